@@ -1,0 +1,78 @@
+// The one list of kernels: KERNEL(name, parameters), each with its contract. Included where a table, a list of names or
+// a set of pointers is made from it, so it has no include guard.
+//
+// Throughout: buffers are float32 and aligned to 4 bytes at least (64 is faster); buffers that are written overlap no
+// other buffer; U = 16 ⌈H/16⌉ is the padded number of units, P = U/16 the number of panels; `share` says which part of
+// the work the call does. `add_` and "+=" accumulate, everything else assigns.
+
+// MARK: products.h
+
+// A dense layer, or the products of any cell: Goodfellow, Bengio and Courville 2016, "Deep Learning", equation 6.36.
+//   y[m][n] = b[n] + Σ_k W[n][k] x[m][k]
+//   x [M][x_stride] in; w [⌈N/16⌉][1+K][G][16] in; y [M][⌈N/16⌉][G][16] out. Shares split the rows.
+KERNEL(product_forward, (const recurrent_product_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
+                         float *_Nonnull y, recurrent_share share))
+
+// The copy of a matrix that product_backward_input reads; to be made again whenever w has changed.
+//   transposed[q][j][l] = W[j][16 q + l], zero where 16 q + l ≥ K
+//   w [⌈N/16⌉][1+K][G][16] in; transposed [⌈K/16⌉][⌈N/16⌉ G 16][16] out. Shares split q.
+KERNEL(product_transpose, (const recurrent_product_shape *_Nonnull shape, const float *_Nonnull w,
+                           float *_Nonnull transposed, recurrent_share share))
+
+// The gradient with respect to the input of a dense layer.
+//   dx[m][k] = Σ_n dy[m][n] W[n][k]
+//   dy [M][⌈N/16⌉][G][16] in, zero behind the last unit; transposed in; dx [M][16 ⌈K/16⌉] out. Shares split the rows.
+KERNEL(product_backward_input, (const recurrent_product_shape *_Nonnull shape, const float *_Nonnull dy,
+                                const float *_Nonnull transposed, float *_Nonnull dx, recurrent_share share))
+
+// The gradient with respect to the weights of a dense layer, rows in ascending order.
+//   dW[n][k] += Σ_m dy[m][n] x[m][k]      db[n] += Σ_m dy[m][n]
+//   x [M][x_stride] in; dy [M][⌈N/16⌉][G][16] in; dw [⌈N/16⌉][1+K][G][16] in, out. Shares split dw.
+KERNEL(product_backward_weights, (const recurrent_product_shape *_Nonnull shape, const float *_Nonnull x,
+                                  const float *_Nonnull dy, float *_Nonnull dw, recurrent_share share))
+
+// MARK: lstm.h
+//
+// Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins 2000; Goodfellow, Bengio and
+// Courville 2016, equations 10.40 to 10.44. w [P][1+I+H][i f g o][16]: bias, input rows, hidden rows.
+
+// One time step of B independent sequences, for inference.
+//   i, f, o = σ(W x + U h_prev + b)     g = tanh(W x + U h_prev + b)     c = f c + i g     h = o tanh(c)
+//   x [B][x_stride] in; h_prev [B][U] in; c [B][U] in, out; h [B][U] out. shape.steps is not used.
+//   Shares split the batch rows.
+KERNEL(lstm_step, (const recurrent_lstm_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
+                   const float *_Nonnull h_prev, float *_Nonnull c, float *_Nonnull h, recurrent_share share))
+
+// A whole sequence, filling the tape.
+//   (c[t+1], h[t+1]) = step(x[t], h[t], c[t])
+//   x [T][B][x_stride] in; lengths [B] in, or null: row b holds its state from step lengths[b] on;
+//   ifgo [T][B][P][i f g o][16] out, the activated gates; c, h [T+1][B][U]: slot 0 in, the other slots out.
+//   Shares split the batch rows.
+KERNEL(lstm_forward, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nonnull x,
+                      const float *_Nonnull w, float *_Nonnull ifgo, float *_Nonnull c, float *_Nonnull h,
+                      recurrent_share share))
+
+// The copies of the input and hidden matrices that lstm_backward_data reads; to be made again whenever w has changed.
+//   w in; transposed [⌈I/16⌉ + P][4U][16] out. Shares split the panels of transposed.
+KERNEL(lstm_transpose, (const recurrent_lstm_shape *_Nonnull shape, const float *_Nonnull w, float *_Nonnull transposed,
+                        recurrent_share share))
+
+// Backpropagation through time, to the gates, the inputs and the initial state: Werbos 1990.
+//   dh = dy[t] + Σ_j U[j] difgo[t+1][j]      dc += dh o (1 - tanh²(c))      difgo[t] = the gates' derivatives
+//   do = dh tanh(c) o (1 - o)   di = dc g i (1 - i)   df = dc c_prev f (1 - f)   dg = dc i (1 - g²)   dc_prev = dc f
+//   transposed in; ifgo, c from lstm_forward in; dy [T][B][U] in, the loss's gradient by each h, or null (zero), not read
+//   where t ≥ lengths[b]; difgo [T][B][P][i f g o][16] out, by the pre-activations;
+//   dh, dc [B][U]: in the gradient by the final state, out by the initial state; dx [T][B][16 ⌈I/16⌉] out, or null.
+//   Shares split the batch rows.
+KERNEL(lstm_backward_data, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths,
+                            const float *_Nonnull transposed, const float *_Nonnull ifgo, const float *_Nonnull c,
+                            const float *_Nullable dy, float *_Nonnull difgo, float *_Nonnull dh, float *_Nonnull dc,
+                            float *_Nullable dx, recurrent_share share))
+
+// The gradient by the weights, time steps in ascending order, batch rows in ascending order within each.
+//   dW[·][k] += Σ_t Σ_b x[t][b][k] difgo[t][b]    dU[·][k] += Σ_t Σ_b h[t][b][k] difgo[t][b]    db += Σ_t Σ_b difgo[t][b]
+//   x, lengths as in lstm_forward; h its tape; difgo in; dw [P][1+I+H][i f g o][16] in, out. Rows that have ended add
+//   nothing, whatever their x holds. Shares split dw.
+KERNEL(lstm_backward_weights, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths,
+                               const float *_Nonnull x, const float *_Nonnull h, const float *_Nonnull difgo,
+                               float *_Nonnull dw, recurrent_share share))

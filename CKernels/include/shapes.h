@@ -1,0 +1,76 @@
+// Dimensions, and the sizes of buffers in floats. Rows of activations, states and gates are padded to whole unit panels
+// (16 units); the lanes behind the last unit are zero, and every kernel keeps them zero.
+#ifndef RECURRENT_SHAPES_H
+#define RECURRENT_SHAPES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Hidden units, or outputs, in a panel.
+#define RECURRENT_PANEL 16
+
+/// Panels that hold `units` units: ⌈units / 16⌉.
+static inline size_t recurrent_panels(size_t units) { return (units + RECURRENT_PANEL - 1) / RECURRENT_PANEL; }
+
+/// Floats in a padded row of `units` units: 16 ⌈units / 16⌉.
+static inline size_t recurrent_padded(size_t units) { return recurrent_panels(units) * RECURRENT_PANEL; }
+
+/// Which part of a kernel's work a call does: part `index` of `count`. {0, 1} is all of it. The parts write to different
+/// places, so they may run on different threads; no sum is split between them, so their number changes no bit.
+typedef struct recurrent_share {
+    size_t index;
+    size_t count;
+} recurrent_share;
+
+/// A layer y = x Wᵀ + b.
+typedef struct recurrent_product_shape {
+    size_t rows;      ///< M, rows of x and y
+    size_t inputs;    ///< K, columns of x
+    size_t outputs;   ///< N, units; each has `groups` sums
+    size_t groups;    ///< G, vectors of 16 sums in a row of a panel: 1 (dense), 3 (GRU) or 4 (LSTM)
+    size_t x_stride;  ///< floats from one row of x to the next, at least `inputs`
+} recurrent_product_shape;
+
+/// A matrix in kernel order: ⌈N/16⌉ panels of 1 + K rows of 16 G floats.
+static inline size_t recurrent_product_weights_floats(recurrent_product_shape shape) {
+    return recurrent_panels(shape.outputs) * (1 + shape.inputs) * shape.groups * RECURRENT_PANEL;
+}
+
+/// The transposed copy that `product_backward_input` reads.
+static inline size_t recurrent_product_transposed_floats(recurrent_product_shape shape) {
+    return recurrent_padded(shape.inputs) * recurrent_padded(shape.outputs) * shape.groups;
+}
+
+/// An LSTM layer over a batch of sequences.
+typedef struct recurrent_lstm_shape {
+    size_t input;     ///< I, features of x
+    size_t hidden;    ///< H, units
+    size_t batch;     ///< B, sequences side by side
+    size_t steps;     ///< T, time steps
+    size_t x_stride;  ///< floats from one row of x to the next, at least `input`
+} recurrent_lstm_shape;
+
+/// Parameters: ⌈H/16⌉ panels of [ bias | I inputs | H hidden ] rows of 64 floats, gates i f g o of 16 units each.
+static inline size_t recurrent_lstm_weights_floats(recurrent_lstm_shape shape) {
+    return recurrent_panels(shape.hidden) * (1 + shape.input + shape.hidden) * 4 * RECURRENT_PANEL;
+}
+/// h or c of one time step: [B][U], U = 16 ⌈H/16⌉.
+static inline size_t recurrent_lstm_state_floats(recurrent_lstm_shape shape) { return shape.batch * recurrent_padded(shape.hidden); }
+/// The tape of h or of c: [T+1][B][U]; slot 0 is the initial state.
+static inline size_t recurrent_lstm_states_floats(recurrent_lstm_shape shape) {
+    return (shape.steps + 1) * recurrent_lstm_state_floats(shape);
+}
+/// Gates, or their gradients, of all time steps: [T][B][⌈H/16⌉][i f g o][16].
+static inline size_t recurrent_lstm_gates_floats(recurrent_lstm_shape shape) {
+    return shape.steps * recurrent_lstm_state_floats(shape) * 4;
+}
+/// The transposed copy of the weights: input columns, then hidden columns.
+static inline size_t recurrent_lstm_transposed_floats(recurrent_lstm_shape shape) {
+    return (recurrent_padded(shape.input) + recurrent_padded(shape.hidden)) * recurrent_padded(shape.hidden) * 4;
+}
+/// dx: [T][B][16 ⌈I/16⌉].
+static inline size_t recurrent_lstm_dx_floats(recurrent_lstm_shape shape) {
+    return shape.steps * shape.batch * recurrent_padded(shape.input);
+}
+
+#endif

@@ -1,0 +1,8 @@
+// All kernel bodies, in the order in which they use each other; each instruction set includes this once.
+#include "../kernels/lanes.h"
+#ifdef NEEDS_EMULATED_FMA
+#include "emulated_fma.h"
+#endif
+#include "../kernels/vmath.h"
+#include "../kernels/products.h"
+#include "../kernels/lstm.h"

@@ -1,0 +1,23 @@
+// Whatever the compiler's own target has: NEON on arm64, SSE2 on x86-64 (which has no fused multiply-add: emulated there).
+#include "unit.h"
+
+#define TILE_SUMS 6    // of four registers each
+#define LSTM_PANELS 1
+
+#if defined(__aarch64__) || defined(__FMA__)
+#define lanes_fma(a, b, c) __builtin_elementwise_fma(a, b, c)
+#else
+#define lanes_fma(a, b, c) emulated_fma(a, b, c)
+#define NEEDS_EMULATED_FMA
+#undef UNROLL
+#define UNROLL _Pragma("clang loop unroll(disable)")
+#endif
+
+#include "bodies.h"
+
+const recurrent_kernels recurrent_kernels_generic = {
+    .isa = recurrent_isa_generic,
+#define KERNEL(name, parameters) .name = name,
+#include "../include/kernel_list.h"
+#undef KERNEL
+};

@@ -1,0 +1,87 @@
+// The 16-lane vector that every kernel is written in. Included once per instruction set, below its macros:
+//
+//   lanes_fma(a, b, c)   a·b + c, rounded once
+//   UNROLL               before a loop over the constants of a register tile
+//
+// clang splits a vector into the registers that the instruction set has (AVX-512 one, AVX2 two, NEON and SSE2 four);
+// the value of every lane is the same on all of them.
+
+typedef float lanes __attribute__((ext_vector_type(16)));
+typedef int32_t lanes_int __attribute__((ext_vector_type(16)));
+typedef uint32_t lanes_bits __attribute__((ext_vector_type(16)));
+typedef float lanes_half __attribute__((ext_vector_type(8)));
+typedef double lanes_half_double __attribute__((ext_vector_type(8)));
+
+// Memory is aligned to a float only: rows of a caller's matrix start anywhere.
+typedef float lanes_memory __attribute__((ext_vector_type(16), aligned(4)));
+
+#define LANES 16
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE lanes lanes_splat(float value) { return (lanes)(value); }
+INLINE lanes lanes_load(const float *from) { return *(const lanes_memory *)from; }
+INLINE void lanes_store(float *to, lanes value) { *(lanes_memory *)to = value; }
+
+/// The first `count` (1...16) floats; the lanes behind them are zero.
+INLINE lanes lanes_load_first(size_t count, const float *from) {
+    if (count >= LANES) return lanes_load(from);
+    float buffer[LANES] = {0};
+    for (size_t lane = 0; lane < count; ++lane) buffer[lane] = from[lane];
+    return lanes_load(buffer);
+}
+
+/// Stores the first `count` (1...16) lanes.
+INLINE void lanes_store_first(size_t count, float *to, lanes value) {
+    if (count >= LANES) { lanes_store(to, value); return; }
+    float buffer[LANES];
+    lanes_store(buffer, value);
+    for (size_t lane = 0; lane < count; ++lane) to[lane] = buffer[lane];
+}
+
+INLINE lanes lanes_sqrt(lanes x) { return __builtin_elementwise_sqrt(x); }
+INLINE lanes lanes_abs(lanes x) { return __builtin_elementwise_abs(x); }
+
+/// `condition` holds all ones or all zeros in each lane, as a comparison gives it.
+INLINE lanes lanes_select(lanes_int condition, lanes yes, lanes no) { return condition ? yes : no; }
+
+INLINE lanes_int lanes_as_int(lanes x) { return (lanes_int)x; }
+INLINE lanes lanes_from_bits(lanes_int bits) { return (lanes)bits; }
+
+/// min and max as comparisons, so that a NaN in `x` stays: every instruction set gives the same bits.
+INLINE lanes lanes_min(lanes x, lanes bound) { return lanes_select(x > bound, bound, x); }
+INLINE lanes lanes_max(lanes x, lanes bound) { return lanes_select(x < bound, bound, x); }
+
+INLINE lanes_int lanes_index(void) { return (lanes_int){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; }
+
+/// All ones in the first `count` lanes.
+INLINE lanes_int lanes_first(size_t count) { return lanes_index() < (lanes_int)((int32_t)count); }
+
+/// The one tree by which lanes are summed: halves, quarters, eighths, sixteenths.
+INLINE float lanes_sum(lanes v) {
+    lanes_half eight = v.lo + v.hi;
+    __typeof__(eight.lo) four = eight.lo + eight.hi;
+    __typeof__(four.lo) two = four.lo + four.hi;
+    return two.lo + two.hi;
+}
+
+/// The largest lane.
+INLINE float lanes_largest(lanes v) {
+    lanes_half eight = v.lo > v.hi ? v.lo : v.hi;
+    __typeof__(eight.lo) four = eight.lo > eight.hi ? eight.lo : eight.hi;
+    __typeof__(four.lo) two = four.lo > four.hi ? four.lo : four.hi;
+    return two.lo > two.hi ? two.lo : two.hi;
+}
+
+/// rows[i][j] and rows[j][i] change places. One round writes rows i and i + 8, interleaved, to rows 2i and 2i + 1, which
+/// rotates the eight bits of (row, lane) by one; four rounds exchange row and lane.
+INLINE void lanes_transpose(lanes rows[LANES]) {
+    lanes other[LANES];
+    for (int round = 0; round < 4; ++round) {
+        for (int i = 0; i < LANES / 2; ++i) {
+            other[2 * i] = __builtin_shufflevector(rows[i], rows[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            other[2 * i + 1] =
+                __builtin_shufflevector(rows[i], rows[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+        }
+        for (int i = 0; i < LANES; ++i) rows[i] = other[i];
+    }
+}

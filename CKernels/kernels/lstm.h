@@ -1,0 +1,268 @@
+// The LSTM cell with forget gate: one step, whole sequences, and backpropagation through time.
+
+INLINE product_columns lstm_columns(const recurrent_lstm_shape *shape, const float *w, size_t first) {
+    return (product_columns){.from = w + first * 4 * LANES, .panel = (1 + shape->input + shape->hidden) * 4 * LANES,
+                             .panels = recurrent_panels(shape->hidden), .groups = 4};
+}
+
+/// Where a row of the tape holds its state from: all steps are live where there are no lengths.
+INLINE int lstm_live(const size_t *lengths, size_t row, size_t step) { return !lengths || step < lengths[row]; }
+
+/// The pointwise part of one row of one panel. `gates` holds the pre-activations, then the activated gates.
+INLINE void lstm_cell(lanes *gates, lanes c_prev, lanes *c, lanes *h) {
+    const lanes i = lanes_sigmoid(gates[0]), f = lanes_sigmoid(gates[1]), g = lanes_tanh(gates[2]), o = lanes_sigmoid(gates[3]);
+    gates[0] = i; gates[1] = f; gates[2] = g; gates[3] = o;
+    *c = lanes_fma(f, c_prev, i * g);
+    *h = o * lanes_tanh(*c);
+}
+
+/// The rows of one time step: from where the gates start, to where the states go. Strides are in floats.
+typedef struct {
+    const recurrent_lstm_shape *shape;
+    const float *w;
+    const float *x;       ///< the input row, where the sums start from the bias; null where they start from `ifgo`
+    float *ifgo;          ///< partial sums in, activated gates out; null where nothing is recorded
+    const float *h_prev, *c_prev;
+    float *h, *c;
+    const size_t *lengths;
+    size_t step;
+} lstm_rows;
+
+/// R rows × P panels from panel `panel`, with the hidden sums in S chains.
+INLINE void lstm_tile(const int R, const int P, const int S, const lstm_rows *rows, size_t panel, size_t row) {
+    const recurrent_lstm_shape *shape = rows->shape;
+    const size_t units = recurrent_padded(shape->hidden), width = 4 * LANES;
+    const size_t panel_floats = (1 + shape->input + shape->hidden) * width;
+    const float *w = rows->w + panel * panel_floats;
+    lanes sum[TILE_SUMS_MOST];
+    UNROLL for (int r = 0; r < R; ++r)
+        UNROLL for (int v = 0; v < 4 * P; ++v)
+            sum[r * 4 * P + v] = rows->x ? lanes_load(w + (size_t)(v / 4) * panel_floats + (size_t)(v % 4) * LANES)
+                                         : lanes_load(rows->ifgo + (row + (size_t)r) * 4 * units + panel * width + (size_t)v * LANES);
+    if (rows->x)
+        tile(R, 4 * P, 1, shape->input,
+             (tile_scalars){.from = rows->x + row * shape->x_stride, .term = 1, .row = shape->x_stride},
+             (tile_lanes){.from = w + width, .term = width, .panel = panel_floats, .groups = 4}, sum);
+    tile(R, 4 * P, S, shape->hidden, (tile_scalars){.from = rows->h_prev + row * units, .term = 1, .row = units},
+         (tile_lanes){.from = w + (1 + shape->input) * width, .term = width, .panel = panel_floats, .groups = 4}, sum);
+    UNROLL for (int r = 0; r < R; ++r)
+        UNROLL for (int p = 0; p < P; ++p) {
+            const size_t state = (row + (size_t)r) * units + (panel + (size_t)p) * LANES;
+            lanes *gates = &sum[(r * P + p) * 4];
+            const lanes c_prev = lanes_load(rows->c_prev + state);
+            lanes c, h;
+            lstm_cell(gates, c_prev, &c, &h);
+            if (!lstm_live(rows->lengths, row + (size_t)r, rows->step)) {
+                c = c_prev;
+                h = lanes_load(rows->h_prev + state);
+            }
+            if (rows->ifgo)
+                UNROLL for (int v = 0; v < 4; ++v) lanes_store(rows->ifgo + 4 * state + (size_t)v * LANES, gates[v]);
+            lanes_store(rows->c + state, c);
+            lanes_store(rows->h + state, h);
+        }
+}
+
+/// Rows [first, end) of one time step.
+INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
+    const size_t panels = recurrent_panels(rows->shape->hidden);
+    if (product_chains(4 * panels) > 1)  // one panel
+        for (size_t row = first; row < end;) {
+            const size_t count = tile_rows(end - row, TILE_ROWS / 2);
+            switch (count) {
+            case 1: lstm_tile(1, 1, 2, rows, 0, row); break;
+            case 2: lstm_tile(2, 1, 2, rows, 0, row); break;
+            default: lstm_tile(3, 1, 2, rows, 0, row); break;
+            }
+            row += count;
+        }
+    else if (end - first == 1)
+        for (size_t panel = 0; panel < panels;) {
+            const size_t count = tile_rows(panels - panel, LSTM_PANELS);
+            switch (count) {
+            case 1: lstm_tile(1, 1, 1, rows, panel, first); break;
+            case 2: lstm_tile(1, 2, 1, rows, panel, first); break;
+            default: lstm_tile(1, 3, 1, rows, panel, first); break;
+            }
+            panel += count;
+        }
+    else
+        for (size_t panel = 0; panel < panels; ++panel)
+            for (size_t row = first; row < end;) {
+                const size_t count = tile_rows(end - row, TILE_ROWS);
+                switch (count) {
+                case 1: lstm_tile(1, 1, 1, rows, panel, row); break;
+                case 2: lstm_tile(2, 1, 1, rows, panel, row); break;
+                case 3: lstm_tile(3, 1, 1, rows, panel, row); break;
+                case 4: lstm_tile(4, 1, 1, rows, panel, row); break;
+                case 5: lstm_tile(5, 1, 1, rows, panel, row); break;
+                default: lstm_tile(6, 1, 1, rows, panel, row); break;
+                }
+                row += count;
+            }
+}
+
+static void lstm_step(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,
+                      float *h, recurrent_share share) NONBLOCKING {
+    size_t first, end;
+    share_of(share, shape->batch, &first, &end);
+    const lstm_rows rows = {.shape = shape, .w = w, .x = x, .h_prev = h_prev, .c_prev = c, .h = h, .c = c};
+    lstm_time_step(&rows, first, end);
+}
+
+static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *lengths, const float *x, const float *w, float *ifgo,
+                         float *c, float *h, recurrent_share share) NONBLOCKING {
+    size_t first, end;
+    share_of(share, shape->batch, &first, &end);
+    if (first == end) return;
+    const size_t units = recurrent_padded(shape->hidden), state = shape->batch * units;
+    // The input part of all time steps, from the bias: one product where the share is the whole batch.
+    const int whole = end - first == shape->batch;
+    const size_t products = whole ? 1 : shape->steps, product_rows = whole ? shape->steps * shape->batch : end - first;
+    for (size_t t = 0; t < products; ++t) {
+        const size_t row = t * shape->batch + first;
+        product_add(product_rows, shape->input,
+                    (tile_scalars){.from = x + row * shape->x_stride, .term = 1, .row = shape->x_stride},
+                    lstm_columns(shape, w, 1),
+                    (tile_sums){.at = (float *)w, .row = 0, .panel = lstm_columns(shape, w, 0).panel},
+                    ifgo + row * 4 * units, 4 * units);
+    }
+    for (size_t t = 0; t < shape->steps; ++t) {
+        const lstm_rows rows = {.shape = shape, .w = w, .ifgo = ifgo + t * 4 * state, .h_prev = h + t * state,
+                                .c_prev = c + t * state, .h = h + (t + 1) * state, .c = c + (t + 1) * state,
+                                .lengths = lengths, .step = t};
+        lstm_time_step(&rows, first, end);
+    }
+}
+
+static void lstm_transpose(const recurrent_lstm_shape *shape, const float *w, float *transposed, recurrent_share share) NONBLOCKING {
+    const size_t inputs = recurrent_panels(shape->input), panels = recurrent_panels(shape->hidden);
+    size_t first, end;
+    share_of(share, inputs + panels, &first, &end);
+    const size_t input_end = end < inputs ? end : inputs, hidden_first = first > inputs ? first - inputs : 0;
+    product_transpose_columns(lstm_columns(shape, w, 1), shape->input, transposed, first, input_end);
+    if (end > inputs)
+        product_transpose_columns(lstm_columns(shape, w, 1 + shape->input), shape->hidden,
+                                  transposed + inputs * panels * 4 * LANES * LANES, hidden_first, end - inputs);
+}
+
+/// One row of one panel at one time step; each line is the derivative of the line of `lstm_cell` that it quotes.
+INLINE void lstm_cell_backward(const lanes *gates, lanes c_prev, lanes c, lanes dh, lanes *dc, lanes *dgates) {
+    const lanes i = gates[0], f = gates[1], g = gates[2], o = gates[3], one = lanes_splat(1);
+    const lanes tanh_c = lanes_tanh(c);
+    const lanes d_o = dh * tanh_c;                                             // h = o tanh(c)
+    const lanes d_c = lanes_fma(dh * o, lanes_fma(-tanh_c, tanh_c, one), *dc);
+    const lanes d_i = d_c * g, d_f = d_c * c_prev, d_g = d_c * i;              // c = f c_prev + i g
+    *dc = d_c * f;
+    dgates[0] = d_i * (i * (one - i));                                         // i = σ(·)
+    dgates[1] = d_f * (f * (one - f));                                         // f = σ(·)
+    dgates[2] = d_g * lanes_fma(-g, g, one);                                   // g = tanh(·)
+    dgates[3] = d_o * (o * (one - o));                                         // o = σ(·)
+}
+
+/// dh_prev = what arrives at step t - 1 from outside + U difgo, for R rows × V vectors of the hidden columns.
+INLINE void lstm_hidden_backward(const int R, const int V, const int S, const float *transposed, size_t terms,
+                                 const float *difgo, float *dh, size_t units) {
+    lanes sum[TILE_SUMS_MOST];
+    UNROLL for (int r = 0; r < R; ++r)
+        UNROLL for (int v = 0; v < V; ++v) sum[r * V + v] = lanes_load(dh + (size_t)r * units + (size_t)v * LANES);
+    tile(R, V, S, terms, (tile_scalars){.from = difgo, .term = 1, .row = terms},
+         (tile_lanes){.from = transposed, .term = LANES, .panel = terms * LANES, .groups = 1}, sum);
+    UNROLL for (int r = 0; r < R; ++r)
+        UNROLL for (int v = 0; v < V; ++v) lanes_store(dh + (size_t)r * units + (size_t)v * LANES, sum[r * V + v]);
+}
+
+/// The rows of a small layer, whose sums are split into S chains: V = ⌈H/16⌉ is at most 4.
+INLINE void lstm_hidden_backward_rows(const int V, const int S, const float *transposed, size_t terms, size_t rows,
+                                      const float *difgo, float *dh, size_t units) {
+    for (size_t row = 0; row < rows;) {
+        const size_t count = tile_rows(rows - row, TILE_ROWS / 2);
+        switch (count) {
+        case 1: lstm_hidden_backward(1, V, S, transposed, terms, difgo + row * terms, dh + row * units, units); break;
+        case 2: lstm_hidden_backward(2, V, S, transposed, terms, difgo + row * terms, dh + row * units, units); break;
+        default: lstm_hidden_backward(3, V, S, transposed, terms, difgo + row * terms, dh + row * units, units); break;
+        }
+        row += count;
+    }
+}
+
+static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *lengths, const float *transposed,
+                               const float *ifgo, const float *c, const float *dy, float *difgo, float *dh, float *dc, float *dx,
+                               recurrent_share share) NONBLOCKING {
+    size_t first, end;
+    share_of(share, shape->batch, &first, &end);
+    if (first == end) return;
+    const size_t panels = recurrent_panels(shape->hidden), inputs = recurrent_panels(shape->input);
+    const size_t units = panels * LANES, state = shape->batch * units, terms = 4 * units;
+    const float *hidden = transposed + inputs * terms * LANES;
+    const size_t count = end - first;
+    for (size_t t = shape->steps; t-- > 0;) {
+        float *difgo_step = difgo + t * 4 * state;
+        for (size_t row = first; row < end; ++row) {
+            const int live = lstm_live(lengths, row, t);
+            for (size_t at = row * units; at < (row + 1) * units; at += LANES) {
+                lanes gates[4], dgates[4];
+                for (int v = 0; v < 4; ++v) gates[v] = lanes_load(ifgo + t * 4 * state + 4 * at + (size_t)v * LANES);
+                lanes d_h = lanes_load(dh + at), d_c = lanes_load(dc + at);
+                const lanes held = d_h;
+                if (live) {
+                    if (dy) d_h += lanes_load(dy + t * state + at);
+                    lstm_cell_backward(gates, lanes_load(c + t * state + at), lanes_load(c + (t + 1) * state + at), d_h, &d_c, dgates);
+                    lanes_store(dc + at, d_c);
+                } else
+                    for (int v = 0; v < 4; ++v) dgates[v] = lanes_splat(0);
+                lanes_store(dh + at, live ? lanes_splat(0) : held);
+                for (int v = 0; v < 4; ++v) lanes_store(difgo_step + 4 * at + (size_t)v * LANES, dgates[v]);
+            }
+        }
+        float *dh_rows = dh + first * units;
+        const float *difgo_rows = difgo_step + first * terms;
+        switch (panels) {
+        case 1: lstm_hidden_backward_rows(1, 8, hidden, terms, count, difgo_rows, dh_rows, units); break;
+        case 2: lstm_hidden_backward_rows(2, 4, hidden, terms, count, difgo_rows, dh_rows, units); break;
+        case 3: lstm_hidden_backward_rows(3, 2, hidden, terms, count, difgo_rows, dh_rows, units); break;
+        case 4: lstm_hidden_backward_rows(4, 2, hidden, terms, count, difgo_rows, dh_rows, units); break;
+        default:
+            product_add(count, terms, (tile_scalars){.from = difgo_rows, .term = 1, .row = terms},
+                        (product_columns){.from = hidden, .panel = terms * LANES, .panels = panels, .groups = 1},
+                        (tile_sums){.at = dh_rows, .row = units, .panel = LANES}, dh_rows, units);
+        }
+    }
+    if (!dx) return;
+    const int whole = count == shape->batch;
+    const size_t products = whole ? 1 : shape->steps, product_rows = whole ? shape->steps * shape->batch : count;
+    for (size_t t = 0; t < products; ++t) {
+        const size_t row = t * shape->batch + first;
+        product_add(product_rows, terms, (tile_scalars){.from = difgo + row * terms, .term = 1, .row = terms},
+                    (product_columns){.from = transposed, .panel = terms * LANES, .panels = inputs, .groups = 1},
+                    (tile_sums){.at = 0}, dx + row * inputs * LANES, inputs * LANES);
+    }
+}
+
+static void lstm_backward_weights(const recurrent_lstm_shape *shape, const size_t *lengths, const float *x, const float *h,
+                                  const float *difgo, float *dw, recurrent_share share) NONBLOCKING {
+    const size_t units = recurrent_padded(shape->hidden), width = 4 * LANES, terms = 4 * units;
+    const size_t dw_panel = (1 + shape->input + shape->hidden) * width;
+    const product_share part = product_share_of(share, recurrent_panels(shape->hidden), 1 + shape->input + shape->hidden);
+    const product_share bias = product_share_within(part, 0, 1), inputs = product_share_within(part, 1, shape->input),
+                        hidden = product_share_within(part, 1 + shape->input, shape->hidden);
+    float *dw_part = dw + part.panel * dw_panel;
+    const size_t all = shape->steps * shape->batch;
+    for (size_t row = 0; row < all;) {
+        // The longest run of rows that have not ended: all of them where there are no lengths.
+        size_t count = all;
+        if (lengths) {
+            for (; row < all && !lstm_live(lengths, row % shape->batch, row / shape->batch); ++row) {}
+            for (count = 0; row + count < all && lstm_live(lengths, (row + count) % shape->batch, (row + count) / shape->batch);) ++count;
+        }
+        const float *difgo_run = difgo + row * terms + part.panel * width;
+        if (bias.rows) product_add_bias(4, part.panels, count, difgo_run, terms, dw_part, dw_panel);
+        product_add_weights(4, part.panels, inputs.rows, count,
+                            (tile_scalars){.from = x + row * shape->x_stride + (inputs.row - 1), .term = shape->x_stride, .row = 1},
+                            difgo_run, terms, dw_part + inputs.row * width, dw_panel);
+        product_add_weights(4, part.panels, hidden.rows, count,
+                            (tile_scalars){.from = h + row * units + (hidden.row - 1 - shape->input), .term = units, .row = 1},
+                            difgo_run, terms, dw_part + hidden.row * width, dw_panel);
+        row += count;
+    }
+}

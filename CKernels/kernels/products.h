@@ -1,0 +1,314 @@
+// The three products of a layer whose matrix lies in kernel order, and the one register tile behind all of them.
+//
+//   panel p of W = [ bias | input 0 | input 1 | … ]   rows of `groups` × 16 floats
+//
+//   forward            y[m] = bias + Σ_k x[m][k] W[·][k]        lanes are outputs
+//   backward, input    dx[m] = Σ_j dy[m][j] W[j][·]             lanes are inputs, through a transposed copy of W
+//   backward, weights  dW[·][k] += Σ_m x[m][k] dy[m]            lanes are outputs
+//
+// In each of them a scalar is broadcast and multiplied by a row of lanes, and each output is one chain of fused
+// multiply-adds in the order of the terms. Where a whole row has so few vectors that one chain per output would wait for
+// the latency of the multiplier, a recurrent sum is split into `product_chains` chains: a number that depends on the
+// shape alone.
+
+/// The most rows of a tile: 6 × 4 vectors of sums leave 8 of 32 registers for the operands.
+#define TILE_ROWS 6
+/// The most sums of any tile, on any instruction set.
+#define TILE_SUMS_MOST 24
+/// Terms per block of the backward product to the weights: 64 rows of a 64-float panel fit half of a 32 KiB L1 cache.
+#define WEIGHTS_BLOCK 64
+
+/// How many chains a recurrent sum over a row of `vectors` vectors is split into, so that 8 sums are in flight
+/// (a fused multiply-add takes 4 cycles, and two start in each).
+INLINE int product_chains(size_t vectors) { return vectors <= 1 ? 8 : vectors <= 2 ? 4 : vectors <= 4 ? 2 : 1; }
+
+/// How many rows the next tile takes, when `rows` are left and a tile takes `most`: even tiles rather than a thin last one.
+INLINE size_t tile_rows(size_t rows, size_t most) {
+    const size_t tiles = (rows + most - 1) / most;
+    return (rows + tiles - 1) / tiles;
+}
+
+/// The vectors that are summed in one pass over the terms, out of `vectors`: as many as the registers hold.
+INLINE int tile_vectors(int rows, int chains, int vectors) {
+    const int sums = rows * chains * vectors;
+    return sums <= TILE_SUMS                           ? vectors
+           : vectors % 2 == 0 && sums / 2 <= TILE_SUMS ? vectors / 2
+           : vectors % 4 == 0 && sums / 4 <= TILE_SUMS ? vectors / 4
+                                                       : 1;
+}
+
+/// The scalars of a tile: term k of row r is at `from[k * term + r * row]`.
+typedef struct { const float *from; size_t term, row; } tile_scalars;
+
+/// The rows of lanes of a tile: vector v of term k is at `from[k * term + (v / groups) * panel + (v % groups) * 16]`.
+typedef struct { const float *from; size_t term, panel; int groups; } tile_lanes;
+
+INLINE size_t tile_vector(tile_lanes w, int v) {
+    return (size_t)(v / w.groups) * w.panel + (size_t)(v % w.groups) * LANES;
+}
+
+/// sum[r * V + v] continues its chain over `terms` terms, for `width` vectors from `first`. With S > 1 the terms are
+/// cut into S runs of ⌈terms / S⌉: the first run continues `sum`, the others start from zero, and the chains are added
+/// by halves. R, V, S, first and width are constants wherever this is inlined.
+INLINE void tile_pass(const int R, const int V, const int S, const int first, const int width, size_t terms,
+                      tile_scalars x, tile_lanes w, lanes *sum) {
+    lanes chain[TILE_SUMS_MOST];
+    const size_t run = (terms + (size_t)S - 1) / (size_t)S;
+    const size_t before_last = run * (size_t)(S - 1);
+    const size_t whole = terms > before_last ? terms - before_last : 0;
+    UNROLL for (int r = 0; r < R; ++r)
+        UNROLL for (int v = 0; v < width; ++v)
+            UNROLL for (int s = 0; s < S; ++s)
+                chain[(s * R + r) * width + v] = s == 0 ? sum[r * V + first + v] : lanes_splat(0);
+    for (size_t k = 0; k < whole; ++k)
+        UNROLL for (int s = 0; s < S; ++s) {
+            const size_t term = k + (size_t)s * run;
+            lanes row[TILE_SUMS_MOST];
+            UNROLL for (int v = 0; v < width; ++v) row[v] = lanes_load(w.from + term * w.term + tile_vector(w, first + v));
+            UNROLL for (int r = 0; r < R; ++r) {
+                const lanes scalar = lanes_splat(x.from[term * x.term + (size_t)r * x.row]);
+                UNROLL for (int v = 0; v < width; ++v) {
+                    lanes *target = &chain[(s * R + r) * width + v];
+                    *target = lanes_fma(scalar, row[v], *target);
+                }
+            }
+        }
+    if (S == 1) {
+        UNROLL for (int r = 0; r < R; ++r)
+            UNROLL for (int v = 0; v < width; ++v) sum[r * V + first + v] = chain[r * width + v];
+        return;
+    }
+    // What the other runs have beyond the last one: at most one term where `terms` is large, S - 1 runs where it is small.
+    for (size_t k = whole; k < run; ++k)
+        UNROLL for (int s = 0; s < S; ++s) {
+            const size_t term = k + (size_t)s * run;
+            if (term >= terms) continue;
+            UNROLL for (int r = 0; r < R; ++r)
+                UNROLL for (int v = 0; v < width; ++v) {
+                    lanes *target = &chain[(s * R + r) * width + v];
+                    *target = lanes_fma(lanes_splat(x.from[term * x.term + (size_t)r * x.row]),
+                                        lanes_load(w.from + term * w.term + tile_vector(w, first + v)), *target);
+                }
+        }
+    UNROLL for (int r = 0; r < R; ++r)
+        UNROLL for (int v = 0; v < width; ++v) {
+            UNROLL for (int half = S / 2; half > 0; half /= 2)
+                UNROLL for (int s = 0; s < half; ++s)
+                    chain[(s * R + r) * width + v] += chain[((s + half) * R + r) * width + v];
+            sum[r * V + first + v] = chain[r * width + v];
+        }
+}
+
+/// A tile of R rows × V vectors, in as many passes as the registers of the instruction set ask for.
+INLINE void tile(const int R, const int V, const int S, size_t terms, tile_scalars x, tile_lanes w, lanes *sum) {
+    const int width = tile_vectors(R, S, V);
+    UNROLL for (int first = 0; first < V; first += width) tile_pass(R, V, S, first, width, terms, x, w, sum);
+}
+
+/// Where the sums of a tile lie in memory: vector v of row r is at `at[r * row + (v / groups) * panel + (v % groups) * 16]`.
+typedef struct { float *at; size_t row, panel; int groups; } tile_sums;
+
+INLINE float *tile_sum(tile_sums sums, int r, int v) {
+    return sums.at + (size_t)r * sums.row + (size_t)(v / sums.groups) * sums.panel + (size_t)(v % sums.groups) * LANES;
+}
+
+/// to = start + Σ, where `start.at` may be null (zero) and a row stride of zero gives every row the same start.
+INLINE void tile_in_memory(const int R, const int V, size_t terms, tile_scalars x, tile_lanes w,
+                           tile_sums start, tile_sums to) {
+    lanes sum[TILE_SUMS_MOST];
+    UNROLL for (int r = 0; r < R; ++r)
+        UNROLL for (int v = 0; v < V; ++v)
+            sum[r * V + v] = start.at ? lanes_load(tile_sum(start, r, v)) : lanes_splat(0);
+    tile(R, V, 1, terms, x, w, sum);
+    UNROLL for (int r = 0; r < R; ++r)
+        UNROLL for (int v = 0; v < V; ++v) lanes_store(tile_sum(to, r, v), sum[r * V + v]);
+}
+
+/// V vectors of `rows` rows, tile by tile.
+INLINE void tile_rows_in_memory(const int V, size_t rows, size_t terms, tile_scalars x, tile_lanes w,
+                                tile_sums start, tile_sums to) {
+    for (size_t row = 0; row < rows;) {
+        const size_t count = tile_rows(rows - row, TILE_ROWS);
+        switch (count) {
+        case 1: tile_in_memory(1, V, terms, x, w, start, to); break;
+        case 2: tile_in_memory(2, V, terms, x, w, start, to); break;
+        case 3: tile_in_memory(3, V, terms, x, w, start, to); break;
+        case 4: tile_in_memory(4, V, terms, x, w, start, to); break;
+        case 5: tile_in_memory(5, V, terms, x, w, start, to); break;
+        default: tile_in_memory(6, V, terms, x, w, start, to); break;
+        }
+        row += count;
+        x.from += count * x.row;
+        start.at = start.at ? start.at + count * start.row : start.at;
+        to.at += count * to.row;
+    }
+}
+
+/// All of `vectors` vectors: a panel at a time where a panel has several (groups > 1), else up to four panels at a time,
+/// and up to eight where there is a single row.
+INLINE void product_sums(const int G, size_t rows, size_t vectors, size_t terms, tile_scalars x, tile_lanes w,
+                         tile_sums start, tile_sums to) {
+    for (size_t vector = 0; vector < vectors;) {
+        const size_t count = G > 1 ? (size_t)G : tile_rows(vectors - vector, rows == 1 ? 8 : 4);
+        switch (count) {
+        case 1: tile_rows_in_memory(1, rows, terms, x, w, start, to); break;
+        case 2: tile_rows_in_memory(2, rows, terms, x, w, start, to); break;
+        case 3: tile_rows_in_memory(3, rows, terms, x, w, start, to); break;
+        case 4: tile_rows_in_memory(4, rows, terms, x, w, start, to); break;
+        case 5: tile_in_memory(1, 5, terms, x, w, start, to); break;
+        case 6: tile_in_memory(1, 6, terms, x, w, start, to); break;
+        case 7: tile_in_memory(1, 7, terms, x, w, start, to); break;
+        default: tile_in_memory(1, 8, terms, x, w, start, to); break;
+        }
+        vector += count;
+        const size_t panels = count / (size_t)G;
+        w.from += panels * w.panel;
+        start.at = start.at ? start.at + panels * start.panel : start.at;
+        to.at += panels * to.panel;
+    }
+}
+
+/// Columns of a matrix in kernel order: `from` is the first of their rows in panel 0, panels lie `panel` floats apart.
+typedef struct { const float *from; size_t panel, panels, groups; } product_columns;
+
+/// `product_sums` for a number of groups known only at run time. A real call, so that the tiles exist once.
+static __attribute__((noinline)) void product_sums_any(size_t groups, size_t rows, size_t vectors, size_t terms, tile_scalars x, tile_lanes w,
+                                                       tile_sums start, tile_sums to) NONBLOCKING {
+    switch (groups) {
+    case 1: w.groups = start.groups = to.groups = 1; product_sums(1, rows, vectors, terms, x, w, start, to); break;
+    case 3: w.groups = start.groups = to.groups = 3; product_sums(3, rows, vectors, terms, x, w, start, to); break;
+    default: w.groups = start.groups = to.groups = 4; product_sums(4, rows, vectors, terms, x, w, start, to); break;
+    }
+}
+
+/// y[m] = start + Σ_k x[m][k] W[·][k]
+INLINE void product_add(size_t rows, size_t terms, tile_scalars x, product_columns w, tile_sums start, float *y, size_t y_row) {
+    const size_t width = w.groups * LANES;
+    product_sums_any(w.groups, rows, w.panels * w.groups, terms, x,
+                     (tile_lanes){.from = w.from, .term = width, .panel = w.panel}, start,
+                     (tile_sums){.at = y, .row = y_row, .panel = width});
+}
+
+/// The columns of W as rows: to[q][j][lane] = W[j][16 q + lane], j over panels × groups × 16, q over ⌈columns / 16⌉.
+/// Lanes beyond the last column are zero.
+INLINE void product_transpose_columns(product_columns w, size_t columns, float *to, size_t first, size_t end) {
+    const size_t width = w.groups * LANES;
+    const size_t sums = w.panels * width;
+    for (size_t q = first; q < end; ++q) {
+        const size_t count = columns - q * LANES < LANES ? columns - q * LANES : LANES;
+        for (size_t p = 0; p < w.panels; ++p)
+            for (size_t group = 0; group < w.groups; ++group) {
+                const float *block = w.from + p * w.panel + q * LANES * width + group * LANES;
+                lanes row[LANES];
+                for (size_t k = 0; k < LANES; ++k) row[k] = k < count ? lanes_load(block + k * width) : lanes_splat(0);
+                lanes_transpose(row);
+                float *out = to + q * sums * LANES + (p * width + group * LANES) * LANES;
+                for (size_t lane = 0; lane < LANES; ++lane) lanes_store(out + lane * LANES, row[lane]);
+            }
+    }
+}
+
+/// dW[·][k] += Σ_m x[m][k] dy[m] for `count` columns of x; `dw` is the row of the first of them in the first of `panels`
+/// panels. Blocks of terms follow one another in order, so each sum is still one chain.
+INLINE void product_add_weights(size_t groups, size_t panels, size_t count, size_t rows, tile_scalars x,
+                                const float *dy, size_t dy_row, float *dw, size_t dw_panel) {
+    const size_t width = groups * LANES;
+    for (size_t m = 0; m < rows; m += WEIGHTS_BLOCK) {
+        const size_t block = rows - m < WEIGHTS_BLOCK ? rows - m : WEIGHTS_BLOCK;
+        tile_scalars x_block = {.from = x.from + m * x.term, .term = x.term, .row = x.row};
+        tile_lanes dy_block = {.from = dy + m * dy_row, .term = dy_row, .panel = width};
+        tile_sums sums = {.at = dw, .row = width, .panel = dw_panel};
+        product_sums_any(groups, count, panels * groups, block, x_block, dy_block, sums, sums);
+    }
+}
+
+/// The sum of the rows of dy, added to the bias rows of dw.
+INLINE void product_add_bias(size_t groups, size_t panels, size_t rows, const float *dy, size_t dy_row, float *dw, size_t dw_panel) {
+    for (size_t p = 0; p < panels; ++p)
+        for (size_t group = 0; group < groups; ++group) {
+            const size_t at = (p * groups + group) * LANES;
+            lanes sum = lanes_load(dw + p * dw_panel + group * LANES);
+            for (size_t m = 0; m < rows; ++m) sum += lanes_load(dy + m * dy_row + at);
+            lanes_store(dw + p * dw_panel + group * LANES, sum);
+        }
+}
+
+/// Rows [first, end) of what `share` holds out of `count`.
+INLINE void share_of(recurrent_share share, size_t count, size_t *first, size_t *end) {
+    *first = count * share.index / share.count;
+    *end = count * (share.index + 1) / share.count;
+}
+
+/// A part of a matrix of `panels` panels of `rows` rows: panels where there are many, rows where there are few.
+typedef struct { size_t panel, panels, row, rows; } product_share;
+
+INLINE product_share product_share_of(recurrent_share share, size_t panels, size_t rows) {
+    product_share part = {.panel = 0, .panels = panels, .row = 0, .rows = rows};
+    const int by_panel = panels >= 4 * share.count;
+    size_t first, end;
+    share_of(share, by_panel ? panels : rows, &first, &end);
+    if (by_panel) { part.panel = first; part.panels = end - first; }
+    else { part.row = first; part.rows = end - first; }
+    return part;
+}
+
+/// The rows of `part` that lie in [first, first + count).
+INLINE product_share product_share_within(product_share part, size_t first, size_t count) {
+    const size_t from = part.row > first ? part.row : first;
+    const size_t part_end = part.row + part.rows, end = part_end < first + count ? part_end : first + count;
+    part.row = from;
+    part.rows = end > from ? end - from : 0;
+    return part;
+}
+
+static void product_forward(const recurrent_product_shape *shape, const float *x, const float *w, float *y,
+                            recurrent_share share) NONBLOCKING {
+    size_t first, end;
+    share_of(share, shape->rows, &first, &end);
+    if (first == end) return;
+    const size_t panels = recurrent_panels(shape->outputs), width = shape->groups * LANES;
+    const size_t panel = (1 + shape->inputs) * width, y_row = panels * width;
+    product_add(end - first, shape->inputs,
+                (tile_scalars){.from = x + first * shape->x_stride, .term = 1, .row = shape->x_stride},
+                (product_columns){.from = w + width, .panel = panel, .panels = panels, .groups = shape->groups},
+                (tile_sums){.at = (float *)w, .row = 0, .panel = panel}, y + first * y_row, y_row);
+}
+
+static void product_transpose(const recurrent_product_shape *shape, const float *w, float *transposed,
+                              recurrent_share share) NONBLOCKING {
+    size_t first, end;
+    share_of(share, recurrent_panels(shape->inputs), &first, &end);
+    const size_t width = shape->groups * LANES;
+    product_transpose_columns((product_columns){.from = w + width, .panel = (1 + shape->inputs) * width,
+                                                .panels = recurrent_panels(shape->outputs), .groups = shape->groups},
+                              shape->inputs, transposed, first, end);
+}
+
+// forward: y[m] = bias + Σ_k x[m][k] W[·][k]
+static void product_backward_input(const recurrent_product_shape *shape, const float *dy, const float *transposed, float *dx,
+                                   recurrent_share share) NONBLOCKING {
+    size_t first, end;
+    share_of(share, shape->rows, &first, &end);
+    if (first == end) return;
+    const size_t terms = recurrent_panels(shape->outputs) * shape->groups * LANES;
+    const size_t panels = recurrent_panels(shape->inputs), dx_row = panels * LANES;
+    product_add(end - first, terms, (tile_scalars){.from = dy + first * terms, .term = 1, .row = terms},
+                (product_columns){.from = transposed, .panel = terms * LANES, .panels = panels, .groups = 1},
+                (tile_sums){.at = 0}, dx + first * dx_row, dx_row);
+}
+
+// forward: y[m] = bias + Σ_k x[m][k] W[·][k]
+static void product_backward_weights(const recurrent_product_shape *shape, const float *x, const float *dy, float *dw,
+                                     recurrent_share share) NONBLOCKING {
+    const size_t panels = recurrent_panels(shape->outputs), width = shape->groups * LANES;
+    const size_t dw_panel = (1 + shape->inputs) * width;
+    product_share part = product_share_of(share, panels, 1 + shape->inputs);
+    const float *dy_part = dy + part.panel * width;
+    float *dw_part = dw + part.panel * dw_panel;
+    if (product_share_within(part, 0, 1).rows)
+        product_add_bias(shape->groups, part.panels, shape->rows, dy_part, panels * width, dw_part, dw_panel);
+    const product_share inputs = product_share_within(part, 1, shape->inputs);
+    product_add_weights(shape->groups, inputs.panels, inputs.rows, shape->rows,
+                        (tile_scalars){.from = x + (inputs.row - 1), .term = shape->x_stride, .row = 1},
+                        dy_part, panels * width, dw_part + inputs.row * width, dw_panel);
+}

