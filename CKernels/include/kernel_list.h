@@ -76,3 +76,48 @@ KERNEL(lstm_backward_data, (const recurrent_lstm_shape *_Nonnull shape, const si
 KERNEL(lstm_backward_weights, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths,
                                const float *_Nonnull x, const float *_Nonnull h, const float *_Nonnull difgo,
                                float *_Nonnull dw, recurrent_share share))
+
+// MARK: embedding.h
+//
+// Vectors of a vocabulary: Bengio, Ducharme, Vincent and Jauvin 2003, "A Neural Probabilistic Language Model", section 2.
+// An index outside 0 ..< V is padding.
+
+// The vectors of some indices.
+//   y[m] = table[index[m]], zero for padding
+//   table [V][16 ⌈E/16⌉] in; indices [M] in; y [M][16 ⌈E/16⌉] out. Shares split the rows.
+KERNEL(embedding_forward, (const recurrent_embedding_shape *_Nonnull shape, const float *_Nonnull table,
+                           const int32_t *_Nonnull indices, float *_Nonnull y, recurrent_share share))
+
+// The gradient by the table, rows in ascending order.
+//   dtable[v] += Σ_{m: index[m] = v} dy[m]
+//   indices as in embedding_forward; dy [M][16 ⌈E/16⌉] in, not read for padding; dtable [V][16 ⌈E/16⌉] in, out.
+//   Shares split the columns, by 16.
+KERNEL(embedding_backward, (const recurrent_embedding_shape *_Nonnull shape, const int32_t *_Nonnull indices,
+                            const float *_Nonnull dy, float *_Nonnull dtable, recurrent_share share))
+
+// MARK: losses.h
+
+// The mean of the squared errors of a row, and its gradient: Goodfellow, Bengio and Courville 2016, equation 5.4.
+//   loss[m] = 1/N Σ_n (y[m][n] - target[m][n])²      dy[m][n] = scale 2/N (y[m][n] - target[m][n])
+//   y, targets [M][16 ⌈N/16⌉] in, any value behind the last unit; live [M] in, or null: a row where it is zero has a loss
+//   and a gradient of zero, whatever its y; losses [M] out; dy [M][16 ⌈N/16⌉] out, zero behind the last unit, or null; may
+//   be the same buffer as y. Shares split the rows.
+KERNEL(mean_squared_error, (const recurrent_rows_shape *_Nonnull shape, const float *_Nonnull y, const float *_Nonnull targets,
+                            const int32_t *_Nullable live, float scale, float *_Nonnull losses, float *_Nullable dy,
+                            recurrent_share share))
+
+// The sum of losses, to report: in double, in one order.
+//   sum = Σ_m loss[m]
+//   losses [count] in; sum [1] out. Not shared.
+KERNEL(sum_losses, (size_t count, const float *_Nonnull losses, double *_Nonnull sum))
+
+// MARK: dropout.h
+
+// Inverted dropout: Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov 2014, section 10. The gradient is the same
+// call on dy: the mask is a function of (seed, counter, row, unit) and p, and is never stored.
+//   y[m][n] = x[m][n] / (1 - p) with probability 1 - p, else 0
+//   bits[m][n] = word ⌊n/16⌋ mod 2 of Threefry(Threefry(seed, counter), (16 ⌊n/32⌋ + n mod 16, m)); dropped where
+//   bits, as a signed number, < p 2³² - 2³¹; Threefry(key, counter) is Threefry-2x32-20, low words first.
+//   x [M][16 ⌈N/16⌉] in; y [M][16 ⌈N/16⌉] out, may be the same buffer. p = 0 copies. M, N < 2³². Shares split the rows.
+KERNEL(dropout, (const recurrent_rows_shape *_Nonnull shape, const recurrent_dropout *_Nonnull mask, const float *_Nonnull x,
+                 float *_Nonnull y, recurrent_share share))

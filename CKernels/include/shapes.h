@@ -73,4 +73,36 @@ static inline size_t recurrent_lstm_dx_floats(recurrent_lstm_shape shape) {
     return shape.steps * shape.batch * recurrent_padded(shape.input);
 }
 
+/// Rows of units that a pointwise kernel works on: logits, outputs, activations, states.
+typedef struct recurrent_rows_shape {
+    size_t rows;   ///< M
+    size_t units;  ///< N, in rows of 16 ⌈N/16⌉ floats
+} recurrent_rows_shape;
+
+/// [M][16 ⌈N/16⌉].
+static inline size_t recurrent_rows_floats(recurrent_rows_shape shape) { return shape.rows * recurrent_padded(shape.units); }
+
+/// A table of vectors, one for each entry of a vocabulary.
+typedef struct recurrent_embedding_shape {
+    size_t vocabulary;  ///< V, vectors of the table
+    size_t dimension;   ///< E, units of a vector
+    size_t rows;        ///< M, indices to look up
+} recurrent_embedding_shape;
+
+/// The table, or its gradient: [V][16 ⌈E/16⌉].
+static inline size_t recurrent_embedding_table_floats(recurrent_embedding_shape shape) {
+    return shape.vocabulary * recurrent_padded(shape.dimension);
+}
+/// The vectors looked up, or their gradients: [M][16 ⌈E/16⌉].
+static inline size_t recurrent_embedding_rows_floats(recurrent_embedding_shape shape) {
+    return shape.rows * recurrent_padded(shape.dimension);
+}
+
+/// Which elements a call of `dropout` drops.
+typedef struct recurrent_dropout {
+    uint64_t seed;      ///< of the generator
+    uint64_t counter;   ///< another mask for each value: the caller counts the calls, and repeats one for its gradient
+    float probability;  ///< p, of dropping an element, 0 ≤ p < 1
+} recurrent_dropout;
+
 #endif

@@ -6,3 +6,6 @@
 #include "../kernels/vmath.h"
 #include "../kernels/products.h"
 #include "../kernels/lstm.h"
+#include "../kernels/embedding.h"
+#include "../kernels/losses.h"
+#include "../kernels/dropout.h"

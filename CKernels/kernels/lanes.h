@@ -56,9 +56,19 @@ INLINE lanes_int lanes_index(void) { return (lanes_int){0, 1, 2, 3, 4, 5, 6, 7, 
 /// All ones in the first `count` lanes.
 INLINE lanes_int lanes_first(size_t count) { return lanes_index() < (lanes_int)((int32_t)count); }
 
+/// Zero behind the first `count` lanes.
+INLINE lanes lanes_keep_first(size_t count, lanes x) { return lanes_select(lanes_first(count), x, lanes_splat(0)); }
+
 /// The one tree by which lanes are summed: halves, quarters, eighths, sixteenths.
 INLINE float lanes_sum(lanes v) {
     lanes_half eight = v.lo + v.hi;
+    __typeof__(eight.lo) four = eight.lo + eight.hi;
+    __typeof__(four.lo) two = four.lo + four.hi;
+    return two.lo + two.hi;
+}
+
+/// The same tree for the sums in double of lanes 0 and 8, 1 and 9, ….
+INLINE double lanes_sum_double(lanes_half_double eight) {
     __typeof__(eight.lo) four = eight.lo + eight.hi;
     __typeof__(four.lo) two = four.lo + four.hi;
     return two.lo + two.hi;

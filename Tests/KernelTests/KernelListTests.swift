@@ -3,7 +3,12 @@ import TestSupport
 
 /// The test of each kernel, by its name in kernel_list.h: against the reference, element by element, on one instruction set.
 let kernelTests: [String: @Sendable (KernelTable) throws -> Void] = [
-    "product_forward": { _ in }
+    "product_forward": { _ in },
+    "embedding_forward": checkEmbeddingForward,
+    "embedding_backward": checkEmbeddingBackward,
+    "mean_squared_error": checkMeanSquaredError,
+    "sum_losses": checkSumLosses,
+    "dropout": checkDropout,
 ]
 
 @Suite struct KernelListTests {

@@ -1,0 +1,25 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// p[n] = exp(z[n]) / Σ_k exp(z[k]), each logit less the largest one, which changes nothing but the range.
+public func softmax(_ logits: [Double]) -> [Double] {
+    let largest = logits.max() ?? 0
+    let exponentials = logits.map { exp($0 - largest) }
+    let sum = exponentials.reduce(0, +)
+    return exponentials.map { $0 / sum }
+}
+
+/// loss = log Σ_k exp(z[k]) - z[target], and its gradient dz[n] = p[n] - [n = target]; zero where there is no such class.
+public func softmaxCrossEntropy(_ logits: [Double], target: Int) -> (loss: Double, dlogits: [Double]) {
+    guard logits.indices.contains(target) else { return (0, [Double](repeating: 0, count: logits.count)) }
+    let largest = logits.max() ?? 0
+    let others = logits.map { exp($0 - largest) }.reduce(-1, +)  // Σ_k exp(z[k] - largest) without one of the largest
+    var dlogits = softmax(logits)
+    dlogits[target] -= 1
+    return (log1p(others) + (largest - logits[target]), dlogits)
+}

@@ -1,0 +1,62 @@
+public import CKernels
+
+/// A buffer for a kernel, between guards that must not change and that poison a sum that reads them.
+public final class GuardedBuffer {
+    public let pointer: UnsafeMutablePointer<Float>
+    private let count: Int
+    private static let guardCount = 64
+    private static let guardValue = Float(bitPattern: 0x7FC0_5A5A)
+
+    public init(_ values: [Float]) {
+        count = values.count
+        let all = Array(repeating: Self.guardValue, count: Self.guardCount)
+        let base = UnsafeMutablePointer<Float>.allocate(capacity: count + 2 * Self.guardCount)
+        pointer = base + Self.guardCount
+        for (index, value) in (all + values + all).enumerated() { (base + index).initialize(to: value) }
+    }
+
+    public convenience init(repeating value: Float, count: Int) { self.init([Float](repeating: value, count: count)) }
+
+    deinit { (pointer - Self.guardCount).deallocate() }
+
+    public var values: [Float] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
+
+    /// Throws if a kernel wrote outside.
+    public func checkGuards(_ name: String) throws(Mismatch) {
+        for index in Array(-Self.guardCount..<0) + Array(count..<count + Self.guardCount)
+        where pointer[index].bitPattern != Self.guardValue.bitPattern {
+            throw Mismatch(name: "guard of \(name)", index: index, actual: pointer[index], expected: .nan, bound: 0)
+        }
+    }
+}
+
+/// The numbers of shares that must not change a bit.
+public let shareCounts = [1, 2, 3, 4, 7]
+
+/// Calls `body` for each of `count` shares.
+public func forShares(_ count: Int = 1, _ body: (recurrent_share) -> Void) {
+    for index in 0..<count { body(recurrent_share(index: index, count: count)) }
+}
+
+extension recurrent_rows_shape {
+    private var stride: Int { recurrent_padded(units) }
+
+    /// `values` [rows][units] in padded rows, with `behind` in the lanes behind the last unit.
+    public func padded(_ values: [Float], behind: Float = 0) -> [Float] {
+        precondition(values.count == rows * units)
+        return (0..<rows * stride).map { $0 % stride < units ? values[$0 / stride * units + $0 % stride] : behind }
+    }
+
+    /// The units of padded rows, row by row.
+    public func rows(of padded: [Float]) -> [[Float]] {
+        precondition(padded.count == rows * stride)
+        return (0..<rows).map { Array(padded[$0 * stride..<$0 * stride + units]) }
+    }
+
+    /// Throws unless the lanes behind the last unit are zero.
+    public func checkPadding(_ name: String, _ padded: [Float]) throws(Mismatch) {
+        for (index, value) in padded.enumerated() where index % stride >= units && value.bitPattern != 0 {
+            throw Mismatch(name: "padding of \(name)", index: index, actual: value, expected: 0, bound: 0)
+        }
+    }
+}
