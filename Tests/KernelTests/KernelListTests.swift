@@ -3,7 +3,15 @@ import TestSupport
 
 /// The test of each kernel, by its name in kernel_list.h: against the reference, element by element, on one instruction set.
 let kernelTests: [String: @Sendable (KernelTable) throws -> Void] = [
-    "product_forward": { _ in },
+    "product_forward": checkProductForward,
+    "product_transpose": checkProductTranspose,
+    "product_backward_input": checkProductBackwardInput,
+    "product_backward_weights": checkProductBackwardWeights,
+    "lstm_step": checkLSTMStep,
+    "lstm_forward": checkLSTMForward,
+    "lstm_transpose": checkLSTMTranspose,
+    "lstm_backward_data": checkLSTMBackwardData,
+    "lstm_backward_weights": checkLSTMBackwardWeights,
     "embedding_forward": checkEmbeddingForward,
     "embedding_backward": checkEmbeddingBackward,
     "mean_squared_error": checkMeanSquaredError,

@@ -58,4 +58,16 @@ public enum Comparer {
             throw Mismatch(name: name, index: index, actual: a, expected: Double(e), bound: 0)
         }
     }
+
+    /// Throws unless the elements at `indices` are zeros.
+    public static func checkZeros(_ name: String, _ actual: [Float], at indices: [Int]) throws(Mismatch) {
+        for index in indices where actual[index] != 0 {
+            throw Mismatch(name: "\(name), padding", index: index, actual: actual[index], expected: 0, bound: 0)
+        }
+    }
+
+    /// Throws the first mismatch with values that carry their own bounds.
+    public static func check(_ name: String, _ actual: some Collection<Float>, _ expected: [RunningError]) throws(Mismatch) {
+        if let mismatch = firstMismatch(name, actual, expected.map(\.value), bound: { expected[$0].error }) { throw mismatch }
+    }
 }

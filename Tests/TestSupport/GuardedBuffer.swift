@@ -4,7 +4,8 @@ public import CKernels
 public final class GuardedBuffer {
     public let pointer: UnsafeMutablePointer<Float>
     private let count: Int
-    private static let guardCount = 64
+    /// Odd, so that the buffer is aligned to a float and to nothing more.
+    private static let guardCount = 65
     private static let guardValue = Float(bitPattern: 0x7FC0_5A5A)
 
     public init(_ values: [Float]) {
@@ -20,6 +21,12 @@ public final class GuardedBuffer {
     deinit { (pointer - Self.guardCount).deallocate() }
 
     public var values: [Float] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
+
+    /// The values, after `checkGuards`.
+    public func checkedValues(_ name: String) throws(Mismatch) -> [Float] {
+        try checkGuards(name)
+        return values
+    }
 
     /// Throws if a kernel wrote outside.
     public func checkGuards(_ name: String) throws(Mismatch) {

@@ -1,0 +1,66 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// The arithmetic that the formulas need. They are written for any such type, so that the tests can also evaluate them with
+/// complex numbers (the complex step), or with numbers that carry a bound of their rounding error.
+public protocol Scalar: SignedNumeric, Sendable {
+    static func / (a: Self, b: Self) -> Self
+    static func exp(_ x: Self) -> Self
+    static func tanh(_ x: Self) -> Self
+
+    /// 1 / (1 + e^-x)
+    static func sigmoid(_ x: Self) -> Self
+
+    /// start + Σ a b over every run, each run as long as its shorter array.
+    static func sum(_ start: Self, _ runs: [(a: [Self], b: [Self])]) -> Self
+}
+
+extension Scalar {
+    public static func sigmoid(_ x: Self) -> Self { 1 / (1 + exp(-x)) }
+
+    public static func sum(_ start: Self, _ runs: [(a: [Self], b: [Self])]) -> Self {
+        var sum = start
+        for (a, b) in runs {
+            for k in 0..<min(a.count, b.count) { sum += a[k] * b[k] }
+        }
+        return sum
+    }
+}
+
+extension Double: Scalar {
+    #if canImport(Darwin)
+    public static func exp(_ x: Double) -> Double { Darwin.exp(x) }
+    public static func tanh(_ x: Double) -> Double { Darwin.tanh(x) }
+    #elseif canImport(Musl)
+    public static func exp(_ x: Double) -> Double { Musl.exp(x) }
+    public static func tanh(_ x: Double) -> Double { Musl.tanh(x) }
+    #else
+    public static func exp(_ x: Double) -> Double { Glibc.exp(x) }
+    public static func tanh(_ x: Double) -> Double { Glibc.tanh(x) }
+    #endif
+}
+
+/// The columns of a matrix as rows.
+func transposed<S>(_ matrix: [[S]]) -> [[S]] {
+    guard let first = matrix.first else { return [] }
+    return first.indices.map { column in matrix.map { $0[column] } }
+}
+
+/// matrix[n][k] += Σ_m left[m][n] right[m][k]: the sum of the outer products of the rows of two matrices.
+func addOuterProducts<S: Scalar>(_ left: [[S]], _ right: [[S]], to matrix: inout [[S]]) {
+    let (left, right) = (transposed(left), transposed(right))
+    for n in left.indices {
+        for k in right.indices { matrix[n][k] = S.sum(matrix[n][k], [(left[n], right[k])]) }
+    }
+}
+
+/// vector[n] += Σ_m rows[m][n]
+func addRows<S: Scalar>(_ rows: [[S]], to vector: inout [S]) {
+    let ones = rows.map { _ in 1 as S }
+    for (n, column) in transposed(rows).enumerated() { vector[n] = S.sum(vector[n], [(column, ones)]) }
+}

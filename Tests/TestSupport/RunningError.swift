@@ -1,0 +1,78 @@
+public import Reference
+
+/// A value, and a bound for the error of a float32 computation of it: running error analysis (Wilkinson 1963; Higham 2002, "Accuracy
+/// and Stability of Numerical Algorithms", section 3.3). The reference evaluated with this type gives each element's bound.
+///
+/// With u = 2^-24, each operation adds u |result|, plus half of the smallest subnormal where a product may underflow. A sum of n
+/// products may be taken in any order that rounds no term more than n + 3 times (one chain, or up to eight chains added by halves), and
+/// each of these errors is at most u Σ |terms|.
+public struct RunningError: Scalar {
+    public var value: Double
+    public var error: Double
+
+    public init(_ value: Double, error: Double = 0) {
+        self.value = value
+        self.error = error
+    }
+
+    static let unit = 0x1p-24
+    static let underflow = 0x1p-150
+    /// tanh and sigmoid are promised within 2 ULP, a ULP being at most 2^-23 of the value, or the smallest subnormal.
+    static let functionError = 2 * 0x1p-23, functionUnderflow = 2 * 0x1p-149
+
+    static func rounded(_ value: Double, error: Double, underflow: Double = 0) -> RunningError {
+        RunningError(value, error: error + unit * (value.magnitude + error) + underflow)
+    }
+
+    public static func + (a: RunningError, b: RunningError) -> RunningError { rounded(a.value + b.value, error: a.error + b.error) }
+    public static func - (a: RunningError, b: RunningError) -> RunningError { rounded(a.value - b.value, error: a.error + b.error) }
+    public static prefix func - (a: RunningError) -> RunningError { RunningError(-a.value, error: a.error) }
+    public static func * (a: RunningError, b: RunningError) -> RunningError {
+        let error = a.value.magnitude * b.error + b.value.magnitude * a.error + a.error * b.error
+        return rounded(a.value * b.value, error: error, underflow: underflow)
+    }
+    public static func / (a: RunningError, b: RunningError) -> RunningError {
+        let quotient = a.value / b.value
+        let least = b.value.magnitude - b.error
+        precondition(least > 0, "division by what may be zero")
+        return rounded(quotient, error: (a.error + quotient.magnitude * b.error) / least, underflow: underflow)
+    }
+    public static func *= (a: inout RunningError, b: RunningError) { a = a * b }
+
+    /// An increasing function: its values at both ends of the argument's interval bound the error that it passes on.
+    private static func increasing(_ function: (Double) -> Double, _ x: RunningError) -> RunningError {
+        let value = function(x.value)
+        let passed = max(function(x.value + x.error) - value, value - function(x.value - x.error))
+        return RunningError(value, error: passed + functionError * (value.magnitude + passed) + functionUnderflow)
+    }
+    public static func exp(_ x: RunningError) -> RunningError { increasing(Double.exp, x) }
+    public static func tanh(_ x: RunningError) -> RunningError { increasing(Double.tanh, x) }
+    public static func sigmoid(_ x: RunningError) -> RunningError { increasing(Double.sigmoid, x) }
+
+    public static func sum(_ start: RunningError, _ runs: [(a: [RunningError], b: [RunningError])]) -> RunningError {
+        var value = start.value, error = start.error, magnitudes = start.value.magnitude + start.error
+        var terms = 0
+        for (a, b) in runs {
+            let count = min(a.count, b.count)
+            terms += count
+            for k in 0..<count {
+                let (x, y) = (a[k], b[k])
+                let (xMagnitude, yMagnitude) = (x.value.magnitude, y.value.magnitude)
+                let passed = xMagnitude * y.error + yMagnitude * x.error + x.error * y.error
+                value += x.value * y.value
+                error += passed
+                magnitudes += xMagnitude * yMagnitude + passed
+            }
+        }
+        guard terms > 0 else { return start }
+        return RunningError(value, error: error + Double(terms + 3) * (unit * magnitudes + underflow))
+    }
+
+    // What SignedNumeric asks for beside the arithmetic.
+    public var magnitude: Double { value.magnitude }
+    public init?(exactly source: some BinaryInteger) {
+        guard let value = Double(exactly: source) else { return nil }
+        self.init(value)
+    }
+    public init(integerLiteral value: Int) { self.init(Double(value)) }
+}
