@@ -1,1 +1,75 @@
-// Untrusted bytes in, neutral tensors out.
+/// A named array of floats in C order, of no particular file format.
+public struct Tensor: Equatable, Sendable {
+    public let name: String
+    public let shape: [Int]
+    public let values: [Float]
+
+    /// - Precondition: `values` has as many elements as the product of `shape`.
+    public init(name: String, shape: [Int], values: [Float]) {
+        precondition(shape.reduce(1, *) == values.count, "\(name): \(values.count) values, expected those of shape \(shape)")
+        self.name = name
+        self.shape = shape
+        self.values = values
+    }
+}
+
+/// The types that a file's elements may have; raw values are the names in a safetensors header.
+public enum ElementType: String, Sendable, CaseIterable {
+    case bool = "BOOL"
+    case u8 = "U8", u16 = "U16", u32 = "U32", u64 = "U64"
+    case i8 = "I8", i16 = "I16", i32 = "I32", i64 = "I64"
+    case f16 = "F16", bf16 = "BF16", f32 = "F32", f64 = "F64"
+    case c64 = "C64"
+    case f8e4m3 = "F8_E4M3", f8e5m2 = "F8_E5M2", f8e8m0 = "F8_E8M0"
+    case f8e4m3fnuz = "F8_E4M3FNUZ", f8e5m2fnuz = "F8_E5M2FNUZ"
+    case f6e2m3 = "F6_E2M3", f6e3m2 = "F6_E3M2"
+    case f4 = "F4"
+
+    /// Bits that one element takes in a file.
+    public var bits: Int {
+        switch self {
+        case .f4: 4
+        case .f6e2m3, .f6e3m2: 6
+        case .bool, .u8, .i8, .f8e4m3, .f8e5m2, .f8e8m0, .f8e4m3fnuz, .f8e5m2fnuz: 8
+        case .u16, .i16, .f16, .bf16: 16
+        case .u32, .i32, .f32: 32
+        case .u64, .i64, .f64, .c64: 64
+        }
+    }
+
+    /// The little-endian elements of `bytes` as floats, F64 rounded to the nearest; nil for a type that is not read as floats.
+    func floats(_ bytes: ArraySlice<UInt8>) -> [Float]? {
+        switch self {
+        case .f32: elements(bytes) { Float(bitPattern: UInt32($0)) }
+        case .f64: elements(bytes) { Float(Double(bitPattern: $0)) }
+        case .f16: elements(bytes) { Float(binary16: UInt16($0)) }
+        case .bf16: elements(bytes) { Float(bitPattern: UInt32($0) << 16) }
+        default: nil
+        }
+    }
+
+    private func elements(_ bytes: ArraySlice<UInt8>, _ convert: (UInt64) -> Float) -> [Float] {
+        let size = bits / 8
+        return stride(from: bytes.startIndex, to: bytes.endIndex, by: size).map { convert(littleEndian(bytes[$0..<$0 + size])) }
+    }
+}
+
+/// The unsigned integer that at most eight bytes spell, lowest first.
+func littleEndian(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+    bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+}
+
+extension Float {
+    /// The value of an IEEE 754 binary16, exactly. By hand, because `Float16` does not exist on every platform.
+    init(binary16 bits: UInt16) {
+        let exponent = Int(bits >> 10 & 0x1F)
+        let fraction = UInt32(bits & 0x3FF)
+        let magnitude: Float
+        switch exponent {
+        case 0: magnitude = Float(fraction) * 0x1p-24
+        case 0x1F: magnitude = Float(bitPattern: 0x7F80_0000 | fraction << 13)
+        default: magnitude = Float(bitPattern: UInt32(exponent + 127 - 15) << 23 | fraction << 13)
+        }
+        self.init(bitPattern: magnitude.bitPattern | UInt32(bits & 0x8000) << 16)
+    }
+}

@@ -1,0 +1,92 @@
+/// The way between matrices as the field's files have them (one row per gate and unit, C order) and as the kernels have them:
+/// panels of 16 units, in them a row for the bias and for each column, in each row the gates side by side. The only place that permutes.
+///
+///     kernel[p][1 + k][g][l] = W[g N + 16 p + l][k]      kernel[p][0][g][l] = b[g N + 16 p + l]      zero where 16 p + l ≥ N
+///
+/// Counts that do not fit are programmer errors: the shapes of a file have been checked before.
+public enum KernelOrder {
+    /// Units in a panel.
+    public static let panel = 16
+    /// Gates of an LSTM, in the order i f g o: the kernels' and PyTorch's.
+    public static let lstmGates = 4
+
+    /// Floats in a padded row of `units` units: 16 ⌈units/16⌉.
+    public static func padded(_ units: Int) -> Int { (units + panel - 1) / panel * panel }
+
+    /// An LSTM layer: `weightIH` [4H, I], `weightHH` [4H, H], `bias` [4H] → [⌈H/16⌉][1 + I + H][4][16].
+    public static func lstm(weightIH: [Float], weightHH: [Float], bias: [Float]) -> [Float] {
+        pack([bias, weightIH, weightHH], units: bias.count / lstmGates, gates: lstmGates)
+    }
+
+    /// The inverse of `lstm(weightIH:weightHH:bias:)`.
+    public static func lstm(
+        _ kernel: [Float], inputSize: Int, hiddenSize: Int
+    ) -> (weightIH: [Float], weightHH: [Float], bias: [Float]) {
+        let parts = unpack(kernel, columns: [1, inputSize, hiddenSize], units: hiddenSize, gates: lstmGates)
+        return (weightIH: parts[1], weightHH: parts[2], bias: parts[0])
+    }
+
+    /// A dense layer: `weight` [N, K], `bias` [N] → [⌈N/16⌉][1 + K][1][16].
+    public static func dense(weight: [Float], bias: [Float]) -> [Float] {
+        pack([bias, weight], units: bias.count, gates: 1)
+    }
+
+    /// The inverse of `dense(weight:bias:)`.
+    public static func dense(_ kernel: [Float], inputSize: Int, outputSize: Int) -> (weight: [Float], bias: [Float]) {
+        let parts = unpack(kernel, columns: [1, inputSize], units: outputSize, gates: 1)
+        return (weight: parts[1], bias: parts[0])
+    }
+
+    /// An embedding: `weight` [V, E] → [V][16 ⌈E/16⌉].
+    public static func embedding(weight: [Float], width: Int) -> [Float] {
+        precondition(width > 0 && weight.count % width == 0, "\(weight.count) floats are not rows of \(width)")
+        let padding = Array(repeating: Float(0), count: padded(width) - width)
+        return stride(from: 0, to: weight.count, by: width).flatMap { weight[$0..<$0 + width] + padding }
+    }
+
+    /// The inverse of `embedding(weight:width:)`.
+    public static func embedding(_ kernel: [Float], width: Int) -> [Float] {
+        precondition(width > 0 && kernel.count % padded(width) == 0, "\(kernel.count) floats are not rows of \(padded(width))")
+        return stride(from: 0, to: kernel.count, by: padded(width)).flatMap { kernel[$0..<$0 + width] }
+    }
+
+    /// Matrices of `gates` · `units` rows each, their columns side by side.
+    private static func pack(_ parts: [[Float]], units: Int, gates: Int) -> [Float] {
+        let rows = gates * units
+        precondition(rows > 0 && parts.allSatisfy { $0.count % rows == 0 }, "\(parts.map(\.count)) floats are not columns of \(rows)")
+        let columns = parts.map { $0.count / rows }
+        var kernel = Array(repeating: Float(0), count: count(columns, units, gates))
+        walk(columns, units, gates) { kernel[$0] = parts[$1][$2] }
+        return kernel
+    }
+
+    private static func unpack(_ kernel: [Float], columns: [Int], units: Int, gates: Int) -> [[Float]] {
+        let expected = count(columns, units, gates)
+        precondition(kernel.count == expected, "\(kernel.count) floats in kernel order, expected \(expected)")
+        var parts = columns.map { Array(repeating: Float(0), count: gates * units * $0) }
+        walk(columns, units, gates) { parts[$1][$2] = kernel[$0] }
+        return parts
+    }
+
+    private static func count(_ columns: [Int], _ units: Int, _ gates: Int) -> Int {
+        padded(units) * gates * columns.reduce(0, +)
+    }
+
+    /// Visits every element of the matrices: where it is in kernel order, which matrix it belongs to, and where it is in that.
+    private static func walk(_ columns: [Int], _ units: Int, _ gates: Int, _ visit: (_ kernel: Int, _ part: Int, _ field: Int) -> Void) {
+        let allColumns = columns.reduce(0, +)
+        for unit in 0..<units {
+            let (p, lane) = unit.quotientAndRemainder(dividingBy: panel)
+            for gate in 0..<gates {
+                var column = 0
+                for (part, width) in columns.enumerated() {
+                    let row = (gate * units + unit) * width
+                    for k in 0..<width {
+                        visit(((p * allColumns + column) * gates + gate) * panel + lane, part, row + k)
+                        column += 1
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+import Formats
+import Testing
+
+struct KernelOrderTests {
+    static let sizes = [1, 15, 16, 17, 31, 33, 64]
+    static let lanes = 16
+
+    /// Distinct values, none of them zero.
+    static func counted(_ count: Int, from first: Int) -> [Float] { (first..<first + count).map { Float($0) } }
+
+    @Test(arguments: sizes, [1, 5, 17]) func lstm(_ hidden: Int, _ input: Int) {
+        let rows = 4 * hidden
+        let weightIH = Self.counted(rows * input, from: 1)
+        let weightHH = Self.counted(rows * hidden, from: 1 + rows * input)
+        let bias = Self.counted(rows, from: 1 + rows * (input + hidden))
+        let kernel = KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: bias)
+
+        let columns = 1 + input + hidden
+        let panels = (hidden + Self.lanes - 1) / Self.lanes
+        #expect(kernel.count == panels * columns * 4 * Self.lanes)
+        var wrong = 0
+        for (index, value) in kernel.enumerated() {
+            let (lane, gate, column, panel) = (
+                index % 16, index / 16 % 4, index / 64 % columns, index / 64 / columns
+            )
+            let unit = panel * 16 + lane
+            let row = gate * hidden + unit
+            let expected: Float =
+                if unit >= hidden {
+                    0
+                } else if column == 0 {
+                    bias[row]
+                } else if column <= input {
+                    weightIH[row * input + column - 1]
+                } else {
+                    weightHH[row * hidden + column - 1 - input]
+                }
+            wrong += value == expected ? 0 : 1
+        }
+        #expect(wrong == 0)
+
+        let back = KernelOrder.lstm(kernel, inputSize: input, hiddenSize: hidden)
+        #expect(back == (weightIH: weightIH, weightHH: weightHH, bias: bias))
+    }
+
+    @Test(arguments: sizes, [1, 17, 64]) func dense(_ outputs: Int, _ inputs: Int) {
+        let weight = Self.counted(outputs * inputs, from: 1)
+        let bias = Self.counted(outputs, from: 1 + outputs * inputs)
+        let kernel = KernelOrder.dense(weight: weight, bias: bias)
+        #expect(kernel.count == KernelOrder.padded(outputs) * (1 + inputs))
+        var wrong = 0
+        for (index, value) in kernel.enumerated() {
+            let (lane, column, panel) = (index % 16, index / 16 % (1 + inputs), index / 16 / (1 + inputs))
+            let unit = panel * 16 + lane
+            let expected = unit >= outputs ? 0 : column == 0 ? bias[unit] : weight[unit * inputs + column - 1]
+            wrong += value == expected ? 0 : 1
+        }
+        #expect(wrong == 0)
+        #expect(KernelOrder.dense(kernel, inputSize: inputs, outputSize: outputs) == (weight: weight, bias: bias))
+    }
+
+    @Test(arguments: sizes) func embedding(_ width: Int) {
+        let weight = Self.counted(3 * width, from: 1)
+        let kernel = KernelOrder.embedding(weight: weight, width: width)
+        #expect(kernel.count == 3 * KernelOrder.padded(width))
+        for row in 0..<3 {
+            let stored = kernel[(row * KernelOrder.padded(width))...].prefix(KernelOrder.padded(width))
+            #expect(Array(stored.prefix(width)) == Array(weight[(row * width)...].prefix(width)))
+            #expect(stored.dropFirst(width).allSatisfy { $0 == 0 })
+        }
+        #expect(KernelOrder.embedding(kernel, width: width) == weight)
+    }
+
+    @Test func wrongCountsTrap() async {
+        await #expect(processExitsWith: .failure) {
+            _ = KernelOrder.lstm(weightIH: [1, 2, 3], weightHH: [1, 2, 3, 4], bias: [1, 2, 3, 4])
+        }
+        await #expect(processExitsWith: .failure) { _ = KernelOrder.dense([1, 2, 3], inputSize: 1, outputSize: 1) }
+        await #expect(processExitsWith: .failure) { _ = KernelOrder.embedding(weight: [1, 2, 3], width: 2) }
+    }
+}

@@ -1,0 +1,145 @@
+import Formats
+import Foundation
+import Testing
+
+struct StateDictTests {
+    static let shape = ModelShape(vocabularySize: 5, inputSize: 3, hiddenSizes: [17, 17], outputSize: 6)
+
+    /// The network of kernel_list.h's equations in Double, straight from kernel order: what a forward pass of PyTorch must give.
+    static func forward(_ parameters: ModelParameters, _ shape: ModelShape, tokens: [Int]) -> [[Double]] {
+        let width = KernelOrder.padded(shape.inputSize)
+        var rows = tokens.map { token in parameters.embedding![(token * width)...].prefix(shape.inputSize).map(Double.init) }
+        for (kernel, hidden) in zip(parameters.lstm, shape.hiddenSizes) {
+            var (h, c) = (Array(repeating: 0.0, count: hidden), Array(repeating: 0.0, count: hidden))
+            rows = rows.map { x in
+                let gates = (0..<4).map { gate in affine(kernel, gates: 4, gate: gate, units: hidden, x + h) }
+                for unit in 0..<hidden {
+                    let (i, f, g, o) = (sigmoid(gates[0][unit]), sigmoid(gates[1][unit]), tanh(gates[2][unit]), sigmoid(gates[3][unit]))
+                    c[unit] = f * c[unit] + i * g
+                    h[unit] = o * tanh(c[unit])
+                }
+                return h
+            }
+        }
+        return rows.map { affine(parameters.dense!, gates: 1, gate: 0, units: shape.outputSize!, $0) }
+    }
+
+    static func affine(_ kernel: [Float], gates: Int, gate: Int, units: Int, _ x: [Double]) -> [Double] {
+        (0..<units).map { unit in
+            ([1] + x).enumerated().reduce(0) { sum, column in
+                let row = unit / 16 * (1 + x.count) + column.offset
+                return sum + Double(kernel[(row * gates + gate) * 16 + unit % 16]) * column.element
+            }
+        }
+    }
+
+    static func sigmoid(_ x: Double) -> Double { (1 + tanh(x / 2)) / 2 }
+    static func tanh(_ x: Double) -> Double { Foundation.tanh(x) }
+
+    @Test func computesWhatPyTorchComputes() throws {
+        let file = try golden("state_dict")
+        let parameters = try ModelParameters(file, shape: ModelShape(file))
+        let run = try golden("state_dict_run")
+        let tokens = try run.tensor(named: "tokens")
+        let (steps, batch) = (tokens.shape[0], tokens.shape[1])
+        let expected = try run.tensor(named: "logits").values
+        // Double against float64, both rounded to Float: the import sums two float biases, off by half an ULP of each sum; the
+        // weights of this model are under 1, so that a logit moves by less than the sum of the biases' roundings through 2 layers.
+        let bound = 1e-6
+        for b in 0..<batch {
+            let logits = Self.forward(parameters, Self.shape, tokens: (0..<steps).map { Int(tokens.values[$0 * batch + b]) })
+            for (t, row) in logits.enumerated() {
+                for (o, logit) in row.enumerated() {
+                    let other = Double(expected[(t * batch + b) * row.count + o])
+                    #expect((logit - other).magnitude <= bound, "t \(t), b \(b), o \(o): \(logit), \(other)")
+                }
+            }
+        }
+    }
+
+    @Test func findsTheShape() throws {
+        #expect(try ModelShape(golden("state_dict")) == Self.shape)
+        #expect(try ModelShape(golden("bare_lstm")) == ModelShape(inputSize: 3, hiddenSizes: [17]))
+    }
+
+    @Test func bareLSTM() throws {
+        let file = try golden("bare_lstm")
+        let parameters = try ModelParameters(file, shape: ModelShape(inputSize: 3, hiddenSizes: [17]))
+        #expect(parameters.embedding == nil && parameters.dense == nil)
+        let tensors = parameters.tensors(shape: try ModelShape(file), names: StateDictNames(lstm: ""))
+        #expect(tensors.map(\.name) == ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"])
+        #expect(try file.tensor(named: "weight_ih_l0") == tensors[0])
+        #expect(try file.tensor(named: "weight_hh_l0") == tensors[1])
+    }
+
+    @Test func writesWhatItReads() throws {
+        let file = try golden("state_dict")
+        let parameters = try ModelParameters(file, shape: Self.shape)
+        let written = try Safetensors(Safetensors.encode(parameters.tensors(shape: Self.shape)))
+        #expect(try ModelParameters(written, shape: ModelShape(written)) == parameters)
+        #expect(Set(written.entries.map(\.name)) == Set(file.entries.map(\.name)))
+        for entry in file.entries where !entry.name.contains("bias_") {
+            #expect(try written.tensor(named: entry.name) == file.tensor(named: entry.name))
+        }
+        let zero = try written.tensor(named: "lstm.bias_hh_l1").values
+        #expect(zero.allSatisfy { $0 == 0 })
+    }
+
+    @Test func otherNames() throws {
+        let names = StateDictNames(embedding: "encoder", lstm: "net.rnn", dense: "decoder")
+        let parameters = try ModelParameters(golden("state_dict"), shape: Self.shape)
+        let file = try Safetensors(Safetensors.encode(parameters.tensors(shape: Self.shape, names: names)))
+        #expect(file.entry(named: "net.rnn.weight_ih_l1") != nil)
+        #expect(try ModelParameters(file, shape: ModelShape(file, names: names), names: names) == parameters)
+        let error = #expect(throws: FormatError.self) { try ModelShape(file) }
+        #expect(error?.problem == .missingTensor)
+    }
+
+    /// The golden model's tensors without those named, with others instead.
+    static func changed(without names: [String], with others: [Tensor] = []) throws -> Safetensors {
+        let all = try ModelParameters(golden("state_dict"), shape: shape).tensors(shape: shape)
+        return try Safetensors(Safetensors.encode(all.filter { !names.contains($0.name) } + others))
+    }
+
+    static func zeros(_ name: String, _ shape: [Int]) -> Tensor {
+        Tensor(name: name, shape: shape, values: Array(repeating: 0, count: shape.reduce(1, *)))
+    }
+
+    @Test func namesWhatIsMissingOrUnexpected() throws {
+        let missing = try Self.changed(without: ["lstm.bias_hh_l0", "dense.bias"])
+        let error = #expect(throws: FormatError.self) { try ModelParameters(missing, shape: Self.shape) }
+        #expect(error?.problem == .missingTensor)
+        #expect(error?.tensor == "lstm.bias_hh_l0, dense.bias")
+        #expect(throws: FormatError.self) { try ModelShape(missing) }
+
+        let unexpected = try Self.changed(without: [], with: [Self.zeros("lstm.weight_ih_l0_reverse", [68, 3])])
+        for attempt in [{ _ = try ModelShape(unexpected) }, { _ = try ModelParameters(unexpected, shape: Self.shape) }] {
+            let error = #expect(throws: FormatError.self) { try attempt() }
+            #expect(error?.problem == .unexpectedTensor)
+            #expect(error?.tensor == "lstm.weight_ih_l0_reverse")
+        }
+
+        let empty = try Safetensors(Safetensors.encode([]))
+        #expect(throws: FormatError.self) { try ModelShape(empty) }
+    }
+
+    @Test(arguments: [
+        ("lstm.weight_hh_l0", [68, 16]), ("lstm.weight_hh_l0", [68]), ("lstm.weight_hh_l0", [0, 17]), ("lstm.weight_hh_l0", [68, 0]),
+        ("lstm.weight_ih_l0", [51, 3]), ("lstm.weight_ih_l0", [68, 4]), ("lstm.weight_ih_l1", [68, 3]), ("lstm.bias_ih_l1", [17]),
+        ("embedding.weight", [5, 4]), ("embedding.weight", [0, 3]), ("dense.weight", [6, 16]), ("dense.bias", [1, 6]),
+    ]) func namesWrongShapes(_ name: String, _ shape: [Int]) throws {
+        let file = try Self.changed(without: [name], with: [Self.zeros(name, shape)])
+        let found = #expect(throws: FormatError.self) { try ModelParameters(file, shape: Self.shape) }
+        #expect(found?.problem == .shape)
+        #expect(found?.tensor == name)
+        #expect(found?.found == "\(shape)")
+        let inferred = #expect(throws: FormatError.self) { try ModelShape(file) }
+        #expect(inferred?.problem == .shape)
+    }
+
+    @Test func integersAreNotWeights() throws {
+        let file = try Safetensors(contents("{\(member("weight_ih_l0", "I8", "[4,1]", "[0,4]")),\(member("weight_hh_l0", "I8", "[4,1]", "[4,8]")),\(member("bias_ih_l0", "I8", "[4]", "[8,12]")),\(member("bias_hh_l0", "I8", "[4]", "[12,16]"))}", dataCount: 16))
+        let error = #expect(throws: FormatError.self) { try ModelParameters(file, shape: ModelShape(file)) }
+        #expect(error?.problem == .notFloats)
+    }
+}
