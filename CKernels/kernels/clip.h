@@ -1,0 +1,122 @@
+// The gradient's norm, and what all optimizer updates have in common: the gradient made ready, moments kept away from
+// subnormals, roots kept away from zero, and the part of the floats that a share is.
+
+typedef double lanes_double __attribute__((ext_vector_type(16)));
+
+/// Floats per round of `squares_of_block`: two chains of 16 sums hide the latency of the addition.
+#define SQUARES_ROUND (2 * LANES)
+
+/// Where momentum and averages of gradients end in zero: a weight of ordinary size does not notice 2^-100 times a
+/// learning rate, even after a division by an ε of 1e-8; the smallest normal float is 2^-126, so no quotient by a root
+/// up to 2^26 is subnormal either.
+#define MOMENT_LEAST 0x1p-100f
+/// Where averages of squares end in zero: their root, 2^-60, changes an ε of 1e-10 by 1e-8 of itself, and a decay rate
+/// above 2^-6 leaves what is kept a normal float.
+#define SQUARE_LEAST 0x1p-120f
+/// Where squares end at the other side, so that inf - inf never turns an average into NaN.
+#define SQUARE_MOST 0x1.fffffep127f
+
+INLINE lanes_double lanes_square(lanes x) {
+    const lanes_double wide = __builtin_convertvector(x, lanes_double);
+    return wide * wide;
+}
+
+/// Σ x² over up to a block. A product of two floats is exact in double, so a fused sum would have the same bits.
+INLINE double squares_of_block(size_t count, const float *x) {
+    lanes_double even = 0, odd = 0;
+    size_t at = 0;
+    for (; at + SQUARES_ROUND <= count; at += SQUARES_ROUND) {
+        even += lanes_square(lanes_load(x + at));
+        odd += lanes_square(lanes_load(x + at + LANES));
+    }
+    if (at < count) even += lanes_square(lanes_load_first(count - at, x + at));
+    if (at + LANES < count) odd += lanes_square(lanes_load_first(count - at - LANES, x + at + LANES));
+    const lanes_double both = even + odd;
+    const lanes_half_double eight = both.lo + both.hi;
+    const __typeof__(eight.lo) four = eight.lo + eight.hi;
+    const __typeof__(four.lo) two = four.lo + four.hi;
+    return two.lo + two.hi;
+}
+
+static void sum_of_squares(size_t count, const float *x, double *partial, recurrent_share share) NONBLOCKING {
+    size_t first, end;
+    share_of(share, recurrent_squares_blocks(count), &first, &end);
+    for (size_t block = first; block < end; ++block) {
+        const size_t from = block * RECURRENT_SQUARES_BLOCK, left = count - from;
+        partial[block] = squares_of_block(left < RECURRENT_SQUARES_BLOCK ? left : RECURRENT_SQUARES_BLOCK, x + from);
+    }
+}
+
+static void global_norm(size_t blocks, const double *partial, double *norm) NONBLOCKING {
+    double sum = 0;
+    for (size_t block = 0; block < blocks; ++block) sum += partial[block];
+    *norm = __builtin_elementwise_sqrt(sum);
+}
+
+/// The floats [first, end) of a flat array that a share is: whole vectors, but for the last one.
+INLINE void floats_of(recurrent_share share, size_t count, size_t *first, size_t *end) {
+    share_of(share, (count + LANES - 1) / LANES, first, end);
+    *first *= LANES;
+    *end *= LANES;
+    if (*end > count) *end = count;
+}
+
+static void fill(size_t count, float value, float *x, recurrent_share share) NONBLOCKING {
+    size_t first, end;
+    floats_of(share, count, &first, &end);
+    for (; first + LANES <= end; first += LANES) lanes_store(x + first, lanes_splat(value));
+    if (first < end) lanes_store_first(end - first, x + first, lanes_splat(value));
+}
+
+/// What is done to a gradient and to a parameter whatever the optimizer.
+typedef struct { lanes scale, most, least, decay, parameter_least; } gradient_terms;
+
+INLINE gradient_terms gradient_terms_of(recurrent_gradient_rule rule, double decay_into_gradient, bool decays) {
+    return (gradient_terms){
+        .scale = lanes_splat((float)rule.scale),
+        .most = lanes_splat((float)rule.clip_value),
+        .least = lanes_splat(-(float)rule.clip_value),
+        .decay = lanes_splat((float)decay_into_gradient),
+        // Decay takes parameters without a gradient down to subnormals; without decay no parameter is touched.
+        .parameter_least = lanes_splat(decays ? MOMENT_LEAST : 0),
+    };
+}
+
+/// g = min(max(scale · g, -clip), clip) + λ p
+INLINE lanes gradient_ready(const gradient_terms *terms, lanes g, lanes p) {
+    return lanes_fma(terms->decay, p, lanes_max(lanes_min(g * terms->scale, terms->most), terms->least));
+}
+
+/// x, or zero where it is smaller than `least`; NaN stays.
+INLINE lanes lanes_flush(lanes x, lanes least) { return lanes_select(lanes_abs(x) < least, lanes_splat(0), x); }
+
+/// The weights of an average a = (1 - rest) a + enter · new.
+typedef struct { lanes minus_rest, enter; } average_terms;
+
+INLINE average_terms average_terms_of(double rest, double enter) {
+    return (average_terms){lanes_splat((float)-rest), lanes_splat((float)enter)};
+}
+
+/// (1 - rest) a: by way of 1 - β, whose float is as exact as β's own but not, like it, wrong by 1e-5 of 1 - β for β = 0.999.
+INLINE lanes average_kept(average_terms terms, lanes a) { return lanes_fma(terms.minus_rest, a, a); }
+
+/// m = β m + (1 - β) g
+INLINE lanes average_moment(average_terms terms, lanes m, lanes g) {
+    return lanes_flush(lanes_fma(terms.enter, g, average_kept(terms, m)), lanes_splat(MOMENT_LEAST));
+}
+
+/// v = β v + (1 - β) g²
+INLINE lanes average_square(average_terms terms, lanes v, lanes g) {
+    const lanes sum = lanes_fma(terms.enter * g, g, average_kept(terms, v));
+    return lanes_flush(lanes_min(sum, lanes_splat(SQUARE_MOST)), lanes_splat(SQUARE_LEAST));
+}
+
+/// √(v + inside) + outside
+typedef struct { lanes inside, outside; } root_terms;
+
+INLINE root_terms root_terms_of(recurrent_epsilon_place place, double epsilon) {
+    return (root_terms){lanes_splat(place == recurrent_epsilon_inside ? (float)epsilon : 0),
+                        lanes_splat(place == recurrent_epsilon_inside ? 0 : (float)epsilon)};
+}
+
+INLINE lanes root_of(root_terms terms, lanes v) { return lanes_sqrt(v + terms.inside) + terms.outside; }
