@@ -32,10 +32,7 @@ INLINE double squares_of_block(size_t count, const float *x) {
     if (at < count) even += lanes_square(lanes_load_first(count - at, x + at));
     if (at + LANES < count) odd += lanes_square(lanes_load_first(count - at - LANES, x + at + LANES));
     const lanes_double both = even + odd;
-    const lanes_half_double eight = both.lo + both.hi;
-    const __typeof__(eight.lo) four = eight.lo + eight.hi;
-    const __typeof__(four.lo) two = four.lo + four.hi;
-    return two.lo + two.hi;
+    return lanes_sum_double(both.lo + both.hi);
 }
 
 static void sum_of_squares(size_t count, const float *x, double *partial, recurrent_share share) NONBLOCKING {

@@ -17,6 +17,14 @@ let kernelTests: [String: @Sendable (KernelTable) throws -> Void] = [
     "mean_squared_error": checkMeanSquaredError,
     "sum_losses": checkSumLosses,
     "dropout": checkDropout,
+    "sum_of_squares": checkSumOfSquares,
+    "global_norm": checkGlobalNorm,
+    "fill": checkFill,
+    "sgd_update": OptimizerCase.checker(OptimizerCase.sgd),
+    "adagrad_update": OptimizerCase.checker(OptimizerCase.adaGrad),
+    "rmsprop_update": OptimizerCase.checker(OptimizerCase.rmsProp),
+    "adadelta_update": OptimizerCase.checker(OptimizerCase.adaDelta),
+    "adam_update": OptimizerCase.checker(OptimizerCase.adam),
 ]
 
 @Suite struct KernelListTests {
