@@ -38,7 +38,11 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Recurrent", "Reference", "CKernels"], path: "Tests/TestSupport"),
         .testTarget(
             name: "ReferenceTests",
-            dependencies: ["Reference", "TestSupport", .product(name: "ComplexModule", package: "swift-numerics")]
+            dependencies: [
+                "Reference", "TestSupport",
+                .product(name: "ComplexModule", package: "swift-numerics"),
+                .product(name: "RealModule", package: "swift-numerics"),
+            ]
         ),
         .testTarget(
             name: "KernelTests",

@@ -41,6 +41,7 @@ struct ProductRun {
     let order: KernelOrder
     let layer, gradient: Dense<Double>
     let x, dy: [[Double]]
+    let packedX, packedDy, packedLayer, packedGradient, packedTransposed: [Float]
     var shares = [recurrent_share(index: 0, count: 1)]
 
     init(_ isa: KernelTable, _ sizes: ProductSizes) {
@@ -60,17 +61,30 @@ struct ProductRun {
         gradient = Dense(W: matrix(outputs, sizes.inputs), b: matrix(1, outputs)[0])
         x = matrix(sizes.rows, sizes.inputs)
         dy = matrix(sizes.rows, outputs)
-    }
 
-    private func pack(_ layer: Dense<Double>) -> [Float] {
-        order.matrix { group, unit, column in
-            let n = group * sizes.outputs + unit
-            return column == 0 ? layer.b[n] : layer.W[n][column - 1]
+        let (order, layer, gradient, dy) = (order, layer, gradient, dy)
+        func pack(_ layer: Dense<Double>) -> [Float] {
+            order.matrix { group, unit, column in
+                let n = group * sizes.outputs + unit
+                return column == 0 ? layer.b[n] : layer.W[n][column - 1]
+            }
         }
+        packedX = x.flatMap { $0.map { Float($0) } + [Float](repeating: .nan, count: sizes.gap) }
+        packedDy = order.rows(sizes.rows) { row, group, unit in dy[row][group * sizes.outputs + unit] }
+        packedLayer = pack(layer)
+        packedGradient = pack(gradient)
+        // transposed[q][j][l] = W[j][16 q + l]
+        var transposed = [Float](repeating: 0, count: KernelOrder.padded(sizes.inputs) * order.rowCount)
+        for group in 0..<sizes.groups {
+            for unit in 0..<sizes.outputs {
+                let row = order.rowIndex(row: 0, group: group, unit: unit)
+                for k in 0..<sizes.inputs {
+                    transposed[(k / 16 * order.rowCount + row) * 16 + k % 16] = Float(layer.W[group * sizes.outputs + unit][k])
+                }
+            }
+        }
+        packedTransposed = transposed
     }
-
-    private var packedX: [Float] { x.flatMap { $0.map { Float($0) } + [Float](repeating: .nan, count: sizes.gap) } }
-    private var packedDy: [Float] { order.rows(sizes.rows) { row, group, unit in dy[row][group * sizes.outputs + unit] } }
 
     private func output(_ name: String, _ values: [Float], padding: [Int], _ call: (UnsafePointer<recurrent_product_shape>, UnsafeMutablePointer<Float>, recurrent_share) -> Void) throws -> [Float] {
         let buffer = GuardedBuffer(values)
@@ -85,43 +99,28 @@ struct ProductRun {
     private func unassigned(_ count: Int) -> [Float] { [Float](repeating: .nan, count: count) }
 
     func forward() throws -> [Float] {
-        let (x, w) = (packedX, pack(layer))
-        return try output("y", unassigned(sizes.rows * order.rowCount), padding: order.rowPadding(sizes.rows)) {
-            kernels.product_forward($0, x, w, $1, $2)
+        try output("y", unassigned(sizes.rows * order.rowCount), padding: order.rowPadding(sizes.rows)) {
+            kernels.product_forward($0, packedX, packedLayer, $1, $2)
         }
     }
-
-    var transposedCount: Int { KernelOrder.padded(sizes.inputs) * order.rowCount }
 
     func transposed() throws -> [Float] {
-        let w = pack(layer)
-        return try output("transposed", unassigned(transposedCount), padding: []) { kernels.product_transpose($0, w, $1, $2) }
-    }
-
-    func expectedTransposed() -> [Float] {
-        var floats = [Float](repeating: 0, count: transposedCount)
-        for group in 0..<sizes.groups {
-            for unit in 0..<sizes.outputs {
-                let row = order.rowIndex(row: 0, group: group, unit: unit)
-                for k in 0..<sizes.inputs {
-                    floats[(k / 16 * order.rowCount + row) * 16 + k % 16] = Float(layer.W[group * sizes.outputs + unit][k])
-                }
-            }
+        try output("transposed", unassigned(packedTransposed.count), padding: []) {
+            kernels.product_transpose($0, packedLayer, $1, $2)
         }
-        return floats
     }
 
     func backwardInput() throws -> [Float] {
-        let (dy, transposed) = (packedDy, expectedTransposed())
         let padding = KernelOrder(units: sizes.inputs, groups: 1, columns: 1).rowPadding(sizes.rows)
         return try output("dx", unassigned(sizes.rows * KernelOrder.padded(sizes.inputs)), padding: padding) {
-            kernels.product_backward_input($0, dy, transposed, $1, $2)
+            kernels.product_backward_input($0, packedDy, packedTransposed, $1, $2)
         }
     }
 
     func backwardWeights() throws -> [Float] {
-        let (x, dy) = (packedX, packedDy)
-        return try output("dw", pack(gradient), padding: order.matrixPadding) { kernels.product_backward_weights($0, x, dy, $1, $2) }
+        try output("dw", packedGradient, padding: order.matrixPadding) {
+            kernels.product_backward_weights($0, packedX, packedDy, $1, $2)
+        }
     }
 
     func outputs(_ y: [Float]) -> [Float] {
@@ -155,7 +154,7 @@ private func forEachProduct(_ isa: KernelTable, _ test: (ProductRun) throws -> V
 }
 
 @Sendable func checkProductTranspose(_ isa: KernelTable) throws {
-    try forEachProduct(isa) { run in try Comparer.checkSameBits("transposed", run.transposed(), run.expectedTransposed()) }
+    try forEachProduct(isa) { run in try Comparer.checkSameBits("transposed", run.transposed(), run.packedTransposed) }
 }
 
 @Sendable func checkProductBackwardInput(_ isa: KernelTable) throws {

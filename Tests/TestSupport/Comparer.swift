@@ -20,7 +20,10 @@ public enum Comparer {
         _ name: String, _ actual: some Collection<Float>, _ expected: some Collection<Double>, bound: (Int) -> Double
     ) -> Mismatch? {
         precondition(actual.count == expected.count, "\(name): \(actual.count) elements, expected \(expected.count)")
-        for (index, (a, e)) in zip(actual, expected).enumerated() {
+        // Arrays and a range, because debug builds are slow at anything more generic.
+        let (actual, expected) = (Array(actual), Array(expected))
+        for index in 0..<actual.count {
+            let (a, e) = (actual[index], expected[index])
             let allowed = bound(index)
             let found = Double(a)
             let same: Bool
@@ -54,7 +57,9 @@ public enum Comparer {
     /// Throws unless the bits are the same, element by element (all NaN count as one).
     public static func checkSameBits(_ name: String, _ actual: [Float], _ expected: [Float]) throws(Mismatch) {
         precondition(actual.count == expected.count, "\(name): \(actual.count) elements, expected \(expected.count)")
-        for (index, (a, e)) in zip(actual, expected).enumerated() where a.bitPattern != e.bitPattern && !(a.isNaN && e.isNaN) {
+        for index in 0..<actual.count {
+            let (a, e) = (actual[index], expected[index])
+            if a.bitPattern == e.bitPattern || (a.isNaN && e.isNaN) { continue }
             throw Mismatch(name: name, index: index, actual: a, expected: Double(e), bound: 0)
         }
     }

@@ -10,10 +10,10 @@ public final class GuardedBuffer {
 
     public init(_ values: [Float]) {
         count = values.count
-        let all = Array(repeating: Self.guardValue, count: Self.guardCount)
         let base = UnsafeMutablePointer<Float>.allocate(capacity: count + 2 * Self.guardCount)
+        base.initialize(repeating: Self.guardValue, count: count + 2 * Self.guardCount)
         pointer = base + Self.guardCount
-        for (index, value) in (all + values + all).enumerated() { (base + index).initialize(to: value) }
+        pointer.update(from: values, count: count)
     }
 
     public convenience init(repeating value: Float, count: Int) { self.init([Float](repeating: value, count: count)) }

@@ -1,0 +1,226 @@
+import ComplexModule
+import RealModule
+import Reference
+import TestSupport
+import Testing
+
+extension Complex: Scalar where RealType == Double {}
+
+/// What the gradients are tested for: every kind of end that a row may have, and more than one step to carry a gradient over.
+private let problems: [LSTMProblem<Double>] = [
+    LSTMSizes(1, 1, batch: 1, steps: 1),
+    LSTMSizes(3, 2, batch: 1, steps: 5),
+    LSTMSizes(2, 4, batch: 3, steps: 4, lengths: [4, 0, 2]),
+    LSTMSizes(5, 7, batch: 2, steps: 6),
+].map { LSTMProblem($0, seed: 11) }
+
+extension LSTMProblem {
+    /// The loss whose gradient the backward pass takes: Σ_t dy[t] · h_t over the steps that are live, + dh · h_T + dc · c_T.
+    func loss() -> S {
+        let tape = cell.forward(x: x, h0: h0, c0: c0, lengths: sizes.lengths)
+        var loss: S = 0
+        for row in h0.indices {
+            for t in x.indices where sizes.isLive(row: row, step: t) { loss += S.sum(0, [(dy[t][row], tape.h[t + 1][row])]) }
+            loss += S.sum(0, [(dh[row], tape.h[x.count][row]), (dc[row], tape.c[x.count][row])])
+        }
+        return loss
+    }
+
+    /// Calls `body` with each coordinate of every parameter, of h0, of c0, and of every x that is live, in the order of `gradient`.
+    func forEachCoordinate(_ body: (WritableKeyPath<LSTMProblem, S>) -> Void) {
+        typealias Gate = LSTMGateParameters<S>
+        let gates: WritableKeyPath<LSTMProblem, LSTMGates<Gate>> = \.cell.gates
+        for gate: WritableKeyPath<LSTMGates<Gate>, Gate> in [\.i, \.f, \.g, \.o] {
+            func visit(_ parameter: WritableKeyPath<Gate, S>) {
+                body(gates.appending(path: gate).appending(path: parameter))
+            }
+            for n in h0[0].indices { for k in x[0][0].indices { visit(\.W[n][k]) } }
+            for n in h0[0].indices { for m in h0[0].indices { visit(\.U[n][m]) } }
+            for n in h0[0].indices { visit(\.b[n]) }
+        }
+        for row in h0.indices { for n in h0[row].indices { body(\.h0[row][n]) } }
+        for row in c0.indices { for n in c0[row].indices { body(\.c0[row][n]) } }
+        for t in x.indices {
+            for row in h0.indices where sizes.isLive(row: row, step: t) { for k in x[t][row].indices { body(\.x[t][row][k]) } }
+        }
+    }
+}
+
+extension LSTMProblem<Double> {
+    /// The gradient by backpropagation through time, flat.
+    func gradientByBackpropagation() -> [Double] {
+        var problem = self
+        problem.gradient = problem.gradient.map { _ in 0 }
+        let solution = problem.solved()
+        var gradient = solution.gradient.parameters + solution.backward.dh0.joined() + solution.backward.dc0.joined()
+        for t in x.indices {
+            for row in h0.indices where sizes.isLive(row: row, step: t) { gradient += solution.backward.dx[t][row] }
+        }
+        return gradient
+    }
+}
+
+private func expectClose(_ found: [Double], _ expected: [Double], relative: Double, absolute: Double = 0, sourceLocation: SourceLocation = #_sourceLocation) {
+    #expect(found.count == expected.count, sourceLocation: sourceLocation)
+    for (index, (f, e)) in zip(found, expected).enumerated() {
+        let bound = absolute + relative * e.magnitude
+        #expect((f - e).magnitude <= bound, "coordinate \(index) of \(found.count)", sourceLocation: sourceLocation)
+    }
+}
+
+@Suite struct LSTMReferenceTests {
+    /// Squire and Trapp 1998: f'(x) = Im f(x + ih) / h without cancellation, so that h may be as small as it likes.
+    @Test(arguments: problems) func backwardAgainstComplexStep(problem: LSTMProblem<Double>) {
+        let step = 1e-30
+        var complex = problem.map { Complex($0) }, derivatives: [Double] = []
+        complex.forEachCoordinate { coordinate in
+            complex[keyPath: coordinate].imaginary = step
+            derivatives.append(complex.loss().imaginary / step)
+            complex[keyPath: coordinate].imaginary = 0
+        }
+        expectClose(problem.gradientByBackpropagation(), derivatives, relative: 1e-12)
+    }
+
+    /// The error of a central difference is h²/6 of the third derivative, and an ulp of the loss divided by h: with h = 2^-17 both
+    /// are near 1e-11.
+    @Test(arguments: problems) func backwardAgainstCentralDifferences(problem: LSTMProblem<Double>) {
+        let step = 0x1p-17
+        var moved = problem, derivatives: [Double] = []
+        problem.forEachCoordinate { coordinate in
+            let value = problem[keyPath: coordinate]
+            moved[keyPath: coordinate] = value + step
+            let above = moved.loss()
+            moved[keyPath: coordinate] = value - step
+            derivatives.append((above - moved.loss()) / (2 * step))
+            moved[keyPath: coordinate] = value
+        }
+        expectClose(problem.gradientByBackpropagation(), derivatives, relative: 1e-9, absolute: 1e-9)
+    }
+
+    @Test(arguments: problems) func backwardAgainstForwardInTime(problem: LSTMProblem<Double>) {
+        for row in problem.h0.indices {
+            let row = problem.row(row), live = row.sizes.lengths?[0] ?? row.sizes.steps
+            let forward = row.cell.gradientForwardInTime(
+                x: row.x.prefix(live).map { $0[0] }, h0: row.h0[0], c0: row.c0[0], dy: row.dy.prefix(live).map { $0[0] }, dh: row.dh[0],
+                dc: row.dc[0])
+            expectClose(row.gradientByBackpropagation(), forward, relative: 1e-12)
+        }
+    }
+
+    /// The one-step Jacobians themselves, every element, by complex step through `step`.
+    @Test func stepJacobians() {
+        let problem = LSTMProblem(LSTMSizes(3, 4), seed: 5), step = 1e-30
+        let (x, h_prev, c_prev) = (problem.x[0][0], problem.h0[0], problem.c0[0])
+        let next = problem.cell.step(x: x, h_prev: h_prev, c_prev: c_prev)
+        let jacobians = problem.cell.jacobians(gates: next.gates, c: next.c, c_prev: c_prev)
+        let complex = problem.map { Complex($0) }
+        func derivatives(_ move: (inout LSTMProblem<Complex<Double>>) -> Void) -> (c: [Double], h: [Double]) {
+            var moved = complex
+            move(&moved)
+            let next = moved.cell.step(x: moved.x[0][0], h_prev: moved.h0[0], c_prev: moved.c0[0])
+            return (next.c.map { $0.imaginary / step }, next.h.map { $0.imaginary / step })
+        }
+        func check(_ found: (c: [Double], h: [Double]), _ element: (LSTMStateJacobians, Int) -> Double) {
+            expectClose(problem.cell.gates.i.b.indices.map { element(jacobians.c, $0) }, found.c, relative: 1e-12)
+            expectClose(problem.cell.gates.i.b.indices.map { element(jacobians.h, $0) }, found.h, relative: 1e-12)
+        }
+        for k in x.indices { check(derivatives { $0.x[0][0][k].imaginary = step }) { $0.x[$1][k] } }
+        for m in h_prev.indices {
+            check(derivatives { $0.h0[0][m].imaginary = step }) { $0.h_prev[$1][m] }
+            check(derivatives { $0.c0[0][m].imaginary = step }) { $1 == m ? $0.c_prev[m] : 0 }
+        }
+        typealias Gates = WritableKeyPath<LSTMGates<LSTMGateParameters<Complex<Double>>>, LSTMGateParameters<Complex<Double>>>
+        for (index, gate) in ([\.i, \.f, \.g, \.o] as [Gates]).enumerated() {
+            for m in h_prev.indices {
+                func own(_ value: (W: [Double], U: [Double], b: Double), _ n: Int, _ element: ((W: [Double], U: [Double], b: Double)) -> Double) -> Double {
+                    n == m ? element(value) : 0
+                }
+                func parameters(_ state: LSTMStateJacobians, _ n: Int) -> (W: [Double], U: [Double], b: Double) {
+                    state.parameters(n, x: x, h_prev: h_prev).all[index]
+                }
+                check(derivatives { $0.cell.gates[keyPath: gate].b[m].imaginary = step }) { own(parameters($0, $1), $1) { $0.b } }
+                for k in x.indices {
+                    check(derivatives { $0.cell.gates[keyPath: gate].W[m][k].imaginary = step }) { own(parameters($0, $1), $1) { $0.W[k] } }
+                }
+                for j in h_prev.indices {
+                    check(derivatives { $0.cell.gates[keyPath: gate].U[m][j].imaginary = step }) { own(parameters($0, $1), $1) { $0.U[j] } }
+                }
+            }
+        }
+    }
+
+    /// A row that ends after n steps is the same as a sequence of n steps: states, gradients, and nothing from behind its end.
+    @Test func lengthsAreTruncation() {
+        let problem = LSTMProblem(LSTMSizes(3, 4, batch: 4, steps: 5, lengths: [5, 0, 3, 1]), seed: 3)
+        let solution = problem.solved()
+        var gradient = problem.gradient.parameters
+        for (row, length) in problem.sizes.lengths!.enumerated() {
+            var sizes = problem.sizes
+            (sizes.batch, sizes.steps, sizes.lengths) = (1, length, nil)
+            let alone = problem.row(row)
+            let tape = alone.cell.forward(x: Array(alone.x.prefix(length)), h0: alone.h0, c0: alone.c0)
+            let backward = alone.cell.backward(tape: tape, dy: Array(alone.dy.prefix(length)), dh: alone.dh, dc: alone.dc)
+            #expect(solution.tape.h.last![row] == tape.h.last![0])
+            #expect(solution.tape.c.last![row] == tape.c.last![0])
+            #expect(solution.backward.dh0[row] == backward.dh0[0])
+            #expect(solution.backward.dc0[row] == backward.dc0[0])
+            var own = problem.cell.map { _ in 0.0 }
+            own.addGradient(x: Array(alone.x.prefix(length)), h: tape.h, dgates: backward.dgates)
+            gradient = zip(gradient, own.parameters).map(+)
+        }
+        expectClose(solution.gradient.parameters, gradient, relative: 1e-12, absolute: 1e-15)
+        #expect(solution.backward.dx[4][2] == [0, 0, 0])
+    }
+
+    /// Two segments, the state carried forward and its gradient carried back, are one long sequence.
+    @Test func segmentsAreOneSequence() {
+        let problem = LSTMProblem(LSTMSizes(3, 4, batch: 2, steps: 6), seed: 9), cell = problem.cell
+        let whole = problem.solved()
+        let x = (first: Array(problem.x.prefix(2)), second: Array(problem.x.suffix(4)))
+        let first = cell.forward(x: x.first, h0: problem.h0, c0: problem.c0)
+        let second = cell.forward(x: x.second, h0: first.h.last!, c0: first.c.last!)
+        #expect(first.h + second.h.dropFirst() == whole.tape.h)
+        #expect(first.c + second.c.dropFirst() == whole.tape.c)
+        let secondBack = cell.backward(tape: second, dy: Array(problem.dy.suffix(4)), dh: problem.dh, dc: problem.dc)
+        let firstBack = cell.backward(tape: first, dy: Array(problem.dy.prefix(2)), dh: secondBack.dh0, dc: secondBack.dc0)
+        #expect(firstBack.dh0 == whole.backward.dh0)
+        #expect(firstBack.dc0 == whole.backward.dc0)
+        #expect(firstBack.dx + secondBack.dx == whole.backward.dx)
+    }
+
+    /// With the forget gate at one and the input gate at zero the cell state stays what it was, and so does its gradient.
+    @Test func openForgetGateKeepsTheState() {
+        var problem = LSTMProblem(LSTMSizes(2, 3, steps: 4), seed: 1)
+        problem.cell.gates.f.b = [1e4, 1e4, 1e4]
+        problem.cell.gates.i.b = [-1e4, -1e4, -1e4]
+        problem.dy = problem.dy.map { $0.map { $0.map { _ in 0 } } }
+        problem.dh = [[0, 0, 0]]
+        let solution = problem.solved()
+        for c in solution.tape.c { #expect(c == problem.c0) }
+        #expect(solution.backward.dc0 == problem.dc)
+    }
+}
+
+@Suite struct DenseReferenceTests {
+    @Test func backwardAgainstComplexStep() {
+        var generator = Generator(seed: 2)
+        func matrix(_ rows: Int, _ columns: Int) -> [[Double]] { (0..<rows).map { _ in generator.floats(columns).map { Double($0) } } }
+        let layer = Dense(W: matrix(3, 4), b: matrix(1, 3)[0]), x = matrix(5, 4), dy = matrix(5, 3), step = 1e-30
+        var gradient = Dense<Double>(W: matrix(3, 4).map { $0.map { _ in 0 } }, b: [0, 0, 0])
+        gradient.addGradient(x: x, dy: dy)
+        func complex(_ matrix: [[Double]]) -> [[Complex<Double>]] { matrix.map { $0.map { Complex($0) } } }
+        func derivative(_ move: (inout Dense<Complex<Double>>, inout [[Complex<Double>]]) -> Void) -> Double {
+            var (layer, x) = (Dense(W: complex(layer.W), b: layer.b.map { Complex($0) }), complex(x))
+            move(&layer, &x)
+            return zip(layer.forward(x: x).joined(), dy.joined()).reduce(0) { $0 + $1.0.imaginary / step * $1.1 }
+        }
+        for n in 0..<3 {
+            expectClose([gradient.b[n]], [derivative { layer, _ in layer.b[n].imaginary = step }], relative: 1e-12)
+            for k in 0..<4 { expectClose([gradient.W[n][k]], [derivative { layer, _ in layer.W[n][k].imaginary = step }], relative: 1e-12) }
+        }
+        let dx = layer.backwardInput(dy: dy)
+        for m in 0..<5 {
+            for k in 0..<4 { expectClose([dx[m][k]], [derivative { _, x in x[m][k].imaginary = step }], relative: 1e-12) }
+        }
+    }
+}
