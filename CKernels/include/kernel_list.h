@@ -5,6 +5,26 @@
 // other buffer; U = 16 ⌈H/16⌉ is the padded number of units, P = U/16 the number of panels; `share` says which part of
 // the work the call does. `add_` and "+=" accumulate, everything else assigns.
 
+// MARK: vmath.h
+//
+// Elementary functions. x [count] in; y [count] out, may be x. A NaN stays one; errors are in units in the last place.
+
+// y[n] = e^x[n]
+//   Within 1.13 ULP; ∞ where it overflows, subnormal results and 0 where it underflows.
+KERNEL(vector_exp, (size_t count, const float *_Nonnull x, float *_Nonnull y))
+
+// y[n] = ln x[n]
+//   Within 0.96 ULP, subnormal x included; -∞ at ±0, NaN below 0.
+KERNEL(vector_log, (size_t count, const float *_Nonnull x, float *_Nonnull y))
+
+// y[n] = tanh x[n]
+//   Within 1.15 ULP; odd, monotone; ±1 wherever that is the nearest float.
+KERNEL(vector_tanh, (size_t count, const float *_Nonnull x, float *_Nonnull y))
+
+// y[n] = σ(x[n]) = 1 / (1 + e^-x[n])
+//   Within 1.95 ULP, subnormal results included; monotone; 0 or 1 wherever that is the nearest float.
+KERNEL(vector_sigmoid, (size_t count, const float *_Nonnull x, float *_Nonnull y))
+
 // MARK: products.h
 
 // A dense layer, or the products of any cell: Goodfellow, Bengio and Courville 2016, "Deep Learning", equation 6.36.

@@ -44,8 +44,8 @@ INLINE lanes lanes_abs(lanes x) { return __builtin_elementwise_abs(x); }
 /// `condition` holds all ones or all zeros in each lane, as a comparison gives it.
 INLINE lanes lanes_select(lanes_int condition, lanes yes, lanes no) { return condition ? yes : no; }
 
-INLINE lanes_int lanes_as_int(lanes x) { return (lanes_int)x; }
-INLINE lanes lanes_from_bits(lanes_int bits) { return (lanes)bits; }
+INLINE lanes_bits lanes_to_bits(lanes x) { return (lanes_bits)x; }
+INLINE lanes lanes_from_bits(lanes_bits bits) { return (lanes)bits; }
 
 /// min and max as comparisons, so that a NaN in `x` stays: every instruction set gives the same bits.
 INLINE lanes lanes_min(lanes x, lanes bound) { return lanes_select(x > bound, bound, x); }

@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// The arithmetic that the formulas need. They are written for any such type, so that the tests can also evaluate them with
 /// complex numbers (the complex step), or with numbers that carry a bound of their rounding error.
 public protocol Scalar: SignedNumeric, Sendable {
@@ -30,19 +22,6 @@ extension Scalar {
         }
         return sum
     }
-}
-
-extension Double: Scalar {
-    #if canImport(Darwin)
-    public static func exp(_ x: Double) -> Double { Darwin.exp(x) }
-    public static func tanh(_ x: Double) -> Double { Darwin.tanh(x) }
-    #elseif canImport(Musl)
-    public static func exp(_ x: Double) -> Double { Musl.exp(x) }
-    public static func tanh(_ x: Double) -> Double { Musl.tanh(x) }
-    #else
-    public static func exp(_ x: Double) -> Double { Glibc.exp(x) }
-    public static func tanh(_ x: Double) -> Double { Glibc.tanh(x) }
-    #endif
 }
 
 /// The columns of a matrix as rows.

@@ -3,6 +3,10 @@ import TestSupport
 
 /// The test of each kernel, by its name in kernel_list.h: against the reference, element by element, on one instruction set.
 let kernelTests: [String: @Sendable (KernelTable) throws -> Void] = [
+    "vector_exp": { try VectorFunction.exp.checkSizes($0) },
+    "vector_log": { try VectorFunction.log.checkSizes($0) },
+    "vector_tanh": { try VectorFunction.tanh.checkSizes($0) },
+    "vector_sigmoid": { try VectorFunction.sigmoid.checkSizes($0) },
     "product_forward": checkProductForward,
     "product_transpose": checkProductTranspose,
     "product_backward_input": checkProductBackwardInput,

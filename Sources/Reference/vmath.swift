@@ -1,0 +1,24 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+extension Double: Scalar {
+    public static func exp(_ x: Double) -> Double { libraryExp(x) }
+    public static func log(_ x: Double) -> Double { libraryLog(x) }
+    public static func tanh(_ x: Double) -> Double { libraryTanh(x) }
+
+    /// 1 / (1 + e^-x) = e^x / (1 + e^x): whichever has no overflow.
+    public static func sigmoid(_ x: Double) -> Double {
+        let decay = exp(-x.magnitude)
+        return (x < 0 ? decay : 1) / (1 + decay)
+    }
+}
+
+// Outside of `Double`, where the names mean the library's functions.
+private func libraryExp(_ x: Double) -> Double { exp(x) }
+private func libraryLog(_ x: Double) -> Double { log(x) }
+private func libraryTanh(_ x: Double) -> Double { tanh(x) }
