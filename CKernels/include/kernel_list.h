@@ -115,6 +115,25 @@ KERNEL(embedding_forward, (const recurrent_embedding_shape *_Nonnull shape, cons
 KERNEL(embedding_backward, (const recurrent_embedding_shape *_Nonnull shape, const int32_t *_Nonnull indices,
                             const float *_Nonnull dy, float *_Nonnull dtable, recurrent_share share))
 
+// MARK: softmax.h
+
+// The probabilities of N classes: Goodfellow, Bengio and Courville 2016, equation 6.29.
+//   p[m][n] = exp(z[m][n] - max_k z[m][k]) / Σ_k exp(z[m][k] - max_k z[m][k])
+//   logits z [M][16 ⌈N/16⌉] in, any value behind the last class; probabilities p [M][16 ⌈N/16⌉] out, zero there; may be
+//   the same buffer. A logit more than 64 below the largest, or -∞, is a probability of zero; a row with a NaN, a +∞ or
+//   nothing but -∞ becomes NaN. Shares split the rows.
+KERNEL(softmax, (const recurrent_rows_shape *_Nonnull shape, const float *_Nonnull logits, float *_Nonnull probabilities,
+                 recurrent_share share))
+
+// Softmax and cross-entropy, and its gradient: Goodfellow, Bengio and Courville 2016, equation 6.30.
+//   loss[m] = log Σ_k exp(z[m][k]) - z[m][target[m]]      dz[m][n] = scale (p[m][n] - [n = target[m]])
+//   logits z as in softmax; targets [M] in, where a target outside 0 ..< N makes its row's loss and gradient zero, whatever
+//   its logits; losses [M] out, in nats, never negative; dlogits dz [M][16 ⌈N/16⌉] out, zero behind the last class, or null;
+//   may be the same buffer as logits. Shares split the rows.
+KERNEL(softmax_cross_entropy, (const recurrent_rows_shape *_Nonnull shape, const float *_Nonnull logits,
+                               const int32_t *_Nonnull targets, float scale, float *_Nonnull losses,
+                               float *_Nullable dlogits, recurrent_share share))
+
 // MARK: losses.h
 
 // The mean of the squared errors of a row, and its gradient: Goodfellow, Bengio and Courville 2016, equation 5.4.

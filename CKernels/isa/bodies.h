@@ -7,6 +7,7 @@
 #include "../kernels/products.h"
 #include "../kernels/lstm.h"
 #include "../kernels/embedding.h"
+#include "../kernels/softmax.h"
 #include "../kernels/losses.h"
 #include "../kernels/dropout.h"
 #include "../kernels/clip.h"

@@ -18,6 +18,8 @@ let kernelTests: [String: @Sendable (KernelTable) throws -> Void] = [
     "lstm_backward_weights": checkLSTMBackwardWeights,
     "embedding_forward": checkEmbeddingForward,
     "embedding_backward": checkEmbeddingBackward,
+    "softmax": checkSoftmax,
+    "softmax_cross_entropy": checkSoftmaxCrossEntropy,
     "mean_squared_error": checkMeanSquaredError,
     "sum_losses": checkSumLosses,
     "dropout": checkDropout,
