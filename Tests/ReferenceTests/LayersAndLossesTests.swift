@@ -14,7 +14,7 @@ private func checkGradient(_ x: [Double], _ gradient: [Double], sourceLocation: 
     }
 }
 
-@Suite struct SmallKernelReferenceTests {
+@Suite struct LayersAndLossesReferenceTests {
     private let x = Generator.doubles(17, seed: 3), other = Generator.doubles(17, seed: 4)
 
     @Test func softmaxIsTheShareOfTheExponential() {
