@@ -4,8 +4,8 @@ public import Reference
 /// and Stability of Numerical Algorithms", section 3.3). The reference evaluated with this type gives each element's bound.
 ///
 /// With u = 2^-24, each operation adds u |result|, plus half of the smallest subnormal where a product may underflow. A sum of n
-/// products may be taken in any order that rounds no term more than n + 3 times (one chain, or up to eight chains added by halves), and
-/// each of these errors is at most u Σ |terms|.
+/// products may be one chain of fused multiply-adds, or several chains that are added in the end: no term is rounded more than n times
+/// (where chains are many, they are short), and each of these errors is at most u Σ |terms|.
 public struct RunningError: Scalar {
     public var value: Double
     public var error: Double
@@ -65,7 +65,7 @@ public struct RunningError: Scalar {
             }
         }
         guard terms > 0 else { return start }
-        return RunningError(value, error: error + Double(terms + 3) * (unit * magnitudes + underflow))
+        return RunningError(value, error: error + Double(terms) * (unit * magnitudes + underflow))
     }
 
     // What SignedNumeric asks for beside the arithmetic.

@@ -1,0 +1,176 @@
+import Reference
+import Testing
+import TestSupport
+
+/// Tests of the tests: mistakes planted on purpose, which the comparisons of the kernel tests, with the very same bounds, must reject.
+@Suite struct PlantedErrorTests {
+    /// Inputs as wide as the layer, so that a transposed matrix still fits; rows that end; one and two panels.
+    private static let problems = [
+        LSTMSizes(5, 5, batch: 3, steps: 4, lengths: [4, 2, 3]), LSTMSizes(18, 18, batch: 2, steps: 3, lengths: [3, 2]),
+    ].map { (problem: LSTMProblem($0, seed: 21), expected: LSTMProblem($0, seed: 21).map(exact).solved().named($0)) }
+
+    private func check(_ solution: LSTMSolution<Double>, _ index: Int) throws(Mismatch) {
+        let (problem, expected) = Self.problems[index]
+        try Comparer.check(solution.named(problem.sizes), expected)
+    }
+
+    private func solution(_ mistake: LSTMMistake?, _ index: Int) -> LSTMSolution<Double> {
+        FaultyLSTM(mistake: mistake, problem: Self.problems[index].problem).solution()
+    }
+
+    @Test(arguments: Self.problems.indices) func noMistakeIsAccepted(problem: Int) throws {
+        try check(solution(nil, problem), problem)
+    }
+
+    @Test(arguments: LSTMMistake.allCases, Self.problems.indices) func mistakeIsRejected(mistake: LSTMMistake, problem: Int) {
+        #expect(throws: Mismatch.self) { try check(solution(mistake, problem), problem) }
+    }
+
+    /// Each array of a solution in turn: all zeros, NaN, the sign of one element, one element off by one part in a thousand, two
+    /// elements exchanged, all elements rounded to eight bits.
+    @Test(arguments: ElementMistake.allCases) func mistakeInOneArrayIsRejected(mistake: ElementMistake) {
+        let (problem, expected) = Self.problems[0]
+        let right = solution(nil, 0).named(problem.sizes)
+        for index in right.indices {
+            var wrong = right
+            mistake.plant(in: &wrong[index].values)
+            #expect(throws: Mismatch.self, "\(right[index].name)") { try Comparer.check(wrong, expected) }
+        }
+    }
+
+    enum ElementMistake: CaseIterable {
+        case zeros, nan, infinity, sign, oneElement, exchanged, eightBits
+
+        /// In the element of the largest magnitude, or in all of them.
+        func plant(in values: inout [Double]) {
+            let largest = values.indices.max { values[$0].magnitude < values[$1].magnitude }!
+            let smallest = values.indices.min { values[$0].magnitude < values[$1].magnitude }!
+            switch self {
+            case .zeros: values = values.map { _ in 0 }
+            case .nan: values[smallest] = .nan
+            case .infinity: values[largest] = .infinity
+            case .sign: values[largest].negate()
+            case .oneElement: values[largest] *= 1.001
+            case .exchanged: values.swapAt(largest, smallest)
+            case .eightBits: values = values.map { Double(Float(bitPattern: Float($0).bitPattern & 0xFFFF_0000)) }
+            }
+        }
+    }
+
+    /// A sum of one product is right to its last places: an error of four is seen.
+    @Test func fourUnitsInTheLastPlaceAreRejected() throws {
+        let run = ProductRun(KernelTable.all[0], ProductSizes(rows: 3, inputs: 1, outputs: 17, groups: 1))
+        let positive = Dense(W: run.layer.W.map { $0.map(\.magnitude) }, b: run.layer.b.map(\.magnitude))
+        let x = run.x.map { $0.map(\.magnitude) }
+        let right = positive.forward(x: x).flatMap { $0.map { Float($0) } }
+        let expected = exact(positive).forward(x: exact(x)).flatMap { $0 }
+        try Comparer.check("y", right, expected)
+        for index in right.indices {
+            var wrong = right
+            wrong[index] += 4 * wrong[index].ulp
+            #expect(throws: Mismatch.self) { try Comparer.check("y", wrong, expected) }
+        }
+    }
+
+    @Test(arguments: ProductMistake.allCases) func mistakeInProductIsRejected(mistake: ProductMistake) throws {
+        let run = ProductRun(KernelTable.all[0], ProductSizes(rows: 4, inputs: 17, outputs: 17, groups: 1))
+        var layer = run.layer, gradient = run.gradient, (x, dy) = (run.x, run.dy)
+        switch mistake {
+        case .biasMissing: layer.b = layer.b.map { _ in 0 }
+        case .transposed: layer.W = layer.W.indices.map { n in layer.W.map { $0[n] } }
+        case .lastColumnMissing: layer.W = layer.W.map { $0.dropLast() + [0] }
+        case .lastUnitMissing: layer.W[16] = layer.W[16].map { _ in 0 }
+        case .rowsExchanged: (x, dy) = (x.reversed(), dy.reversed())
+        case .notAccumulated: gradient = Dense(W: gradient.W.map { $0.map { _ in 0 } }, b: gradient.b.map { _ in 0 })
+        case .lastRowMissing: (x, dy) = (x.dropLast() + [x[3].map { _ in 0 }], dy.dropLast() + [dy[3].map { _ in 0 }])
+        }
+        gradient.addGradient(x: x, dy: dy)
+        var expected = exact(run.gradient)
+        expected.addGradient(x: exact(run.x), dy: exact(run.dy))
+        func floats(_ values: [[Double]]) -> [Float] { values.flatMap { $0.map { Float($0) } } }
+        #expect(throws: Mismatch.self) {
+            try Comparer.check("y", floats(layer.forward(x: x)), exact(run.layer).forward(x: exact(run.x)).flatMap { $0 })
+            try Comparer.check("dx", floats(layer.backwardInput(dy: dy)), exact(run.layer).backwardInput(dy: exact(run.dy)).flatMap { $0 })
+            try Comparer.check("dW", floats(gradient.W), expected.W.flatMap { $0 })
+            try Comparer.check("db", floats([gradient.b]), expected.b)
+        }
+    }
+
+    enum ProductMistake: CaseIterable {
+        case biasMissing, transposed, lastColumnMissing, lastUnitMissing, rowsExchanged, notAccumulated, lastRowMissing
+    }
+
+    /// A weight that moves behind the last unit, and a write outside of a buffer.
+    @Test func paddingAndGuardsAreWatched() throws {
+        let order = KernelOrder(units: 5, groups: 4, columns: 3)
+        var matrix = order.matrix { _, _, _ in 1 }
+        try Comparer.checkZeros("w", matrix, at: order.matrixPadding)
+        #expect(matrix.count(where: { $0 == 0 }) == order.matrixPadding.count)
+        matrix[order.matrixIndex(group: 3, unit: 4, column: 2) + 1] = 0x1p-149
+        #expect(throws: Mismatch.self) { try Comparer.checkZeros("w", matrix, at: order.matrixPadding) }
+        for offset in [-1, 7] {
+            let buffer = GuardedBuffer([Float](repeating: 0, count: 7))
+            try buffer.checkGuards("buffer")
+            buffer.pointer[offset] = 0
+            #expect(throws: Mismatch.self) { try buffer.checkGuards("buffer") }
+        }
+    }
+
+    /// Adam, then momentum: wrong conventions and forgotten terms, in an update that is otherwise the reference's.
+    @Test(arguments: OptimizerMistake.allCases) func mistakeInOptimizerIsRejected(mistake: OptimizerMistake) throws {
+        var adam = Adam(count: 0, learningRate: 0.01, rule: GradientRule(weightDecay: 0.1))
+        adam.advance(by: 2)
+        let test = OptimizerCase.adam(adam)
+        func update(_ optimizer: Adam, _ state: inout OptimizerState<Float>) {
+            var doubles = state.map { $0.map { Double($0) } }
+            OptimizerCase.adam(optimizer).reference(&doubles)
+            state = doubles.map { $0.map { Float($0) } }
+        }
+        try test.check(33) { update(adam, &$0) }
+        #expect(throws: Mismatch.self) {
+            try test.check(33) { state in
+                var wrong = adam
+                let before = state
+                switch mistake {
+                case .biasCorrectionOneStepLate: wrong.advance(by: 1)
+                case .biasCorrectionMissing: wrong.advance(by: 100_000)
+                case .betasExchanged: (wrong.beta1, wrong.beta2) = (wrong.beta2, wrong.beta1)
+                case .epsilonInsideTheRoot: wrong.epsilonPlace = .inside
+                case .weightDecayMissing: wrong.rule.weightDecay = 0
+                case .weightDecayDecoupled: (wrong.rule.weightDecay, wrong.decoupledDecay) = (0, 0.1)
+                case .largestSquareForTheSquare: wrong.amsgrad = true
+                default: break
+                }
+                if wrong.amsgrad { state.append(state[3].map { 2 * $0 }) }
+                update(wrong, &state)
+                state = Array(state.prefix(4))
+                if mistake == .gradientNotZeroed { state[1] = before[1] }
+                if mistake == .momentNotStored { state[2] = before[2] }
+                if mistake == .lastParameterMissing { state[0][32] = before[0][32] }
+            }
+        }
+    }
+
+    enum OptimizerMistake: CaseIterable {
+        case biasCorrectionOneStepLate, biasCorrectionMissing, betasExchanged, epsilonInsideTheRoot, weightDecayMissing
+        case weightDecayDecoupled, largestSquareForTheSquare, gradientNotZeroed, momentNotStored, lastParameterMissing
+    }
+
+    /// The first step of momentum takes the gradient as it is, undampened; Nesterov's looks ahead.
+    @Test func mistakesInMomentumAreRejected() throws {
+        let right = SGD(learningRate: 0.05, momentum: 0.9, dampening: 0.25)
+        let nesterov = SGD(learningRate: 0.05, momentum: 0.9, nesterov: true)
+        func rejects(_ test: OptimizerCase, _ wrong: OptimizerCase) {
+            #expect(throws: Mismatch.self) {
+                try test.check(33) { state in
+                    var doubles = state.map { $0.map { Double($0) } }
+                    wrong.reference(&doubles)
+                    state = doubles.map { $0.map { Float($0) } }
+                }
+            }
+        }
+        rejects(.sgd(right, firstStep: true), .sgd(right, firstStep: false))
+        rejects(.sgd(right, firstStep: false), .sgd(right, firstStep: true))
+        rejects(.sgd(nesterov, firstStep: false), .sgd(SGD(learningRate: 0.05, momentum: 0.9), firstStep: false))
+    }
+}
