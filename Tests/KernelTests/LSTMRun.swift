@@ -8,7 +8,8 @@ struct LSTMRun {
     let sizes: LSTMSizes
     var shape: recurrent_lstm_shape
     let order: KernelOrder
-    let x, w, dy, h0, c0, dh, dc, gradient: [Float]
+    let x, w, dy: [Float]
+    var h0, c0, dh, dc, gradient: [Float]
     /// Each kernel is called once for each share, in this order.
     var shares = [recurrent_share(index: 0, count: 1)]
 

@@ -39,32 +39,87 @@ import TestSupport
     }
 
     @Test(arguments: lstmSizes, KernelTable.all) func rowAlone(sizes: LSTMSizes, isa: KernelTable) throws {
-        let problem = lstmProblem(sizes), run = LSTMRun(isa, problem)
-        let (tape, backward, _) = try run.solved()
+        let problem = lstmProblem(sizes), batch = try LSTMRun(isa, problem).solved()
         for row in 0..<sizes.batch {
-            let alone = LSTMRun(isa, problem.row(row))
-            let (aloneTape, aloneBackward, _) = try alone.solved()
-            /// Each time step of `batch` holds a slot for each row.
-            func check(_ name: String, _ floats: [Float], _ batch: [Float], slots: Int) throws {
-                let width = floats.count / slots
-                var rows: [Float] = []
-                for slot in 0..<slots {
-                    let start = (slot * sizes.batch + row) * width
-                    rows += batch[start..<start + width]
-                }
-                try Comparer.checkSameBits("\(name) of row \(row)", floats, rows)
-            }
-            try check("ifgo", aloneTape.ifgo, tape.ifgo, slots: sizes.steps)
-            try check("c", aloneTape.c, tape.c, slots: sizes.steps + 1)
-            try check("h", aloneTape.h, tape.h, slots: sizes.steps + 1)
-            try check("difgo", aloneBackward.difgo, backward.difgo, slots: sizes.steps)
-            try check("dh", aloneBackward.dh, backward.dh, slots: 1)
-            try check("dc", aloneBackward.dc, backward.dc, slots: 1)
-            try check("dx", aloneBackward.dx, backward.dx, slots: sizes.steps)
+            try checkSameBits(LSTMRun(isa, problem.row(row)).solved(), batch, row: row, of: sizes)
         }
     }
 
-    func checkSameBits(_ found: LSTMRun.Solved, _ expected: LSTMRun.Solved) throws {
+    /// What is wrong in one row is no business of the others.
+    @Test(arguments: KernelTable.all) func nanStaysInItsRow(isa: KernelTable) throws {
+        for sizes in lstmSizes where sizes.batch > 1 && sizes.steps > 0 {
+            var problem = lstmProblem(sizes)
+            problem.x[0][0][0] = .nan
+            let batch = try LSTMRun(isa, problem).solved()
+            for row in 1..<sizes.batch {
+                try checkSameBits(LSTMRun(isa, problem.row(row)).solved(), batch, row: row, of: sizes)
+            }
+        }
+    }
+
+    /// A row that ends is a shorter sequence.
+    @Test(arguments: KernelTable.all) func endedRowIsAShorterSequence(isa: KernelTable) throws {
+        for sizes in lstmSizes {
+            guard let lengths = sizes.lengths else { continue }
+            for (row, length) in lengths.enumerated() {
+                let problem = lstmProblem(sizes).row(row)
+                let ended = try LSTMRun(isa, problem).solved(), short = try LSTMRun(isa, problem.segment(0..<length)).solved()
+                try Comparer.checkSameBits("h", Array(ended.tape.h.prefix(short.tape.h.count)), short.tape.h)
+                try Comparer.checkSameBits("c", Array(ended.tape.c.prefix(short.tape.c.count)), short.tape.c)
+                let width = short.tape.h.count / (length + 1)
+                try Comparer.checkSameBits("last h", Array(ended.tape.h.suffix(width)), Array(short.tape.h.suffix(width)))
+                try Comparer.checkSameBits("last c", Array(ended.tape.c.suffix(width)), Array(short.tape.c.suffix(width)))
+                try Comparer.checkSameBits("dh", ended.backward.dh, short.backward.dh)
+                try Comparer.checkSameBits("dc", ended.backward.dc, short.backward.dc)
+                try Comparer.checkSameBits("gradient", ended.gradient, short.gradient)
+            }
+        }
+    }
+
+    /// Segments whose states are carried forward and whose gradients are carried back are one sequence.
+    @Test(arguments: KernelTable.all) func segmentsAreOneSequence(isa: KernelTable) throws {
+        for sizes in lstmSizes where sizes.steps > 1 && sizes.lengths == nil {
+            let problem = lstmProblem(sizes), whole = try LSTMRun(isa, problem).solved()
+            var first = LSTMRun(isa, problem.segment(0..<1)), second = LSTMRun(isa, problem.segment(1..<sizes.steps))
+            let tape = try first.forward()
+            (second.h0, second.c0) = (Array(tape.h.suffix(first.stateCount)), Array(tape.c.suffix(first.stateCount)))
+            // The gradient by the weights starts from what is there, so the later segment adds to the earlier one's.
+            let later = try second.solved()
+            (first.dh, first.dc) = (later.backward.dh, later.backward.dc)
+            let earlier = try first.solved()
+            second.gradient = earlier.gradient
+            let joined = try LSTMRun.Solved(
+                tape: LSTMRun.Tape(
+                    ifgo: earlier.tape.ifgo + later.tape.ifgo, c: earlier.tape.c + later.tape.c.dropFirst(first.stateCount),
+                    h: earlier.tape.h + later.tape.h.dropFirst(first.stateCount)),
+                backward: LSTMRun.Backward(
+                    difgo: earlier.backward.difgo + later.backward.difgo, dh: earlier.backward.dh, dc: earlier.backward.dc,
+                    dx: earlier.backward.dx + later.backward.dx),
+                gradient: second.weights(h: later.tape.h, difgo: later.backward.difgo))
+            try checkSameBits(joined, whole)
+        }
+    }
+
+    /// A row by itself against that row of a batch: each time step of a batch holds a slot for each row.
+    private func checkSameBits(_ alone: LSTMRun.Solved, _ batch: LSTMRun.Solved, row: Int, of sizes: LSTMSizes) throws {
+        func check(_ name: String, _ floats: [Float], _ batch: [Float], slots: Int) throws {
+            var rows: [Float] = []
+            for slot in 0..<slots {
+                let width = floats.count / slots, start = (slot * sizes.batch + row) * width
+                rows += batch[start..<start + width]
+            }
+            try Comparer.checkSameBits("\(name) of row \(row)", floats, rows)
+        }
+        try check("ifgo", alone.tape.ifgo, batch.tape.ifgo, slots: sizes.steps)
+        try check("c", alone.tape.c, batch.tape.c, slots: sizes.steps + 1)
+        try check("h", alone.tape.h, batch.tape.h, slots: sizes.steps + 1)
+        try check("difgo", alone.backward.difgo, batch.backward.difgo, slots: sizes.steps)
+        try check("dh", alone.backward.dh, batch.backward.dh, slots: 1)
+        try check("dc", alone.backward.dc, batch.backward.dc, slots: 1)
+        try check("dx", alone.backward.dx, batch.backward.dx, slots: sizes.steps)
+    }
+
+    private func checkSameBits(_ found: LSTMRun.Solved, _ expected: LSTMRun.Solved) throws {
         try Comparer.checkSameBits("ifgo", found.tape.ifgo, expected.tape.ifgo)
         try Comparer.checkSameBits("c", found.tape.c, expected.tape.c)
         try Comparer.checkSameBits("h", found.tape.h, expected.tape.h)

@@ -19,6 +19,8 @@ let lstmSizes: [LSTMSizes] = [
     LSTMSizes(5, 64, batch: 13, steps: 1),
     LSTMSizes(7, 65, batch: 2, steps: 2),
     LSTMSizes(9, 131, batch: 2, steps: 2),
+    LSTMSizes(131, 3, batch: 3, steps: 2),
+    LSTMSizes(3, 4, batch: 2, steps: 0),
     LSTMSizes(4, 5, batch: 4, steps: 20, lengths: [20, 19, 7, 0]),
     LSTMSizes(6, 7, batch: 5, steps: 6, gap: 2, lengths: [6, 0, 3, 5, 1], awkward: true),
     LSTMSizes(5, 18, batch: 3, steps: 4, awkward: true),

@@ -5,7 +5,8 @@ import TestSupport
 
 /// A dense layer's sizes: `outputs` units for each of `groups` groups.
 struct ProductSizes: Sendable, CustomStringConvertible {
-    let rows, inputs, outputs, groups: Int
+    var rows: Int
+    let inputs, outputs, groups: Int
     var gap = 0
     var awkward = false
 
@@ -36,12 +37,13 @@ struct ProductSizes: Sendable, CustomStringConvertible {
 /// The product kernels of one instruction set over generated data. Output g × `outputs` + n of the textbook's layer is unit n of group g.
 struct ProductRun {
     let kernels: recurrent_kernels
-    let sizes: ProductSizes
-    let shape: recurrent_product_shape
+    private(set) var sizes: ProductSizes
+    private var shape: recurrent_product_shape
     let order: KernelOrder
     let layer, gradient: Dense<Double>
-    let x, dy: [[Double]]
-    let packedX, packedDy, packedLayer, packedGradient, packedTransposed: [Float]
+    private(set) var x, dy: [[Double]]
+    private var packedX, packedDy: [Float]
+    let packedLayer, packedGradient, packedTransposed: [Float]
     var shares = [recurrent_share(index: 0, count: 1)]
 
     init(_ isa: KernelTable, _ sizes: ProductSizes) {
@@ -86,7 +88,21 @@ struct ProductRun {
         packedTransposed = transposed
     }
 
-    private func output(_ name: String, _ values: [Float], padding: [Int], _ call: (UnsafePointer<recurrent_product_shape>, UnsafeMutablePointer<Float>, recurrent_share) -> Void) throws -> [Float] {
+    /// One row by itself.
+    func row(_ row: Int) -> ProductRun {
+        var alone = self
+        alone.sizes.rows = 1
+        alone.shape.rows = 1
+        (alone.x, alone.dy) = ([x[row]], [dy[row]])
+        alone.packedX = Array(packedX[row * shape.x_stride..<(row + 1) * shape.x_stride])
+        alone.packedDy = Array(packedDy[row * order.rowCount..<(row + 1) * order.rowCount])
+        return alone
+    }
+
+    private func output(
+        _ name: String, _ values: [Float], padding: [Int],
+        _ call: (UnsafePointer<recurrent_product_shape>, UnsafeMutablePointer<Float>, recurrent_share) -> Void
+    ) throws -> [Float] {
         let buffer = GuardedBuffer(values)
         withUnsafePointer(to: shape) { shape in
             for share in shares { call(shape, buffer.pointer, share) }
@@ -196,6 +212,18 @@ extension ProductRun {
                 var shared = whole
                 shared.shares = (0..<count).reversed().map { recurrent_share(index: $0, count: count) }
                 try checkSameBits(shared.solved(), expected)
+            }
+        }
+    }
+
+    @Test(arguments: KernelTable.all) func rowAlone(isa: KernelTable) throws {
+        try forEachProduct(isa) { batch in
+            let y = try batch.forward(), dx = try batch.backwardInput()
+            for row in 0..<min(batch.sizes.rows, 7) {
+                let alone = batch.row(row)
+                let (yWidth, dxWidth) = (y.count / batch.sizes.rows, dx.count / batch.sizes.rows)
+                try Comparer.checkSameBits("y of row \(row)", alone.forward(), Array(y[row * yWidth..<(row + 1) * yWidth]))
+                try Comparer.checkSameBits("dx of row \(row)", alone.backwardInput(), Array(dx[row * dxWidth..<(row + 1) * dxWidth]))
             }
         }
     }

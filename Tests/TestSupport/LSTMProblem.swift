@@ -59,6 +59,14 @@ public struct LSTMProblem<S: Scalar>: Sendable {
             sizes: sizes, cell: cell, x: x.map { [$0[row]] }, dy: dy.map { [$0[row]] }, h0: [h0[row]], c0: [c0[row]], dh: [dh[row]],
             dc: [dc[row]], gradient: gradient)
     }
+
+    /// Some of the time steps, for rows that do not end. The states at the start and the gradients at the end stay as they are.
+    public func segment(_ steps: Range<Int>) -> LSTMProblem {
+        var sizes = sizes
+        (sizes.steps, sizes.lengths) = (steps.count, nil)
+        return LSTMProblem(
+            sizes: sizes, cell: cell, x: Array(x[steps]), dy: Array(dy[steps]), h0: h0, c0: c0, dh: dh, dc: dc, gradient: gradient)
+    }
 }
 
 extension LSTMCell {
