@@ -160,7 +160,7 @@ INLINE void lstm_cell_backward(const lanes *gates, lanes c_prev, lanes c, lanes 
     dgates[3] = d_o * (o * (one - o));                                         // o = σ(·)
 }
 
-/// dh_prev = what arrives at step t - 1 from outside + U difgo, for R rows × V vectors of the hidden columns.
+/// dh_prev += U difgo, for R rows × V vectors of the hidden columns.
 INLINE void lstm_hidden_backward(const int R, const int V, const int S, const float *transposed, size_t terms,
                                  const float *difgo, float *dh, size_t units) {
     lanes sum[TILE_SUMS_MOST];
@@ -186,6 +186,21 @@ INLINE void lstm_hidden_backward_rows(const int V, const int S, const float *tra
     }
 }
 
+/// The pointwise part of `rows` rows at one time step, which takes dh and leaves dc_prev; dh becomes zero, for the sums to come.
+INLINE void lstm_cells_backward(size_t rows, size_t units, const float *ifgo, const float *c_prev, const float *c, const float *dy,
+                                float *difgo, float *dh, float *dc) {
+    for (size_t at = 0; at < rows * units; at += LANES) {
+        lanes gates[4], dgates[4];
+        for (int v = 0; v < 4; ++v) gates[v] = lanes_load(ifgo + 4 * at + (size_t)v * LANES);
+        lanes d_h = lanes_load(dh + at), d_c = lanes_load(dc + at);
+        if (dy) d_h += lanes_load(dy + at);
+        lstm_cell_backward(gates, lanes_load(c_prev + at), lanes_load(c + at), d_h, &d_c, dgates);
+        lanes_store(dc + at, d_c);
+        lanes_store(dh + at, lanes_splat(0));
+        for (int v = 0; v < 4; ++v) lanes_store(difgo + 4 * at + (size_t)v * LANES, dgates[v]);
+    }
+}
+
 static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *lengths, const float *transposed,
                                const float *ifgo, const float *c, const float *dy, float *difgo, float *dh, float *dc, float *dx,
                                recurrent_share share) NONBLOCKING {
@@ -196,38 +211,31 @@ static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *
     const size_t units = panels * LANES, state = shape->batch * units, terms = 4 * units;
     const float *hidden = transposed + inputs * terms * LANES;
     const size_t count = end - first;
-    for (size_t t = shape->steps; t-- > 0;) {
-        float *difgo_step = difgo + t * 4 * state;
-        for (size_t row = first; row < end; ++row) {
-            const int live = lstm_live(lengths, row, t);
-            for (size_t at = row * units; at < (row + 1) * units; at += LANES) {
-                lanes gates[4], dgates[4];
-                for (int v = 0; v < 4; ++v) gates[v] = lanes_load(ifgo + t * 4 * state + 4 * at + (size_t)v * LANES);
-                lanes d_h = lanes_load(dh + at), d_c = lanes_load(dc + at);
-                const lanes held = d_h;
-                if (live) {
-                    if (dy) d_h += lanes_load(dy + t * state + at);
-                    lstm_cell_backward(gates, lanes_load(c + t * state + at), lanes_load(c + (t + 1) * state + at), d_h, &d_c, dgates);
-                    lanes_store(dc + at, d_c);
-                } else
-                    for (int v = 0; v < 4; ++v) dgates[v] = lanes_splat(0);
-                lanes_store(dh + at, live ? lanes_splat(0) : held);
-                for (int v = 0; v < 4; ++v) lanes_store(difgo_step + 4 * at + (size_t)v * LANES, dgates[v]);
+    for (size_t t = shape->steps; t-- > 0;)
+        for (size_t row = first; row < end;) {
+            const size_t at = row * units, tape = t * state + at;
+            float *difgo_rows = difgo + 4 * tape, *dh_rows = dh + at;
+            if (!lstm_live(lengths, row, t)) {
+                // Its dh and dc pass by, to the bit.
+                for (size_t j = 0; j < terms; j += LANES) lanes_store(difgo_rows + j, lanes_splat(0));
+                ++row;
+                continue;
+            }
+            size_t live = 1;
+            while (row + live < end && lstm_live(lengths, row + live, t)) ++live;
+            row += live;
+            lstm_cells_backward(live, units, ifgo + 4 * tape, c + tape, c + state + tape, dy ? dy + tape : 0, difgo_rows, dh_rows, dc + at);
+            switch (panels) {
+            case 1: lstm_hidden_backward_rows(1, 8, hidden, terms, live, difgo_rows, dh_rows, units); break;
+            case 2: lstm_hidden_backward_rows(2, 4, hidden, terms, live, difgo_rows, dh_rows, units); break;
+            case 3: lstm_hidden_backward_rows(3, 2, hidden, terms, live, difgo_rows, dh_rows, units); break;
+            case 4: lstm_hidden_backward_rows(4, 2, hidden, terms, live, difgo_rows, dh_rows, units); break;
+            default:
+                product_add(live, terms, (tile_scalars){.from = difgo_rows, .term = 1, .row = terms},
+                            (product_columns){.from = hidden, .panel = terms * LANES, .panels = panels, .groups = 1},
+                            (tile_sums){.at = dh_rows, .row = units, .panel = LANES}, dh_rows, units);
             }
         }
-        float *dh_rows = dh + first * units;
-        const float *difgo_rows = difgo_step + first * terms;
-        switch (panels) {
-        case 1: lstm_hidden_backward_rows(1, 8, hidden, terms, count, difgo_rows, dh_rows, units); break;
-        case 2: lstm_hidden_backward_rows(2, 4, hidden, terms, count, difgo_rows, dh_rows, units); break;
-        case 3: lstm_hidden_backward_rows(3, 2, hidden, terms, count, difgo_rows, dh_rows, units); break;
-        case 4: lstm_hidden_backward_rows(4, 2, hidden, terms, count, difgo_rows, dh_rows, units); break;
-        default:
-            product_add(count, terms, (tile_scalars){.from = difgo_rows, .term = 1, .row = terms},
-                        (product_columns){.from = hidden, .panel = terms * LANES, .panels = panels, .groups = 1},
-                        (tile_sums){.at = dh_rows, .row = units, .panel = LANES}, dh_rows, units);
-        }
-    }
     if (!dx) return;
     const int whole = count == shape->batch;
     const size_t products = whole ? 1 : shape->steps, product_rows = whole ? shape->steps * shape->batch : count;
