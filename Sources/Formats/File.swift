@@ -12,7 +12,7 @@ public struct FileError: Error, Equatable, CustomStringConvertible, Sendable {
     /// The C library's `errno`.
     public let code: Int32
 
-    public var description: String { unsafe "\(path.printable): \(String(cString: strerror(code)))" }
+    public var description: String { unsafe "\(path.printable(limit: .max)): \(String(cString: strerror(code)))" }
 }
 
 /// The limit of what `readFile` takes unless the caller has another: 1 GiB.
@@ -30,7 +30,7 @@ public func readFile(_ path: String, limit: Int = defaultFileLimit) throws(FileE
     guard !status.isFolder else { throw FileError(path: path, code: EISDIR) }
     guard size <= limit else { throw FileError(path: path, code: EFBIG) }
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(size)
+    bytes.reserveCapacity(min(size, defaultFileLimit))
     var chunk = [UInt8](repeating: 0, count: 1 << 18)
     while true {
         let count = try file.transfer { number in

@@ -13,12 +13,12 @@ public struct FormatError: Error, Equatable, Sendable {
         case syntax = "header is not the JSON it should be"
         case escape = "bad escape in a string"
         case integer = "not a plain integer up to 2^53"
+        case wordLength = "bad length of a name"
         case duplicate = "key occurs twice"
         case unknownField = "unknown field"
         case missingField = "missing field"
         case tensorLimit = "too many tensors"
         // One tensor.
-        case name = "bad length of a tensor's name"
         case elementType = "unknown element type"
         case rank = "too many dimensions"
         case offsets = "data_offsets is not a pair in ascending order"
@@ -51,22 +51,23 @@ public struct FormatError: Error, Equatable, Sendable {
 
 extension FormatError: CustomStringConvertible {
     public var description: String {
-        let subject = tensor.map { $0.printable + ": " } ?? ""
-        return "\(subject)\(problem.rawValue); expected \(expected.printable), found \(found.printable)"
+        let limit = 256
+        let subject = tensor.map { $0.printable(limit: limit) + ": " } ?? ""
+        return "\(subject)\(problem.rawValue); expected \(expected.printable(limit: limit)), found \(found.printable(limit: limit))"
     }
 }
 
 extension String {
-    /// Safe to show on one line of a terminal, whatever a file may have put in: no controls, no changes of writing direction, not long.
-    var printable: String {
-        let shown = 256
-        let text = unicodeScalars.prefix(shown).map { scalar in
+    /// Safe to show on one line of a terminal, whatever a file may have put in: no controls, no changes of writing direction, and at most
+    /// `limit` of its scalars.
+    func printable(limit: Int) -> String {
+        let text = unicodeScalars.prefix(limit).map { scalar in
             switch scalar.properties.generalCategory {
             case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
                 "\\u{" + String(scalar.value, radix: 16) + "}"
             default: String(scalar)
             }
         }
-        return text.joined() + (unicodeScalars.count > shown ? "…" : "")
+        return text.joined() + (unicodeScalars.count > limit ? "…" : "")
     }
 }

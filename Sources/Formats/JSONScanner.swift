@@ -14,6 +14,10 @@ struct JSONScanner {
         end = range.upperBound
     }
 
+    /// The longest key or word, in bytes. Swift compares and hashes strings in a normal form, in a time that grows with the square of
+    /// the number of combining marks in a row: text that is to be compared has to be short.
+    static let wordLimit = 256
+
     /// Reads an object; `member` reads the value of each key. A key that occurs twice after unescaping is an error; so are
     /// keys that differ in Unicode normalization only, which Swift takes for the same.
     mutating func object(_ member: (inout JSONScanner, String) throws(FormatError) -> Void) throws(FormatError) {
@@ -21,7 +25,7 @@ struct JSONScanner {
         if takeIfPresent("}") { return }
         var keys: Set<String> = []
         repeat {
-            let key = try string()
+            let key = try word()
             guard keys.insert(key).inserted else { throw error(.duplicate, expected: "every key once", found: "\"\(key)\" again") }
             try take(":")
             try member(&self, key)
@@ -58,7 +62,16 @@ struct JSONScanner {
         return value
     }
 
-    /// Reads a string.
+    /// Reads a string that is to be compared with others.
+    mutating func word() throws(FormatError) -> String {
+        let word = try string()
+        guard word.utf8.count <= Self.wordLimit else {
+            throw error(.wordLength, expected: "at most \(Self.wordLimit) bytes", found: "\(word.utf8.count)")
+        }
+        return word
+    }
+
+    /// Reads a string of any length.
     mutating func string() throws(FormatError) -> String {
         try take("\"")
         var text: [UInt8] = []

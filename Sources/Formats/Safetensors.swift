@@ -17,7 +17,7 @@ public struct Safetensors: Sendable {
     static let prefixLength = 8
     static let tensorLimit = 4096
     static let rankLimit = 8
-    static let nameLengths = 1...256
+    static let nameLengths = 1...JSONScanner.wordLimit
     static let metadataKey = "__metadata__"
 
     /// The strings that came with the tensors.
@@ -84,7 +84,8 @@ extension Safetensors {
         do {
             _ = try UTF8Span(validating: bytes.span.extracting(range))
         } catch {
-            throw FormatError(.encoding, expected: "UTF-8", found: "\(error.kind) at byte \(range.lowerBound + error.byteOffsets.lowerBound)")
+            let position = range.lowerBound + error.byteOffsets.lowerBound
+            throw FormatError(.encoding, expected: "UTF-8", found: "\(error.kind) at byte \(position)")
         }
         return range
     }
@@ -122,7 +123,7 @@ extension Safetensors {
         try scanner.object { (scanner, field) throws(FormatError) in
             switch field {
             case "dtype":
-                let type = try scanner.string()
+                let type = try scanner.word()
                 elementType = ElementType(rawValue: type)
                 if elementType == nil { throw scanner.error(.elementType, expected: "a known dtype", found: "\"\(type)\"") }
             case "shape": shape = try scanner.integers(limit: rankLimit, .rank)
@@ -147,7 +148,8 @@ extension Safetensors {
     static func checkName(_ name: String) throws(FormatError) {
         guard nameLengths.contains(name.utf8.count) else {
             throw FormatError(
-                .name, tensor: name, expected: "\(nameLengths.lowerBound) to \(nameLengths.upperBound) bytes", found: "\(name.utf8.count)")
+                .wordLength, tensor: name, expected: "\(nameLengths.lowerBound) to \(nameLengths.upperBound) bytes",
+                found: "\(name.utf8.count)")
         }
     }
 

@@ -28,6 +28,9 @@ extension Safetensors {
         }
         var members: [String] = []
         if !metadata.isEmpty {
+            for key in metadata.keys where key.utf8.count > JSONScanner.wordLimit {
+                throw FormatError(.wordLength, expected: "at most \(JSONScanner.wordLimit) bytes", found: "\(key.utf8.count)")
+            }
             let strings = metadata.sorted { $0.key < $1.key }.map { quoted($0.key) + ":" + quoted($0.value) }
             members.append(quoted(metadataKey) + ":{" + strings.joined(separator: ",") + "}")
         }
@@ -43,8 +46,8 @@ extension Safetensors {
             }
             let end = offset + byteCount(tensor)
             let shape = tensor.shape.map(String.init).joined(separator: ",")
-            members.append(
-                quoted(tensor.name) + ":{\"dtype\":\"\(ElementType.f32.rawValue)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
+            let type = ElementType.f32.rawValue
+            members.append(quoted(tensor.name) + ":{\"dtype\":\"\(type)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
             offset = end
         }
         let text = Array(("{" + members.joined(separator: ",") + "}").utf8)

@@ -103,6 +103,8 @@ struct SafetensorsCheckTests {
         BadFile("19: deep in a field", .unknownField, "\"a\":{\"b\":" + String(repeating: "[", count: 100_000)),
     ]
 
+    static let accents = String(repeating: "\u{301}\u{316}", count: 100_000)
+
     static let tensors: [BadFile] = [
         BadFile("7: not from zero", .hole, member("a", "F32", "[1]", "[4,8]"), dataCount: 8),
         BadFile("7: a hole", .hole, member() + "," + member("b", "F32", "[1]", "[5,9]"), dataCount: 9),
@@ -121,9 +123,13 @@ struct SafetensorsCheckTests {
         BadFile("11: a scalar without data", .size, member("a", "F32", "[]", "[0,0]"), dataCount: 0),
         BadFile("11: 2^52 elements", .size, member("a", "F32", "[4503599627370496]")),
         BadFile("17: nine dimensions", .rank, member("a", "F32", "[1,1,1,1,1,1,1,1,1]")),
-        BadFile("17: no name", .name, member("")),
-        BadFile("17: a name of 257 bytes", .name, member(String(repeating: "a", count: 257))),
-        BadFile("17: a name of 258 bytes in 129 letters", .name, member(String(repeating: "é", count: 129))),
+        BadFile("17: no name", .wordLength, member("")),
+        BadFile("17: a name of 257 bytes", .wordLength, member(String(repeating: "a", count: 257))),
+        BadFile("17: a name of 258 bytes in 129 letters", .wordLength, member(String(repeating: "é", count: 129))),
+        BadFile("17: metadata under 257 bytes", .wordLength, "\"__metadata__\":{\"\(String(repeating: "k", count: 257))\":\"\"}"),
+        // Swift would take minutes to hash or to compare these.
+        BadFile("17: 200,000 accents in a key", .wordLength, "\"__metadata__\":{\"a\(accents)\":\"\"}"),
+        BadFile("17: 200,000 accents in a dtype", .wordLength, member("a", "F32\(accents)")),
         BadFile(
             "20: 4,097 tensors", .tensorLimit, (0...4096).map { member("\($0)", "F32", "[0]", "[0,0]") }.joined(separator: ","),
             dataCount: 0),

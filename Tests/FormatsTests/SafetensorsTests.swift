@@ -52,9 +52,10 @@ struct SafetensorsTests {
         func empty(_ name: String, rank: Int = 1) -> Tensor { Tensor(name: name, shape: Array(repeating: 0, count: rank), values: []) }
         #expect(problem([empty("a"), empty("a")]) == .duplicate)
         #expect(problem([empty("__metadata__")]) == .duplicate)
-        #expect(problem([empty("")]) == .name)
+        #expect(problem([empty("")]) == .wordLength)
         #expect(problem([empty("a", rank: 9)]) == .rank)
         #expect(problem((0...4096).map { empty(String($0)) }) == .tensorLimit)
+        #expect(problem([], metadata: [String(repeating: "k", count: 257): ""]) == .wordLength)
         let long = ["vocabulary": String(repeating: "v", count: 1 << 20)]
         #expect(problem([], metadata: long) == .headerLimit)
         #expect(problem([], metadata: long, headerLimit: 1 << 21) == nil)
@@ -62,7 +63,8 @@ struct SafetensorsTests {
 
     /// A small file that has everything: metadata, several types, a tensor without elements.
     static let small = contents(
-        "{\"__metadata__\":{\"k\":\"\\u00e9\"},\(member("a", "F16", "[2]", "[0,4]")),\(member("b", "F64", "[0]", "[4,4]")),\(member("c", "I8", "[3]", "[4,7]"))}",
+        "{\"__metadata__\":{\"k\":\"\\u00e9\"},\(member("a", "F16", "[2]", "[0,4]")),"
+            + "\(member("b", "F64", "[0]", "[4,4]")),\(member("c", "I8", "[3]", "[4,7]"))}",
         dataCount: 7)
 
     @Test func cutShortAnywhere() {

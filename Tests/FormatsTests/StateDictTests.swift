@@ -43,9 +43,9 @@ struct StateDictTests {
         let tokens = try run.tensor(named: "tokens")
         let (steps, batch) = (tokens.shape[0], tokens.shape[1])
         let expected = try run.tensor(named: "logits").values
-        // Double against float64, both rounded to Float: the import sums two float biases, off by half an ULP of each sum; the
-        // weights of this model are under 1, so that a logit moves by less than the sum of the biases' roundings through 2 layers.
-        let bound = 1e-6
+        // Double against float64. What differs: the logits, under 1, are read as floats (2^-25), and the import rounds each sum of two
+        // biases, under 1/2 (2^-26). Measured: 8.2e-9.
+        let bound = 0x1p-24
         for b in 0..<batch {
             let logits = Self.forward(parameters, Self.shape, tokens: (0..<steps).map { Int(tokens.values[$0 * batch + b]) })
             for (t, row) in logits.enumerated() {
@@ -138,7 +138,9 @@ struct StateDictTests {
     }
 
     @Test func integersAreNotWeights() throws {
-        let file = try Safetensors(contents("{\(member("weight_ih_l0", "I8", "[4,1]", "[0,4]")),\(member("weight_hh_l0", "I8", "[4,1]", "[4,8]")),\(member("bias_ih_l0", "I8", "[4]", "[8,12]")),\(member("bias_hh_l0", "I8", "[4]", "[12,16]"))}", dataCount: 16))
+        let members = [("weight_ih_l0", "[4,1]"), ("weight_hh_l0", "[4,1]"), ("bias_ih_l0", "[4]"), ("bias_hh_l0", "[4]")].enumerated()
+            .map { member($1.0, "I8", $1.1, "[\($0 * 4),\($0 * 4 + 4)]") }
+        let file = try Safetensors(contents("{\(members.joined(separator: ","))}", dataCount: 16))
         let error = #expect(throws: FormatError.self) { try ModelParameters(file, shape: ModelShape(file)) }
         #expect(error?.problem == .notFloats)
     }
