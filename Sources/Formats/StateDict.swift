@@ -25,7 +25,7 @@ public struct StateDictNames: Equatable, Sendable {
 }
 
 /// The sizes of a model: an embedding or raw input, a stack of LSTM layers, and a dense layer or none.
-public struct ModelShape: Equatable, Sendable {
+public struct StateDictShape: Equatable, Sendable {
     /// V, if the input goes through an embedding.
     public let vocabularySize: Int?
     /// I of the first layer; the embedding's E, if there is one.
@@ -63,6 +63,12 @@ public struct ModelShape: Equatable, Sendable {
         try file.check(tensorShapes(names))
     }
 
+    /// Trainable numbers; the two biases of an LSTM layer count as the one that they are to the kernels.
+    public var parameterCount: Int {
+        let layers = zip([inputSize] + hiddenSizes, hiddenSizes).map { KernelOrder.lstmGates * $1 * ($0 + $1 + 1) }
+        return (vocabularySize ?? 0) * inputSize + layers.reduce(0, +) + (outputSize ?? 0) * (hiddenSizes[hiddenSizes.count - 1] + 1)
+    }
+
     /// The tensors of the model, in the order of PyTorch.
     func tensorShapes(_ names: StateDictNames) -> [(name: String, shape: [Int])] {
         var tensors: [(name: String, shape: [Int])] = []
@@ -83,7 +89,7 @@ public struct ModelShape: Equatable, Sendable {
 }
 
 /// The parameters of a model in kernel order: see `KernelOrder`.
-public struct ModelParameters: Equatable, Sendable {
+public struct StateDictParameters: Equatable, Sendable {
     /// [V][16 ⌈E/16⌉], if there is an embedding.
     public let embedding: [Float]?
     /// For each layer [⌈H/16⌉][1 + I + H][i f g o][16].
@@ -99,7 +105,7 @@ public struct ModelParameters: Equatable, Sendable {
 
     /// Those of the model in a file. PyTorch's two biases of an LSTM layer are summed.
     /// - Throws: what is missing, unexpected, or not of the shape that `shape` asks for.
-    public init(_ file: Safetensors, shape: ModelShape, names: StateDictNames = StateDictNames()) throws(FormatError) {
+    public init(_ file: Safetensors, shape: StateDictShape, names: StateDictNames = StateDictNames()) throws(FormatError) {
         let names = names.matching(file)
         try file.check(shape.tensorShapes(names))
         if shape.vocabularySize == nil {
@@ -127,7 +133,7 @@ public struct ModelParameters: Equatable, Sendable {
 
     /// The tensors to write, in the order of PyTorch; an LSTM layer's bias is `bias_ih`, and `bias_hh` is zero.
     /// - Precondition: the parameters have the sizes of `shape`.
-    public func tensors(shape: ModelShape, names: StateDictNames = StateDictNames()) -> [Tensor] {
+    public func tensors(shape: StateDictShape, names: StateDictNames = StateDictNames()) -> [Tensor] {
         precondition(lstm.count == shape.hiddenSizes.count, "\(lstm.count) layers, expected \(shape.hiddenSizes.count)")
         var values: [[Float]] = []
         if let embedding { values.append(KernelOrder.embedding(embedding, width: shape.inputSize)) }

@@ -3,10 +3,10 @@ import Foundation
 import Testing
 
 struct StateDictTests {
-    static let shape = ModelShape(vocabularySize: 5, inputSize: 3, hiddenSizes: [17, 17], outputSize: 6)
+    static let shape = StateDictShape(vocabularySize: 5, inputSize: 3, hiddenSizes: [17, 17], outputSize: 6)
 
     /// The network of kernel_list.h's equations in Double, straight from kernel order: what a forward pass of PyTorch must give.
-    static func forward(_ parameters: ModelParameters, _ shape: ModelShape, tokens: [Int]) -> [[Double]] {
+    static func forward(_ parameters: StateDictParameters, _ shape: StateDictShape, tokens: [Int]) -> [[Double]] {
         let width = KernelOrder.padded(shape.inputSize)
         var rows = tokens.map { token in parameters.embedding![(token * width)...].prefix(shape.inputSize).map(Double.init) }
         for (kernel, hidden) in zip(parameters.lstm, shape.hiddenSizes) {
@@ -38,7 +38,7 @@ struct StateDictTests {
 
     @Test func computesWhatPyTorchComputes() throws {
         let file = try golden("state_dict")
-        let parameters = try ModelParameters(file, shape: ModelShape(file))
+        let parameters = try StateDictParameters(file, shape: StateDictShape(file))
         let run = try golden("state_dict_run")
         let tokens = try run.tensor(named: "tokens")
         let (steps, batch) = (tokens.shape[0], tokens.shape[1])
@@ -58,15 +58,15 @@ struct StateDictTests {
     }
 
     @Test func findsTheShape() throws {
-        #expect(try ModelShape(golden("state_dict")) == Self.shape)
-        #expect(try ModelShape(golden("bare_lstm")) == ModelShape(inputSize: 3, hiddenSizes: [17]))
+        #expect(try StateDictShape(golden("state_dict")) == Self.shape)
+        #expect(try StateDictShape(golden("bare_lstm")) == StateDictShape(inputSize: 3, hiddenSizes: [17]))
     }
 
     @Test func bareLSTM() throws {
         let file = try golden("bare_lstm")
-        let parameters = try ModelParameters(file, shape: ModelShape(inputSize: 3, hiddenSizes: [17]))
+        let parameters = try StateDictParameters(file, shape: StateDictShape(inputSize: 3, hiddenSizes: [17]))
         #expect(parameters.embedding == nil && parameters.dense == nil)
-        let tensors = parameters.tensors(shape: try ModelShape(file), names: StateDictNames(lstm: ""))
+        let tensors = parameters.tensors(shape: try StateDictShape(file), names: StateDictNames(lstm: ""))
         #expect(tensors.map(\.name) == ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"])
         #expect(try file.tensor(named: "weight_ih_l0") == tensors[0])
         #expect(try file.tensor(named: "weight_hh_l0") == tensors[1])
@@ -74,9 +74,9 @@ struct StateDictTests {
 
     @Test func writesWhatItReads() throws {
         let file = try golden("state_dict")
-        let parameters = try ModelParameters(file, shape: Self.shape)
+        let parameters = try StateDictParameters(file, shape: Self.shape)
         let written = try Safetensors(Safetensors.encode(parameters.tensors(shape: Self.shape)))
-        #expect(try ModelParameters(written, shape: ModelShape(written)) == parameters)
+        #expect(try StateDictParameters(written, shape: StateDictShape(written)) == parameters)
         #expect(Set(written.entries.map(\.name)) == Set(file.entries.map(\.name)))
         for entry in file.entries where !entry.name.contains("bias_") {
             #expect(try written.tensor(named: entry.name) == file.tensor(named: entry.name))
@@ -87,17 +87,17 @@ struct StateDictTests {
 
     @Test func otherNames() throws {
         let names = StateDictNames(embedding: "encoder", lstm: "net.rnn", dense: "decoder")
-        let parameters = try ModelParameters(golden("state_dict"), shape: Self.shape)
+        let parameters = try StateDictParameters(golden("state_dict"), shape: Self.shape)
         let file = try Safetensors(Safetensors.encode(parameters.tensors(shape: Self.shape, names: names)))
         #expect(file.entry(named: "net.rnn.weight_ih_l1") != nil)
-        #expect(try ModelParameters(file, shape: ModelShape(file, names: names), names: names) == parameters)
-        let error = #expect(throws: FormatError.self) { try ModelShape(file) }
+        #expect(try StateDictParameters(file, shape: StateDictShape(file, names: names), names: names) == parameters)
+        let error = #expect(throws: FormatError.self) { try StateDictShape(file) }
         #expect(error?.problem == .missingTensor)
     }
 
     /// The golden model's tensors without those named, with others instead.
     static func changed(without names: [String], with others: [Tensor] = []) throws -> Safetensors {
-        let all = try ModelParameters(golden("state_dict"), shape: shape).tensors(shape: shape)
+        let all = try StateDictParameters(golden("state_dict"), shape: shape).tensors(shape: shape)
         return try Safetensors(Safetensors.encode(all.filter { !names.contains($0.name) } + others))
     }
 
@@ -107,20 +107,20 @@ struct StateDictTests {
 
     @Test func namesWhatIsMissingOrUnexpected() throws {
         let missing = try Self.changed(without: ["lstm.bias_hh_l0", "dense.bias"])
-        let error = #expect(throws: FormatError.self) { try ModelParameters(missing, shape: Self.shape) }
+        let error = #expect(throws: FormatError.self) { try StateDictParameters(missing, shape: Self.shape) }
         #expect(error?.problem == .missingTensor)
         #expect(error?.tensor == "lstm.bias_hh_l0, dense.bias")
-        #expect(throws: FormatError.self) { try ModelShape(missing) }
+        #expect(throws: FormatError.self) { try StateDictShape(missing) }
 
         let unexpected = try Self.changed(without: [], with: [Self.zeros("lstm.weight_ih_l0_reverse", [68, 3])])
-        for attempt in [{ _ = try ModelShape(unexpected) }, { _ = try ModelParameters(unexpected, shape: Self.shape) }] {
+        for attempt in [{ _ = try StateDictShape(unexpected) }, { _ = try StateDictParameters(unexpected, shape: Self.shape) }] {
             let error = #expect(throws: FormatError.self) { try attempt() }
             #expect(error?.problem == .unexpectedTensor)
             #expect(error?.tensor == "lstm.weight_ih_l0_reverse")
         }
 
         let empty = try Safetensors(Safetensors.encode([]))
-        #expect(throws: FormatError.self) { try ModelShape(empty) }
+        #expect(throws: FormatError.self) { try StateDictShape(empty) }
     }
 
     @Test(arguments: [
@@ -129,11 +129,11 @@ struct StateDictTests {
         ("embedding.weight", [5, 4]), ("embedding.weight", [0, 3]), ("dense.weight", [6, 16]), ("dense.bias", [1, 6]),
     ]) func namesWrongShapes(_ name: String, _ shape: [Int]) throws {
         let file = try Self.changed(without: [name], with: [Self.zeros(name, shape)])
-        let found = #expect(throws: FormatError.self) { try ModelParameters(file, shape: Self.shape) }
+        let found = #expect(throws: FormatError.self) { try StateDictParameters(file, shape: Self.shape) }
         #expect(found?.problem == .shape)
         #expect(found?.tensor == name)
         #expect(found?.found == "\(shape)")
-        let inferred = #expect(throws: FormatError.self) { try ModelShape(file) }
+        let inferred = #expect(throws: FormatError.self) { try StateDictShape(file) }
         #expect(inferred?.problem == .shape)
     }
 
@@ -141,7 +141,7 @@ struct StateDictTests {
         let members = [("weight_ih_l0", "[4,1]"), ("weight_hh_l0", "[4,1]"), ("bias_ih_l0", "[4]"), ("bias_hh_l0", "[4]")].enumerated()
             .map { member($1.0, "I8", $1.1, "[\($0 * 4),\($0 * 4 + 4)]") }
         let file = try Safetensors(contents("{\(members.joined(separator: ","))}", dataCount: 16))
-        let error = #expect(throws: FormatError.self) { try ModelParameters(file, shape: ModelShape(file)) }
+        let error = #expect(throws: FormatError.self) { try StateDictParameters(file, shape: StateDictShape(file)) }
         #expect(error?.problem == .notFloats)
     }
 }

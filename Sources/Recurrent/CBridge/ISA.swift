@@ -1,4 +1,4 @@
-import CKernels
+internal import CKernels
 
 /// An instruction set that the kernels are compiled for. The bits of every result are the same on all of them.
 ///
@@ -18,7 +18,7 @@ public enum ISA: String, CaseIterable, Sendable {
     public static var available: [ISA] { allCases.filter(\.isAvailable) }
 
     /// Whether this processor has it.
-    public var isAvailable: Bool { recurrent_kernels_of(cValue) != nil }
+    public var isAvailable: Bool { unsafe recurrent_kernels_of(cValue) != nil }
 
     var cValue: recurrent_isa {
         switch self {

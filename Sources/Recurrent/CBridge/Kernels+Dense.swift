@@ -1,0 +1,71 @@
+internal import CKernels
+
+/// The dimensions of a dense layer y = x Wᵀ + b.
+///
+/// C counterpart: `recurrent_product_shape` with one group.
+public struct DenseShape: Hashable, Sendable {
+    /// M, rows of input and output.
+    public let rows: Int
+    /// K, columns of the input.
+    public let inputSize: Int
+    /// N, outputs.
+    public let outputSize: Int
+    /// Floats from one input row to the next.
+    public let inputStride: Int
+
+    /// - Precondition: all dimensions are positive. The input stride is 16 ⌈inputSize / 16⌉ unless given.
+    public init(rows: Int, inputSize: Int, outputSize: Int, inputStride: Int? = nil) {
+        precondition(rows > 0 && inputSize > 0 && outputSize > 0,
+                     "dense shape: expected positive dimensions, found rows \(rows), input \(inputSize), output \(outputSize)")
+        precondition((inputStride ?? inputSize) >= inputSize, "dense shape: expected an input stride of at least \(inputSize), found \(inputStride!)")
+        self.rows = rows
+        self.inputSize = inputSize
+        self.outputSize = outputSize
+        self.inputStride = inputStride ?? padded(inputSize)
+    }
+
+    var cValue: recurrent_product_shape {
+        recurrent_product_shape(rows: rows, inputs: inputSize, outputs: outputSize, groups: 1, x_stride: inputStride)
+    }
+
+    /// Floats of a row of the output in memory: 16 ⌈outputSize / 16⌉.
+    public var paddedOutputSize: Int { recurrent_padded(outputSize) }
+    /// Floats of weights and bias in kernel order. C counterpart: `recurrent_product_weights_floats`.
+    public var weightCount: Int { recurrent_product_weights_floats(cValue) }
+    /// Floats of the transposed copy. C counterpart: `recurrent_product_transposed_floats`.
+    public var transposedCount: Int { recurrent_product_transposed_floats(cValue) }
+}
+
+extension Kernels {
+    /// y = x Wᵀ + b. Kernel: `product_forward`.
+    ///
+    /// - Parameters:
+    ///   - x: [M][inputStride].
+    ///   - weights: kernel order, `weightCount` floats.
+    ///   - y: [M][paddedOutputSize], written.
+    public func denseForward(_ shape: DenseShape, x: UnsafePointer<Float>, weights: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
+                             share: Share = .all) {
+        var shape = shape.cValue
+        unsafe table.pointee.product_forward(&shape, x, weights, y, share.cValue)
+    }
+
+    /// The transposed copy of the weights that `denseBackwardInput` reads. Kernel: `product_transpose`.
+    public func denseTranspose(_ shape: DenseShape, weights: UnsafePointer<Float>, transposed: UnsafeMutablePointer<Float>, share: Share = .all) {
+        var shape = shape.cValue
+        unsafe table.pointee.product_transpose(&shape, weights, transposed, share.cValue)
+    }
+
+    /// The gradient by the input, [M][16 ⌈inputSize / 16⌉]. Kernel: `product_backward_input`.
+    public func denseBackwardInput(_ shape: DenseShape, outputGradient: UnsafePointer<Float>, transposed: UnsafePointer<Float>,
+                                   inputGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
+        var shape = shape.cValue
+        unsafe table.pointee.product_backward_input(&shape, outputGradient, transposed, inputGradient, share.cValue)
+    }
+
+    /// Adds the gradient by the weights. Kernel: `product_backward_weights`.
+    public func denseBackwardWeights(_ shape: DenseShape, x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
+                                     weightGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
+        var shape = shape.cValue
+        unsafe table.pointee.product_backward_weights(&shape, x, outputGradient, weightGradient, share.cValue)
+    }
+}

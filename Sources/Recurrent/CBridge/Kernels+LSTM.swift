@@ -1,0 +1,107 @@
+internal import CKernels
+
+/// The dimensions of an LSTM layer over a batch of sequences.
+///
+/// C counterpart: `recurrent_lstm_shape`.
+public struct LSTMShape: Hashable, Sendable {
+    /// I, features of the input.
+    public let inputSize: Int
+    /// H, hidden units.
+    public let hiddenSize: Int
+    /// B, sequences side by side.
+    public let batch: Int
+    /// T, time steps.
+    public let steps: Int
+    /// Floats from one input row to the next.
+    public let inputStride: Int
+
+    /// - Precondition: all dimensions are positive, and `inputStride`, where given, is at least `inputSize`.
+    public init(inputSize: Int, hiddenSize: Int, batch: Int = 1, steps: Int = 1, inputStride: Int? = nil) {
+        precondition(inputSize > 0 && hiddenSize > 0 && batch > 0 && steps > 0,
+                     "LSTM shape: expected positive dimensions, found input \(inputSize), hidden \(hiddenSize), batch \(batch), steps \(steps)")
+        precondition((inputStride ?? inputSize) >= inputSize, "LSTM shape: expected an input stride of at least \(inputSize), found \(inputStride!)")
+        self.inputSize = inputSize
+        self.hiddenSize = hiddenSize
+        self.batch = batch
+        self.steps = steps
+        self.inputStride = inputStride ?? inputSize
+    }
+
+    var cValue: recurrent_lstm_shape {
+        recurrent_lstm_shape(input: inputSize, hidden: hiddenSize, batch: batch, steps: steps, x_stride: inputStride)
+    }
+
+    /// Hidden units in whole panels, 16 ⌈H/16⌉: the length of a row of h or c in memory.
+    public var paddedHiddenSize: Int { recurrent_padded(hiddenSize) }
+    /// Floats of the weights in kernel order. C counterpart: `recurrent_lstm_weights_floats`.
+    public var weightCount: Int { recurrent_lstm_weights_floats(cValue) }
+    /// Floats of h or c at one time step: batch × padded hidden size. C counterpart: `recurrent_lstm_state_floats`.
+    public var stateCount: Int { recurrent_lstm_state_floats(cValue) }
+    /// Floats of the tape of h or of c, with slot 0 for the initial state. C counterpart: `recurrent_lstm_states_floats`.
+    public var statesCount: Int { recurrent_lstm_states_floats(cValue) }
+    /// Floats of the gates of all time steps. C counterpart: `recurrent_lstm_gates_floats`.
+    public var gatesCount: Int { recurrent_lstm_gates_floats(cValue) }
+    /// Floats of the transposed copy of the weights. C counterpart: `recurrent_lstm_transposed_floats`.
+    public var transposedCount: Int { recurrent_lstm_transposed_floats(cValue) }
+    /// Floats of the gradient by the inputs. C counterpart: `recurrent_lstm_dx_floats`.
+    public var inputGradientCount: Int { recurrent_lstm_dx_floats(cValue) }
+}
+
+extension Kernels {
+    /// One time step of `shape.batch` independent sequences. Kernel: `lstm_step`.
+    ///
+    /// - Parameters:
+    ///   - x: [B][inputStride].
+    ///   - weights: kernel order, `weightCount` floats.
+    ///   - hPrevious: [B][U], U the padded hidden size; not `h`.
+    ///   - c: [B][U], updated in place.
+    ///   - h: [B][U], written.
+    public func lstmStep(_ shape: LSTMShape, x: UnsafePointer<Float>, weights: UnsafePointer<Float>, hPrevious: UnsafePointer<Float>,
+                         c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>, share: Share = .all) {
+        var shape = shape.cValue
+        unsafe table.pointee.lstm_step(&shape, x, weights, hPrevious, c, h, share.cValue)
+    }
+
+    /// A whole sequence, filling the tape. Kernel: `lstm_forward`.
+    ///
+    /// - Parameters:
+    ///   - lengths: [B], steps of each row, or nil where every row has all `shape.steps`.
+    ///   - x: [T][B][inputStride].
+    ///   - gates: `gatesCount` floats, written.
+    ///   - c, h: `statesCount` floats; slot 0 holds the initial state, the others are written.
+    public func lstmForward(_ shape: LSTMShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+                            gates: UnsafeMutablePointer<Float>, c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>,
+                            share: Share = .all) {
+        var shape = shape.cValue
+        unsafe table.pointee.lstm_forward(&shape, lengths, x, weights, gates, c, h, share.cValue)
+    }
+
+    /// The transposed copy of the weights that `lstmBackwardData` reads. Kernel: `lstm_transpose`.
+    public func lstmTranspose(_ shape: LSTMShape, weights: UnsafePointer<Float>, transposed: UnsafeMutablePointer<Float>, share: Share = .all) {
+        var shape = shape.cValue
+        unsafe table.pointee.lstm_transpose(&shape, weights, transposed, share.cValue)
+    }
+
+    /// Backpropagation through time, to the gates, the inputs and the initial state. Kernel: `lstm_backward_data`.
+    ///
+    /// - Parameters:
+    ///   - outputGradient: [T][B][U], the loss's gradient by each h, or nil for zero.
+    ///   - gatesGradient: `gatesCount` floats, written.
+    ///   - dh, dc: [B][U]; the gradient by the final state in, by the initial state out.
+    ///   - inputGradient: `inputGradientCount` floats, written, or nil.
+    public func lstmBackwardData(_ shape: LSTMShape, lengths: UnsafePointer<Int>?, transposed: UnsafePointer<Float>,
+                                 gates: UnsafePointer<Float>, c: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>?,
+                                 gatesGradient: UnsafeMutablePointer<Float>, dh: UnsafeMutablePointer<Float>, dc: UnsafeMutablePointer<Float>,
+                                 inputGradient: UnsafeMutablePointer<Float>?, share: Share = .all) {
+        var shape = shape.cValue
+        unsafe table.pointee.lstm_backward_data(&shape, lengths, transposed, gates, c, outputGradient, gatesGradient, dh, dc,
+                                                inputGradient, share.cValue)
+    }
+
+    /// Adds the gradient by the weights. Kernel: `lstm_backward_weights`.
+    public func lstmBackwardWeights(_ shape: LSTMShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, h: UnsafePointer<Float>,
+                                    gatesGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
+        var shape = shape.cValue
+        unsafe table.pointee.lstm_backward_weights(&shape, lengths, x, h, gatesGradient, weightGradient, share.cValue)
+    }
+}

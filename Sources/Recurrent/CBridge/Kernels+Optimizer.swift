@@ -1,0 +1,120 @@
+internal import CKernels
+
+/// How the gradient is made small enough before an update uses it.
+public struct GradientClip: Hashable, Sendable {
+    /// The largest global norm: the gradient times max / (norm + 1e-6), where that is below 1 (PyTorch).
+    public var norm: Double?
+    /// The largest magnitude of each element.
+    public var value: Double?
+
+    /// - Precondition: both, where given, are positive.
+    public init(norm: Double? = nil, value: Double? = nil) {
+        precondition(norm ?? 1 > 0 && value ?? 1 > 0, "clip: expected positive limits, found norm \(norm ?? 1), value \(value ?? 1)")
+        self.norm = norm
+        self.value = value
+    }
+
+    /// No limit.
+    public static let none = GradientClip()
+
+    /// What to multiply a gradient of this norm by.
+    func coefficient(of found: Double) -> Double {
+        norm.map { recurrent_clip_coefficient(found, $0, recurrent_clip_epsilon) } ?? 1
+    }
+
+    func rule(scale: Double) -> recurrent_gradient_rule {
+        recurrent_gradient_rule(scale: scale, clip_value: value ?? .infinity)
+    }
+}
+
+extension EpsilonPlace {
+    var cValue: recurrent_epsilon_place {
+        switch self {
+        case .outside: recurrent_epsilon_outside
+        case .inside: recurrent_epsilon_inside
+        case .uncorrected: recurrent_epsilon_uncorrected
+        }
+    }
+}
+
+extension MomentumConvention {
+    var cValue: recurrent_momentum { self == .buffer ? recurrent_momentum_buffer : recurrent_momentum_velocity }
+}
+
+extension Kernels {
+    /// Blocks of partial sums that `sumOfSquares` writes for `count` floats. C counterpart: `recurrent_squares_blocks`.
+    public static func squaresBlockCount(_ count: Int) -> Int { recurrent_squares_blocks(count) }
+
+    /// The squares of `count` floats, summed in Double, one partial sum for each block. Kernel: `sum_of_squares`.
+    public func sumOfSquares(_ count: Int, x: UnsafePointer<Float>, partial: UnsafeMutablePointer<Double>, share: Share = .all) {
+        unsafe table.pointee.sum_of_squares(count, x, partial, share.cValue)
+    }
+
+    /// The norm whose squares `sumOfSquares` has summed. Kernel: `global_norm`.
+    public func globalNorm(blocks: Int, partial: UnsafePointer<Double>) -> Double {
+        var norm = 0.0
+        unsafe table.pointee.global_norm(blocks, partial, &norm)
+        return norm
+    }
+
+    /// x = value. Kernel: `fill`.
+    public func fill(_ count: Int, _ value: Float, x: UnsafeMutablePointer<Float>, share: Share = .all) {
+        unsafe table.pointee.fill(count, value, x, share.cValue)
+    }
+
+    /// One update of `count` parameters, in one pass: the gradient is scaled, clipped, used and set to zero.
+    /// Kernels: `sgd_update`, `adagrad_update`, `rmsprop_update`, `adadelta_update`, `adam_update`.
+    ///
+    /// - Parameters:
+    ///   - scale: what the gradient is multiplied by first.
+    ///   - moments: `optimizer.momentCount` buffers of `count` floats that lie `momentStride` floats apart.
+    ///   - step: 1 in the first update.
+    public func update(_ optimizer: Optimizer, _ count: Int, scale: Double, clip: GradientClip = .none, step: Int,
+                       parameters: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>,
+                       moments: UnsafeMutablePointer<Float>, momentStride: Int, share: Share = .all) {
+        let rule = clip.rule(scale: scale)
+        switch optimizer {
+        case .sgd(let sgd):
+            var hyper = recurrent_sgd(
+                gradient: rule, learning_rate: sgd.learningRate, momentum: sgd.momentum, dampening: sgd.dampening,
+                weight_decay: sgd.weightDecay, convention: sgd.convention.cValue, nesterov: sgd.nesterov, first_step: step == 1)
+            unsafe table.pointee.sgd_update(count, &hyper, parameters, gradient, sgd.momentum != 0 ? moments : nil, share.cValue)
+        case .adaGrad(let adaGrad):
+            var hyper = recurrent_adagrad(
+                gradient: rule, learning_rate: adaGrad.learningRate / (1 + Double(step - 1) * adaGrad.learningRateDecay),
+                epsilon: adaGrad.epsilon, weight_decay: adaGrad.weightDecay, epsilon_place: adaGrad.epsilonPlace.cValue)
+            unsafe table.pointee.adagrad_update(count, &hyper, parameters, gradient, moments, share.cValue)
+        case .rmsProp(let rmsProp):
+            var hyper = recurrent_rmsprop(
+                gradient: rule, learning_rate: rmsProp.learningRate, decay: rmsProp.decay, epsilon: rmsProp.epsilon,
+                momentum: rmsProp.momentum, weight_decay: rmsProp.weightDecay, epsilon_place: rmsProp.epsilonPlace.cValue,
+                convention: rmsProp.convention.cValue)
+            let mean = unsafe rmsProp.centered ? moments + momentStride : nil
+            let buffer = unsafe rmsProp.momentum != 0 ? moments + (rmsProp.centered ? 2 : 1) * momentStride : nil
+            unsafe table.pointee.rmsprop_update(count, &hyper, parameters, gradient, moments, mean, buffer, share.cValue)
+        case .adaDelta(let adaDelta):
+            var hyper = recurrent_adadelta(
+                gradient: rule, learning_rate: adaDelta.learningRate, decay: adaDelta.decay, epsilon: adaDelta.epsilon,
+                weight_decay: adaDelta.weightDecay)
+            unsafe table.pointee.adadelta_update(count, &hyper, parameters, gradient, moments, moments + momentStride, share.cValue)
+        case .adam(let adam):
+            var hyper = recurrent_adam(
+                gradient: rule, learning_rate: adam.learningRate, beta1: adam.beta1, beta2: adam.beta2,
+                bias_correction1: 1 - integerPower(adam.beta1, step), bias_correction2: 1 - integerPower(adam.beta2, step),
+                epsilon: adam.epsilon, weight_decay: adam.weightDecay, decoupled: adam.decoupled, epsilon_place: adam.epsilonPlace.cValue)
+            unsafe table.pointee.adam_update(count, &hyper, parameters, gradient, moments, moments + momentStride,
+                                             adam.amsgrad ? moments + 2 * momentStride : nil, share.cValue)
+        }
+    }
+}
+
+/// base^exponent by squaring: the same bits on every machine, unlike a library's `pow`.
+private func integerPower(_ base: Double, _ exponent: Int) -> Double {
+    var (result, square, left) = (1.0, base, exponent)
+    while left > 0 {
+        if left & 1 == 1 { result *= square }
+        square *= square
+        left >>= 1
+    }
+    return result
+}

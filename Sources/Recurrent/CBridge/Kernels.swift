@@ -1,0 +1,56 @@
+internal import CKernels
+
+/// This processor lacks an instruction set that was asked for.
+public struct UnsupportedISA: Error, CustomStringConvertible, Sendable {
+    public let isa: ISA
+    public var description: String {
+        "instruction set: not on this processor; expected one of \(ISA.available.map(\.rawValue).joined(separator: ", ")), found \(isa.rawValue)"
+    }
+}
+
+/// Which part of a call's work to do: part `index` of `count`. The parts write to different places, so they may run on different threads.
+/// No sum is split between parts, so their number changes no bit of the result.
+///
+/// C counterpart: `recurrent_share`.
+public struct Share: Sendable {
+    public let index: Int
+    public let count: Int
+
+    /// All of the work.
+    public static let all = Share(index: 0, count: 1)
+
+    /// - Precondition: 0 ≤ index < count.
+    public init(index: Int, count: Int) {
+        precondition(index >= 0 && index < count, "share: expected 0 ≤ index < count, found \(index) of \(count)")
+        self.index = index
+        self.count = count
+    }
+
+    var cValue: recurrent_share { recurrent_share(index: index, count: count) }
+}
+
+/// The kernels of one instruction set: the unsafe-pointer calls of the hot path, each of which is one C call.
+///
+/// No call allocates, locks or calls the system. Buffers are what kernel_list.h says of the kernel that a call names; counts are the
+/// caller's promise and are not checked here.
+///
+/// C counterpart: `recurrent_kernels`.
+@safe public struct Kernels: @unchecked Sendable {
+    let table: UnsafePointer<recurrent_kernels>
+    public let isa: ISA
+
+    /// - Throws: `UnsupportedISA` where the processor lacks `isa`.
+    public init(isa: ISA = .best) throws(UnsupportedISA) {
+        guard let table = unsafe recurrent_kernels_of(isa.cValue) else { throw UnsupportedISA(isa: isa) }
+        unsafe self.table = table
+        self.isa = isa
+    }
+
+    /// The kernels of the fastest instruction set of this processor.
+    public static let best = unsafe Kernels(table: recurrent_kernels_of(recurrent_isa_best())!, isa: .best)
+
+    private init(table: UnsafePointer<recurrent_kernels>, isa: ISA) {
+        unsafe self.table = table
+        self.isa = isa
+    }
+}

@@ -1,0 +1,113 @@
+internal import Formats
+
+/// An LSTM layer that runs one time step at a time: weights and the state of `batch` independent streams, in one block of memory.
+///
+///     var cell = try LSTMCell(inputSize: 1, hiddenSize: 40)
+///     cell.load(weightIH: …, weightHH: …, biasIH: …, biasHH: …)
+///     let h = unsafe cell.step(x)          // in the audio callback: no allocation, no lock, no system call
+///
+/// i, f, o = σ(W x + U h + b), g = tanh(W x + U h + b), c = f∘c + i∘g, h = o∘tanh(c): Goodfellow, Bengio and Courville 2016, "Deep
+/// Learning", equations 10.40 to 10.44. Kernel: `lstm_step`.
+@safe public struct LSTMCell: ~Copyable, @unchecked Sendable {
+    public let shape: LSTMShape
+    public let kernels: Kernels
+    private let arena: Arena
+    private let weights: UnsafeMutablePointer<Float>
+    private let c: UnsafeMutablePointer<Float>
+    private var h: UnsafeMutablePointer<Float>
+    private var hNext: UnsafeMutablePointer<Float>
+
+    /// A cell with zero weights and zero state: load weights before use.
+    ///
+    /// - Precondition: the sizes are positive.
+    public init(inputSize: Int, hiddenSize: Int, batch: Int = 1, kernels: Kernels = .best) {
+        shape = LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch)
+        self.kernels = kernels
+        var layout = Layout()
+        let offsets = [shape.weightCount, shape.stateCount, shape.stateCount, shape.stateCount].map { layout.reserve($0) }
+        arena = Arena(layout)
+        unsafe weights = arena.base + offsets[0]
+        unsafe c = arena.base + offsets[1]
+        unsafe h = arena.base + offsets[2]
+        unsafe hNext = arena.base + offsets[3]
+    }
+
+    /// Takes weights in PyTorch's layout: rows of gates i f g o.
+    ///
+    /// - Parameters:
+    ///   - weightIH: [4 H][I].
+    ///   - weightHH: [4 H][H].
+    ///   - biasIH, biasHH: [4 H]; the cell uses their sum.
+    /// - Precondition: the counts are those.
+    public mutating func load(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]) {
+        precondition(weightIH.count == 4 * shape.hiddenSize * shape.inputSize && weightHH.count == 4 * shape.hiddenSize * shape.hiddenSize
+                         && biasIH.count == 4 * shape.hiddenSize && biasHH.count == biasIH.count,
+                     "weights: expected those of \(shape.inputSize) inputs and \(shape.hiddenSize) hidden units")
+        load(KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 }))
+    }
+
+    /// Takes weights in kernel order.
+    mutating func load(_ kernelOrder: [Float]) {
+        precondition(kernelOrder.count == shape.weightCount, "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
+        unsafe kernelOrder.withUnsafeBufferPointer { unsafe weights.update(from: $0.baseAddress!, count: shape.weightCount) }
+    }
+
+    /// One time step of every stream.
+    ///
+    /// - Parameter x: [batch][inputSize].
+    /// - Returns: h, [batch][paddedHiddenSize]; valid until the step after the next.
+    @discardableResult
+    public mutating func step(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
+        unsafe kernels.lstmStep(shape, x: x, weights: weights, hPrevious: h, c: c, h: hNext)
+        unsafe swap(&h, &hNext)
+        return unsafe UnsafePointer(h)
+    }
+
+    /// One time step of every stream.
+    ///
+    /// - Parameters:
+    ///   - x: batch × inputSize floats.
+    ///   - h: batch × hiddenSize floats, written.
+    /// - Precondition: the counts are those.
+    public mutating func step(_ x: Span<Float>, into h: inout MutableSpan<Float>) {
+        precondition(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
+        precondition(h.count == shape.batch * shape.hiddenSize, "h: expected \(shape.batch * shape.hiddenSize) floats, found \(h.count)")
+        let result = unsafe x.withUnsafeBufferPointer { unsafe step($0.baseAddress!) }
+        let (hidden, padded) = (shape.hiddenSize, shape.paddedHiddenSize)
+        unsafe h.withUnsafeMutableBufferPointer { to in
+            for row in 0..<shape.batch {
+                unsafe (to.baseAddress! + row * hidden).update(from: result + row * padded, count: hidden)
+            }
+        }
+    }
+
+    /// Puts every stream into the state of rest: h = c = 0.
+    public mutating func reset() {
+        unsafe h.update(repeating: 0, count: shape.stateCount)
+        unsafe c.update(repeating: 0, count: shape.stateCount)
+    }
+
+    /// The state of all streams, to be saved: h, then c, each [batch][hiddenSize].
+    public var state: [Float] {
+        get {
+            var floats: [Float] = []
+            for unsafe memory in unsafe [UnsafePointer(h), UnsafePointer(c)] {
+                for row in 0..<shape.batch {
+                    unsafe floats.append(contentsOf: UnsafeBufferPointer(start: memory + row * shape.paddedHiddenSize, count: shape.hiddenSize))
+                }
+            }
+            return floats
+        }
+        set {
+            let count = shape.batch * shape.hiddenSize
+            precondition(newValue.count == 2 * count, "state: expected \(2 * count) floats, found \(newValue.count)")
+            for row in 0..<shape.batch {
+                for unit in 0..<shape.hiddenSize {
+                    let at = row * shape.paddedHiddenSize + unit, from = row * shape.hiddenSize + unit
+                    unsafe h[at] = newValue[from]
+                    unsafe c[at] = newValue[count + from]
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+/// What one training step did.
+public struct TrainingStep: Hashable, Sendable {
+    /// The mean loss of the rows that have a target: nats for cross-entropy, the mean squared error otherwise.
+    public let loss: Double
+    /// The global norm of the gradient before clipping.
+    public let gradientNorm: Double
+    /// Whether the parameters were updated: not where the norm is not finite.
+    public let updated: Bool
+}
+
+/// The loss of an evaluation.
+public struct Evaluation: Hashable, Sendable {
+    /// The sum over the rows that have a target.
+    public var lossSum: Double
+    /// Rows that have a target.
+    public var count: Int
+    /// The mean; NaN where no row has a target.
+    public var loss: Double { lossSum / Double(count) }
+
+    public init(lossSum: Double = 0, count: Int = 0) {
+        self.lossSum = lossSum
+        self.count = count
+    }
+}
+
+/// Trains a model on segments of `steps` time steps of `batch` sequences: forward, loss, backpropagation through time, clipping and
+/// update. The state is carried from segment to segment (truncated backpropagation through time: Williams and Peng 1990) until
+/// `resetState`.
+///
+/// After `init`, nothing allocates. The bits of the result do not depend on the number of threads or the instruction set.
+@safe public struct Trainer: ~Copyable, @unchecked Sendable {
+    public let model: Model
+    public let batch: Int
+    public let steps: Int
+    private let arena: Arena
+    private let pass: UnsafeMutablePointer<TrainingPass>
+    private let pool: Pool
+
+    /// - Parameters:
+    ///   - clip: limits of the gradient's norm or elements.
+    ///   - dropout: the probability that an output of a recurrent layer is dropped, in 0..<1.
+    ///   - seed: of the dropout masks.
+    ///   - threads: how many threads work; the bits of the result do not depend on it.
+    /// - Precondition: batch, steps and threads are positive, and dropout is in range.
+    public init(_ model: consuming Model, optimizer: Optimizer, batch: Int, steps: Int, clip: GradientClip = .none, dropout: Float = 0,
+                seed: UInt64 = 0, threads: Int = 1, kernels: Kernels = .best) {
+        precondition(batch > 0 && steps > 0, "trainer: expected positive batch and steps, found \(batch) and \(steps)")
+        let shape = model.shape
+        let layout = TrainingLayout(shape, batch: batch, steps: steps, momentCount: optimizer.momentCount, dropout: dropout > 0)
+        arena = Arena(layout.memory)
+        let base = unsafe arena.base
+        let parameters = unsafe model.parameters
+        let layers = UnsafeMutableBufferPointer<LayerPass>.allocate(capacity: layout.layers.count)
+        for (index, layer) in layout.layers.enumerated() {
+            let above = layout.layers.count - 1 - index
+            let inputIsLearned = index > 0 || layout.features != nil
+            unsafe layers.initializeElement(at: index, to: LayerPass(
+                shape: layer.shape, weights: parameters + layout.parameters.layers[index],
+                weightGradient: base + layout.gradients + layout.parameters.layers[index],
+                gates: base + layer.gates, c: base + layer.c, h: base + layer.h, dropped: layer.dropped.map { unsafe base + $0 },
+                carried: (base + layer.carried[0], base + layer.carried[1]), outputGradient: base + layout.between[above % 2],
+                inputGradient: inputIsLearned ? base + layout.between[(above + 1) % 2] : nil))
+        }
+        var embedding: EmbeddingShape?
+        if case .tokens(let vocabulary, let dimension) = shape.input {
+            embedding = EmbeddingShape(vocabulary: vocabulary, dimension: dimension, rows: batch * steps)
+        }
+        unsafe pass = .allocate(capacity: 1)
+        unsafe pass.initialize(to: TrainingPass(
+            kernels: kernels, layout: layout, layers: layers, embedding: embedding, dense: shape.dense(rows: batch * steps),
+            loss: shape.loss, base: base, parameters: parameters, clip: clip, optimizer: optimizer,
+            mask: DropoutMask(seed: seed, probability: dropout)))
+        unsafe kernels.fill(layout.parameters.count * optimizer.momentCount, optimizer.initialMoment, x: base + layout.moments)
+        pool = unsafe Pool(threadCount: threads) { context, phase, share, count in
+            unsafe context.assumingMemoryBound(to: TrainingPass.self).pointee.work(phase, Share(index: share, count: count))
+        }
+        self.model = model
+        self.batch = batch
+        self.steps = steps
+    }
+
+    deinit {
+        pool.close()
+        unsafe pass.pointee.layers.deallocate()
+        unsafe pass.deinitialize(count: 1)
+        unsafe pass.deallocate()
+    }
+
+    public var kernels: Kernels { unsafe pass.pointee.kernels }
+
+    /// η of the updates to come.
+    public var learningRate: Double {
+        get { unsafe pass.pointee.optimizer.learningRate }
+        set { unsafe pass.pointee.optimizer.learningRate = newValue }
+    }
+
+    /// Puts every training sequence into the state of rest: at the start of a text.
+    public mutating func resetState() { unsafe pass.pointee.resetState(.training) }
+
+    /// Puts every sequence that is evaluated into the state of rest.
+    public mutating func resetEvaluationState() { unsafe pass.pointee.resetState(.evaluation) }
+
+    // MARK: Unsafe-pointer calls
+
+    /// One step on a segment. All buffers are time-major: row t × batch + b is step t of sequence b.
+    ///
+    /// - Parameters:
+    ///   - tokens: [T][B] indices into the vocabulary.
+    ///   - targets: [T][B] classes; one that is negative (or not below the output size) counts for nothing.
+    ///   - lengths: [B], the steps that each sequence has, or nil where all have `steps`.
+    /// - Precondition: the model's input is tokens, its loss cross-entropy.
+    public mutating func step(tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>, lengths: UnsafePointer<Int>? = nil) -> TrainingStep {
+        unsafe train(tokens: tokens, values: nil, classes: targets, targetValues: nil, lengths: lengths)
+    }
+
+    /// One step on a segment of values with classes: values [T][B][I], targets [T][B].
+    public mutating func step(values: UnsafePointer<Float>, targets: UnsafePointer<Int32>, lengths: UnsafePointer<Int>? = nil) -> TrainingStep {
+        unsafe train(tokens: nil, values: values, classes: targets, targetValues: nil, lengths: lengths)
+    }
+
+    /// One step on a segment of values with values: values [T][B][I], targets [T][B][N].
+    public mutating func step(values: UnsafePointer<Float>, targets: UnsafePointer<Float>, lengths: UnsafePointer<Int>? = nil) -> TrainingStep {
+        unsafe train(tokens: nil, values: values, classes: nil, targetValues: targets, lengths: lengths)
+    }
+
+    /// The loss of a segment, with a state of its own and without dropout; arguments as in `step`.
+    public mutating func evaluate(tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>, lengths: UnsafePointer<Int>? = nil) -> Evaluation {
+        unsafe run(.evaluation, tokens: tokens, values: nil, classes: targets, targetValues: nil, lengths: lengths)
+    }
+
+    /// The loss of a segment of values with classes.
+    public mutating func evaluate(values: UnsafePointer<Float>, targets: UnsafePointer<Int32>, lengths: UnsafePointer<Int>? = nil) -> Evaluation {
+        unsafe run(.evaluation, tokens: nil, values: values, classes: targets, targetValues: nil, lengths: lengths)
+    }
+
+    /// The loss of a segment of values with values.
+    public mutating func evaluate(values: UnsafePointer<Float>, targets: UnsafePointer<Float>, lengths: UnsafePointer<Int>? = nil) -> Evaluation {
+        unsafe run(.evaluation, tokens: nil, values: values, classes: nil, targetValues: targets, lengths: lengths)
+    }
+
+    // MARK: Passes
+
+    private func train(tokens: UnsafePointer<Int32>?, values: UnsafePointer<Float>?, classes: UnsafePointer<Int32>?,
+                       targetValues: UnsafePointer<Float>?, lengths: UnsafePointer<Int>?) -> TrainingStep {
+        let result = unsafe run(.training, tokens: tokens, values: values, classes: classes, targetValues: targetValues, lengths: lengths)
+        let blocks = Kernels.squaresBlockCount(unsafe pass.pointee.layout.parameters.count)
+        let norm = unsafe pass.pointee.kernels.globalNorm(blocks: blocks, partial: pass.pointee.squares)
+        if norm.isFinite {
+            unsafe pass.pointee.gradientScale = pass.pointee.clip.coefficient(of: norm)
+            unsafe pool.run(pass, phase: TrainingPhase.update.rawValue)
+            unsafe pass.pointee.updates += 1
+        } else {
+            unsafe pass.pointee.kernels.fill(pass.pointee.layout.parameters.count, 0, x: pass.pointee.gradients)
+        }
+        unsafe pass.pointee.step += 1
+        return TrainingStep(loss: result.loss, gradientNorm: norm, updated: norm.isFinite)
+    }
+
+    private func run(_ purpose: TrainingPurpose, tokens: UnsafePointer<Int32>?, values: UnsafePointer<Float>?,
+                     classes: UnsafePointer<Int32>?, targetValues: UnsafePointer<Float>?, lengths: UnsafePointer<Int>?) -> Evaluation {
+        precondition((unsafe tokens == nil) == (unsafe pass.pointee.embedding == nil), "trainer: the model's input is of the other kind")
+        precondition((unsafe classes == nil) == (unsafe pass.pointee.loss == .meanSquaredError), "trainer: the model's targets are of the other kind")
+        unsafe pass.pointee.purpose = purpose
+        unsafe pass.pointee.tokens = tokens
+        unsafe pass.pointee.values = values
+        unsafe pass.pointee.lengths = lengths
+        let live = unsafe takeTargets(classes: classes, values: targetValues, lengths: lengths)
+        unsafe pass.pointee.lossScale = live > 0 ? 1 / Float(live) : 0
+        unsafe pass.pointee.restoreState()
+        unsafe pass.pointee.run { phase in unsafe pool.run(pass, phase: phase) }
+        unsafe pass.pointee.saveState()
+        let sum = unsafe pass.pointee.kernels.sumLosses(batch * steps, losses: pass.pointee.losses)
+        return Evaluation(lossSum: sum, count: live)
+    }
+
+    /// Copies the targets, leaving out those of rows that have ended, and returns how many rows have one.
+    private func takeTargets(classes: UnsafePointer<Int32>?, values: UnsafePointer<Float>?, lengths: UnsafePointer<Int>?) -> Int {
+        let targets = unsafe pass.pointee.targets
+        let outputSize = unsafe pass.pointee.dense.outputSize
+        var live = 0
+        for step in 0..<steps {
+            for sequence in 0..<batch {
+                let row = step * batch + sequence
+                let ended = if let lengths = unsafe lengths { unsafe step >= lengths[sequence] } else { false }
+                if let classes = unsafe classes {
+                    let target = unsafe ended ? -1 : classes[row]
+                    unsafe targets[row] = target
+                    if target >= 0 && target < outputSize { live += 1 }
+                } else if let values = unsafe values {
+                    unsafe targets[row] = ended ? 0 : 1
+                    if !ended {
+                        live += 1
+                        let to = unsafe pass.pointee.base + pass.pointee.layout.targetValues! + row * padded(outputSize)
+                        unsafe to.update(from: values + row * outputSize, count: outputSize)
+                    }
+                }
+            }
+        }
+        return live
+    }
+}
+
+extension Trainer {
+    private func check(_ name: String, _ found: Int, _ expected: Int) {
+        precondition(found == expected, "\(name): expected \(expected) elements, found \(found)")
+    }
+
+    /// One step on a segment of tokens: [T][B] tokens and classes, time-major.
+    ///
+    /// - Precondition: both hold batch × steps elements.
+    public mutating func step(tokens: Span<Int32>, targets: Span<Int32>) -> TrainingStep {
+        check("tokens", tokens.count, batch * steps)
+        check("targets", targets.count, batch * steps)
+        return unsafe tokens.withUnsafeBufferPointer { tokens in
+            unsafe targets.withUnsafeBufferPointer { targets in unsafe step(tokens: tokens.baseAddress!, targets: targets.baseAddress!) }
+        }
+    }
+
+    /// One step on a segment of values: [T][B][I] values and [T][B][N] targets, time-major.
+    ///
+    /// - Precondition: the counts are those.
+    public mutating func step(values: Span<Float>, targets: Span<Float>) -> TrainingStep {
+        check("values", values.count, batch * steps * model.shape.featureCount)
+        check("targets", targets.count, batch * steps * model.shape.outputSize)
+        return unsafe values.withUnsafeBufferPointer { values in
+            unsafe targets.withUnsafeBufferPointer { targets in unsafe step(values: values.baseAddress!, targets: targets.baseAddress!) }
+        }
+    }
+
+    /// The loss of a segment of tokens.
+    ///
+    /// - Precondition: both hold batch × steps elements.
+    public mutating func evaluate(tokens: Span<Int32>, targets: Span<Int32>) -> Evaluation {
+        check("tokens", tokens.count, batch * steps)
+        check("targets", targets.count, batch * steps)
+        return unsafe tokens.withUnsafeBufferPointer { tokens in
+            unsafe targets.withUnsafeBufferPointer { targets in unsafe evaluate(tokens: tokens.baseAddress!, targets: targets.baseAddress!) }
+        }
+    }
+}

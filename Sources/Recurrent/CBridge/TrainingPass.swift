@@ -1,0 +1,192 @@
+/// The phases of a training step. Within one, threads do shares of the work that do not depend on each other; between two, they wait for
+/// each other. A phase of a layer is its raw value plus `layerStride` times the layer's index.
+enum TrainingPhase: Int {
+    case embed, forward, dropout, output, outputBackward, backward, weights, norm, update
+
+    static let layerStride = 16
+    func of(layer: Int) -> Int { rawValue + layer * Self.layerStride }
+}
+
+/// One layer's pointers into the arena.
+@safe struct LayerPass {
+    let shape: LSTMShape
+    let weights: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>
+    let gates: UnsafeMutablePointer<Float>, c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>
+    let dropped: UnsafeMutablePointer<Float>?
+    let carried: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>)
+    /// The loss's gradient by this layer's output, and, unless the layer is the lowest and its input is not learned, by its input.
+    let outputGradient: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?
+
+    /// h of each step, slot 0 left out: [T][B][U].
+    var hidden: UnsafeMutablePointer<Float> { unsafe h + shape.stateCount }
+    var rows: RowsShape { RowsShape(rows: shape.steps * shape.batch, units: shape.hiddenSize) }
+}
+
+/// What the threads of a trainer share: plain pointers, set up once, and the few numbers that change from step to step.
+@safe struct TrainingPass {
+    let kernels: Kernels
+    let layout: TrainingLayout
+    let layers: UnsafeMutableBufferPointer<LayerPass>
+    let embedding: EmbeddingShape?
+    let dense: DenseShape
+    let loss: ModelShape.Loss
+    let base: UnsafeMutablePointer<Float>
+    let parameters: UnsafeMutablePointer<Float>
+    let clip: GradientClip
+    var optimizer: Optimizer
+    var mask: DropoutMask
+    /// Steps before the one that runs, and those of them that updated the parameters.
+    var step = 0
+    var updates = 0
+    var purpose = TrainingPurpose.training
+    var tokens: UnsafePointer<Int32>?
+    var values: UnsafePointer<Float>?
+    var lengths: UnsafePointer<Int>?
+    var lossScale: Float = 0
+    var gradientScale = 1.0
+
+    var gradients: UnsafeMutablePointer<Float> { unsafe base + layout.gradients }
+    /// The class of each row, or whether it has a target; -1, or 0, where it has none.
+    var targets: UnsafeMutablePointer<Int32> { unsafe UnsafeMutableRawPointer(base + layout.targets).assumingMemoryBound(to: Int32.self) }
+    var losses: UnsafeMutablePointer<Float> { unsafe base + layout.losses }
+    var squares: UnsafeMutablePointer<Double> { unsafe UnsafeMutableRawPointer(base + layout.squares).assumingMemoryBound(to: Double.self) }
+    private var outputs: UnsafeMutablePointer<Float> { unsafe base + layout.outputs }
+    private var isTraining: Bool { purpose == .training }
+    private var drops: Bool { isTraining && mask.probability > 0 }
+    private var outputRows: RowsShape { RowsShape(rows: dense.rows, units: dense.outputSize) }
+
+    /// The mask of one layer in one step.
+    private func mask(of layer: Int) -> DropoutMask {
+        var mask = mask
+        mask.counter = unsafe UInt64(step * layers.count + layer)
+        return mask
+    }
+
+    /// What layer `index`, or the dense layer for one more than the last, reads.
+    private func input(of index: Int) -> UnsafePointer<Float> {
+        if index > 0 {
+            let below = unsafe layers[index - 1]
+            return unsafe UnsafePointer(drops ? below.dropped! : below.hidden)
+        }
+        return unsafe layout.features.map { unsafe UnsafePointer(base + $0) } ?? values!
+    }
+
+    /// Runs the forward phases, and the backward phases where the purpose is training.
+    func run(_ runPhase: (Int) -> Void) {
+        if embedding != nil { runPhase(TrainingPhase.embed.rawValue) }
+        for index in unsafe 0..<layers.count {
+            runPhase(TrainingPhase.forward.of(layer: index))
+            if drops { runPhase(TrainingPhase.dropout.of(layer: index)) }
+        }
+        runPhase(TrainingPhase.output.rawValue)
+        guard isTraining else { return }
+        runPhase(TrainingPhase.outputBackward.rawValue)
+        for index in unsafe (0..<layers.count).reversed() {
+            runPhase(TrainingPhase.backward.of(layer: index))
+            runPhase(TrainingPhase.weights.of(layer: index))
+        }
+        runPhase(TrainingPhase.norm.rawValue)
+    }
+
+    /// One share of one phase.
+    func work(_ phase: Int, _ share: Share) {
+        let index = phase / TrainingPhase.layerStride
+        switch TrainingPhase(rawValue: phase % TrainingPhase.layerStride)! {
+        case .embed:
+            unsafe kernels.embeddingForward(embedding!, table: parameters + layout.parameters.embedding!, indices: tokens!,
+                                            y: base + layout.features!, share: share)
+        case .forward:
+            let layer = unsafe layers[index]
+            unsafe kernels.lstmForward(layer.shape, lengths: lengths, x: input(of: index), weights: layer.weights, gates: layer.gates,
+                                       c: layer.c, h: layer.h, share: share)
+        case .dropout:
+            let layer = unsafe layers[index]
+            unsafe kernels.dropout(layer.rows, mask: mask(of: index), x: layer.hidden, y: layer.dropped!, share: share)
+        case .output:
+            workOutput(share)
+        case .outputBackward:
+            unsafe kernels.denseBackwardInput(dense, outputGradient: outputs, transposed: base + layout.denseTransposed,
+                                              inputGradient: layers[layers.count - 1].outputGradient, share: share)
+            unsafe kernels.denseBackwardWeights(dense, x: input(of: layers.count), outputGradient: outputs,
+                                                weightGradient: gradients + layout.parameters.dense, share: share)
+            unsafe prepareBackward(layers.count - 1, share)
+        case .backward:
+            let layer = unsafe layers[index]
+            unsafe kernels.lstmBackwardData(
+                layer.shape, lengths: lengths, transposed: base + layout.transposed, gates: layer.gates, c: layer.c,
+                outputGradient: layer.outputGradient, gatesGradient: base + layout.gatesGradient, dh: base + layout.dh, dc: base + layout.dc,
+                inputGradient: layer.inputGradient, share: share)
+        case .weights:
+            let layer = unsafe layers[index]
+            unsafe kernels.lstmBackwardWeights(layer.shape, lengths: lengths, x: input(of: index), h: layer.h,
+                                               gatesGradient: base + layout.gatesGradient, weightGradient: layer.weightGradient, share: share)
+            if index > 0 {
+                prepareBackward(index - 1, share)
+            } else if let embedding {
+                unsafe kernels.embeddingBackward(embedding, indices: tokens!, outputGradient: layer.inputGradient!,
+                                                 tableGradient: gradients + layout.parameters.embedding!, share: share)
+            }
+        case .norm:
+            unsafe kernels.sumOfSquares(layout.parameters.count, x: gradients, partial: squares, share: share)
+        case .update:
+            unsafe kernels.update(optimizer, layout.parameters.count, scale: gradientScale, clip: clip, step: updates + 1,
+                                  parameters: parameters, gradient: gradients, moments: base + layout.moments,
+                                  momentStride: layout.momentStride, share: share)
+        }
+    }
+
+    /// The dense layer and the loss; the gradient by the outputs takes the outputs' place.
+    private func workOutput(_ share: Share) {
+        let weights = unsafe parameters + layout.parameters.dense
+        unsafe kernels.denseForward(dense, x: input(of: layers.count), weights: weights, y: outputs, share: share)
+        let gradient = unsafe isTraining ? outputs : nil
+        switch loss {
+        case .crossEntropy:
+            unsafe kernels.softmaxCrossEntropy(outputRows, logits: outputs, targets: targets, scale: lossScale, losses: losses,
+                                               logitsGradient: gradient, share: share)
+        case .meanSquaredError:
+            unsafe kernels.meanSquaredError(outputRows, y: outputs, targets: base + layout.targetValues!, live: targets, scale: lossScale,
+                                            losses: losses, outputGradient: gradient, share: share)
+        }
+        if isTraining {
+            unsafe kernels.denseTranspose(dense, weights: weights, transposed: base + layout.denseTransposed, share: share)
+        }
+    }
+
+    /// What a layer's backward pass needs beside the gradient by its output, whose rows of this share are ready.
+    private func prepareBackward(_ index: Int, _ share: Share) {
+        let layer = unsafe layers[index]
+        if drops {
+            unsafe kernels.dropout(layer.rows, mask: mask(of: index), x: layer.outputGradient, y: layer.outputGradient, share: share)
+        }
+        unsafe kernels.lstmTranspose(layer.shape, weights: layer.weights, transposed: base + layout.transposed, share: share)
+        unsafe kernels.fill(layer.shape.stateCount, 0, x: base + layout.dh, share: share)
+        unsafe kernels.fill(layer.shape.stateCount, 0, x: base + layout.dc, share: share)
+    }
+
+    /// The state that the last segment ended in becomes the one that this segment starts from.
+    func restoreState() {
+        for unsafe layer in unsafe layers {
+            let carried = unsafe purpose == .training ? layer.carried.0 : layer.carried.1
+            unsafe layer.c.update(from: carried, count: layer.shape.stateCount)
+            unsafe layer.h.update(from: carried + layer.shape.stateCount, count: layer.shape.stateCount)
+        }
+    }
+
+    /// Keeps the state that this segment ended in.
+    func saveState() {
+        for unsafe layer in unsafe layers {
+            let carried = unsafe purpose == .training ? layer.carried.0 : layer.carried.1
+            let end = layer.shape.steps * layer.shape.stateCount
+            unsafe carried.update(from: layer.c + end, count: layer.shape.stateCount)
+            unsafe (carried + layer.shape.stateCount).update(from: layer.h + end, count: layer.shape.stateCount)
+        }
+    }
+
+    /// Puts every sequence of a purpose into the state of rest.
+    func resetState(_ purpose: TrainingPurpose) {
+        for unsafe layer in unsafe layers {
+            unsafe (purpose == .training ? layer.carried.0 : layer.carried.1).update(repeating: 0, count: 2 * layer.shape.stateCount)
+        }
+    }
+}

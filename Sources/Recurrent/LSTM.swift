@@ -1,0 +1,34 @@
+/// An LSTM layer whose sizes are part of its type, for those who know them when they compile: one stream, one time step at a time.
+///
+///     var lstm = LSTM<1, 40>()
+///     lstm.load(weightIH: …, weightHH: …, biasIH: …, biasHH: …)
+///     let h = lstm.step([0.25])
+///
+/// The sizes at run time, and every other detail: `LSTMCell`, which this wraps. Kernel: `lstm_step`.
+public struct LSTM<let inputSize: Int, let hiddenSize: Int>: ~Copyable {
+    /// The same layer with its sizes at run time. Not public: an accessor of it stops the optimizer of Swift 6.3.
+    private var cell: LSTMCell
+
+    /// A layer with zero weights and zero state: load weights before use.
+    public init(kernels: Kernels = .best) {
+        cell = LSTMCell(inputSize: inputSize, hiddenSize: hiddenSize, kernels: kernels)
+    }
+
+    /// Takes weights in PyTorch's layout, rows of gates i f g o: weightIH [4 H][I], weightHH [4 H][H], biases [4 H].
+    ///
+    /// - Precondition: the counts are those.
+    public mutating func load(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]) {
+        cell.load(weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH)
+    }
+
+    /// One time step: h = o∘tanh(c).
+    public mutating func step(_ x: InlineArray<inputSize, Float>) -> InlineArray<hiddenSize, Float> {
+        var h = InlineArray<hiddenSize, Float>(repeating: 0)
+        var span = h.mutableSpan
+        cell.step(x.span, into: &span)
+        return h
+    }
+
+    /// Puts the layer into the state of rest: h = c = 0.
+    public mutating func reset() { cell.reset() }
+}

@@ -1,0 +1,109 @@
+internal import Formats
+
+/// A model file that cannot be read or written. The description is one line: `file: tensor: what; expected …, found …`.
+public struct ModelFileError: Error, CustomStringConvertible, Sendable {
+    public let description: String
+    /// Whether the file could not be opened, read or written at all, rather than having the wrong contents.
+    public let isInputOutput: Bool
+
+    init(_ error: FileError) {
+        description = error.description
+        isInputOutput = true
+    }
+
+    init(_ path: String, _ error: FormatError) {
+        description = "\(path): \(error)"
+        isInputOutput = false
+    }
+
+    init(_ path: String, expected: String, found: String) {
+        description = "\(path): not a model; expected \(expected), found \(found)"
+        isInputOutput = false
+    }
+}
+
+/// What a saved model says of its loss.
+private let lossKey = "recurrent.loss"
+
+/// The longest header of a model file: it holds the metadata, and with it the vocabulary.
+private let headerLimit = 16 << 20
+
+extension Model {
+    /// Reads a model from a safetensors file with PyTorch's names: `embedding.weight`, `lstm.weight_ih_l0` …, `dense.weight`,
+    /// `dense.bias`. The loss is the one that was saved, or cross-entropy.
+    public init(contentsOf path: String) throws(ModelFileError) {
+        let file = try readSafetensors(path)
+        let sizes: StateDictShape, parameters: StateDictParameters
+        do {
+            sizes = try StateDictShape(file)
+            parameters = try StateDictParameters(file, shape: sizes)
+        } catch {
+            throw ModelFileError(path, error)
+        }
+        guard let outputSize = sizes.outputSize else {
+            throw ModelFileError(path, expected: "a dense layer (dense.weight, dense.bias)", found: "none")
+        }
+        let largest = ([sizes.vocabularySize ?? 1, sizes.inputSize, outputSize] + sizes.hiddenSizes).max()!
+        guard largest <= ModelShape.largestDimension else {
+            throw ModelFileError(path, expected: "sizes up to \(ModelShape.largestDimension)", found: "\(largest)")
+        }
+        let lossName = file.metadata[lossKey] ?? ModelShape.Loss.crossEntropy.rawValue
+        guard let loss = ModelShape.Loss(rawValue: lossName) else {
+            throw ModelFileError(path, expected: "a loss of crossEntropy or meanSquaredError", found: lossName)
+        }
+        let input: ModelShape.Input = if let vocabulary = sizes.vocabularySize {
+            .tokens(vocabulary: vocabulary, dimension: sizes.inputSize)
+        } else {
+            .values(size: sizes.inputSize)
+        }
+        self.init(ModelShape(input: input, hiddenSizes: sizes.hiddenSizes, outputSize: outputSize, loss: loss), parameters: parameters)
+        metadata = file.metadata
+        metadata[lossKey] = nil
+    }
+
+    /// Writes the model, to a temporary file beside `path` that then takes its place, so that the file is whole or as it was.
+    public func save(to path: String) throws(ModelFileError) {
+        var metadata = metadata
+        metadata[lossKey] = shape.loss.rawValue
+        let bytes: [UInt8]
+        do {
+            bytes = try Safetensors.encode(stateDictParameters.tensors(shape: shape.stateDict), metadata: metadata, headerLimit: headerLimit)
+        } catch {
+            throw ModelFileError(path, error)
+        }
+        do {
+            try writeFile(path, bytes)
+        } catch {
+            throw ModelFileError(error)
+        }
+    }
+}
+
+extension LSTMCell {
+    /// Reads the first layer of an `nn.LSTM` from a safetensors file with PyTorch's names, with a prefix `lstm.` or without.
+    public init(contentsOf path: String, batch: Int = 1, kernels: Kernels = .best) throws(ModelFileError) {
+        let file = try readSafetensors(path)
+        do {
+            let shape = try StateDictShape(file)
+            let parameters = try StateDictParameters(file, shape: shape)
+            self.init(inputSize: shape.inputSize, hiddenSize: shape.hiddenSizes[0], batch: batch, kernels: kernels)
+            load(parameters.lstm[0])
+        } catch {
+            throw ModelFileError(path, error)
+        }
+    }
+}
+
+private func readSafetensors(_ path: String) throws(ModelFileError) -> Safetensors {
+    let bytes: [UInt8]
+    do {
+        bytes = try readFile(path)
+    } catch {
+        throw ModelFileError(error)
+    }
+    do {
+        return try Safetensors(bytes, headerLimit: headerLimit)
+    } catch {
+        throw ModelFileError(path, error)
+    }
+}

@@ -1,0 +1,100 @@
+internal import Formats
+
+/// What a model is made of: an input, a stack of LSTM layers, and a dense layer with a loss.
+public struct ModelShape: Hashable, Sendable {
+    /// What a time step is given.
+    public enum Input: Hashable, Sendable {
+        /// A vector of `size` features.
+        case values(size: Int)
+        /// An index into a table of `vocabulary` rows of `dimension` learned features.
+        case tokens(vocabulary: Int, dimension: Int)
+    }
+
+    /// What the output of the dense layer is compared with.
+    public enum Loss: String, Hashable, Sendable {
+        /// Softmax and cross-entropy with a class index, in nats.
+        case crossEntropy
+        /// The mean of the squared differences from a vector.
+        case meanSquaredError
+    }
+
+    public let input: Input
+    /// Hidden units of each layer, from the input up.
+    public let hiddenSizes: [Int]
+    /// Outputs of the dense layer: classes, or values.
+    public let outputSize: Int
+    public let loss: Loss
+
+    /// The largest dimension: a guard against sizes that overflow when they are multiplied.
+    public static let largestDimension = 1 << 24
+
+    /// - Precondition: all sizes are in 1...`largestDimension`, and there is at least one layer.
+    public init(input: Input, hiddenSizes: [Int], outputSize: Int, loss: Loss) {
+        precondition(!hiddenSizes.isEmpty, "model shape: expected at least one layer")
+        var sizes = hiddenSizes + [outputSize]
+        switch input {
+        case .values(let size): sizes.append(size)
+        case .tokens(let vocabulary, let dimension): sizes += [vocabulary, dimension]
+        }
+        for size in sizes {
+            precondition((1...Self.largestDimension).contains(size), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
+        }
+        self.input = input
+        self.hiddenSizes = hiddenSizes
+        self.outputSize = outputSize
+        self.loss = loss
+    }
+
+    /// Features of the first layer's input.
+    var featureCount: Int {
+        switch input {
+        case .values(let size): size
+        case .tokens(_, let dimension): dimension
+        }
+    }
+
+    /// The dimensions of layer `index`. Rows of tokens' features and of lower layers' states are padded to 16 floats; raw values are not.
+    func layer(_ index: Int, batch: Int, steps: Int) -> LSTMShape {
+        let inputSize = index == 0 ? featureCount : hiddenSizes[index - 1]
+        var stride = padded(inputSize)
+        if index == 0, case .values = input { stride = inputSize }
+        return LSTMShape(inputSize: inputSize, hiddenSize: hiddenSizes[index], batch: batch, steps: steps, inputStride: stride)
+    }
+
+    /// The same sizes as `Formats` has them.
+    var stateDict: StateDictShape {
+        switch input {
+        case .values(let size): StateDictShape(inputSize: size, hiddenSizes: hiddenSizes, outputSize: outputSize)
+        case .tokens(let vocabulary, let dimension):
+            StateDictShape(vocabularySize: vocabulary, inputSize: dimension, hiddenSizes: hiddenSizes, outputSize: outputSize)
+        }
+    }
+
+    /// The dimensions of the dense layer over `rows` rows.
+    func dense(rows: Int) -> DenseShape {
+        DenseShape(rows: rows, inputSize: hiddenSizes.last!, outputSize: outputSize)
+    }
+}
+
+/// 16 ⌈count / 16⌉.
+func padded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
+
+/// Where each part of the parameters lies in the one flat buffer that optimizers walk over.
+struct ParameterLayout: Sendable {
+    let embedding: Int?
+    let layers: [Int]
+    let dense: Int
+    let count: Int
+
+    init(_ shape: ModelShape) {
+        var layout = Layout()
+        if case .tokens(let vocabulary, let dimension) = shape.input {
+            embedding = layout.reserve(vocabulary * padded(dimension))
+        } else {
+            embedding = nil
+        }
+        layers = shape.hiddenSizes.indices.map { layout.reserve(shape.layer($0, batch: 1, steps: 1).weightCount) }
+        dense = layout.reserve(shape.dense(rows: 1).weightCount)
+        count = layout.floats
+    }
+}

@@ -1,0 +1,169 @@
+/// Where a small ε keeps a root away from zero.
+public enum EpsilonPlace: Hashable, Sendable {
+    /// √v + ε; for Adam √v̂ + ε (PyTorch).
+    case outside
+    /// √(v + ε); for Adam √(v̂ + ε) (Keras for AdaGrad and RMSProp, the lecture notes).
+    case inside
+    /// Adam only: √v + ε̂, not scaled by the bias correction (Keras, BNNS).
+    case uncorrected
+}
+
+/// Where momentum has the learning rate. At a constant rate both give the same steps.
+public enum MomentumConvention: Hashable, Sendable {
+    /// b = μ b + g, p -= η b (PyTorch).
+    case buffer
+    /// b = μ b - η g, p += b (Polyak 1964, Keras).
+    case velocity
+}
+
+/// Stochastic gradient descent, plain, with momentum or Nesterov's. Sutskever, Martens, Dahl and Hinton 2013. Kernel: `sgd`.
+public struct SGD: Hashable, Sendable {
+    public var learningRate: Double, momentum: Double, dampening: Double, nesterov: Bool, weightDecay: Double
+    public var convention: MomentumConvention
+
+    public init(learningRate: Double = 0.1, momentum: Double = 0, dampening: Double = 0, nesterov: Bool = false, weightDecay: Double = 0,
+                convention: MomentumConvention = .buffer) {
+        self.learningRate = learningRate
+        self.momentum = momentum
+        self.dampening = dampening
+        self.nesterov = nesterov
+        self.weightDecay = weightDecay
+        self.convention = convention
+    }
+}
+
+/// AdaGrad: Duchi, Hazan and Singer 2011. Kernel: `adagrad`.
+public struct AdaGrad: Hashable, Sendable {
+    public var learningRate: Double, learningRateDecay: Double, epsilon: Double, initialAccumulator: Double, weightDecay: Double
+    public var epsilonPlace: EpsilonPlace
+
+    public init(learningRate: Double = 0.01, learningRateDecay: Double = 0, epsilon: Double = 1e-10, initialAccumulator: Double = 0,
+                weightDecay: Double = 0, epsilonPlace: EpsilonPlace = .outside) {
+        self.learningRate = learningRate
+        self.learningRateDecay = learningRateDecay
+        self.epsilon = epsilon
+        self.initialAccumulator = initialAccumulator
+        self.weightDecay = weightDecay
+        self.epsilonPlace = epsilonPlace
+    }
+}
+
+/// RMSProp: Tieleman and Hinton 2012; centered: Graves 2013. Kernel: `rmsprop`.
+public struct RMSProp: Hashable, Sendable {
+    public var learningRate: Double, decay: Double, epsilon: Double, momentum: Double, centered: Bool, weightDecay: Double
+    public var epsilonPlace: EpsilonPlace, convention: MomentumConvention
+
+    public init(learningRate: Double = 0.01, decay: Double = 0.99, epsilon: Double = 1e-8, momentum: Double = 0, centered: Bool = false,
+                weightDecay: Double = 0, epsilonPlace: EpsilonPlace = .outside, convention: MomentumConvention = .buffer) {
+        self.learningRate = learningRate
+        self.decay = decay
+        self.epsilon = epsilon
+        self.momentum = momentum
+        self.centered = centered
+        self.weightDecay = weightDecay
+        self.epsilonPlace = epsilonPlace
+        self.convention = convention
+    }
+}
+
+/// AdaDelta: Zeiler 2012. Kernel: `adadelta`.
+public struct AdaDelta: Hashable, Sendable {
+    public var learningRate: Double, decay: Double, epsilon: Double, weightDecay: Double
+
+    public init(learningRate: Double = 1, decay: Double = 0.9, epsilon: Double = 1e-6, weightDecay: Double = 0) {
+        self.learningRate = learningRate
+        self.decay = decay
+        self.epsilon = epsilon
+        self.weightDecay = weightDecay
+    }
+}
+
+/// Adam: Kingma and Ba 2015; with `decoupled` weight decay AdamW: Loshchilov and Hutter 2019; with `amsgrad`: Reddi, Kale and Kumar 2018.
+/// Kernel: `adam`.
+public struct Adam: Hashable, Sendable {
+    public var learningRate: Double, beta1: Double, beta2: Double, epsilon: Double, weightDecay: Double
+    public var decoupled: Bool, amsgrad: Bool, epsilonPlace: EpsilonPlace
+
+    public init(learningRate: Double = 0.001, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8, weightDecay: Double = 0,
+                decoupled: Bool = false, amsgrad: Bool = false, epsilonPlace: EpsilonPlace = .outside) {
+        self.learningRate = learningRate
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.weightDecay = weightDecay
+        self.decoupled = decoupled
+        self.amsgrad = amsgrad
+        self.epsilonPlace = epsilonPlace
+    }
+}
+
+/// A rule that turns gradients into updates. Defaults and conventions are PyTorch's; each rule lets the others be chosen.
+public enum Optimizer: Hashable, Sendable {
+    case sgd(SGD)
+    case adaGrad(AdaGrad)
+    case rmsProp(RMSProp)
+    case adaDelta(AdaDelta)
+    case adam(Adam)
+
+    /// The names that `named(_:learningRate:)` knows.
+    public static let names = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "amsgrad"]
+
+    /// A rule by its name, with the usual settings; nil for a name that is none of `names`.
+    ///
+    /// - Parameter learningRate: the rule's own default where nil.
+    public static func named(_ name: String, learningRate: Double? = nil) -> Optimizer? {
+        var optimizer: Optimizer
+        switch name {
+        case "sgd": optimizer = .sgd(SGD())
+        case "momentum": optimizer = .sgd(SGD(momentum: 0.9))
+        case "nesterov": optimizer = .sgd(SGD(momentum: 0.9, nesterov: true))
+        case "adagrad": optimizer = .adaGrad(AdaGrad())
+        case "rmsprop": optimizer = .rmsProp(RMSProp(learningRate: 0.002))
+        case "adadelta": optimizer = .adaDelta(AdaDelta())
+        case "adam": optimizer = .adam(Adam())
+        case "adamw": optimizer = .adam(Adam(weightDecay: 0.01, decoupled: true))
+        case "amsgrad": optimizer = .adam(Adam(amsgrad: true))
+        default: return nil
+        }
+        if let learningRate { optimizer.learningRate = learningRate }
+        return optimizer
+    }
+
+    /// η.
+    public var learningRate: Double {
+        get {
+            switch self {
+            case .sgd(let rule): rule.learningRate
+            case .adaGrad(let rule): rule.learningRate
+            case .rmsProp(let rule): rule.learningRate
+            case .adaDelta(let rule): rule.learningRate
+            case .adam(let rule): rule.learningRate
+            }
+        }
+        set {
+            switch self {
+            case .sgd(var rule): rule.learningRate = newValue; self = .sgd(rule)
+            case .adaGrad(var rule): rule.learningRate = newValue; self = .adaGrad(rule)
+            case .rmsProp(var rule): rule.learningRate = newValue; self = .rmsProp(rule)
+            case .adaDelta(var rule): rule.learningRate = newValue; self = .adaDelta(rule)
+            case .adam(var rule): rule.learningRate = newValue; self = .adam(rule)
+            }
+        }
+    }
+
+    /// How many buffers of the parameters' size the rule keeps between steps.
+    public var momentCount: Int {
+        switch self {
+        case .sgd(let rule): rule.momentum != 0 ? 1 : 0
+        case .adaGrad: 1
+        case .rmsProp(let rule): 1 + (rule.centered ? 1 : 0) + (rule.momentum != 0 ? 1 : 0)
+        case .adaDelta: 2
+        case .adam(let rule): rule.amsgrad ? 3 : 2
+        }
+    }
+
+    /// What the moments hold before the first step.
+    var initialMoment: Float {
+        if case .adaGrad(let rule) = self { Float(rule.initialAccumulator) } else { 0 }
+    }
+}
