@@ -2,5 +2,22 @@ import ArgumentParser
 
 @main
 struct Recurrent: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "recurrent")
+    static let configuration = CommandConfiguration(
+        commandName: "recurrent",
+        abstract: "Trains recurrent networks on text, continues text with them, and measures both.",
+        subcommands: [Train.self, Generate.self, Evaluate.self])
+
+    /// Every error is one line on stderr and an exit code of sysexits(3).
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let failure as Failure {
+            failure.exit()
+        } catch where exitCode(for: error) == .validationFailure {
+            Failure(.usage, message(for: error)).exit()
+        } catch {
+            exit(withError: error)
+        }
+    }
 }

@@ -1,0 +1,21 @@
+/// Ends a training whose development perplexity no longer improves.
+struct EarlyStopping {
+    /// Epochs in a row without improvement after which it is over.
+    let patience: Int
+    private(set) var bestPerplexity = Double.infinity
+    private(set) var bestEpoch = 0
+    private var lastEpoch = 0
+
+    init(patience: Int) { self.patience = patience }
+
+    var isOver: Bool { lastEpoch - bestEpoch >= patience }
+
+    /// Takes the perplexity after an epoch, counted from 1, and returns whether it is the best so far.
+    mutating func improves(epoch: Int, perplexity: Double) -> Bool {
+        lastEpoch = epoch
+        guard perplexity < bestPerplexity else { return false }
+        bestPerplexity = perplexity
+        bestEpoch = epoch
+        return true
+    }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import Recurrent
+
+struct Evaluate: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Tells how well a language model foresees a text: its perplexity.")
+
+    @Argument(help: "A model that train has written.")
+    var model: String
+
+    @Option(help: ArgumentHelp("Text in UTF-8.", valueName: "file"))
+    var text: String
+
+    @Flag(help: "Prints the result as one JSON object, and nothing else.")
+    var json = false
+
+    @OptionGroup var threadOptions: ThreadOptions
+    @OptionGroup var kernelOptions: KernelOptions
+
+    func run() throws {
+        let start = ContinuousClock.now
+        let threads = try threadOptions.count(), kernels = try kernelOptions.kernels()
+        let model = try readLanguageModel(model)
+        let vocabulary = try Vocabulary(model, path: self.model)
+        // Cut like the development text of the training, so that the figures agree.
+        let batch = try metadataNumber(MetadataKey.batch, model.metadata, path: self.model, default: 16)
+        let steps = try metadataNumber(MetadataKey.steps, model.metadata, path: self.model, default: 64)
+        try checkMemory(model.shape, batch: batch, steps: steps, momentCount: 0)
+        let tokens = try vocabulary.tokens(splitLines(readText(text)))
+        let unknown = tokens.count { $0 == Vocabulary.unknown }
+
+        var trainer = Trainer(model, optimizer: .sgd(SGD()), batch: batch, steps: steps, threads: threads, kernels: kernels)
+        let evaluation = trainer.evaluate(Batches(tokens, batch: batch, steps: steps)) { _ in }
+        if json {
+            try printJSON(EvaluateReport(
+                text: text, perplexity: evaluation.perplexity, loss: evaluation.loss, tokens: evaluation.count, unknownTokens: unknown,
+                threads: threads, isa: "\(kernels.isa)", seconds: (ContinuousClock.now - start) / .seconds(1)))
+        } else {
+            try printToStandardOutput("perplexity \(evaluation.perplexity.rounded) over \(tokens.count.grouped) tokens, \(unknown.grouped) of them unknown\n")
+        }
+    }
+}
+
+/// What `evaluate --json` prints.
+struct EvaluateReport: Encodable {
+    let text: String
+    let perplexity: Double, loss: Double
+    let tokens: Int, unknownTokens: Int
+    let threads: Int, isa: String, seconds: Double
+}

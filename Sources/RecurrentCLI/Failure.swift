@@ -1,0 +1,65 @@
+import Formats
+import Foundation
+import Recurrent
+
+/// Why the tool gave up: one line for stderr, `what; expected …, found …`, and an exit code.
+struct Failure: Error, Equatable {
+    /// The exit codes of sysexits(3) that the tool uses.
+    enum Cause: Int32 {
+        case usage = 64, data = 65, noInput = 66, software = 70, cannotCreate = 73, inputOutput = 74
+    }
+
+    let cause: Cause
+    let message: String
+
+    init(_ cause: Cause, _ message: String) {
+        self.cause = cause
+        self.message = message
+    }
+
+    /// A file that could not be read.
+    init(reading error: FileError) {
+        let cause: Cause = switch error.code {
+        case EFBIG: .data
+        case EIO: .inputOutput
+        default: .noInput
+        }
+        self.init(cause, "\(error)")
+    }
+
+    /// A model that could not be read.
+    init(reading error: ModelFileError) {
+        self.init(error.isInputOutput ? .noInput : .data, "\(error)")
+    }
+
+    func exit() -> Never {
+        printToStandardError("recurrent: \(message.onOneLine)\n")
+        Foundation.exit(cause.rawValue)
+    }
+}
+
+/// Returns `value` if it is in `range`, else throws a failure that names the option.
+@discardableResult
+func check<Value: Comparable>(_ option: String, _ value: Value, _ range: ClosedRange<Value>) throws(Failure) -> Value {
+    guard range.contains(value) else {
+        throw Failure(.usage, "\(option): out of range; expected \(range.lowerBound) to \(range.upperBound), found \(value)")
+    }
+    return value
+}
+
+extension String {
+    /// With what would break the line, or move the cursor, written as an escape.
+    var onOneLine: String {
+        unicodeScalars.map { $0.isControl ? $0.escaped(asASCII: true) : String($0) }.joined()
+    }
+}
+
+extension Unicode.Scalar {
+    /// Whether a terminal would obey it rather than show it.
+    var isControl: Bool {
+        switch properties.generalCategory {
+        case .control, .lineSeparator, .paragraphSeparator: true
+        default: false
+        }
+    }
+}

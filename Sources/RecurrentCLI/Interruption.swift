@@ -1,0 +1,25 @@
+import ArgumentParser
+import Foundation
+import Synchronization
+
+/// Lets a training end between two steps when it is told to, so that no file is left half-written.
+enum Interruption {
+    private static let signal = Atomic<Int32>(0)
+
+    /// From now on, SIGINT and SIGTERM are noted; a second one ends the process at once.
+    static func watch() {
+        _ = signal.load(ordering: .relaxed)
+        for number in [SIGINT, SIGTERM] {
+            Foundation.signal(number) { number in
+                Interruption.signal.store(number, ordering: .relaxed)
+                Foundation.signal(number, SIG_DFL)
+            }
+        }
+    }
+
+    /// Throws the exit code that shells know, 128 + the signal, if there was one.
+    static func check() throws(ExitCode) {
+        let number = signal.load(ordering: .relaxed)
+        if number != 0 { throw ExitCode(128 + number) }
+    }
+}

@@ -1,0 +1,47 @@
+import Foundation
+
+/// Writes to stdout at once.
+func printToStandardOutput(_ text: String) throws(Failure) {
+    do {
+        try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+    } catch {
+        throw Failure(.inputOutput, "standard output: \(error.localizedDescription)")
+    }
+}
+
+/// Writes to stderr at once. Where that fails, there is nobody left to tell.
+func printToStandardError(_ text: String) {
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+}
+
+/// Prints one object with keys in snake_case, on one line.
+func printJSON(_ report: some Encodable) throws(Failure) {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    do {
+        try printToStandardOutput(String(decoding: encoder.encode(report), as: UTF8.self) + "\n")
+    } catch let failure as Failure {
+        throw failure
+    } catch {
+        throw Failure(.software, "report: \(error)")
+    }
+}
+
+extension Double {
+    /// With two decimals: perplexities, seconds.
+    var rounded: String { String(format: "%.2f", self) }
+}
+
+/// 1,234,567
+extension Int {
+    var grouped: String {
+        var digits = String(magnitude)
+        var end = digits.endIndex
+        while let comma = digits.index(end, offsetBy: -3, limitedBy: digits.startIndex), comma > digits.startIndex {
+            digits.insert(",", at: comma)
+            end = comma
+        }
+        return (self < 0 ? "-" : "") + digits
+    }
+}
