@@ -42,4 +42,72 @@ import Testing
             }
         }
     }
+
+    /// A mean-squared-error model of values: [T][B][1] in, [T][B][2] out.
+    private func valueTrainer(batch: Int, steps: Int, optimizer: Optimizer = .sgd(SGD(learningRate: 0.1))) -> Trainer {
+        let shape = ModelShape(input: .values(size: 1), hiddenSizes: [17], outputSize: 2, loss: .meanSquaredError)
+        return Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: batch, steps: steps)
+    }
+
+    @Test func learnsValuesFromValues() {
+        var trainer = valueTrainer(batch: 3, steps: 6, optimizer: .adam(Adam(learningRate: 0.02)))
+        let values = (0..<18).map { Float($0 % 5) / 5 }
+        let targets = values.flatMap { [$0 * 0.5, 0.3 - $0] }
+        var losses: [Double] = []
+        for _ in 0..<200 {
+            trainer.resetState()
+            losses.append(trainer.step(values: values.span, targets: targets.span).loss)
+        }
+        #expect(losses.last! < losses[0] / 10)
+        trainer.resetEvaluationState()
+        let evaluated = trainer.evaluate(values: values, targets: targets)
+        #expect(evaluated.count == 18 && evaluated.loss <= losses.last!)
+    }
+
+    /// What stands behind the end of a sequence changes nothing, not even as NaN.
+    @Test func endedSequencesChangeNothing() throws {
+        let lengths = [6, 0, 2]
+        func train(padding: Float) -> [TrainingStep] {
+            var trainer = valueTrainer(batch: 3, steps: 6)
+            let ended = (0..<18).map { $0 / 3 >= lengths[$0 % 3] }
+            let values = (0..<18).map { ended[$0] ? padding : Float($0 % 5) / 5 }
+            let targets = (0..<36).map { ended[$0 / 2] ? padding : Float($0 % 7) / 7 }
+            return (0..<5).map { _ in trainer.step(values: values, targets: targets, lengths: lengths) }
+        }
+        let steps = train(padding: 0)
+        #expect(train(padding: .nan) == steps)
+        #expect(steps.allSatisfy { $0.updated && $0.loss > 0 })
+    }
+
+    @Test func aGradientThatIsNotFiniteChangesNothing() {
+        var trainer = valueTrainer(batch: 1, steps: 4), untouched = valueTrainer(batch: 1, steps: 4)
+        let good: [Float] = [0.1, 0.2, 0.3, 0.4], bad: [Float] = [0.1, .infinity, 0.3, .nan], targets = [Float](repeating: 0.5, count: 8)
+        let refused = trainer.step(values: bad.span, targets: targets.span)
+        #expect(!refused.updated && !refused.gradientNorm.isFinite)
+        trainer.resetState()
+        let after = trainer.step(values: good.span, targets: targets.span)
+        #expect(after == untouched.step(values: good.span, targets: targets.span))
+        #expect(after.updated)
+    }
+
+    /// Two segments with the state carried give the loss of the second half of one long sequence.
+    @Test func carriesTheStateFromSegmentToSegment() {
+        let values = (0..<8).map { Float($0 * $0 % 7) / 7 }, targets = (0..<16).map { Float($0 % 3) / 3 }
+        var long = valueTrainer(batch: 1, steps: 8), short = valueTrainer(batch: 1, steps: 4)
+        let whole = long.evaluate(values: values, targets: targets)
+        let first = short.evaluate(values: Array(values[..<4]), targets: Array(targets[..<8]))
+        let second = short.evaluate(values: Array(values[4...]), targets: Array(targets[8...]))
+        #expect(abs(first.lossSum + second.lossSum - whole.lossSum) < 1e-12)
+    }
+
+    @Test func wrongUseTraps() async {
+        await #expect(processExitsWith: .failure) {
+            let shape = ModelShape(input: .values(size: 1), hiddenSizes: [3], outputSize: 2, loss: .meanSquaredError)
+            var trainer = Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 1, steps: 2)
+            _ = trainer.step(tokens: [0, 1].span, targets: [0, 1].span)
+        }
+        await #expect(processExitsWith: .failure) {
+            _ = ModelShape(input: .values(size: 0), hiddenSizes: [3], outputSize: 2, loss: .meanSquaredError)
+        }
+    }
 }

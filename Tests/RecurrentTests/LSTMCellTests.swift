@@ -1,0 +1,106 @@
+import Recurrent
+import TestSupport
+import Testing
+
+@Suite struct LSTMCellTests {
+    private struct Weights {
+        let weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]
+        init(inputSize: Int, hiddenSize: Int) {
+            var generator = Generator(seed: UInt64(inputSize * 1000 + hiddenSize))
+            weightIH = generator.floats(4 * hiddenSize * inputSize, scale: 0.5)
+            weightHH = generator.floats(4 * hiddenSize * hiddenSize, scale: 0.5)
+            biasIH = generator.floats(4 * hiddenSize, scale: 0.5)
+            biasHH = generator.floats(4 * hiddenSize, scale: 0.5)
+        }
+    }
+
+    private func cell(inputSize: Int, hiddenSize: Int, batch: Int = 1) -> LSTMCell {
+        let weights = Weights(inputSize: inputSize, hiddenSize: hiddenSize)
+        var cell = LSTMCell(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch)
+        cell.load(weightIH: weights.weightIH, weightHH: weights.weightHH, biasIH: weights.biasIH, biasHH: weights.biasHH)
+        return cell
+    }
+
+    /// Steps of a cell over [steps][batch][inputSize].
+    private func run(_ cell: inout LSTMCell, _ x: [Float]) -> [Float] {
+        let (inputs, outputs) = (cell.shape.batch * cell.shape.inputSize, cell.shape.batch * cell.shape.hiddenSize)
+        return (0..<x.count / inputs).flatMap { step in
+            var h = Array(repeating: Float.nan, count: outputs)
+            var span = h.mutableSpan
+            cell.step(Array(x[step * inputs..<(step + 1) * inputs]).span, into: &span)
+            return h
+        }
+    }
+
+    @Test func sizesInTheTypeAndAtRunTimeAreOneLayer() throws {
+        let weights = Weights(inputSize: 3, hiddenSize: 19)
+        var fixed = LSTM<3, 19>()
+        fixed.load(weightIH: weights.weightIH, weightHH: weights.weightHH, biasIH: weights.biasIH, biasHH: weights.biasHH)
+        var cell = cell(inputSize: 3, hiddenSize: 19)
+        let x: [Float] = [0.5, -1, 2, 0, 0.25, -3]
+        let expected = run(&cell, x)
+        let first = fixed.step([0.5, -1, 2]), second = fixed.step([0, 0.25, -3])
+        try Comparer.checkSameBits("h", (0..<19).map { first[$0] } + (0..<19).map { second[$0] }, expected)
+        fixed.reset()
+        let again = fixed.step([0.5, -1, 2])
+        try Comparer.checkSameBits("h", (0..<19).map { again[$0] }, Array(expected[..<19]))
+    }
+
+    @Test(arguments: [1, 5, 16, 17, 40])
+    func streamsSideBySideAreAsAlone(hiddenSize: Int) throws {
+        var generator = Generator(seed: 9)
+        let (batch, steps, inputSize) = (7, 4, 2)
+        let x = generator.awkwardFloats(steps * batch * inputSize)
+        var together = cell(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch)
+        let all = run(&together, x)
+        for stream in 0..<batch {
+            var alone = cell(inputSize: inputSize, hiddenSize: hiddenSize)
+            let rows = (0..<steps).map { ($0 * batch + stream) }
+            let h = run(&alone, rows.flatMap { x[$0 * inputSize..<($0 + 1) * inputSize] })
+            try Comparer.checkSameBits("stream \(stream)", rows.flatMap { all[$0 * hiddenSize..<($0 + 1) * hiddenSize] }, h)
+        }
+    }
+
+    @Test func stateIsSavedRestoredAndReset() throws {
+        var cell = cell(inputSize: 1, hiddenSize: 20, batch: 2)
+        let x: [Float] = [0.1, 0.9, -0.4, 2, 0.3, -0.3]
+        let fromRest = run(&cell, x)
+        let saved = cell.state
+        let goesOn = run(&cell, x)
+        cell.state = saved
+        try Comparer.checkSameBits("restored", run(&cell, x), goesOn)
+        cell.reset()
+        try Comparer.checkSameBits("reset", run(&cell, x), fromRest)
+        #expect(goesOn != fromRest)
+    }
+
+    /// Odd and even steps use different buffers for h: both must be put to rest.
+    @Test(arguments: 1...4)
+    func resetsAfterAnyNumberOfSteps(steps: Int) throws {
+        var cell = cell(inputSize: 1, hiddenSize: 33)
+        let expected = run(&cell, [0.7, 0.2])
+        _ = run(&cell, Array(repeating: 1, count: steps))
+        cell.reset()
+        try Comparer.checkSameBits("h", run(&cell, [0.7, 0.2]), expected)
+    }
+
+    @Test func readsABareLSTMOfPyTorch() throws {
+        let path = PyTorchTrainingTests.golden.appending(path: "bare_lstm.safetensors").path
+        let cell = try LSTMCell(contentsOf: path)
+        #expect(cell.shape.inputSize == 3 && cell.shape.hiddenSize == 17)
+    }
+
+    @Test func wrongCountsTrap() async {
+        await #expect(processExitsWith: .failure) {
+            var cell = LSTMCell(inputSize: 3, hiddenSize: 4)
+            var h = [Float](repeating: 0, count: 4)
+            var span = h.mutableSpan
+            cell.step([1, 2].span, into: &span)
+        }
+        await #expect(processExitsWith: .failure) { _ = LSTMCell(inputSize: 0, hiddenSize: 4) }
+        await #expect(processExitsWith: .failure) {
+            var cell = LSTMCell(inputSize: 1, hiddenSize: 4)
+            cell.load(weightIH: [1], weightHH: [1], biasIH: [1], biasHH: [1])
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import Formats
+import Foundation
+import Recurrent
+import TestSupport
+import Testing
+
+/// A folder that is removed when the test ends.
+struct TemporaryFolder: ~Copyable {
+    let url = FileManager.default.temporaryDirectory.appending(path: "recurrent-\(UUID().uuidString)")
+    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
+    deinit { try? FileManager.default.removeItem(at: url) }
+    func path(_ name: String) -> String { url.appending(path: name).path }
+}
+
+@Suite struct ModelTests {
+    private static let shape = ModelShape(
+        input: .tokens(vocabulary: 7, dimension: 5), hiddenSizes: [18, 6], outputSize: 7, loss: .crossEntropy)
+
+    private func golden(_ name: String) -> String { PyTorchTrainingTests.golden.appending(path: name + ".safetensors").path }
+
+    private func outputs(_ model: borrowing Model, tokens: [Int32], kernels: Kernels = .best) -> [Float] {
+        var state = ModelState(model)
+        return tokens.flatMap { token in
+            model.step(token: token, state: &state, kernels: kernels)
+            return state.withOutput { output in output.indices.map { output[$0] } }
+        }
+    }
+
+    /// Logits of two LSTM layers over an embedding, step by step, beside PyTorch's in float64.
+    @Test(arguments: ISA.available)
+    func stepsLikePyTorch(isa: ISA) throws {
+        let model = try Model(contentsOf: golden("state_dict"))
+        let run = try Safetensors(try readFile(golden("state_dict_run")))
+        let tokens = try run.tensor(named: "tokens"), logits = try run.tensor(named: "logits")
+        let (steps, batch, outputs) = (logits.shape[0], logits.shape[1], logits.shape[2])
+        for sequence in 0..<batch {
+            let sequenceTokens = (0..<steps).map { Int32(tokens.values[$0 * batch + sequence]) }
+            let expected = (0..<steps).flatMap { step in
+                (0..<outputs).map { Double(logits.values[(step * batch + sequence) * outputs + $0]) }
+            }
+            let actual = self.outputs(model, tokens: sequenceTokens, kernels: try Kernels(isa: isa))
+            try Comparer.check("logits", actual, expected, absolute: 4e-7, relative: 4e-7)
+        }
+    }
+
+    @Test func savedAndReadIsTheSameToTheBit() throws {
+        let folder = try TemporaryFolder()
+        var model = Model(Self.shape, seed: 3)
+        model.metadata["note"] = "Zeile\n\"zwei\" 詩"
+        try model.save(to: folder.path("model.safetensors"))
+        let read = try Model(contentsOf: folder.path("model.safetensors"))
+        #expect(read.shape == model.shape)
+        #expect(read.metadata == model.metadata)
+        #expect(read.parameterCount == 7 * 5 + 4 * 18 * 24 + 4 * 6 * 25 + 7 * 7)
+        let tokens: [Int32] = [0, 6, 3, 3, 1]
+        try Comparer.checkSameBits("outputs", outputs(read, tokens: tokens), outputs(model, tokens: tokens))
+    }
+
+    @Test func oneSeedGivesOneModel() throws {
+        let tokens: [Int32] = [1, 2, 3]
+        let first = outputs(Model(Self.shape, seed: 5), tokens: tokens)
+        try Comparer.checkSameBits("outputs", outputs(Model(Self.shape, seed: 5), tokens: tokens), first)
+        #expect(outputs(Model(Self.shape, seed: 6), tokens: tokens) != first)
+    }
+
+    /// The sum of -log softmax over the outputs, step by step, is what the trainer evaluates over the whole sequence.
+    @Test func stepByStepAgreesWithEvaluation() throws {
+        let tokens: [Int32] = [0, 6, 3, 3, 1, 2], targets: [Int32] = [6, 3, 3, 1, 2, 5]
+        let logits = outputs(Model(Self.shape, seed: 3), tokens: tokens)
+        let losses = targets.enumerated().map { step, target in
+            let row = logits[step * 7..<(step + 1) * 7].map(Double.init)
+            return log(row.reduce(0) { $0 + exp($1) }) - row[Int(target)]
+        }
+        var trainer = Trainer(Model(Self.shape, seed: 3), optimizer: .adam(Adam()), batch: 1, steps: 3, dropout: 0.5)
+        var sum = 0.0
+        for first in [0, 3] {
+            let result = trainer.evaluate(tokens: Array(tokens[first..<first + 3]).span, targets: Array(targets[first..<first + 3]).span)
+            #expect(result.count == 3)
+            sum += result.lossSum
+        }
+        #expect(abs(sum - losses.reduce(0, +)) < 1e-6 * sum)
+    }
+
+    @Test(arguments: [("state_dict_run", "missing tensor"), ("bare_lstm", "expected a dense layer"), ("absent", "No such file")])
+    func refusesWhatIsNotAModel(name: String, message: String) throws {
+        let path = golden(name)
+        let error = #expect(throws: ModelFileError.self) { _ = try Model(contentsOf: path) }
+        let description = try #require(error?.description)
+        #expect(description.hasPrefix(path + ": ") && description.contains(message) && !description.contains("\n"), "\(description)")
+    }
+
+    @Test func refusesToWriteIntoNowhere() throws {
+        let folder = try TemporaryFolder()
+        let model = Model(Self.shape, seed: 3)
+        let path = folder.path("no/such/folder/model.safetensors")
+        let error = #expect(throws: ModelFileError.self) { try model.save(to: path) }
+        #expect(error?.isInputOutput == true)
+    }
+}
