@@ -183,8 +183,9 @@ KERNEL(fill, (size_t count, float value, float *_Nonnull x, recurrent_share shar
 //   g = min(max(scale · gradient, -clip_value), clip_value)      then with decay into the gradient   g += λ p
 //   gradient = 0
 // parameters and gradient [count] in, out; every other buffer [count] in, out, zero before the first step unless said.
-// Moments below 2^-100, averages and sums of squares below 2^-120, and, with decay, parameters below 2^-100 become zero:
-// no subnormal is stored. Shares split the buffers into runs of 16 floats. η, μ, ρ … are in optimizers.h.
+// So that nothing decays into subnormals, averages of gradients and momentum below 2^-100 become zero, with decay
+// parameters too, and averages and sums of squares are 2^-120 at least. Where an average of squares is kept, clip_value is
+// 2^63 at most. Shares split the buffers into runs of 16 floats. η, μ, ρ … are in optimizers.h.
 
 // MARK: sgd.h
 
@@ -229,7 +230,7 @@ KERNEL(adadelta_update, (size_t count, const recurrent_adadelta *_Nonnull hyper,
 //   m = β1 m + (1 - β1) g      v = β2 v + (1 - β2) g²      AMSGrad: w = max(w, v), then w instead of v
 //   m̂ = m / (1 - β1^t)         v̂ = v / (1 - β2^t)          decoupled decay: p *= 1 - η λ first
 //   p -= η m̂ / (√v̂ + ε)   or, ε inside, η m̂ / √(v̂ + ε)   or, ε uncorrected, η √(1 - β2^t) m̂ / (√v + ε)
-//   first: m; second: v, which ends at the largest float; largest: w, or null for no AMSGrad.
+//   first: m; second: v; largest: w, or null for no AMSGrad.
 KERNEL(adam_update, (size_t count, const recurrent_adam *_Nonnull hyper, float *_Nonnull parameters,
                      float *_Nonnull gradient, float *_Nonnull first, float *_Nonnull second, float *_Nullable largest,
                      recurrent_share share))

@@ -17,14 +17,14 @@ INLINE void adadelta_lanes(const adadelta_terms *terms, const size_t count, floa
     lanes_store_first(count, square, v);
     lanes_store_first(count, step_square, average_square(terms->average, u, step));
     p = lanes_fma(terms->minus_rate, step, p);
-    lanes_store_first(count, parameters, lanes_flush(p, terms->gradient.parameter_least));
+    store_parameters(&terms->gradient, count, parameters, p);
     lanes_store_first(count, gradient, lanes_splat(0));
 }
 
 static void adadelta_update(size_t count, const recurrent_adadelta *hyper, float *parameters, float *gradient, float *square,
                             float *step_square, recurrent_share share) NONBLOCKING {
     const adadelta_terms terms = {
-        .gradient = gradient_terms_of(hyper->gradient, hyper->weight_decay, hyper->weight_decay != 0),
+        .gradient = gradient_terms_of(hyper->gradient, ROOT_MOST, hyper->weight_decay, hyper->weight_decay != 0),
         .average = average_terms_of(1 - hyper->decay, 1 - hyper->decay),
         .epsilon = lanes_splat((float)hyper->epsilon),
         .minus_rate = lanes_splat((float)-hyper->learning_rate),

@@ -9,17 +9,17 @@ typedef struct {
 INLINE void adagrad_lanes(const adagrad_terms *terms, const size_t count, float *parameters, float *gradient, float *sum) {
     lanes p = lanes_load_first(count, parameters);
     const lanes g = gradient_ready(&terms->gradient, lanes_load_first(count, gradient), p);
-    const lanes s = lanes_flush(lanes_fma(g, g, lanes_load_first(count, sum)), lanes_splat(SQUARE_LEAST));
+    const lanes s = lanes_max(lanes_fma(g, g, lanes_load_first(count, sum)), lanes_splat(SQUARE_LEAST));
     p = lanes_fma(terms->minus_rate, g / root_of(terms->root, s), p);
     lanes_store_first(count, sum, s);
-    lanes_store_first(count, parameters, lanes_flush(p, terms->gradient.parameter_least));
+    store_parameters(&terms->gradient, count, parameters, p);
     lanes_store_first(count, gradient, lanes_splat(0));
 }
 
 static void adagrad_update(size_t count, const recurrent_adagrad *hyper, float *parameters, float *gradient, float *sum,
                            recurrent_share share) NONBLOCKING {
     const adagrad_terms terms = {
-        .gradient = gradient_terms_of(hyper->gradient, hyper->weight_decay, hyper->weight_decay != 0),
+        .gradient = gradient_terms_of(hyper->gradient, __builtin_inff(), hyper->weight_decay, hyper->weight_decay != 0),
         .root = root_terms_of(hyper->epsilon_place, hyper->epsilon),
         .minus_rate = lanes_splat((float)-hyper->learning_rate),
     };

@@ -4,6 +4,10 @@
 //   η / c1 · m / (√(v / c2) + ε) = η √c2 / c1 · m / (√v + ε √c2)
 //   η / c1 · m / √(v / c2 + ε)   = η √c2 / c1 · m / √(v + ε c2)
 
+/// Vectors that are updated together: first all their moments and roots, then all their parameters. Otherwise too many
+/// operations wait for a root or a quotient for the processor to see the next vector's: 4 to 9 % slower.
+#define ADAM_BLOCK 4
+
 typedef struct {
     gradient_terms gradient;
     average_terms first, second;  ///< β1, β2
@@ -18,7 +22,7 @@ INLINE adam_terms adam_terms_of(const recurrent_adam *hyper) {
                                  : hyper->epsilon_place == recurrent_epsilon_inside ? c2
                                                                                     : 1;
     return (adam_terms){
-        .gradient = gradient_terms_of(hyper->gradient, hyper->decoupled ? 0 : hyper->weight_decay, hyper->weight_decay != 0),
+        .gradient = gradient_terms_of(hyper->gradient, ROOT_MOST, hyper->decoupled ? 0 : hyper->weight_decay, hyper->weight_decay != 0),
         .first = average_terms_of(1 - hyper->beta1, 1 - hyper->beta1),
         .second = average_terms_of(1 - hyper->beta2, 1 - hyper->beta2),
         .root = root_terms_of(hyper->epsilon_place, hyper->epsilon * epsilon_scale),
@@ -27,39 +31,52 @@ INLINE adam_terms adam_terms_of(const recurrent_adam *hyper) {
     };
 }
 
-INLINE void adam_lanes(const adam_terms *terms, const bool amsgrad, const size_t count, float *parameters, float *gradient,
-                       float *first, float *second, float *largest) {
-    lanes p = lanes_load_first(count, parameters);
-    const lanes g = gradient_ready(&terms->gradient, lanes_load_first(count, gradient), p);
-    const lanes m = average_moment(terms->first, lanes_load_first(count, first), g);
-    lanes v = average_square(terms->second, lanes_load_first(count, second), g);
-    lanes_store_first(count, first, m);
-    lanes_store_first(count, second, v);
+typedef struct { float *parameters, *gradient, *first, *second, *largest; } adam_buffers;
+
+/// What is left of a step once the moments are done: p = shrink · p - step · moment / root.
+typedef struct { lanes moment, root; } adam_quotient;
+
+INLINE adam_quotient adam_moments(const adam_terms *terms, const bool amsgrad, adam_buffers at, size_t from, const size_t count) {
+    const lanes g = gradient_ready(&terms->gradient, lanes_load_first(count, at.gradient + from),
+                                   lanes_load_first(count, at.parameters + from));
+    const lanes m = average_moment(terms->first, lanes_load_first(count, at.first + from), g);
+    lanes v = average_square(terms->second, lanes_load_first(count, at.second + from), g);
+    lanes_store_first(count, at.gradient + from, lanes_splat(0));
+    lanes_store_first(count, at.first + from, m);
+    lanes_store_first(count, at.second + from, v);
     if (amsgrad) {
-        v = lanes_max(v, lanes_load_first(count, largest));
-        lanes_store_first(count, largest, v);
+        v = lanes_max(v, lanes_load_first(count, at.largest + from));
+        lanes_store_first(count, at.largest + from, v);
     }
-    p = lanes_fma(terms->minus_step, m / root_of(terms->root, v), p * terms->shrink);
-    lanes_store_first(count, parameters, lanes_flush(p, terms->gradient.parameter_least));
-    lanes_store_first(count, gradient, lanes_splat(0));
+    return (adam_quotient){m, root_of(terms->root, v)};
 }
 
-INLINE void adam_floats(const adam_terms *terms, const bool amsgrad, size_t first_float, size_t end, float *parameters,
-                        float *gradient, float *first, float *second, float *largest) {
-    size_t at = first_float;
-    for (; at + LANES <= end; at += LANES)
-        adam_lanes(terms, amsgrad, LANES, parameters + at, gradient + at, first + at, second + at, amsgrad ? largest + at : 0);
-    if (at < end)
-        adam_lanes(terms, amsgrad, end - at, parameters + at, gradient + at, first + at, second + at, amsgrad ? largest + at : 0);
+INLINE void adam_parameters(const adam_terms *terms, adam_quotient quotient, adam_buffers at, size_t from, const size_t count) {
+    const lanes p = lanes_load_first(count, at.parameters + from) * terms->shrink;
+    store_parameters(&terms->gradient, count, at.parameters + from,
+                     lanes_fma(terms->minus_step, quotient.moment / quotient.root, p));
+}
+
+INLINE void adam_floats(const adam_terms *terms, const bool amsgrad, adam_buffers at, size_t first, size_t end) {
+    for (; first + ADAM_BLOCK * LANES <= end; first += ADAM_BLOCK * LANES) {
+        adam_quotient quotients[ADAM_BLOCK];
+        for (size_t v = 0; v < ADAM_BLOCK; ++v) quotients[v] = adam_moments(terms, amsgrad, at, first + v * LANES, LANES);
+        for (size_t v = 0; v < ADAM_BLOCK; ++v) adam_parameters(terms, quotients[v], at, first + v * LANES, LANES);
+    }
+    for (; first < end; first += LANES) {
+        const size_t count = lanes_left(first, end);
+        adam_parameters(terms, adam_moments(terms, amsgrad, at, first, count), at, first, count);
+    }
 }
 
 static void adam_update(size_t count, const recurrent_adam *hyper, float *parameters, float *gradient, float *first,
                         float *second, float *largest, recurrent_share share) NONBLOCKING {
     const adam_terms terms = adam_terms_of(hyper);
-    size_t first_float, end;
-    floats_of(share, count, &first_float, &end);
+    const adam_buffers at = {parameters, gradient, first, second, largest};
+    size_t from, end;
+    floats_of(share, count, &from, &end);
     if (largest)
-        adam_floats(&terms, true, first_float, end, parameters, gradient, first, second, largest);
+        adam_floats(&terms, true, at, from, end);
     else
-        adam_floats(&terms, false, first_float, end, parameters, gradient, first, second, largest);
+        adam_floats(&terms, false, at, from, end);
 }

@@ -10,11 +10,11 @@ typedef double lanes_double __attribute__((ext_vector_type(16)));
 /// learning rate, even after a division by an ε of 1e-8; the smallest normal float is 2^-126, so no quotient by a root
 /// up to 2^26 is subnormal either.
 #define MOMENT_LEAST 0x1p-100f
-/// Where averages of squares end in zero: their root, 2^-60, changes an ε of 1e-10 by 1e-8 of itself, and a decay rate
-/// above 2^-6 leaves what is kept a normal float.
+/// The least average or sum of squares: its root, 2^-60, changes an ε of 1e-10 by 1e-8 of itself, and a decay rate above
+/// 2^-6 leaves what is kept a normal float. A floor rather than zero: one instruction instead of three.
 #define SQUARE_LEAST 0x1p-120f
-/// Where squares end at the other side, so that inf - inf never turns an average into NaN.
-#define SQUARE_MOST 0x1.fffffep127f
+/// The largest gradient whose square is a float, with room for the rounding of an average.
+#define ROOT_MOST 0x1p63f
 
 INLINE lanes_double lanes_square(lanes x) {
     const lanes_double wide = __builtin_convertvector(x, lanes_double);
@@ -58,6 +58,9 @@ INLINE void floats_of(recurrent_share share, size_t count, size_t *first, size_t
     if (*end > count) *end = count;
 }
 
+/// How many floats the vector at `first` has.
+INLINE size_t lanes_left(size_t first, size_t end) { return end - first < LANES ? end - first : LANES; }
+
 static void fill(size_t count, float value, float *x, recurrent_share share) NONBLOCKING {
     size_t first, end;
     floats_of(share, count, &first, &end);
@@ -66,17 +69,13 @@ static void fill(size_t count, float value, float *x, recurrent_share share) NON
 }
 
 /// What is done to a gradient and to a parameter whatever the optimizer.
-typedef struct { lanes scale, most, least, decay, parameter_least; } gradient_terms;
+typedef struct { lanes scale, most, least, decay; bool decays; } gradient_terms;
 
-INLINE gradient_terms gradient_terms_of(recurrent_gradient_rule rule, double decay_into_gradient, bool decays) {
-    return (gradient_terms){
-        .scale = lanes_splat((float)rule.scale),
-        .most = lanes_splat((float)rule.clip_value),
-        .least = lanes_splat(-(float)rule.clip_value),
-        .decay = lanes_splat((float)decay_into_gradient),
-        // Decay takes parameters without a gradient down to subnormals; without decay no parameter is touched.
-        .parameter_least = lanes_splat(decays ? MOMENT_LEAST : 0),
-    };
+/// `most`: the largest magnitude that the optimizer can square, or infinity.
+INLINE gradient_terms gradient_terms_of(recurrent_gradient_rule rule, float most, double decay_into_gradient, bool decays) {
+    const float clip = (float)rule.clip_value < most ? (float)rule.clip_value : most;
+    return (gradient_terms){lanes_splat((float)rule.scale), lanes_splat(clip), lanes_splat(-clip),
+                            lanes_splat((float)decay_into_gradient), decays};
 }
 
 /// g = min(max(scale · g, -clip), clip) + λ p
@@ -84,8 +83,14 @@ INLINE lanes gradient_ready(const gradient_terms *terms, lanes g, lanes p) {
     return lanes_fma(terms->decay, p, lanes_max(lanes_min(g * terms->scale, terms->most), terms->least));
 }
 
-/// x, or zero where it is smaller than `least`; NaN stays.
-INLINE lanes lanes_flush(lanes x, lanes least) { return lanes_select(lanes_abs(x) < least, lanes_splat(0), x); }
+/// x, or zero where it is tiny; NaN stays.
+INLINE lanes lanes_flush(lanes x) { return lanes_select(lanes_abs(x) < lanes_splat(MOMENT_LEAST), lanes_splat(0), x); }
+
+/// Decay takes parameters without a gradient down to subnormals; without decay no parameter is touched.
+INLINE void store_parameters(const gradient_terms *terms, const size_t count, float *parameters, lanes p) {
+    if (terms->decays) p = lanes_flush(p);
+    lanes_store_first(count, parameters, p);
+}
 
 /// The weights of an average a = (1 - rest) a + enter · new.
 typedef struct { lanes minus_rest, enter; } average_terms;
@@ -99,13 +104,12 @@ INLINE lanes average_kept(average_terms terms, lanes a) { return lanes_fma(terms
 
 /// m = β m + (1 - β) g
 INLINE lanes average_moment(average_terms terms, lanes m, lanes g) {
-    return lanes_flush(lanes_fma(terms.enter, g, average_kept(terms, m)), lanes_splat(MOMENT_LEAST));
+    return lanes_flush(lanes_fma(terms.enter, g, average_kept(terms, m)));
 }
 
 /// v = β v + (1 - β) g²
 INLINE lanes average_square(average_terms terms, lanes v, lanes g) {
-    const lanes sum = lanes_fma(terms.enter * g, g, average_kept(terms, v));
-    return lanes_flush(lanes_min(sum, lanes_splat(SQUARE_MOST)), lanes_splat(SQUARE_LEAST));
+    return lanes_max(lanes_fma(terms.enter * g, g, average_kept(terms, v)), lanes_splat(SQUARE_LEAST));
 }
 
 /// √(v + inside) + outside

@@ -12,7 +12,7 @@ typedef struct {
 INLINE rmsprop_terms rmsprop_terms_of(const recurrent_rmsprop *hyper, const bool momentum) {
     const bool velocity = momentum && hyper->convention == recurrent_momentum_velocity;
     return (rmsprop_terms){
-        .gradient = gradient_terms_of(hyper->gradient, hyper->weight_decay, hyper->weight_decay != 0),
+        .gradient = gradient_terms_of(hyper->gradient, ROOT_MOST, hyper->weight_decay, hyper->weight_decay != 0),
         .average = average_terms_of(1 - hyper->decay, 1 - hyper->decay),
         .momentum = average_terms_of(1 - hyper->momentum, velocity ? -hyper->learning_rate : 1),
         .root = root_terms_of(hyper->epsilon_place, hyper->epsilon),
@@ -37,7 +37,7 @@ INLINE void rmsprop_lanes(const rmsprop_terms *terms, const bool centered, const
         lanes_store_first(count, buffer, direction);
     }
     p = lanes_fma(terms->step, direction, p);
-    lanes_store_first(count, parameters, lanes_flush(p, terms->gradient.parameter_least));
+    store_parameters(&terms->gradient, count, parameters, p);
     lanes_store_first(count, gradient, lanes_splat(0));
 }
 

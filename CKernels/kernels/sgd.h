@@ -13,7 +13,7 @@ INLINE sgd_terms sgd_terms_of(const recurrent_sgd *hyper) {
     const double enter = hyper->first_step ? 1 : 1 - hyper->dampening;
     const double buffer_step = velocity ? 1 : -hyper->learning_rate;
     return (sgd_terms){
-        .gradient = gradient_terms_of(hyper->gradient, hyper->weight_decay, hyper->weight_decay != 0),
+        .gradient = gradient_terms_of(hyper->gradient, __builtin_inff(), hyper->weight_decay, hyper->weight_decay != 0),
         .average = average_terms_of(hyper->first_step ? 1 : 1 - hyper->momentum, velocity ? -hyper->learning_rate * enter : enter),
         .by_gradient = lanes_splat((float)-hyper->learning_rate),
         .by_buffer = lanes_splat((float)(hyper->nesterov ? buffer_step * hyper->momentum : buffer_step)),
@@ -30,7 +30,7 @@ INLINE void sgd_lanes(const sgd_terms *terms, const bool momentum, const bool ne
         p = lanes_fma(terms->by_buffer, b, p);
     }
     if (!momentum || nesterov) p = lanes_fma(terms->by_gradient, g, p);
-    lanes_store_first(count, parameters, lanes_flush(p, terms->gradient.parameter_least));
+    store_parameters(&terms->gradient, count, parameters, p);
     lanes_store_first(count, gradient, lanes_splat(0));
 }
 

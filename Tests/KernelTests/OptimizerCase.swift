@@ -79,8 +79,9 @@ struct OptimizerCase: Sendable, CustomStringConvertible {
     static let all = sgd + adaGrad + rmsProp + adaDelta + adam
 }
 
-/// Where the kernels end averages in zero; see clip.h.
+/// Below this, averages of gradients become zero; see clip.h.
 let momentLeast = 0x1p-100
+/// The least average of squares.
 let squareLeast = 0x1p-120
 
 extension GradientRule {

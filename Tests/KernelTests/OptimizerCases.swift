@@ -96,7 +96,7 @@ extension OptimizerCase {
             },
             formula: { e in
                 let g = rule.interval(e[1], parameter: e[0])
-                let sum = (e[2] + g.squared).flushed(below: squareLeast)
+                let sum = (e[2] + g.squared).atLeast(Interval(squareLeast))
                 let root = optimizer.epsilonPlace.interval(sum, epsilon: optimizer.epsilon)
                 return [(e[0] - rate * (g / root)).parameter(decay: rule.weightDecay), sum]
             })
@@ -145,7 +145,7 @@ extension OptimizerCase {
             },
             formula: { e in
                 let g = rule.interval(e[1], parameter: e[0])
-                let v = average(optimizer.decay, e[square], g.squared).flushed(below: squareLeast)
+                let v = average(optimizer.decay, e[square], g.squared).atLeast(Interval(squareLeast))
                 let mean = average(optimizer.decay, e[2], g).flushed(below: momentLeast)
                 let variance = centered ? (v - mean.squared).atLeast(Interval(0)) : v
                 let direction = g / optimizer.epsilonPlace.interval(variance, epsilon: optimizer.epsilon)
@@ -183,9 +183,9 @@ extension OptimizerCase {
             },
             formula: { e in
                 let g = rule.interval(e[1], parameter: e[0])
-                let v = average(optimizer.decay, e[2], g.squared).flushed(below: squareLeast)
+                let v = average(optimizer.decay, e[2], g.squared).atLeast(Interval(squareLeast))
                 let step = ((e[3] + epsilon) / (v + epsilon)).squareRoot * g
-                let u = average(optimizer.decay, e[3], step.squared).flushed(below: squareLeast)
+                let u = average(optimizer.decay, e[3], step.squared).atLeast(Interval(squareLeast))
                 return [(e[0] - optimizer.learningRate * step).parameter(decay: rule.weightDecay), v, u]
             })
     }
@@ -241,7 +241,7 @@ extension OptimizerCase {
             formula: { e in
                 let g = rule.interval(e[1], parameter: e[0])
                 let m = average(optimizer.beta1, e[2], g).flushed(below: momentLeast)
-                let second = average(optimizer.beta2, e[3], g.squared).flushed(below: squareLeast)
+                let second = average(optimizer.beta2, e[3], g.squared).atLeast(Interval(squareLeast))
                 let v = amsgrad ? second.atLeast(e[4]) : second
                 let root =
                     switch optimizer.epsilonPlace {

@@ -36,6 +36,17 @@ import Testing
         }
     }
 
+    /// A square that overflows does not turn the average into NaN in the step after it.
+    @Test(arguments: OptimizerCase.followed)
+    func hugeGradientIsSurvived(test: OptimizerCase) throws {
+        var state = test.state(17)
+        for gradient: Float in [1e30, -.greatestFiniteMagnitude, 1, 0] {
+            state[1] = [Float](repeating: gradient, count: 17)
+            try test.run(KernelTable.all.last!, &state)
+            #expect(state[0].filter { !$0.isFinite } == [])
+        }
+    }
+
     /// Without a gradient everything that decays ends in zero, and no subnormal is ever stored on the way.
     @Test func nothingDecaysIntoSubnormals() throws {
         let isa = KernelTable.all.last!
@@ -88,6 +99,6 @@ import Testing
 }
 
 extension OptimizerCase {
-    /// One of each optimizer, with bias corrections that stand still.
-    static let followed = [sgd[5], adaGrad[0], rmsProp[0], adaDelta[0], adam[4]]
+    /// Some of each optimizer, with bias corrections that stand still.
+    static let followed = [sgd[5], adaGrad[0], rmsProp[0], rmsProp[6], adaDelta[0], adam[4], adam[16]]
 }
