@@ -113,7 +113,7 @@ struct JSONScanner {
         }
         var decoder = UTF16()
         var iterator = units.makeIterator()
-        guard case .scalarValue(let scalar) = decoder.decode(&iterator), iterator.next() == nil else {
+        guard case .scalarValue(let scalar) = decoder.decode(&iterator) else {
             throw error(.escape, expected: "whole surrogate pairs", found: excerpt(from: start))
         }
         return scalar
