@@ -16,21 +16,23 @@ typedef double lanes_double __attribute__((ext_vector_type(16)));
 /// The largest gradient whose square is a float, with room for the rounding of an average.
 #define ROOT_MOST 0x1p63f
 
-INLINE lanes_double lanes_square(lanes x) {
+/// sum + x². The product of two floats is exact in double, so the compiler may fuse it: the bits are the same.
+INLINE lanes_double lanes_add_square(lanes_double sum, lanes x) {
+#pragma clang fp contract(fast)
     const lanes_double wide = __builtin_convertvector(x, lanes_double);
-    return wide * wide;
+    return sum + wide * wide;
 }
 
-/// Σ x² over up to a block. A product of two floats is exact in double, so a fused sum would have the same bits.
+/// Σ x² over up to a block.
 INLINE double squares_of_block(size_t count, const float *x) {
     lanes_double even = 0, odd = 0;
     size_t at = 0;
     for (; at + SQUARES_ROUND <= count; at += SQUARES_ROUND) {
-        even += lanes_square(lanes_load(x + at));
-        odd += lanes_square(lanes_load(x + at + LANES));
+        even = lanes_add_square(even, lanes_load(x + at));
+        odd = lanes_add_square(odd, lanes_load(x + at + LANES));
     }
-    if (at < count) even += lanes_square(lanes_load_first(count - at, x + at));
-    if (at + LANES < count) odd += lanes_square(lanes_load_first(count - at - LANES, x + at + LANES));
+    if (at < count) even = lanes_add_square(even, lanes_load_first(count - at, x + at));
+    if (at + LANES < count) odd = lanes_add_square(odd, lanes_load_first(count - at - LANES, x + at + LANES));
     const lanes_double both = even + odd;
     return lanes_sum_double(both.lo + both.hi);
 }
