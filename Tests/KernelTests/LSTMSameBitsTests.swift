@@ -30,15 +30,16 @@ import TestSupport
     }
 
     /// Each element of the copies is written by one share alone, so that no two threads write to one place.
-    @Test(arguments: KernelTable.all) func transposedSharesAreDisjoint(isa: KernelTable) throws {
+    @Test func transposedSharesAreDisjoint() throws {
         for sizes in lstmSizes {
-            let whole = LSTMRun(isa, lstmProblem(sizes))
+            let whole = LSTMRun(KernelTable.all.last!, lstmProblem(sizes))
             for count in shareCounts {
                 var writes = [Int](repeating: 0, count: whole.transposedCount)
                 for index in 0..<count {
                     var one = whole
                     one.shares = [recurrent_share(index: index, count: count)]
-                    for (at, value) in try one.transposed().enumerated() where !value.isNaN { writes[at] += 1 }
+                    let written = try one.transposed()
+                    for at in 0..<written.count where !written[at].isNaN { writes[at] += 1 }
                 }
                 #expect(writes.allSatisfy { $0 == 1 }, "\(sizes), \(count) shares")
             }
