@@ -12,16 +12,16 @@ internal import Darwin
 /// share 0 itself. A thread without work spins for some microseconds, so that the next call finds it awake, and then sleeps.
 ///
 /// A call allocates nothing; it locks only to wake threads that sleep.
-@safe final class Pool: @unchecked Sendable {
+@safe package final class Pool: @unchecked Sendable {
     /// Does one share. `context` and `phase` are what `run` was given.
-    typealias Work = @convention(c) (_ context: UnsafeRawPointer, _ phase: Int, _ share: Int, _ count: Int) -> Void
+    package typealias Work = @convention(c) (_ context: UnsafeRawPointer, _ phase: Int, _ share: Int, _ count: Int) -> Void
 
     /// Rounds of waiting before a thread sleeps: about 50 microseconds of pause instructions.
     private static let spins = 1 << 11
     /// Rounds after which a waiting caller lets another thread have its core (more threads than cores).
     private static let spinsBeforeYield = 1 << 10
 
-    let threadCount: Int
+    package let threadCount: Int
     private let work: Work
     private var context: UnsafeRawPointer?
     private var phase = 0
@@ -34,7 +34,7 @@ internal import Darwin
     private var threads: [pthread_t] = []
 
     /// - Precondition: threadCount ≥ 1. Traps where the system refuses a thread.
-    init(threadCount: Int, work: @escaping Work) {
+    package init(threadCount: Int, work: @escaping Work) {
         precondition(threadCount >= 1, "threads: expected at least 1, found \(threadCount)")
         self.threadCount = threadCount
         unsafe self.work = work
@@ -46,7 +46,7 @@ internal import Darwin
     }
 
     /// The owner must have let go of the pool: the threads hold it only while they run, and end when it closes.
-    func close() {
+    package func close() {
         guard !closing.exchange(true, ordering: .sequentiallyConsistent) else { return }
         call.add(1, ordering: .sequentiallyConsistent)
         unsafe pthread_mutex_lock(mutex)
@@ -64,7 +64,7 @@ internal import Darwin
     }
 
     /// Does all shares of `phase` and returns when they are done.
-    func run(_ context: UnsafeRawPointer, phase: Int) {
+    package func run(_ context: UnsafeRawPointer, phase: Int) {
         if threadCount > 1 {
             unsafe self.context = context
             self.phase = phase

@@ -1,0 +1,185 @@
+import Formats
+import Recurrent
+
+/// Memory for what is timed: 64-byte aligned blocks that live as long as this.
+final class Blocks {
+    private var blocks: [UnsafeMutableRawPointer] = []
+
+    /// A block that holds `values`.
+    func callAsFunction(_ values: [Float]) -> UnsafeMutablePointer<Float> {
+        let block = UnsafeMutableRawPointer.allocate(byteCount: max(values.count, 1) * MemoryLayout<Float>.stride, alignment: 64)
+        blocks.append(block)
+        let floats = block.bindMemory(to: Float.self, capacity: values.count)
+        floats.initialize(from: values, count: values.count)
+        return floats
+    }
+
+    /// A block of `count` zeros.
+    func callAsFunction(_ count: Int) -> UnsafeMutablePointer<Float> { self([Float](repeating: 0, count: count)) }
+
+    deinit { for block in blocks { block.deallocate() } }
+}
+
+/// The data of an LSTM layer in PyTorch's layout, the same for both sides.
+struct LSTMData {
+    let shape: LSTMShape
+    /// [4 H][I], [4 H][H], [4 H].
+    let weightIH, weightHH, bias: [Float]
+    /// [T][B][I], and the gradient by the outputs [T][B][H].
+    let x, outputGradient: [Float]
+
+    init(_ shape: LSTMShape) {
+        var generator = SplitMix64(seed: 1)
+        func floats(_ count: Int, _ limit: Double) -> [Float] {
+            (0..<count).map { _ in Float((2 * generator.unit() - 1) * limit) }
+        }
+        let rows = 4 * shape.hiddenSize, limit = 1 / Double(shape.hiddenSize).squareRoot()
+        self.shape = shape
+        weightIH = floats(rows * shape.inputSize, limit)
+        weightHH = floats(rows * shape.hiddenSize, limit)
+        bias = floats(rows, limit)
+        x = floats(shape.steps * shape.batch * shape.inputSize, 1)
+        outputGradient = floats(shape.steps * shape.batch * shape.hiddenSize, 1)
+    }
+
+    var kernelOrder: [Float] { KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: bias) }
+}
+
+/// The first `units` of each padded row of `floats`.
+func unpadded(_ floats: UnsafePointer<Float>, rows: Int, units: Int) -> [Float] {
+    (0..<rows).flatMap { UnsafeBufferPointer(start: floats + $0 * KernelOrder.padded(units), count: units) }
+}
+
+/// The opposite of `unpadded`.
+func padded(_ values: [Float], units: Int) -> [Float] {
+    stride(from: 0, to: values.count, by: units).flatMap {
+        values[$0..<$0 + units] + [Float](repeating: 0, count: KernelOrder.padded(units) - units)
+    }
+}
+
+/// The pointers of an LSTM layer's calls, and the shares of each phase of them.
+struct LSTMCalls {
+    enum Phase: Int { case step, forward, forwardAndTranspose, backwardData, backwardWeights }
+
+    let kernels: Kernels
+    let shape: LSTMShape
+    let weights, x, gates, c: UnsafeMutablePointer<Float>
+    var h: UnsafeMutablePointer<Float>
+    /// The other h of a step.
+    var hNext: UnsafeMutablePointer<Float>
+    let outputGradient, transposed, gatesGradient, dh, dc, inputGradient, weightGradient: UnsafeMutablePointer<Float>
+
+    func work(_ phase: Int, _ share: Share) {
+        switch Phase(rawValue: phase)! {
+        case .step: kernels.lstmStep(shape, x: x, weights: weights, hPrevious: h, c: c, h: hNext, share: share)
+        case .forward: kernels.lstmForward(shape, lengths: nil, x: x, weights: weights, gates: gates, c: c, h: h, share: share)
+        case .forwardAndTranspose:
+            work(Phase.forward.rawValue, share)
+            kernels.lstmTranspose(shape, weights: weights, transposed: transposed, share: share)
+        case .backwardData:
+            kernels.lstmBackwardData(shape, lengths: nil, transposed: transposed, gates: gates, c: c, outputGradient: outputGradient,
+                                     gatesGradient: gatesGradient, dh: dh, dc: dc, inputGradient: inputGradient, share: share)
+        case .backwardWeights:
+            kernels.lstmBackwardWeights(shape, lengths: nil, x: x, h: h, gatesGradient: gatesGradient, weightGradient: weightGradient,
+                                        share: share)
+        }
+    }
+}
+
+/// Our LSTM: the unsafe-pointer calls of `Kernels`, their shares on the threads of a pool.
+final class LSTMEngine {
+    let data: LSTMData
+    private let blocks = Blocks()
+    private let pool: Pool
+    fileprivate let calls: UnsafeMutablePointer<LSTMCalls>
+
+    enum Purpose { case step, sequence, training }
+
+    init(_ data: LSTMData, kernels: Kernels, threads: Int, purpose: Purpose) {
+        let (shape, tape, training) = (data.shape, purpose != .step, purpose == .training)
+        self.data = data
+        pool = Pool(threadCount: threads) { context, phase, share, count in
+            context.assumingMemoryBound(to: LSTMCalls.self).pointee.work(phase, Share(index: share, count: count))
+        }
+        calls = .allocate(capacity: 1)
+        calls.initialize(to: LSTMCalls(
+            kernels: kernels, shape: shape, weights: blocks(data.kernelOrder), x: blocks(data.x),
+            gates: blocks(tape ? shape.gatesCount : 0), c: blocks(tape ? shape.statesCount : shape.stateCount),
+            h: blocks(tape ? shape.statesCount : shape.stateCount), hNext: blocks(tape ? 0 : shape.stateCount),
+            outputGradient: blocks(training ? padded(data.outputGradient, units: shape.hiddenSize) : []),
+            transposed: blocks(training ? shape.transposedCount : 0), gatesGradient: blocks(training ? shape.gatesCount : 0),
+            dh: blocks(training ? shape.stateCount : 0), dc: blocks(training ? shape.stateCount : 0),
+            inputGradient: blocks(training ? shape.inputGradientCount : 0), weightGradient: blocks(training ? shape.weightCount : 0)))
+    }
+
+    deinit {
+        pool.close()
+        calls.deallocate()
+    }
+
+    fileprivate func run(_ phase: LSTMCalls.Phase) {
+        if pool.threadCount == 1 { calls.pointee.work(phase.rawValue, .all) } else { pool.run(calls, phase: phase.rawValue) }
+    }
+}
+
+/// Time steps of `batch` streams, one call each.
+struct LSTMStepWork: Work {
+    let engine: LSTMEngine
+
+    func run(calls: Int) {
+        for _ in 0..<calls {
+            engine.run(.step)
+            swap(&engine.calls.pointee.h, &engine.calls.pointee.hNext)
+        }
+    }
+
+    func results() -> [(name: String, values: [Float])] {
+        let (calls, shape) = (engine.calls.pointee, engine.data.shape)
+        return [("h", unpadded(calls.h, rows: shape.batch, units: shape.hiddenSize)),
+                ("c", unpadded(calls.c, rows: shape.batch, units: shape.hiddenSize))]
+    }
+}
+
+/// Whole sequences, forward.
+struct LSTMSequenceWork: Work {
+    let engine: LSTMEngine
+
+    func run(calls: Int) {
+        for _ in 0..<calls { engine.run(.forward) }
+    }
+
+    func results() -> [(name: String, values: [Float])] {
+        let (calls, shape) = (engine.calls.pointee, engine.data.shape)
+        let rows = shape.steps * shape.batch
+        return [("h", unpadded(calls.h + shape.stateCount, rows: rows, units: shape.hiddenSize)),
+                ("c", unpadded(calls.c + shape.stateCount, rows: rows, units: shape.hiddenSize))]
+    }
+}
+
+/// Whole sequences, forward and backward to the inputs, the initial state and the weights; no update. The transposed weights are made anew
+/// in each call, as after an update.
+struct LSTMTrainingWork: Work {
+    let engine: LSTMEngine
+
+    func run(calls: Int) {
+        let shape = engine.data.shape
+        for _ in 0..<calls {
+            engine.run(.forwardAndTranspose)
+            engine.calls.pointee.dh.update(repeating: 0, count: shape.stateCount)
+            engine.calls.pointee.dc.update(repeating: 0, count: shape.stateCount)
+            engine.run(.backwardData)
+            engine.run(.backwardWeights)
+        }
+    }
+
+    func results() -> [(name: String, values: [Float])] {
+        let (calls, shape) = (engine.calls.pointee, engine.data.shape)
+        let gradient = KernelOrder.lstm(Array(UnsafeBufferPointer(start: calls.weightGradient, count: shape.weightCount)),
+                                        inputSize: shape.inputSize, hiddenSize: shape.hiddenSize)
+        return LSTMSequenceWork(engine: engine).results() + [
+            ("dx", unpadded(calls.inputGradient, rows: shape.steps * shape.batch, units: shape.inputSize)),
+            ("dh", unpadded(calls.dh, rows: shape.batch, units: shape.hiddenSize)),
+            ("dc", unpadded(calls.dc, rows: shape.batch, units: shape.hiddenSize)),
+            ("dW", gradient.weightIH), ("dU", gradient.weightHH), ("db", gradient.bias)]
+    }
+}
