@@ -235,6 +235,11 @@ INLINE void product_add_bias(size_t groups, size_t panels, size_t rows, const fl
 
 /// Rows [first, end) of what `share` holds out of `count`.
 INLINE void share_of(recurrent_share share, size_t count, size_t *first, size_t *end) {
+    if (share.count == 1) {  // so that a step of a stream does not wait for a division
+        *first = 0;
+        *end = count;
+        return;
+    }
     *first = count * share.index / share.count;
     *end = count * (share.index + 1) / share.count;
 }
