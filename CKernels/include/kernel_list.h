@@ -59,6 +59,8 @@ KERNEL(product_backward_weights, (const recurrent_product_shape *_Nonnull shape,
 // One time step of B independent sequences, for inference.
 //   i, f, o = σ(W x + U h_prev + b)     g = tanh(W x + U h_prev + b)     c = f c + i g     h = o tanh(c)
 //   x [B][x_stride] in; h_prev [B][U] in; c [B][U] in, out; h [B][U] out. shape.steps is not used.
+//   Whichever of h_prev and h lies lower in memory decides in which direction the panels are walked: a stream that swaps
+//   the two walks to and fro, which is faster where the weights do not fit the nearest cache. No bit depends on it.
 //   Shares split the batch rows.
 KERNEL(lstm_step, (const recurrent_lstm_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
                    const float *_Nonnull h_prev, float *_Nonnull c, float *_Nonnull h, recurrent_share share))

@@ -26,7 +26,12 @@ typedef struct {
     float *h, *c;
     const size_t *lengths;
     size_t step;
+    int back;             ///< whether the panels are walked from the last to the first
 } lstm_rows;
+
+/// The panel, or group of panels, that is walked `index`-th out of `count`. Steps walk to and fro, one after the other, so that
+/// each begins with the weights that the one before it has left in the nearer cache.
+INLINE size_t lstm_walk(const lstm_rows *rows, size_t index, size_t count) { return rows->back ? count - 1 - index : index; }
 
 /// R rows × P panels from panel `panel`, with the hidden sums in S chains.
 INLINE void lstm_tile(const int R, const int P, const int S, const lstm_rows *rows, size_t panel, size_t row) {
@@ -77,17 +82,18 @@ INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
             row += count;
         }
     else if (end - first == 1)
-        for (size_t panel = 0; panel < panels;) {
-            const size_t count = tile_rows(panels - panel, LSTM_PANELS);
-            switch (count) {
+        for (size_t index = 0, groups = (panels + LSTM_PANELS - 1) / LSTM_PANELS; index < groups; ++index) {
+            size_t panel, panel_end;
+            share_of((recurrent_share){.index = lstm_walk(rows, index, groups), .count = groups}, panels, &panel, &panel_end);
+            switch (panel_end - panel) {
             case 1: lstm_tile(1, 1, 1, rows, panel, first); break;
             case 2: lstm_tile(1, 2, 1, rows, panel, first); break;
             default: lstm_tile(1, 3, 1, rows, panel, first); break;
             }
-            panel += count;
         }
     else
-        for (size_t panel = 0; panel < panels; ++panel)
+        for (size_t index = 0; index < panels; ++index) {
+            const size_t panel = lstm_walk(rows, index, panels);
             for (size_t row = first; row < end;) {
                 const size_t count = tile_rows(end - row, TILE_ROWS);
                 switch (count) {
@@ -100,13 +106,15 @@ INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
                 }
                 row += count;
             }
+        }
 }
 
 static void lstm_step(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,
                       float *h, recurrent_share share) NONBLOCKING {
     size_t first, end;
     share_of(share, shape->batch, &first, &end);
-    const lstm_rows rows = {.shape = shape, .w = w, .x = x, .h_prev = h_prev, .c_prev = c, .h = h, .c = c};
+    const lstm_rows rows = {.shape = shape, .w = w, .x = x, .h_prev = h_prev, .c_prev = c, .h = h, .c = c,
+                            .back = h < h_prev};  // a stream swaps its two buffers from step to step
     lstm_time_step(&rows, first, end);
 }
 
@@ -130,7 +138,7 @@ static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *length
     for (size_t t = 0; t < shape->steps; ++t) {
         const lstm_rows rows = {.shape = shape, .w = w, .ifgo = ifgo + t * 4 * state, .h_prev = h + t * state,
                                 .c_prev = c + t * state, .h = h + (t + 1) * state, .c = c + (t + 1) * state,
-                                .lengths = lengths, .step = t};
+                                .lengths = lengths, .step = t, .back = (int)(t & 1)};
         lstm_time_step(&rows, first, end);
     }
 }
