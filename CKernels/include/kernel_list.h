@@ -10,7 +10,7 @@
 // Elementary functions. x [count] in; y [count] out, may be x. A NaN stays one; errors are in units in the last place.
 
 // y[n] = e^x[n]
-//   Within 1.13 ULP; ∞ where it overflows, subnormal results and 0 where it underflows.
+//   Within 0.90 ULP; ∞ where it overflows, subnormal results and 0 where it underflows.
 KERNEL(vector_exp, (size_t count, const float *_Nonnull x, float *_Nonnull y))
 
 // y[n] = ln x[n]

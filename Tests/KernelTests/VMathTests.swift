@@ -18,7 +18,7 @@ enum VectorFunction: String, CaseIterable, Sendable {
     /// The largest error in units in the last place, as vmath.h and kernel_list.h state it.
     var bound: Double {
         switch self {
-        case .exp: 1.13
+        case .exp: 0.90
         case .log: 0.96
         case .tanh: 1.15
         case .sigmoid: 1.95
@@ -111,6 +111,7 @@ private struct Walk: Sendable {
     }
 
     private func check(chunks: Range<Int>) -> Findings {
+        let fastest = KernelTable.all[KernelTable.all.count - 1]
         var findings = Findings()
         var x = [Float](repeating: 0, count: Self.chunk), y = x, other = x
         for chunk in chunks {
@@ -118,16 +119,18 @@ private struct Walk: Sendable {
             let first = UInt64(chunk) * UInt64(Self.chunk - 1) * stride
             let count = min(Self.chunk, Int(((1 << 32) - min(first, 1 << 32) + stride - 1) / stride))
             for n in 0..<count { x[n] = Float(bitPattern: UInt32(first + UInt64(n) * stride)) }
-            function(KernelTable.all[0].kernels, count, x, &y)
+            function(fastest.kernels, count, x, &y)
             checkErrors(x, y, count, &findings)
             if function == .tanh || function == .sigmoid { checkMonotone(x, y, count, &findings) }
-            for isa in KernelTable.all.dropFirst() {
+            // The generic kernels emulate the fused multiply-add: a walk over all floats has them at every 16th chunk.
+            let slowest = stride > 1 || chunk % 16 == 0 ? 0 : 1
+            for isa in KernelTable.all.dropLast().dropFirst(slowest) {
                 function(isa.kernels, count, x, &other)
                 checkSameBits(x, y, other, count, &findings, isa.testDescription)
             }
             if function == .tanh {
                 for n in 0..<count { x[n] = -x[n]; y[n] = -y[n] }
-                function(KernelTable.all.last!.kernels, count, x, &other)
+                function(fastest.kernels, count, x, &other)
                 checkSameBits(x, y, other, count, &findings, "odd")
             }
         }
