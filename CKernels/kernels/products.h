@@ -15,8 +15,9 @@
 #define TILE_ROWS 6
 /// The most sums of any tile, on any instruction set.
 #define TILE_SUMS_MOST 24
-/// Terms per block of the backward product to the weights: 64 rows of a 64-float panel fit half of a 32 KiB L1 cache.
-#define WEIGHTS_BLOCK 64
+/// Terms per block of the backward product to the weights: the block of dy that a tile walks, 64 KiB, stays in the L2 cache, and a
+/// large dW is read and written once per block.
+#define WEIGHTS_BLOCK 256
 
 /// How many chains a recurrent sum over a row of `vectors` vectors is split into, so that 8 sums are in flight
 /// (a fused multiply-add takes 4 cycles, and two start in each).
@@ -144,27 +145,31 @@ INLINE void tile_rows_in_memory(const int V, size_t rows, size_t terms, tile_sca
     }
 }
 
-/// All of `vectors` vectors: a panel at a time where a panel has several (groups > 1), else up to four panels at a time,
-/// and up to eight where there is a single row.
+/// All of `vectors` vectors, block after block: as many at a time as the registers hold for full tiles, so that a block is
+/// still in cache for the next tile; all of a panel, or up to four panels, for fewer rows; up to eight panels for a single row.
 INLINE void product_sums(const int G, size_t rows, size_t vectors, size_t terms, tile_scalars x, tile_lanes w,
                          tile_sums start, tile_sums to) {
+    const int widest = G > 1 ? G : 4;
     for (size_t vector = 0; vector < vectors;) {
-        const size_t count = G > 1 ? (size_t)G : tile_rows(vectors - vector, rows == 1 ? 8 : 4);
+        const size_t most = rows >= TILE_ROWS ? (size_t)tile_vectors(TILE_ROWS, 1, widest) : rows == 1 && G == 1 ? 8 : (size_t)widest;
+        const size_t count = tile_rows(G > 1 ? (size_t)G : vectors - vector, most);
+        const size_t panel = vector / (size_t)G, group = vector % (size_t)G * LANES;
+        tile_lanes block = w;
+        block.from += panel * w.panel + group;
+        tile_sums from = start, into = to;
+        from.at = start.at ? start.at + panel * start.panel + group : start.at;
+        into.at += panel * to.panel + group;
         switch (count) {
-        case 1: tile_rows_in_memory(1, rows, terms, x, w, start, to); break;
-        case 2: tile_rows_in_memory(2, rows, terms, x, w, start, to); break;
-        case 3: tile_rows_in_memory(3, rows, terms, x, w, start, to); break;
-        case 4: tile_rows_in_memory(4, rows, terms, x, w, start, to); break;
-        case 5: tile_in_memory(1, 5, terms, x, w, start, to); break;
-        case 6: tile_in_memory(1, 6, terms, x, w, start, to); break;
-        case 7: tile_in_memory(1, 7, terms, x, w, start, to); break;
-        default: tile_in_memory(1, 8, terms, x, w, start, to); break;
+        case 1: tile_rows_in_memory(1, rows, terms, x, block, from, into); break;
+        case 2: tile_rows_in_memory(2, rows, terms, x, block, from, into); break;
+        case 3: tile_rows_in_memory(3, rows, terms, x, block, from, into); break;
+        case 4: tile_rows_in_memory(4, rows, terms, x, block, from, into); break;
+        case 5: tile_in_memory(1, 5, terms, x, block, from, into); break;
+        case 6: tile_in_memory(1, 6, terms, x, block, from, into); break;
+        case 7: tile_in_memory(1, 7, terms, x, block, from, into); break;
+        default: tile_in_memory(1, 8, terms, x, block, from, into); break;
         }
         vector += count;
-        const size_t panels = count / (size_t)G;
-        w.from += panels * w.panel;
-        start.at = start.at ? start.at + panels * start.panel : start.at;
-        to.at += panels * to.panel;
     }
 }
 
