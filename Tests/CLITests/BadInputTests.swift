@@ -1,0 +1,163 @@
+import Formats
+import Foundation
+import Recurrent
+import Testing
+
+/// A command line that must fail, with its exit code and what its message must name.
+struct BadInput: CustomStringConvertible, Sendable {
+    let arguments: [String]
+    let exitCode: Int
+    let names: [String]
+    var environment: [String: String] = [:]
+
+    var description: String { arguments.joined(separator: " ") }
+
+    init(_ line: String, _ exitCode: Int, _ names: String..., environment: [String: String] = [:]) {
+        arguments = line.split(separator: " ").map(String.init)
+        self.exitCode = exitCode
+        self.names = names
+        self.environment = environment
+    }
+}
+
+@Suite struct BadInputTests {
+    static let usage = [
+        BadInput("train --hidden 0", 64, "--hidden", "found 0"),
+        BadInput("train --hidden 100000000", 64, "--hidden", "found 100000000"),
+        BadInput("train --text text --hidden 16000000", 64, "memory", "GB"),
+        BadInput("train --text text --embedding 16000000 --hidden 16000000", 64, "memory", "GB"),
+        BadInput("train --steps -1", 64, "--steps", "found -1"),
+        BadInput("train --batch 0", 64, "--batch", "found 0"),
+        BadInput("train --batch 99999999999999999999", 64, "--batch", "99999999999999999999"),
+        BadInput("train --layers 1000000000", 64, "--layers"),
+        BadInput("train --epochs 0", 64, "--epochs"),
+        BadInput("train --patience 0", 64, "--patience"),
+        BadInput("train --dev-fraction 1.5", 64, "--dev-fraction", "found 1.5"),
+        BadInput("train --dev-fraction nan", 64, "--dev-fraction", "found nan"),
+        BadInput("train --dropout 1", 64, "--dropout", "found 1.0"),
+        BadInput("train --dropout 0.999999999999", 64, "--dropout"),
+        BadInput("train --learning-rate nan", 64, "--learning-rate", "found nan"),
+        BadInput("train --learning-rate -0.1", 64, "--learning-rate", "found -0.1"),
+        BadInput("train --learning-rate fast", 64, "--learning-rate", "fast"),
+        BadInput("train --clip 0", 64, "--clip"),
+        BadInput("train --optimizer newton", 64, "--optimizer", "rmsprop", "found newton"),
+        BadInput("train --threads 0", 64, "--threads"),
+        BadInput("train --threads 100000", 64, "--threads"),
+        BadInput("train --seed -1", 64, "--seed"),
+        BadInput("train --isa neon", 64, "--isa", "generic", "found neon"),
+        BadInput("train", 64, "RECURRENT_ISA", "generic", "found sse9", environment: ["RECURRENT_ISA": "sse9"]),
+        BadInput("train --steps", 64, "--steps"),
+        BadInput("train --what", 64, "--what"),
+        BadInput("fly", 64, "fly"),
+        BadInput("generate", 64, "model"),
+        BadInput("generate model --temperature -1", 64, "--temperature", "found -1"),
+        BadInput("generate model --temperature inf", 64, "--temperature", "found inf"),
+        BadInput("generate model --length -1", 64, "--length"),
+        BadInput("evaluate model", 64, "--text"),
+    ]
+
+    static let texts = [
+        BadInput("train --text missing", 66, "missing: No such file"),
+        BadInput("train --text folder", 66, "folder: Is a directory"),
+        BadInput("train --text text/text", 66, "text/text: Not a directory"),
+        BadInput("train --text empty", 65, "empty:", "an empty file"),
+        BadInput("train --text line", 65, "line:", "found 1 line"),
+        BadInput("train --text short", 65, "short:", "at least --batch 16 × --steps 64 tokens", "found 3"),
+        BadInput("train --text latin1", 65, "latin1:", "expected UTF-8", "byte 3"),
+        BadInput("train", 66, "not in the package", "--text"),
+        BadInput("evaluate model --text missing", 66, "missing: No such file"),
+        BadInput("evaluate model --text folder", 66, "folder: Is a directory"),
+        BadInput("evaluate model --text empty", 65, "empty:", "an empty file"),
+        BadInput("evaluate model --text latin1", 65, "latin1:", "byte 3"),
+    ]
+
+    static let models = ["generate", "evaluate --text text"].flatMap { command in [
+        BadInput("\(command) missing", 66, "missing: No such file"),
+        BadInput("\(command) folder", 66, "folder: Is a directory"),
+        BadInput("\(command) empty", 65, "empty: file cut short"),
+        BadInput("\(command) cut", 65, "cut: ", "bytes"),
+        BadInput("\(command) cut-header", 65, "cut-header: header reaches past the end"),
+        BadInput("\(command) lying", 65, "lying: header too long"),
+        BadInput("\(command) text", 65, "text: header"),
+        BadInput("\(command) no-vocabulary", 65, "no-vocabulary:", "recurrent.vocabulary, found none"),
+        BadInput("\(command) other-vocabulary", 65, "other-vocabulary:", "expected 3 tokens"),
+    ] }
+
+    static let outputs = [
+        BadInput("train --text text --out missing/model", 73, "missing/model: cannot be written", "No such file"),
+        BadInput("train --text text --out text/model", 73, "text/model: cannot be written"),
+        BadInput("train --text text --out folder", 73, "folder: cannot be written", "a folder"),
+        BadInput("train --text text --out /dev/full", 73, "/dev/full: cannot be written"),
+        BadInput("train --text text --out \u{1}\n/model", 73, "\\u{01}\\n/model: cannot be written"),
+    ]
+
+    private let folder: Folder
+
+    init() throws {
+        folder = try Folder()
+        try FileManager.default.createDirectory(atPath: folder.path + "/folder", withIntermediateDirectories: false)
+        try folder.write("text", sampleText)
+        try folder.write("empty", "")
+        try folder.write("line", "only one line, with no end")
+        try folder.write("short", "hi\nhi\n")
+        try folder.write("latin1", [0x61, 0x62, 0x63, 0xE9, 0x0A, 0x61, 0x0A])
+
+        let shape = ModelShape(input: .tokens(vocabulary: 4, dimension: 3), hiddenSizes: [5], outputSize: 4, loss: .crossEntropy)
+        func save(_ name: String, _ metadata: [String: String]) throws {
+            var model = Model(shape, seed: 1)
+            model.metadata = metadata
+            try model.save(to: folder.path + "/" + name)
+        }
+        try save("no-vocabulary", [:])
+        try save("other-vocabulary", ["recurrent.vocabulary": "a"])
+        try save("model", ["recurrent.vocabulary": "ab"])
+        try save("lying-batch", ["recurrent.vocabulary": "ab", "recurrent.batch": "-3"])
+        let model = try folder.read("model")
+        try folder.write("cut", model.dropLast(4))
+        try folder.write("cut-header", model.prefix(40))
+        try folder.write("lying", model.prefix(7) + [0x7F] + model.dropFirst(8))
+    }
+
+    private func check(_ input: BadInput) async throws {
+        let before = folder.names
+        let run = try await recurrent(input.arguments, in: folder, environment: input.environment)
+        #expect(run.exitCode == input.exitCode)
+        #expect(run.output.isEmpty)
+        #expect(run.error.hasPrefix("recurrent: ") && run.error.hasSuffix("\n") && run.error.count { $0 == "\n" } == 1, "\(run.error)")
+        for name in input.names { #expect(run.error.contains(name), "\(run.error)") }
+        #expect(folder.names == before, "nothing is left behind")
+    }
+
+    @Test(arguments: usage) func usageIsOneLine(input: BadInput) async throws { try await check(input) }
+    @Test(arguments: texts) func textIsOneLine(input: BadInput) async throws { try await check(input) }
+    @Test(arguments: models) func modelIsOneLine(input: BadInput) async throws { try await check(input) }
+    @Test(arguments: outputs) func outputIsOneLine(input: BadInput) async throws { try await check(input) }
+
+    @Test func metadataThatLiesIsRefused() async throws {
+        try await check(BadInput("evaluate lying-batch --text text", 65, "lying-batch: metadata recurrent.batch", "found -3"))
+    }
+
+    @Test(.enabled(if: getuid() != 0, "everything is readable to root")) func whatIsNotPermittedIsOneLine() async throws {
+        try FileManager.default.setAttributes([.posixPermissions: 0], ofItemAtPath: folder.path + "/text")
+        try await check(BadInput("train --text text", 66, "text: Permission denied"))
+        try FileManager.default.setAttributes([.posixPermissions: 0o400], ofItemAtPath: folder.path + "/model")
+        try await check(BadInput("train --text short --out model", 73, "model: cannot be written"))
+    }
+
+    @Test func aFullDiskIsOneLine() async throws {
+        let run = try await shell("\"$RECURRENT\" generate model >/dev/full", in: folder)
+        #expect(run.exitCode == 74)
+        #expect(run.error.hasPrefix("recurrent: standard output: ") && run.error.count { $0 == "\n" } == 1, "\(run.error)")
+    }
+
+    @Test func aModelThatWasThereSurvivesAFailure() async throws {
+        let model = try folder.read("model")
+        // The first step throws the weights so far that no loss is finite any more.
+        let run = try await recurrent(["train"] + smallModel + ["--optimizer", "sgd", "--learning-rate", "1e6", "--clip", "1e300", "--epochs", "2", "--out", "model"],
+                                      in: folder)
+        if run.exitCode != 0 {
+            #expect(run.exitCode == 70 && run.error.contains("--learning-rate"))
+            #expect(try folder.read("model") == model)
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import Recurrent
+import Testing
+
+@testable import RecurrentCLI
+
+@Suite struct PartsTests {
+    private func samples(_ logits: [Float], temperature: Double, count: Int) -> [Int] {
+        var sampler = Sampler(temperature: temperature, seed: 7)
+        var counts = Array(repeating: 0, count: logits.count)
+        for _ in 0..<count { counts[Int(sampler.sample(logits.span))] += 1 }
+        return counts
+    }
+
+    @Test func samplesFollowTheSoftmaxWithoutTheUnknownToken() {
+        // e^0 : e^1 : e^2 = 0.0900 : 0.2447 : 0.6652; the unknown token's logit counts for nothing.
+        let counts = samples([50, 0, 1, 2], temperature: 1, count: 20_000)
+        for (count, expected) in zip(counts, [0, 1801, 4894, 13305]) {
+            // Four standard deviations.
+            #expect(abs(Double(count - expected)) <= 4 * Double(expected).squareRoot())
+        }
+        #expect(samples([50, 0, 1, 2], temperature: 0, count: 10) == [0, 0, 0, 10])
+        #expect(samples([50, 0, 1, 2], temperature: 1e-300, count: 10) == [0, 0, 0, 10])
+        #expect(samples([0, 1e4, -1e4, .infinity], temperature: 1, count: 10)[0] == 0)
+        #expect(samples([0, .nan, .nan, .nan], temperature: 1, count: 10)[0] == 0)
+    }
+
+    @Test func numbersAreGrouped() {
+        #expect([0, 999, 1000, 12_345, 1_234_567, -1000].map(\.grouped) == ["0", "999", "1,000", "12,345", "1,234,567", "-1,000"])
+        #expect([0, 59.9, 61, 3600, .infinity].map(timeText) == ["0:00", "0:59", "1:01", "1:00:00", "99:59:59"])
+    }
+
+    @Test func wordsAreQuotedForTheShell() {
+        #expect(["a/b-c.1", "", "two words", "it's", "$x", "人"].map(quotedForShell)
+            == ["a/b-c.1", "''", "'two words'", "'it'\\''s'", "'$x'", "'人'"])
+    }
+
+    @Test func messagesStayOnOneLine() {
+        #expect("a\nb\u{1B}[2J\u{2028}é".onOneLine == "a\\nb\\u{1B}[2J\\u{2028}é")
+    }
+
+    @Test func theOptionWinsOverTheEnvironment() throws {
+        func isa(_ option: String?, _ variable: String?) throws -> ISA {
+            var options = KernelOptions()
+            options.isa = option
+            return try options.kernels(environment: variable.map { [KernelOptions.variable: $0] } ?? [:]).isa
+        }
+        #expect(try isa(nil, nil) == .best)
+        #expect(try isa(nil, "") == .best)
+        #expect(try isa(nil, "generic") == .generic)
+        #expect(try isa("generic", "neon") == .generic)
+        #expect(throws: Failure.self) { try isa(nil, "neon") }
+        #expect(throws: Failure.self) { try isa("", nil) }
+        for isa in ISA.allCases where !isa.isAvailable {
+            #expect(throws: Failure.self) { try KernelOptions.parse(["--isa", isa.rawValue]).kernels() }
+        }
+    }
+
+    @Test func modelsThatDoNotFitInMemoryAreRefused() {
+        func shape(hidden: Int) -> ModelShape {
+            ModelShape(input: .tokens(vocabulary: 100, dimension: 8), hiddenSizes: [hidden, hidden], outputSize: 100, loss: .crossEntropy)
+        }
+        let largest = ModelShape.largestDimension
+        #expect(throws: Never.self) { try checkMemory(shape(hidden: 64), batch: 4, steps: 8, momentCount: 2, available: 1 << 22) }
+        #expect(throws: Failure.self) { try checkMemory(shape(hidden: 64), batch: 4, steps: 8, momentCount: 2, available: 1 << 20) }
+        #expect(throws: Failure.self) { try checkMemory(shape(hidden: 8), batch: largest, steps: largest, momentCount: 2, available: 1 << 40) }
+        #expect(throws: Failure.self) { try checkMemory(shape(hidden: largest), batch: 1, steps: 1, momentCount: 2, available: 1 << 40) }
+    }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import Recurrent
+import Testing
+
+/// What `train --json` and `evaluate --json` print, as far as it is needed here.
+private struct Report: Decodable {
+    let dev_perplexity: Double, train_perplexity: Double, epochs: Int, best_epoch: Int
+    let tokens_per_second: Double, parameters: Int, isa: String, seconds: Double, threads: Int
+}
+
+private struct Measure: Decodable {
+    let perplexity: Double, tokens: Int, unknown_tokens: Int
+}
+
+private func decode<Value: Decodable>(_ text: String) throws -> Value {
+    #expect(text.split(separator: "\n").count == 1, "one object and nothing else")
+    return try JSONDecoder().decode(Value.self, from: Data(text.utf8))
+}
+
+@Suite struct TrainTests {
+    private let folder: Folder
+
+    init() throws {
+        folder = try Folder()
+        try folder.write("text", sampleText)
+    }
+
+    @Test func perplexityFallsAndTheLastLineContinuesAPrompt() async throws {
+        let run = try await recurrent(["train"] + smallModel + ["--epochs", "3", "--learning-rate", "0.02"], in: folder)
+        #expect(run.exitCode == 0 && run.error.isEmpty)
+        let perplexities = run.output.split(separator: "\n").filter { $0.hasPrefix("epoch") }.compactMap { line in
+            line.firstMatch(of: /development perplexity ([0-9.]+)/).flatMap { Double($0.1) }
+        }
+        #expect(perplexities.count == 3)
+        #expect(perplexities == perplexities.sorted(by: >) && perplexities[2] < 12)
+        #expect(folder.names == ["model.safetensors", "text"])
+
+        let continued = try await shell(run.lastLine, in: folder)
+        #expect(continued.exitCode == 0 && continued.error.isEmpty)
+        #expect(continued.output.hasPrefix("the ") && continued.output.unicodeScalars.count >= 400)
+    }
+
+    @Test func evaluateAgreesWithTheDevelopmentPerplexity() async throws {
+        let report: Report = try await decode(recurrent(["train"] + smallModel + ["--epochs", "2", "--json"], in: folder).output)
+        #expect(report.epochs == 2 && report.best_epoch == 2 && report.threads == 1)
+        #expect(report.train_perplexity > 1 && report.tokens_per_second > 0 && report.seconds > 0 && report.isa == "\(ISA.best)")
+
+        let lines = sampleText.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+        try folder.write("development", lines.suffix(12).joined(separator: "\n"))
+        let measure: Measure = try await decode(
+            recurrent(["evaluate", "model.safetensors", "--text", "development", "--json", "--threads", "2"], in: folder).output)
+        #expect(measure.perplexity == report.dev_perplexity)
+        #expect(measure.tokens == lines.suffix(12).reduce(0) { $0 + $1.unicodeScalars.count + 1 })
+        #expect(measure.unknown_tokens == 0)
+
+        let model = try Model(contentsOf: folder.path + "/model.safetensors")
+        #expect(model.parameterCount == report.parameters)
+
+        try folder.write("strange", "the ☃ sat\n")
+        let strange: Measure = try await decode(recurrent(["evaluate", "model.safetensors", "--text", "strange", "--json"], in: folder).output)
+        #expect(strange.unknown_tokens == 1)
+        let plain = try await recurrent(["evaluate", "model.safetensors", "--text", "strange"], in: folder)
+        #expect(plain.output == "perplexity \(String(format: "%.2f", strange.perplexity)) over 10 tokens, 1 of them unknown\n")
+    }
+
+    @Test func aSeedGivesTheSameModelOnEveryInstructionSetAndNumberOfThreads() async throws {
+        func train(_ name: String, _ options: [String], environment: [String: String] = [:]) async throws -> [UInt8] {
+            let run = try await recurrent(["train"] + smallModel + ["--epochs", "1", "--layers", "2", "--dropout", "0.3", "--quiet", "--out", name] + options,
+                                          in: folder, environment: environment)
+            #expect(run.exitCode == 0 && run.error.isEmpty)
+            #expect(run.output.split(separator: "\n").count == 3, "--quiet shows no epochs")
+            return try folder.read(name)
+        }
+        let expected = try await train("a", ["--seed", "5"])
+        #expect(try await train("b", ["--seed", "5", "--threads", "3"]) == expected)
+        for isa in ISA.available {
+            #expect(try await train("c", ["--seed", "5", "--isa", isa.rawValue]) == expected)
+        }
+        #expect(try await train("d", ["--seed", "5"], environment: ["RECURRENT_ISA": "generic"]) == expected)
+        #expect(try await train("e", ["--seed", "6"]) != expected)
+    }
+
+    @Test func theBestModelIsKeptAndTrainingEndsEarly() async throws {
+        // So large a learning rate soon makes the model worse than it was.
+        let options = ["--epochs", "50", "--patience", "2", "--optimizer", "rmsprop", "--learning-rate", "0.4", "--json"]
+        let report: Report = try await decode(recurrent(["train"] + smallModel + options, in: folder).output)
+        #expect(report.epochs < 50 && report.epochs == report.best_epoch + 2)
+        let lines = sampleText.split(separator: "\n").suffix(12)
+        try folder.write("development", lines.joined(separator: "\n"))
+        let measure: Measure = try await decode(recurrent(["evaluate", "model.safetensors", "--text", "development", "--json"], in: folder).output)
+        #expect(measure.perplexity == report.dev_perplexity)
+    }
+
+    @Test func generateIsTheSameForASeed() async throws {
+        _ = try await recurrent(["train"] + smallModel + ["--epochs", "1"], in: folder)
+        func generate(_ options: String...) async throws -> String {
+            let run = try await recurrent(["generate", "model.safetensors"] + options, in: folder)
+            #expect(run.exitCode == 0 && run.error.isEmpty && run.output.hasSuffix("\n"))
+            return run.output
+        }
+        let text = try await generate("--seed", "3", "--length", "50", "--temperature", "1")
+        #expect(try await generate("--seed", "3", "--length", "50", "--temperature", "1") == text)
+        #expect(try await generate("--seed", "4", "--length", "50", "--temperature", "1") != text)
+        #expect((50...51).contains(text.unicodeScalars.count))
+        #expect(try await generate("--seed", "3", "--temperature", "0") == generate("--seed", "4", "--temperature", "0"))
+        #expect(try await generate("--prompt", "-the ☃", "--length", "0") == "-the ☃\n")
+    }
+
+    @Test func aReaderThatGoesAwayEndsGenerateQuietly() async throws {
+        _ = try await recurrent(["train"] + smallModel + ["--epochs", "1"], in: folder)
+        let run = try await shell("\"$RECURRENT\" generate model.safetensors --length 100000000 | head -c 5", in: folder)
+        #expect(run.exitCode == 0 && run.error.isEmpty && run.output.utf8.count == 5)
+    }
+
+    @Test func anInterruptedTrainingLeavesItsBestModel() async throws {
+        let line = """
+            "$RECURRENT" train \(smallModel.joined(separator: " ")) --epochs 1000000 --patience 1000000 >/dev/null & tool=$!
+            while [ ! -e model.safetensors ]; do sleep 0.02; done; kill -TERM $tool; wait $tool
+            """
+        let run = try await shell(line, in: folder)
+        #expect(run.exitCode == 128 + 15)
+        #expect(run.error == "recurrent: interrupted; the best model so far is in model.safetensors\n")
+        #expect(folder.names == ["model.safetensors", "text"])
+        _ = try Model(contentsOf: folder.path + "/model.safetensors")
+    }
+}
