@@ -13,7 +13,7 @@ enum PackageText {
         while true {
             if landmarks.allSatisfy({ FileManager.default.fileExists(atPath: url.appending(path: $0).path) }) { return url.path }
             guard url.path != "/" else {
-                throw Failure(.noInput, "\(folder): not in the package; expected --text, or a folder above with \(landmarks.joined(separator: ", ")), found neither")
+                throw Failure(.noInput, "\(folder): not in the package; expected --text, or a folder above with \(landmarks.joined(separator: ", ")), found none")
             }
             url = url.deletingLastPathComponent().standardizedFileURL
         }

@@ -17,7 +17,8 @@ func readText(_ path: String) throws(Failure) -> [Unicode.Scalar] {
     do {
         _ = try UTF8Span(validating: bytes.span)
     } catch {
-        throw Failure(.data, "\(path): not text; expected UTF-8, found \(error.kind) at byte \(error.byteOffsets.lowerBound)")
+        let offset = error.byteOffsets.lowerBound
+        throw Failure(.data, "\(path): not text; expected UTF-8, found 0x\(String(bytes[offset], radix: 16)) at byte offset \(offset)")
     }
     guard !bytes.isEmpty else { throw Failure(.data, "\(path): no text; expected at least one line, found an empty file") }
     return Array(String(decoding: bytes, as: UTF8.self).unicodeScalars)

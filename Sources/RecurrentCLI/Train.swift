@@ -34,7 +34,7 @@ struct Train: ParsableCommand {
     @Option(help: ArgumentHelp("One of \(Optimizer.names.joined(separator: ", ")).", valueName: "name"))
     var optimizer = "adam"
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Learning rate. (default: the optimizer's own)", valueName: "number"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Learning rate. (default: 0.002 for Adam and its kin, else the optimizer's own)", valueName: "number"))
     var learningRate: Double?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("The largest norm of a gradient.", valueName: "number"))
@@ -47,7 +47,7 @@ struct Train: ParsableCommand {
     var devFraction = 0.2
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Epochs without improvement after which the training ends.", valueName: "number"))
-    var patience = 3
+    var patience = 2
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the initial weights and of dropout.", valueName: "number"))
     var seed: UInt64 = 1
@@ -68,9 +68,7 @@ struct Train: ParsableCommand {
         let start = ContinuousClock.now
         try checkOptions()
         let threads = try threadOptions.count(), kernels = try kernelOptions.kernels()
-        guard let rule = Optimizer.named(optimizer, learningRate: learningRate) else {
-            throw Failure(.usage, "--optimizer: unknown; expected \(Optimizer.names.joined(separator: ", ")), found \(optimizer)")
-        }
+        let rule = try rule()
         try checkWritable(out)
 
         let text = try trainingText()
@@ -121,17 +119,33 @@ struct Train: ParsableCommand {
         try check("--steps", steps, size)
         try check("--epochs", epochs, 1...Int.max)
         try check("--patience", patience, 1...Int.max)
-        if let learningRate { try check("--learning-rate", learningRate, Double.leastNormalMagnitude...Self.largestLearningRate) }
-        try check("--clip", clip, Double.leastNormalMagnitude...Double.greatestFiniteMagnitude)
-        guard Float(dropout) >= 0, Float(dropout) < 1 else { throw Failure(.usage, "--dropout: out of range; expected 0 up to 1, without 1, found \(dropout)") }
-        guard devFraction > 0, devFraction < 1 else {
-            throw Failure(.usage, "--dev-fraction: out of range; expected a number between 0 and 1, found \(devFraction)")
+        if let learningRate { try checkPositive("--learning-rate", learningRate) }
+        try checkPositive("--clip", clip)
+        guard Float(dropout) >= 0, Float(dropout) < 1 else {
+            throw Failure(.usage, "--dropout: out of range; expected at least 0 and below 1, found \(dropout)")
         }
+        guard devFraction > 0, devFraction < 1 else {
+            throw Failure(.usage, "--dev-fraction: out of range; expected above 0 and below 1, found \(devFraction)")
+        }
+    }
+
+    private func checkPositive(_ option: String, _ value: Double) throws(Failure) {
+        guard value > 0, value.isFinite else { throw Failure(.usage, "\(option): out of range; expected above 0, found \(value)") }
     }
 
     /// Four tensors a layer: far below what a model file may hold.
     private static let largestLayerCount = 256
-    private static let largestLearningRate = 1e6
+    /// On text, Adam at twice its usual rate finds as good a model in half the epochs.
+    private static let adamLearningRate = 0.002
+
+    private func rule() throws(Failure) -> Optimizer {
+        guard var rule = Optimizer.named(optimizer) else {
+            throw Failure(.usage, "--optimizer: unknown; expected \(Optimizer.names.joined(separator: ", ")), found \(optimizer)")
+        }
+        if case .adam = rule { rule.learningRate = Self.adamLearningRate }
+        if let learningRate { rule.learningRate = learningRate }
+        return rule
+    }
 
     private func trainingText() throws(Failure) -> TrainingText {
         if let text { return try TrainingText(readText(text), name: text, devFraction: devFraction, batch: batch, steps: steps) }
