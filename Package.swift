@@ -51,7 +51,12 @@ let package = Package(
                 .target(name: "COpenBLAS", condition: .when(traits: ["OpenBLAS"])),
             ]
         ),
-        .testTarget(name: "RecurrentTests", dependencies: ["Recurrent", "Formats", "Reference", "TestSupport"]),
+        .target(name: "CMallocCounter", path: "Tests/CMallocCounter"),
+        .executableTarget(name: "AllocationDriver", dependencies: ["Recurrent"], path: "Tests/AllocationDriver"),
+        .testTarget(
+            name: "RecurrentTests",
+            dependencies: ["Recurrent", "Formats", "Reference", "TestSupport", "AllocationDriver", "CMallocCounter"]
+        ),
         .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
         .testTarget(
             name: "CLITests",

@@ -18,6 +18,9 @@ let package = Package(
         .executableTarget(
             name: "FuzzSafetensors", dependencies: ["FuzzDriver", .product(name: "Recurrent", package: "Recurrent")],
             path: "FuzzSafetensors", swiftSettings: [.unsafeFlags(["-parse-as-library"])]),
+        .executableTarget(
+            name: "FuzzShapes", dependencies: ["FuzzDriver", .product(name: "Recurrent", package: "Recurrent")],
+            path: "FuzzShapes", swiftSettings: [.unsafeFlags(["-parse-as-library"])]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -71,6 +71,7 @@ INLINE void lstm_tile(const int R, const int P, const int S, const lstm_rows *ro
 /// Rows [first, end) of one time step.
 INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
     const size_t panels = recurrent_panels(rows->shape->hidden);
+    if (panels == 0) return;
     if (product_chains(4 * panels) > 1)  // one panel
         for (size_t row = first; row < end;) {
             const size_t count = tile_rows(end - row, TILE_ROWS / 2);

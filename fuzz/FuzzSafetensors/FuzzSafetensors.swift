@@ -20,7 +20,7 @@ public import FuzzDriver
 private func checkFile(_ bytes: [UInt8]) {
     do {
         let file = try Safetensors(bytes)
-        if let shape = try? ModelShape(file) { checkModel(file, shape) }
+        if let shape = try? StateDictShape(file) { checkModel(file, shape) }
         checkTensors(file)
     } catch {
         precondition(!error.description.utf8.contains { $0 < UInt8(ascii: " ") }, "an error of more than one line")
@@ -28,13 +28,13 @@ private func checkFile(_ bytes: [UInt8]) {
 }
 
 /// A model whose shape was found loads, unless its elements are no floats, and comes back from its own tensors.
-private func checkModel(_ file: Safetensors, _ shape: ModelShape) {
+private func checkModel(_ file: Safetensors, _ shape: StateDictShape) {
     do {
-        let parameters = try ModelParameters(file, shape: shape)
+        let parameters = try StateDictParameters(file, shape: shape)
         let written = try Safetensors(Safetensors.encode(parameters.tensors(shape: shape)))
-        let found = try ModelShape(written)
+        let found = try StateDictShape(written)
         precondition(found == shape, "\(found), not \(shape)")
-        _ = try ModelParameters(written, shape: shape)
+        _ = try StateDictParameters(written, shape: shape)
     } catch {
         precondition(error.problem == .notFloats, error.description)
     }

@@ -1,0 +1,47 @@
+public import Recurrent
+
+/// The names of everything that must not allocate once it is set up: a cell's step, a model's step, and training with each optimizer.
+public let workloads = ["cell", "model"] + Optimizer.names
+
+/// Sets up a workload, and lends one step of it.
+///
+/// - Parameter threads: of the trainer.
+/// - Returns: what `body` returns, or nil for a name that is none of `workloads`.
+public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels, _ body: (_ step: () -> Void) throws -> Result) rethrows -> Result? {
+    switch workload {
+    case "cell":
+        var cell = LSTMCell(inputSize: 3, hiddenSize: 5, kernels: kernels)
+        let x: [Float] = [0.5, -0.25, 1]
+        var h = [Float](repeating: 0, count: 5)
+        return try body {
+            var span = h.mutableSpan
+            cell.step(x.span, into: &span)
+        }
+    case "model":
+        let model = tinyModel()
+        var state = ModelState(model)
+        return try body { model.step(token: 1, state: &state, kernels: kernels) }
+    default:
+        guard let optimizer = Optimizer.named(workload) else { return nil }
+        var trainer = Trainer(tinyModel(), optimizer: optimizer, batch: 2, steps: 3, clip: GradientClip(norm: 1, value: 0.5), dropout: 0.25,
+                              threads: threads, kernels: kernels)
+        let tokens: [Int32] = [0, 1, 2, 3, 4, 0], targets: [Int32] = [1, 2, 3, 4, 0, -1], lengths = [3, 2]
+        return try body {
+            trainer.resetState()
+            _ = trainer.step(tokens: tokens.span, targets: targets.span)
+            tokens.withUnsafeBufferPointer { tokens in
+                targets.withUnsafeBufferPointer { targets in
+                    lengths.withUnsafeBufferPointer { lengths in
+                        _ = trainer.step(tokens: tokens.baseAddress!, targets: targets.baseAddress!, lengths: lengths.baseAddress!)
+                    }
+                }
+            }
+            trainer.learningRate *= 0.99
+            _ = trainer.evaluate(tokens: tokens.span, targets: targets.span)
+        }
+    }
+}
+
+private func tinyModel() -> Model {
+    Model(ModelShape(input: .tokens(vocabulary: 5, dimension: 3), hiddenSizes: [5, 3], outputSize: 5, loss: .crossEntropy), seed: 1)
+}

@@ -1,0 +1,41 @@
+import AllocationDriver
+import CMallocCounter
+import Recurrent
+import Testing
+
+/// What `body` allocates on the calling thread. Other threads are counted by Tests/run, with valgrind.
+private func allocations(_ body: () -> Void) -> Int {
+    let before = malloc_counter_count()
+    body()
+    return Int(malloc_counter_count() - before)
+}
+
+/// Unoptimized Swift allocates where optimized Swift need not.
+private let isOptimized: Bool = {
+    #if DEBUG
+    false
+    #else
+    true
+    #endif
+}()
+
+@Suite(.enabled(if: malloc_counter_works())) struct AllocationTests {
+    @Test(.enabled(if: isOptimized), arguments: workloads) func aThousandStepsAllocateNothing(workload: String) throws {
+        for isa in ISA.available {
+            let count = withStep(of: workload, threads: 1, kernels: try Kernels(isa: isa)) { step in
+                allocations { for _ in 0..<1000 { step() } }
+            }
+            #expect(count == 0, "\(isa)")
+        }
+    }
+
+    @Test func anAllocationIsCounted() {
+        var numbers: [Int] = []
+        let none = allocations {}
+        let some = allocations { numbers = [Int](repeating: 1, count: 1000) }
+        let aligned = allocations { UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64).deallocate() }
+        #expect(none == 0)
+        #expect(some == 1, "an array of \(numbers.count)")
+        #expect(aligned == 1)
+    }
+}

@@ -1,0 +1,195 @@
+import CKernels
+
+extension Trial {
+    /// What an input chooses from; together they call every kernel of kernel_list.h.
+    static let scenarios: [@Sendable (Trial) -> Void] = [
+        { $0.products() }, { $0.lstm() }, { $0.lstmSteps() }, { $0.losses() }, { $0.embedding() }, { $0.dropout() }, { $0.norms() },
+        { $0.sgd() }, { $0.adagrad() }, { $0.rmsprop() }, { $0.adadelta() }, { $0.adam() },
+        { $0.functions() },
+    ]
+
+    // MARK: Products and cells
+
+    private func products() {
+        let (rows, inputs, outputs) = (bytes.size(), bytes.size(), bytes.size()), groups = [1, 3, 4][bytes.choice(3)]
+        let stride = inputs + bytes.choice(4)
+        var shape = recurrent_product_shape(rows: rows, inputs: inputs, outputs: outputs, groups: groups, x_stride: stride)
+        let x = data("x", rows: rows, used: inputs, stride: stride, behind: .nan)
+        let w = matrix("w", columns: inputs, outputs, groups: groups), dw = matrix("dw", columns: inputs, outputs, groups: groups)
+        let dy = gates("dy", rows: rows, outputs, groups: groups)
+        let y = result("y", rows * recurrent_padded(outputs) * groups), dx = result("dx", rows * recurrent_padded(inputs))
+        let transposed = result("transposed", recurrent_product_transposed_floats(shape))
+        shares { kernels.product_forward(&shape, x, w, y, $0) }
+        shares { kernels.product_transpose(&shape, w, transposed, $0) }
+        shares { kernels.product_backward_input(&shape, dy, transposed, dx, $0) }
+        shares { kernels.product_backward_weights(&shape, x, dy, dw, $0) }
+    }
+
+    private func lstmShape() -> recurrent_lstm_shape {
+        let input = bytes.size()
+        return recurrent_lstm_shape(input: input, hidden: bytes.size(), batch: bytes.size(9), steps: bytes.size(5), x_stride: input + bytes.choice(4))
+    }
+
+    private func lstmInput(_ shape: recurrent_lstm_shape) -> UnsafeMutablePointer<Float> {
+        data("x", rows: shape.steps * shape.batch, used: shape.input, stride: shape.x_stride, behind: .nan)
+    }
+
+    private func lstm() {
+        var shape = lstmShape()
+        let lengths = bytes.flag() ? (0..<shape.batch).map { _ in bytes.choice(shape.steps + 2) } : nil
+        let (withDy, withDx) = (bytes.flag(), bytes.flag())
+        let columns = shape.input + shape.hidden, rows = shape.steps * shape.batch, state = recurrent_lstm_state_floats(shape)
+        let x = lstmInput(shape), w = matrix("w", columns: columns, shape.hidden, groups: 4)
+        let dw = matrix("dw", columns: columns, shape.hidden, groups: 4), dy = units("dy", rows: rows, shape.hidden)
+        let dh = units("dh", rows: shape.batch, shape.hidden), dc = units("dc", rows: shape.batch, shape.hidden)
+        let c0 = units("c0", rows: shape.batch, shape.hidden), h0 = units("h0", rows: shape.batch, shape.hidden)
+        let c = buffer("c", recurrent_lstm_states_floats(shape)) { $0 < state ? c0[$0] : .nan }
+        let h = buffer("h", recurrent_lstm_states_floats(shape)) { $0 < state ? h0[$0] : .nan }
+        let ifgo = result("ifgo", recurrent_lstm_gates_floats(shape)), difgo = result("difgo", recurrent_lstm_gates_floats(shape))
+        let transposed = result("transposed", recurrent_lstm_transposed_floats(shape)), dx = result("dx", recurrent_lstm_dx_floats(shape))
+        shares { kernels.lstm_forward(&shape, lengths, x, w, ifgo, c, h, $0) }
+        shares { kernels.lstm_transpose(&shape, w, transposed, $0) }
+        shares { kernels.lstm_backward_data(&shape, lengths, transposed, ifgo, c, withDy ? dy : nil, difgo, dh, dc, withDx ? dx : nil, $0) }
+        shares { kernels.lstm_backward_weights(&shape, lengths, x, h, difgo, dw, $0) }
+    }
+
+    /// Step by step, and the whole sequence: the same states.
+    private func lstmSteps() {
+        var shape = lstmShape()
+        let x = lstmInput(shape), w = matrix("w", columns: shape.input + shape.hidden, shape.hidden, groups: 4)
+        let state = recurrent_lstm_state_floats(shape)
+        let c0 = units("c0", rows: shape.batch, shape.hidden), h0 = units("h0", rows: shape.batch, shape.hidden)
+        let c = buffer("c", recurrent_lstm_states_floats(shape)) { $0 < state ? c0[$0] : .nan }
+        let h = buffer("h", recurrent_lstm_states_floats(shape)) { $0 < state ? h0[$0] : .nan }
+        let ifgo = result("ifgo", recurrent_lstm_gates_floats(shape))
+        shares { kernels.lstm_forward(&shape, nil, x, w, ifgo, c, h, $0) }
+        for step in 0..<shape.steps {
+            let now = buffer("h of a step", state) { _ in .nan }, before = h + step * state
+            shares { kernels.lstm_step(&shape, x + step * shape.batch * shape.x_stride, w, before, c0, now, $0) }
+            for index in 0..<state {
+                let (hOfSequence, cOfSequence) = (h[(step + 1) * state + index], c[(step + 1) * state + index])
+                guard sameBits(now[index], hOfSequence) && sameBits(c0[index], cOfSequence) else {
+                    fatalError("unit \(index) of step \(step): h \(now[index]), c \(c0[index]), in a sequence \(hOfSequence), \(cOfSequence)")
+                }
+            }
+        }
+    }
+
+    // MARK: Rows
+
+    private func losses() {
+        let rows = bytes.size(), count = bytes.size(), inPlace = bytes.flag(), withGradient = bytes.flag()
+        var shape = recurrent_rows_shape(rows: rows, units: count)
+        let live: [Int32]? = bytes.flag() ? indices(rows, end: 1) : nil
+        let targets = indices(rows, end: count), scale = bytes.float()
+        let stride = recurrent_padded(count), floats = rows * stride
+        let logits = data("logits", rows: rows, used: count, stride: stride, behind: .nan)
+        let y = data("y", rows: rows, used: count, stride: stride, behind: .nan), wanted = data("targets", rows: rows, used: count, stride: stride, behind: .nan)
+        let probabilities = inPlace ? buffer("probabilities", floats) { logits[$0] } : result("probabilities", floats)
+        let dlogits = inPlace ? buffer("dlogits", floats) { logits[$0] } : result("dlogits", floats)
+        let crossEntropy = result("cross-entropy", rows), squares = result("squares", rows), dy = result("dy", floats), sum = doubles("sum", 1)
+        shares { kernels.softmax(&shape, inPlace ? probabilities : logits, probabilities, $0) }
+        shares {
+            kernels.softmax_cross_entropy(&shape, inPlace ? dlogits : logits, targets, scale, crossEntropy, withGradient ? dlogits : nil, $0)
+        }
+        shares { kernels.mean_squared_error(&shape, y, wanted, live, scale, squares, withGradient ? dy : nil, $0) }
+        kernels.sum_losses(rows, crossEntropy, sum)
+    }
+
+    private func embedding() {
+        var shape = recurrent_embedding_shape(vocabulary: bytes.size(), dimension: bytes.size(), rows: bytes.size())
+        let indices = indices(shape.rows, end: shape.vocabulary)
+        let table = units("table", rows: shape.vocabulary, shape.dimension), dtable = units("dtable", rows: shape.vocabulary, shape.dimension)
+        let dy = units("dy", rows: shape.rows, shape.dimension), y = result("y", recurrent_embedding_rows_floats(shape))
+        shares { kernels.embedding_forward(&shape, table, indices, y, $0) }
+        shares { kernels.embedding_backward(&shape, indices, dy, dtable, $0) }
+    }
+
+    private func dropout() {
+        var shape = recurrent_rows_shape(rows: bytes.size(), units: bytes.size())
+        var mask = recurrent_dropout(seed: UInt64(bytes.byte()) << 56, counter: UInt64(bytes.byte()), probability: Float(bytes.byte()) / 256)
+        let x = units("x", rows: shape.rows, shape.units), y = result("y", recurrent_rows_floats(shape))
+        shares { kernels.dropout(&shape, &mask, x, y, $0) }
+        shares { kernels.dropout(&shape, &mask, x, x, $0) }
+    }
+
+    // MARK: Flat buffers
+
+    /// Some tens of floats, or some blocks of `sum_of_squares`.
+    private func flatCount() -> Int { bytes.flag() ? bytes.size(130) : Int(RECURRENT_SQUARES_BLOCK) + 100 * bytes.size() }
+
+    private func functions() {
+        let count = flatCount(), x = data("x", count)
+        for (name, function) in [("exp" as StaticString, kernels.vector_exp), ("log", kernels.vector_log), ("tanh", kernels.vector_tanh),
+                                 ("sigmoid", kernels.vector_sigmoid)] {
+            let y = result(name, count)
+            function(count, x, y)
+        }
+    }
+
+    private func norms() {
+        let count = flatCount(), value = bytes.float(), blocks = recurrent_squares_blocks(count)
+        let x = data("x", count), partial = doubles("partial", blocks), norm = doubles("norm", 1)
+        shares { kernels.sum_of_squares(count, x, partial, $0) }
+        kernels.global_norm(blocks, partial, norm)
+        shares { kernels.fill(count, value, x, $0) }
+    }
+
+    private func oneOf(_ values: Double...) -> Double { values[bytes.choice(values.count)] }
+
+    private func rule() -> recurrent_gradient_rule {
+        recurrent_gradient_rule(scale: oneOf(1, 0.25, 0, 3), clip_value: oneOf(.infinity, 0.5, 1e-3))
+    }
+
+    private func epsilonPlace() -> recurrent_epsilon_place {
+        [recurrent_epsilon_outside, recurrent_epsilon_inside, recurrent_epsilon_uncorrected][bytes.choice(3)]
+    }
+
+    private func momentum() -> recurrent_momentum { bytes.flag() ? recurrent_momentum_velocity : recurrent_momentum_buffer }
+
+    /// A mean of squares.
+    private func positive(_ name: StaticString, _ count: Int) -> UnsafeMutablePointer<Float> { buffer(name, count) { _ in bytes.float().magnitude } }
+
+    private func sgd() {
+        var hyper = recurrent_sgd(
+            gradient: rule(), learning_rate: oneOf(0.1, 1e-3), momentum: oneOf(0.9, 0), dampening: oneOf(0, 0.1), weight_decay: oneOf(0, 0.01),
+            convention: momentum(), nesterov: bytes.flag(), first_step: bytes.flag())
+        let count = flatCount(), parameters = data("parameters", count), gradient = data("gradient", count)
+        let velocity = bytes.flag() ? data("buffer", count) : nil
+        shares { kernels.sgd_update(count, &hyper, parameters, gradient, velocity, $0) }
+    }
+
+    private func adagrad() {
+        var hyper = recurrent_adagrad(
+            gradient: rule(), learning_rate: oneOf(0.1, 1e-3), epsilon: oneOf(1e-10, 1e-7), weight_decay: oneOf(0, 0.01), epsilon_place: epsilonPlace())
+        let count = flatCount(), parameters = data("parameters", count), gradient = data("gradient", count), sum = positive("sum", count)
+        shares { kernels.adagrad_update(count, &hyper, parameters, gradient, sum, $0) }
+    }
+
+    private func rmsprop() {
+        var hyper = recurrent_rmsprop(
+            gradient: rule(), learning_rate: oneOf(0.1, 1e-3), decay: oneOf(0.99, 0.9), epsilon: oneOf(1e-8, 1e-6), momentum: oneOf(0.9, 0),
+            weight_decay: oneOf(0, 0.01), epsilon_place: epsilonPlace(), convention: momentum())
+        let count = flatCount(), parameters = data("parameters", count), gradient = data("gradient", count), square = positive("square", count)
+        let mean = bytes.flag() ? data("mean", count) : nil, velocity = bytes.flag() ? data("buffer", count) : nil
+        shares { kernels.rmsprop_update(count, &hyper, parameters, gradient, square, mean, velocity, $0) }
+    }
+
+    private func adadelta() {
+        var hyper = recurrent_adadelta(
+            gradient: rule(), learning_rate: oneOf(1, 1e-3), decay: oneOf(0.9, 0.95), epsilon: oneOf(1e-6, 1e-3), weight_decay: oneOf(0, 0.01))
+        let count = flatCount(), parameters = data("parameters", count), gradient = data("gradient", count)
+        let square = positive("square", count), stepSquare = positive("step square", count)
+        shares { kernels.adadelta_update(count, &hyper, parameters, gradient, square, stepSquare, $0) }
+    }
+
+    private func adam() {
+        var hyper = recurrent_adam(
+            gradient: rule(), learning_rate: oneOf(0.1, 1e-3), beta1: oneOf(0.9, 0), beta2: oneOf(0.999, 0.9), bias_correction1: oneOf(0.1, 1),
+            bias_correction2: oneOf(0.001, 1), epsilon: oneOf(1e-8, 1e-3), weight_decay: oneOf(0, 0.01), decoupled: bytes.flag(),
+            epsilon_place: epsilonPlace())
+        let count = flatCount(), parameters = data("parameters", count), gradient = data("gradient", count)
+        let first = data("first", count), second = positive("second", count), largest = bytes.flag() ? positive("largest", count) : nil
+        shares { kernels.adam_update(count, &hyper, parameters, gradient, first, second, largest, $0) }
+    }
+}
