@@ -55,7 +55,7 @@ let package = Package(
         .executableTarget(name: "AllocationDriver", dependencies: ["Recurrent"], path: "Tests/AllocationDriver"),
         .testTarget(
             name: "RecurrentTests",
-            dependencies: ["Recurrent", "Formats", "Reference", "TestSupport", "AllocationDriver", "CMallocCounter"]
+            dependencies: ["CKernels", "Recurrent", "Formats", "Reference", "TestSupport", "AllocationDriver", "CMallocCounter"]
         ),
         .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
         .testTarget(

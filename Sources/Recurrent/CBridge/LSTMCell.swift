@@ -24,12 +24,14 @@ internal import Formats
         shape = LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch)
         self.kernels = kernels
         var layout = Layout()
-        let offsets = [shape.weightCount, shape.stateCount, shape.stateCount, shape.stateCount].map { layout.reserve($0) }
+        // The weights come last: behind them, at 4,608 bytes, the state of a layer of 16 units would share its address modulo 4,096 with
+        // the first rows of weights, and each step would wait for the stores of the one before it (79 ns instead of 60).
+        let offsets = [shape.stateCount, shape.stateCount, shape.stateCount, shape.weightCount].map { layout.reserve($0) }
         arena = Arena(layout)
-        unsafe weights = arena.base + offsets[0]
-        unsafe c = arena.base + offsets[1]
-        unsafe h = arena.base + offsets[2]
-        unsafe hNext = arena.base + offsets[3]
+        unsafe c = arena.base + offsets[0]
+        unsafe h = arena.base + offsets[1]
+        unsafe hNext = arena.base + offsets[2]
+        unsafe weights = arena.base + offsets[3]
     }
 
     /// Takes weights in PyTorch's layout: rows of gates i f g o.

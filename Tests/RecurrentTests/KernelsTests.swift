@@ -1,0 +1,42 @@
+import CKernels
+import Formats
+import Recurrent
+import enum TestSupport.Comparer
+import enum TestSupport.TestSizes
+import Testing
+
+/// The unsafe-pointer face: that each call reaches the kernel that it names, and that both sides agree about sizes.
+@Suite struct KernelsTests {
+    @Test func elementaryFunctionsReachTheirKernels() throws {
+        let x: [Float] = [0.5, 1, 2]
+        func apply(_ function: (Int, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void) -> [Float] {
+            var y = [Float](repeating: 0, count: 3)
+            function(3, x, &y)
+            return y
+        }
+        try Comparer.check("exp", apply(Kernels.best.exp), [1.6487212707001282, 2.718281828459045, 7.38905609893065], absolute: 0, relative: 2e-7)
+        try Comparer.check("log", apply(Kernels.best.log), [-0.6931471805599453, 0, 0.6931471805599453], absolute: 0, relative: 2e-7)
+        try Comparer.check("tanh", apply(Kernels.best.tanh), [0.46211715726000973, 0.7615941559557649, 0.9640275800758169], absolute: 0, relative: 2e-7)
+        try Comparer.check("sigmoid", apply(Kernels.best.sigmoid), [0.6224593312018546, 0.7310585786300049, 0.8807970779778823], absolute: 0, relative: 3e-7)
+    }
+
+    /// `Formats` knows the width of a panel without seeing C.
+    @Test func formatsHasThePanelOfTheKernels() {
+        #expect(Formats.KernelOrder.panel == Int(RECURRENT_PANEL))
+        for units in TestSizes.few + [TestSizes.large] {
+            #expect(Formats.KernelOrder.padded(units) == recurrent_padded(units))
+            let shape = LSTMShape(inputSize: 3, hiddenSize: units)
+            let ordered = Formats.KernelOrder.lstm(weightIH: .init(repeating: 0, count: 12 * units), weightHH: .init(repeating: 0, count: 4 * units * units),
+                                           bias: .init(repeating: 0, count: 4 * units))
+            #expect(ordered.count == shape.weightCount)
+        }
+    }
+
+    @Test func anInstructionSetThatIsMissingIsNamed() {
+        for isa in ISA.allCases where !isa.isAvailable {
+            let error = #expect(throws: UnsupportedISA.self) { try Kernels(isa: isa) }
+            #expect(error?.description.contains(isa.rawValue) == true && error?.description.contains("generic") == true)
+        }
+        #expect(ISA.available.first == .generic && ISA.available.contains(.best))
+    }
+}
