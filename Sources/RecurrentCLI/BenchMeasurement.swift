@@ -144,7 +144,9 @@ private func showProgress(_ text: String) {
 
 /// Compares what `calls` calls of each give, element by element.
 ///
-/// - Throws: at the first element that is further apart than `tolerance` times the larger of 1 and its magnitude.
+/// Elements are sums whose terms may cancel, so their errors go by the size of the terms, of which the largest element tells.
+///
+/// - Throws: at the first element that is further apart than `tolerance` times the largest magnitude of its result, or 1 if that is larger.
 func checkAgreement(_ ours: inout some Work, _ theirs: inout some Work, calls: Int, tolerance: Double) throws(Failure) {
     ours.prepare()
     ours.run(calls: calls)
@@ -152,8 +154,8 @@ func checkAgreement(_ ours: inout some Work, _ theirs: inout some Work, calls: I
     theirs.run(calls: calls)
     for (our, their) in zip(ours.results(), theirs.results()) {
         precondition(our.name == their.name && our.values.count == their.values.count, "bench: compares \(our.name) with \(their.name)")
+        let allowed = tolerance * their.values.reduce(1.0) { max($0, Double($1.magnitude)) }
         for (index, (a, b)) in zip(our.values, their.values).enumerated() {
-            let allowed = tolerance * max(1, Double(b.magnitude))
             guard (Double(a) - Double(b)).magnitude <= allowed else {
                 throw Failure(.software, "\(our.name)[\(index)]: not the same; expected \(b) ± \(allowed), found \(a)")
             }

@@ -27,7 +27,7 @@ private enum JSONValue: Encodable {
 
 /// What a bench prints.
 struct BenchReport {
-    /// How far apart results may be for every element: this times the larger of 1 and its magnitude.
+    /// Of `checkAgreement`.
     private static let tolerance = 1e-4
 
     let name: String
