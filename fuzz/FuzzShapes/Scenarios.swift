@@ -11,7 +11,9 @@ extension Trial {
     // MARK: Products and cells
 
     private func products() {
-        let (rows, inputs, outputs) = (bytes.size(), bytes.size(), bytes.size()), groups = [1, 3, 4][bytes.choice(3)]
+        // More rows than a block of the product to the weights has, or few.
+        let rows = bytes.size() * (bytes.flag() ? 8 : 1)
+        let (inputs, outputs) = (bytes.size(), bytes.size()), groups = [1, 3, 4][bytes.choice(3)]
         let stride = inputs + bytes.choice(4)
         var shape = recurrent_product_shape(rows: rows, inputs: inputs, outputs: outputs, groups: groups, x_stride: stride)
         let x = data("x", rows: rows, used: inputs, stride: stride, behind: .nan)
