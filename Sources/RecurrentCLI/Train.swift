@@ -29,7 +29,7 @@ struct Train: ParsableCommand {
     var steps = 64
 
     @Option(parsing: .unconditional, help: ArgumentHelp("The most times that the text is learned.", valueName: "number"))
-    var epochs = 12
+    var epochs = 10
 
     @Option(help: ArgumentHelp("One of \(Optimizer.names.joined(separator: ", ")).", valueName: "name"))
     var optimizer = "adam"
