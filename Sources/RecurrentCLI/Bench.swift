@@ -75,7 +75,10 @@ struct BenchStep: ParsableCommand {
 
     func run() throws {
         let (settings, data) = try (options.checked(), LSTMData(checkedShape(input: input, hidden: hidden, batch: batch)))
-        let ours = LSTMStepWork(engine: LSTMEngine(data, kernels: settings.kernels, threads: settings.threads, purpose: .step))
+        guard settings.threads == 1 else {
+            throw Failure(.usage, "--threads: a step runs on the thread that calls; expected 1, found \(settings.threads)")
+        }
+        let ours = LSTMStepWork(data, kernels: settings.kernels)
         var report = lstmReport("step", data.shape, withSteps: false, passes: 1)
         try report.measure(ours, against: OpenBLASBuild.step(data, threads: settings.threads), OpenBLASBuild.peer, settings)
         try report.print()
@@ -94,7 +97,7 @@ struct BenchSequence: ParsableCommand {
 
     func run() throws {
         let (settings, data) = try (options.checked(), LSTMData(checkedShape(input: input, hidden: hidden, batch: batch, steps: steps)))
-        let ours = LSTMSequenceWork(engine: LSTMEngine(data, kernels: settings.kernels, threads: settings.threads, purpose: .sequence))
+        let ours = LSTMSequenceWork(engine: LSTMEngine(data, kernels: settings.kernels, threads: settings.threads, training: false))
         var report = lstmReport("sequence", data.shape, withSteps: true, passes: 1)
         try report.measure(ours, against: OpenBLASBuild.sequence(data, threads: settings.threads), OpenBLASBuild.peer, settings)
         try report.print()
@@ -114,7 +117,7 @@ struct BenchTrain: ParsableCommand {
 
     func run() throws {
         let (settings, data) = try (options.checked(), LSTMData(checkedShape(input: input, hidden: hidden, batch: batch, steps: steps)))
-        let ours = LSTMTrainingWork(engine: LSTMEngine(data, kernels: settings.kernels, threads: settings.threads, purpose: .training))
+        let ours = LSTMTrainingWork(engine: LSTMEngine(data, kernels: settings.kernels, threads: settings.threads, training: true))
         // The backward pass has two products for each one of the forward pass.
         var report = lstmReport("train", data.shape, withSteps: true, passes: 3)
         try report.measure(ours, against: OpenBLASBuild.training(data, threads: settings.threads), OpenBLASBuild.peer, settings)

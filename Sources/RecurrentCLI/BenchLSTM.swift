@@ -59,19 +59,15 @@ func padded(_ values: [Float], units: Int) -> [Float] {
 
 /// The pointers of an LSTM layer's calls, and the shares of each phase of them.
 struct LSTMCalls {
-    enum Phase: Int { case step, forward, forwardAndTranspose, backwardData, backwardWeights }
+    enum Phase: Int { case forward, forwardAndTranspose, backwardData, backwardWeights }
 
     let kernels: Kernels
     let shape: LSTMShape
-    let weights, x, gates, c: UnsafeMutablePointer<Float>
-    var h: UnsafeMutablePointer<Float>
-    /// The other h of a step.
-    var hNext: UnsafeMutablePointer<Float>
+    let weights, x, gates, c, h: UnsafeMutablePointer<Float>
     let outputGradient, transposed, gatesGradient, dh, dc, inputGradient, weightGradient: UnsafeMutablePointer<Float>
 
     func work(_ phase: Int, _ share: Share) {
         switch Phase(rawValue: phase)! {
-        case .step: kernels.lstmStep(shape, x: x, weights: weights, hPrevious: h, c: c, h: hNext, share: share)
         case .forward: kernels.lstmForward(shape, lengths: nil, x: x, weights: weights, gates: gates, c: c, h: h, share: share)
         case .forwardAndTranspose:
             work(Phase.forward.rawValue, share)
@@ -86,26 +82,24 @@ struct LSTMCalls {
     }
 }
 
-/// Our LSTM: the unsafe-pointer calls of `Kernels`, their shares on the threads of a pool.
+/// Our LSTM over whole sequences: the unsafe-pointer calls of `Kernels`, their shares on the threads of a pool.
 final class LSTMEngine {
     let data: LSTMData
     private let blocks = Blocks()
     private let pool: Pool
     fileprivate let calls: UnsafeMutablePointer<LSTMCalls>
 
-    enum Purpose { case step, sequence, training }
-
-    init(_ data: LSTMData, kernels: Kernels, threads: Int, purpose: Purpose) {
-        let (shape, tape, training) = (data.shape, purpose != .step, purpose == .training)
+    /// - Parameter training: whether there is memory for the backward pass.
+    init(_ data: LSTMData, kernels: Kernels, threads: Int, training: Bool) {
+        let shape = data.shape
         self.data = data
         pool = Pool(threadCount: threads) { context, phase, share, count in
             context.assumingMemoryBound(to: LSTMCalls.self).pointee.work(phase, Share(index: share, count: count))
         }
         calls = .allocate(capacity: 1)
         calls.initialize(to: LSTMCalls(
-            kernels: kernels, shape: shape, weights: blocks(data.kernelOrder), x: blocks(data.x),
-            gates: blocks(tape ? shape.gatesCount : 0), c: blocks(tape ? shape.statesCount : shape.stateCount),
-            h: blocks(tape ? shape.statesCount : shape.stateCount), hNext: blocks(tape ? 0 : shape.stateCount),
+            kernels: kernels, shape: shape, weights: blocks(data.kernelOrder), x: blocks(data.x), gates: blocks(shape.gatesCount),
+            c: blocks(shape.statesCount), h: blocks(shape.statesCount),
             outputGradient: blocks(training ? padded(data.outputGradient, units: shape.hiddenSize) : []),
             transposed: blocks(training ? shape.transposedCount : 0), gatesGradient: blocks(training ? shape.gatesCount : 0),
             dh: blocks(training ? shape.stateCount : 0), dc: blocks(training ? shape.stateCount : 0),
@@ -117,26 +111,33 @@ final class LSTMEngine {
         calls.deallocate()
     }
 
-    fileprivate func run(_ phase: LSTMCalls.Phase) {
-        if pool.threadCount == 1 { calls.pointee.work(phase.rawValue, .all) } else { pool.run(calls, phase: phase.rawValue) }
-    }
+    fileprivate func run(_ phase: LSTMCalls.Phase) { pool.run(calls, phase: phase.rawValue) }
 }
 
-/// Time steps of `batch` streams, one call each.
-struct LSTMStepWork: Work {
-    let engine: LSTMEngine
+/// Time steps of `batch` streams, one call each of `LSTMCell`.
+final class LSTMStepWork: Work {
+    private let data: LSTMData
+    private let blocks = Blocks()
+    private let x: UnsafeMutablePointer<Float>
+    private var cell: LSTMCell
 
-    func run(calls: Int) {
-        for _ in 0..<calls {
-            engine.run(.step)
-            swap(&engine.calls.pointee.h, &engine.calls.pointee.hNext)
-        }
+    init(_ data: LSTMData, kernels: Kernels) {
+        self.data = data
+        x = blocks(data.x)
+        cell = LSTMCell(inputSize: data.shape.inputSize, hiddenSize: data.shape.hiddenSize, batch: data.shape.batch, kernels: kernels)
+        cell.load(weightIH: data.weightIH, weightHH: data.weightHH, biasIH: data.bias, biasHH: [Float](repeating: 0, count: data.bias.count))
+    }
+
+    func run(calls: Int) { Self.run(&cell, x, calls: calls) }
+
+    /// With the cell as an argument, so that its class checks for exclusive access once and not in each step.
+    private static func run(_ cell: inout LSTMCell, _ x: UnsafePointer<Float>, calls: Int) {
+        for _ in 0..<calls { cell.step(x) }
     }
 
     func results() -> [(name: String, values: [Float])] {
-        let (calls, shape) = (engine.calls.pointee, engine.data.shape)
-        return [("h", unpadded(calls.h, rows: shape.batch, units: shape.hiddenSize)),
-                ("c", unpadded(calls.c, rows: shape.batch, units: shape.hiddenSize))]
+        let (state, count) = (cell.state, data.shape.batch * data.shape.hiddenSize)
+        return [("h", Array(state[..<count])), ("c", Array(state[count...]))]
     }
 }
 
