@@ -1,14 +1,10 @@
-/// SplitMix64 (Steele, Lea and Flood 2014): seeded data for tests, the same everywhere.
+import Recurrent
+
+/// Seeded data for tests, the same everywhere.
 public struct Generator: RandomNumberGenerator, Sendable {
-    private var state: UInt64
-    public init(seed: UInt64) { state = seed }
-    public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
+    private var generator: SplitMix64
+    public init(seed: UInt64) { generator = SplitMix64(seed: seed) }
+    public mutating func next() -> UInt64 { generator.next() }
 
     /// A float from [-1, 1), by hand because `Float.random` is slow in debug builds.
     private mutating func unit() -> Float { Float(Int32(truncatingIfNeeded: next() >> 40) - 0x80_0000) * 0x1p-23 }
