@@ -82,7 +82,7 @@ struct Train: ParsableCommand {
         if !quiet && !json {
             try printToStandardOutput("""
                 \(text.training.tokenCount.grouped) tokens to learn, \(text.development.tokenCount.grouped) to measure on, vocabulary of \(text.vocabulary.count.grouped)
-                \(parameters.grouped) parameters, \(optimizer) at \(rule.learningRate), \(threads) threads, \(kernels.isa)
+                \(parameters.grouped) parameters, \(optimizer) at \(rule.learningRate), \(threads) \(threads == 1 ? "thread" : "threads"), \(kernels.isa)
 
                 """)
         }
