@@ -8,12 +8,23 @@ INLINE product_columns lstm_columns(const recurrent_lstm_shape *shape, const flo
 /// Where a row of the tape holds its state from: all steps are live where there are no lengths.
 INLINE int lstm_live(const size_t *lengths, size_t row, size_t step) { return !lengths || step < lengths[row]; }
 
-/// The pointwise part of one row of one panel. `gates` holds the pre-activations, then the activated gates.
+/// The pointwise part of one row of one panel, in the order in which its results are waited for.
+#define LSTM_CELL_PARTS 5
+/// One of these parts. `gates` holds the pre-activations, then the activated gates.
+INLINE void lstm_cell_part(const int part, lanes *gates, lanes c_prev, lanes *c, lanes *h) {
+    switch (part) {
+    case 0: gates[0] = lanes_sigmoid(gates[0]); break;                                    // i
+    case 1: gates[1] = lanes_sigmoid(gates[1]); break;                                    // f
+    case 2: gates[2] = lanes_tanh(gates[2]); break;                                       // g
+    case 3: gates[3] = lanes_sigmoid(gates[3]); break;                                    // o
+    default:
+        *c = lanes_fma(gates[1], c_prev, gates[0] * gates[2]);
+        *h = gates[3] * lanes_tanh(*c);
+    }
+}
+
 INLINE void lstm_cell(lanes *gates, lanes c_prev, lanes *c, lanes *h) {
-    const lanes i = lanes_sigmoid(gates[0]), f = lanes_sigmoid(gates[1]), g = lanes_tanh(gates[2]), o = lanes_sigmoid(gates[3]);
-    gates[0] = i; gates[1] = f; gates[2] = g; gates[3] = o;
-    *c = lanes_fma(f, c_prev, i * g);
-    *h = o * lanes_tanh(*c);
+    UNROLL for (int part = 0; part < LSTM_CELL_PARTS; ++part) lstm_cell_part(part, gates, c_prev, c, h);
 }
 
 /// The rows of one time step: from where the gates start, to where the states go. Strides are in floats.
@@ -68,6 +79,51 @@ INLINE void lstm_tile(const int R, const int P, const int S, const lstm_rows *ro
         }
 }
 
+/// One row, panel by panel. The pointwise part of a panel waits for itself most of the time: its parts stand between the
+/// products of the next panel, which fill that time.
+INLINE void lstm_row(const lstm_rows *rows, size_t row) {
+    const recurrent_lstm_shape *shape = rows->shape;
+    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, width = 4 * LANES;
+    const size_t panel_floats = (1 + shape->input + shape->hidden) * width;
+    const float *x = rows->x ? rows->x + row * shape->x_stride : 0, *h_prev = rows->h_prev + row * units;
+    lanes gates[4], c_prev, c, h;
+    size_t state = 0;
+    for (size_t index = 0; index <= panels; ++index) {
+        lanes sum[4];
+        size_t panel = 0;
+        if (index < panels) {
+            panel = lstm_walk(rows, index, panels);
+            const float *w = rows->w + panel * panel_floats;
+            UNROLL for (int v = 0; v < 4; ++v)
+                sum[v] = lanes_load((x ? w : rows->ifgo + row * 4 * units + panel * width) + (size_t)v * LANES);
+            if (x)
+                tile(1, 4, 1, shape->input, (tile_scalars){.from = x, .term = 1},
+                     (tile_lanes){.from = w + width, .term = width, .groups = 4}, sum);
+            w += (1 + shape->input) * width;
+            if (index == 0)
+                tile(1, 4, 1, shape->hidden, (tile_scalars){.from = h_prev, .term = 1}, (tile_lanes){.from = w, .term = width, .groups = 4}, sum);
+            else
+                UNROLL for (int part = 0; part < LSTM_CELL_PARTS; ++part) {
+                    const size_t first = shape->hidden * (size_t)part / LSTM_CELL_PARTS;
+                    const size_t end = shape->hidden * (size_t)(part + 1) / LSTM_CELL_PARTS;
+                    lstm_cell_part(part, gates, c_prev, &c, &h);
+                    tile(1, 4, 1, end - first, (tile_scalars){.from = h_prev + first, .term = 1},
+                         (tile_lanes){.from = w + first * width, .term = width, .groups = 4}, sum);
+                }
+        } else
+            lstm_cell(gates, c_prev, &c, &h);
+        if (index > 0) {
+            if (rows->ifgo)
+                UNROLL for (int v = 0; v < 4; ++v) lanes_store(rows->ifgo + 4 * state + (size_t)v * LANES, gates[v]);
+            lanes_store(rows->c + state, c);
+            lanes_store(rows->h + state, h);
+        }
+        state = row * units + panel * LANES;
+        if (index < panels) c_prev = lanes_load(rows->c_prev + state);
+        UNROLL for (int v = 0; v < 4; ++v) gates[v] = sum[v];
+    }
+}
+
 /// Rows [first, end) of one time step.
 INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
     const size_t panels = recurrent_panels(rows->shape->hidden);
@@ -82,16 +138,12 @@ INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
             }
             row += count;
         }
+    else if (end - first == 1 && panels > LSTM_PANELS)
+        lstm_row(rows, first);
+    else if (end - first == 1 && panels == 2)
+        lstm_tile(1, 2, 1, rows, 0, first);
     else if (end - first == 1)
-        for (size_t index = 0, groups = (panels + LSTM_PANELS - 1) / LSTM_PANELS; index < groups; ++index) {
-            size_t panel, panel_end;
-            share_of((recurrent_share){.index = lstm_walk(rows, index, groups), .count = groups}, panels, &panel, &panel_end);
-            switch (panel_end - panel) {
-            case 1: lstm_tile(1, 1, 1, rows, panel, first); break;
-            case 2: lstm_tile(1, 2, 1, rows, panel, first); break;
-            default: lstm_tile(1, 3, 1, rows, panel, first); break;
-            }
-        }
+        lstm_tile(1, 3, 1, rows, 0, first);
     else
         for (size_t index = 0; index < panels; ++index) {
             const size_t panel = lstm_walk(rows, index, panels);
