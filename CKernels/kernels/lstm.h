@@ -138,11 +138,11 @@ INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
             }
             row += count;
         }
-    else if (end - first == 1 && panels > LSTM_PANELS)
+    else if (end - first == 1 && panels > LSTM_PANELS && lstm_live(rows->lengths, first, rows->step))
         lstm_row(rows, first);
-    else if (end - first == 1 && panels == 2)
+    else if (end - first == 1 && panels == 2 && LSTM_PANELS >= 2)
         lstm_tile(1, 2, 1, rows, 0, first);
-    else if (end - first == 1)
+    else if (end - first == 1 && panels == 3 && LSTM_PANELS >= 3)
         lstm_tile(1, 3, 1, rows, 0, first);
     else
         for (size_t index = 0; index < panels; ++index) {
