@@ -5,6 +5,7 @@
 #define RECURRENT_CKERNELS_H
 
 #include "shapes.h"
+#include "shares.h"
 #include "isa.h"
 
 #endif

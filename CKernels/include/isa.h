@@ -3,13 +3,8 @@
 #define RECURRENT_ISA_H
 
 #include "shapes.h"
+#include "shares.h"
 #include "optimizers.h"
-
-#if defined(__clang__)
-#define RECURRENT_NONBLOCKING __attribute__((nonblocking))
-#else
-#define RECURRENT_NONBLOCKING
-#endif
 
 typedef enum recurrent_isa {
     recurrent_isa_generic,  ///< whatever the compiler's target has; NEON on arm64
@@ -35,15 +30,6 @@ const recurrent_kernels *_Nullable recurrent_kernels_of(recurrent_isa isa);
 
 /// The fastest instruction set of this processor.
 recurrent_isa recurrent_isa_best(void);
-
-/// Tells the processor that this thread waits in a loop.
-static inline void recurrent_spin_hint(void) {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__) || defined(__arm__)
-    __asm__ volatile("yield");
-#endif
-}
 
 /// The names in kernel_list.h, in its order; null from index `recurrent_kernel_count` on.
 const char *_Nullable recurrent_kernel_name(size_t index);

@@ -16,13 +16,6 @@ static inline size_t recurrent_panels(size_t units) { return (units + RECURRENT_
 /// Floats in a padded row of `units` units: 16 ⌈units / 16⌉.
 static inline size_t recurrent_padded(size_t units) { return recurrent_panels(units) * RECURRENT_PANEL; }
 
-/// Which part of a kernel's work a call does: part `index` of `count`. {0, 1} is all of it. The parts write to different
-/// places, so they may run on different threads; no sum is split between them, so their number changes no bit.
-typedef struct recurrent_share {
-    size_t index;
-    size_t count;
-} recurrent_share;
-
 /// A layer y = x Wᵀ + b.
 typedef struct recurrent_product_shape {
     size_t rows;      ///< M, rows of x and y

@@ -4,7 +4,9 @@
 #include "emulated_fma.h"
 #endif
 #include "../kernels/vmath.h"
+#include "../kernels/shares.h"
 #include "../kernels/products.h"
+#include "../kernels/recurrence.h"
 #include "../kernels/lstm.h"
 #include "../kernels/embedding.h"
 #include "../kernels/softmax.h"

@@ -37,12 +37,13 @@ typedef struct {
     float *h, *c;
     const size_t *lengths;
     size_t step;
+    size_t panel, panels; ///< the first panel, and their number
     int back;             ///< whether the panels are walked from the last to the first
 } lstm_rows;
 
-/// The panel, or group of panels, that is walked `index`-th out of `count`. Steps walk to and fro, one after the other, so that
+/// The panel that is walked `index`-th. Steps walk to and fro, one after the other, so that
 /// each begins with the weights that the one before it has left in the nearer cache.
-INLINE size_t lstm_walk(const lstm_rows *rows, size_t index, size_t count) { return rows->back ? count - 1 - index : index; }
+INLINE size_t lstm_walk(const lstm_rows *rows, size_t index) { return rows->panel + (rows->back ? rows->panels - 1 - index : index); }
 
 /// R rows × P panels from panel `panel`, with the hidden sums in S chains.
 INLINE void lstm_tile(const int R, const int P, const int S, const lstm_rows *rows, size_t panel, size_t row) {
@@ -83,7 +84,7 @@ INLINE void lstm_tile(const int R, const int P, const int S, const lstm_rows *ro
 /// products of the next panel, which fill that time.
 INLINE void lstm_row(const lstm_rows *rows, size_t row) {
     const recurrent_lstm_shape *shape = rows->shape;
-    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, width = 4 * LANES;
+    const size_t panels = rows->panels, units = recurrent_padded(shape->hidden), width = 4 * LANES;
     const size_t panel_floats = (1 + shape->input + shape->hidden) * width;
     const float *x = rows->x ? rows->x + row * shape->x_stride : 0, *h_prev = rows->h_prev + row * units;
     lanes gates[4], c_prev, c, h;
@@ -92,7 +93,7 @@ INLINE void lstm_row(const lstm_rows *rows, size_t row) {
         lanes sum[4];
         size_t panel = 0;
         if (index < panels) {
-            panel = lstm_walk(rows, index, panels);
+            panel = lstm_walk(rows, index);
             const float *w = rows->w + panel * panel_floats;
             UNROLL for (int v = 0; v < 4; ++v)
                 sum[v] = lanes_load((x ? w : rows->ifgo + row * 4 * units + panel * width) + (size_t)v * LANES);
@@ -126,9 +127,9 @@ INLINE void lstm_row(const lstm_rows *rows, size_t row) {
 
 /// Rows [first, end) of one time step.
 INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
-    const size_t panels = recurrent_panels(rows->shape->hidden);
+    const size_t panels = rows->panels;
     if (panels == 0) return;
-    if (product_chains(4 * panels) > 1)  // one panel
+    if (product_chains(recurrent_panels(rows->shape->hidden) * 4) > 1)  // one panel
         for (size_t row = first; row < end;) {
             const size_t count = tile_rows(end - row, TILE_ROWS / 2);
             switch (count) {
@@ -141,12 +142,12 @@ INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
     else if (end - first == 1 && panels > LSTM_PANELS && lstm_live(rows->lengths, first, rows->step))
         lstm_row(rows, first);
     else if (end - first == 1 && panels == 2 && LSTM_PANELS >= 2)
-        lstm_tile(1, 2, 1, rows, 0, first);
+        lstm_tile(1, 2, 1, rows, rows->panel, first);
     else if (end - first == 1 && panels == 3 && LSTM_PANELS >= 3)
-        lstm_tile(1, 3, 1, rows, 0, first);
+        lstm_tile(1, 3, 1, rows, rows->panel, first);
     else
         for (size_t index = 0; index < panels; ++index) {
-            const size_t panel = lstm_walk(rows, index, panels);
+            const size_t panel = lstm_walk(rows, index);
             for (size_t row = first; row < end;) {
                 const size_t count = tile_rows(end - row, TILE_ROWS);
                 switch (count) {
@@ -167,32 +168,43 @@ static void lstm_step(const recurrent_lstm_shape *shape, const float *x, const f
     size_t first, end;
     share_of(share, shape->batch, &first, &end);
     const lstm_rows rows = {.shape = shape, .w = w, .x = x, .h_prev = h_prev, .c_prev = c, .h = h, .c = c,
-                            .back = h < h_prev};  // a stream swaps its two buffers from step to step
+                            .panels = recurrent_panels(shape->hidden), .back = h < h_prev};  // a stream swaps its two buffers from step to step
     lstm_time_step(&rows, first, end);
+}
+
+/// The rows of all time steps that a share takes in a product outside the recurrence: `count` times `rows` rows, from `row`.
+typedef struct { size_t row, rows, count; } lstm_products;
+
+/// Any rows where the shares wait for each other before and after; those of the share's own sequences, step by step, where not.
+INLINE lstm_products lstm_products_of(const recurrent_lstm_shape *shape, const recurrence_share *part) {
+    size_t first = part->row, end = part->row_end;
+    const int any = part->share.count == 1 || part->share.barrier;
+    if (any) share_of(part->share, shape->steps * shape->batch, &first, &end);
+    return (lstm_products){.row = first, .rows = end - first, .count = end == first ? 0 : any ? 1 : shape->steps};
 }
 
 static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *lengths, const float *x, const float *w, float *ifgo,
                          float *c, float *h, recurrent_share share) NONBLOCKING {
-    size_t first, end;
-    share_of(share, shape->batch, &first, &end);
-    if (first == end) return;
+    const recurrence_share part = recurrence_share_of(share, shape->batch, recurrent_panels(shape->hidden));
     const size_t units = recurrent_padded(shape->hidden), state = shape->batch * units;
-    // The input part of all time steps, from the bias: one product where the share is the whole batch.
-    const int whole = end - first == shape->batch;
-    const size_t products = whole ? 1 : shape->steps, product_rows = whole ? shape->steps * shape->batch : end - first;
-    for (size_t t = 0; t < products; ++t) {
-        const size_t row = t * shape->batch + first;
-        product_add(product_rows, shape->input,
+    // The input part of all time steps, from the bias: one product where shares can take any rows of it.
+    const lstm_products products = lstm_products_of(shape, &part);
+    for (size_t n = 0; n < products.count; ++n) {
+        const size_t row = products.row + n * shape->batch;
+        product_add(products.rows, shape->input,
                     (tile_scalars){.from = x + row * shape->x_stride, .term = 1, .row = shape->x_stride},
                     lstm_columns(shape, w, 1),
                     (tile_sums){.at = (float *)w, .row = 0, .panel = lstm_columns(shape, w, 0).panel},
                     ifgo + row * 4 * units, 4 * units);
     }
+    share_wait(share);
     for (size_t t = 0; t < shape->steps; ++t) {
         const lstm_rows rows = {.shape = shape, .w = w, .ifgo = ifgo + t * 4 * state, .h_prev = h + t * state,
                                 .c_prev = c + t * state, .h = h + (t + 1) * state, .c = c + (t + 1) * state,
-                                .lengths = lengths, .step = t, .back = (int)(t & 1)};
-        lstm_time_step(&rows, first, end);
+                                .lengths = lengths, .step = t, .panel = part.panel, .panels = part.panel_end - part.panel,
+                                .back = (int)(t & 1)};
+        lstm_time_step(&rows, part.row, part.row_end);
+        recurrence_wait(&part);
     }
 }
 
@@ -233,7 +245,7 @@ INLINE void lstm_hidden_backward(const int R, const int V, const int S, const fl
         UNROLL for (int v = 0; v < V; ++v) lanes_store(dh + (size_t)r * units + (size_t)v * LANES, sum[r * V + v]);
 }
 
-/// The rows of a small layer, whose sums are split into S chains: V = ⌈H/16⌉ is at most 4.
+/// Those vectors of `rows` rows, where a layer is so small that its sums are split into S chains: ⌈H/16⌉ is at most 4.
 INLINE void lstm_hidden_backward_rows(const int V, const int S, const float *transposed, size_t terms, size_t rows,
                                       const float *difgo, float *dh, size_t units) {
     for (size_t row = 0; row < rows;) {
@@ -247,62 +259,88 @@ INLINE void lstm_hidden_backward_rows(const int V, const int S, const float *tra
     }
 }
 
-/// The pointwise part of `rows` rows at one time step, which takes dh and leaves dc_prev; dh becomes zero, for the sums to come.
-INLINE void lstm_cells_backward(size_t rows, size_t units, const float *ifgo, const float *c_prev, const float *c, const float *dy,
-                                float *difgo, float *dh, float *dc) {
-    for (size_t at = 0; at < rows * units; at += LANES) {
-        lanes gates[4], dgates[4];
-        for (int v = 0; v < 4; ++v) gates[v] = lanes_load(ifgo + 4 * at + (size_t)v * LANES);
-        lanes d_h = lanes_load(dh + at), d_c = lanes_load(dc + at);
-        if (dy) d_h += lanes_load(dy + at);
-        lstm_cell_backward(gates, lanes_load(c_prev + at), lanes_load(c + at), d_h, &d_c, dgates);
-        lanes_store(dc + at, d_c);
-        lanes_store(dh + at, lanes_splat(0));
-        for (int v = 0; v < 4; ++v) lanes_store(difgo + 4 * at + (size_t)v * LANES, dgates[v]);
+/// `rows` rows that are live, in the panels of a share: their dh by way of the gates of all panels.
+static void lstm_hidden_backward_part(const recurrence_share *part, size_t panels, const float *transposed, size_t rows,
+                                      const float *difgo, float *dh) NONBLOCKING {
+    const size_t units = panels * LANES, terms = 4 * units, count = part->panel_end - part->panel;
+    const float *from = transposed + part->panel * terms * LANES;
+    dh += part->panel * LANES;
+    switch (product_chains(panels)) {
+    case 8: lstm_hidden_backward_rows(1, 8, from, terms, rows, difgo, dh, units); break;
+    case 4:
+        switch (count) {
+        case 1: lstm_hidden_backward_rows(1, 4, from, terms, rows, difgo, dh, units); break;
+        default: lstm_hidden_backward_rows(2, 4, from, terms, rows, difgo, dh, units); break;
+        }
+        break;
+    case 2:
+        switch (count) {
+        case 1: lstm_hidden_backward_rows(1, 2, from, terms, rows, difgo, dh, units); break;
+        case 2: lstm_hidden_backward_rows(2, 2, from, terms, rows, difgo, dh, units); break;
+        case 3: lstm_hidden_backward_rows(3, 2, from, terms, rows, difgo, dh, units); break;
+        default: lstm_hidden_backward_rows(4, 2, from, terms, rows, difgo, dh, units); break;
+        }
+        break;
+    default:
+        product_add(rows, terms, (tile_scalars){.from = difgo, .term = 1, .row = terms},
+                    (product_columns){.from = from, .panel = terms * LANES, .panels = count, .groups = 1},
+                    (tile_sums){.at = dh, .row = units, .panel = LANES}, dh, units);
     }
+}
+
+/// The pointwise part of some rows at one time step, in the panels of a share; it takes dh and leaves dc_prev; dh becomes zero, for
+/// the sums to come.
+INLINE void lstm_cells_backward(const recurrence_share *part, size_t rows, size_t units, const float *ifgo, const float *c_prev,
+                                const float *c, const float *dy, float *difgo, float *dh, float *dc) {
+    for (size_t row = 0; row < rows; ++row)
+        for (size_t at = row * units + part->panel * LANES, end = row * units + part->panel_end * LANES; at < end; at += LANES) {
+            lanes gates[4], dgates[4];
+            for (int v = 0; v < 4; ++v) gates[v] = lanes_load(ifgo + 4 * at + (size_t)v * LANES);
+            lanes d_h = lanes_load(dh + at), d_c = lanes_load(dc + at);
+            if (dy) d_h += lanes_load(dy + at);
+            lstm_cell_backward(gates, lanes_load(c_prev + at), lanes_load(c + at), d_h, &d_c, dgates);
+            lanes_store(dc + at, d_c);
+            lanes_store(dh + at, lanes_splat(0));
+            for (int v = 0; v < 4; ++v) lanes_store(difgo + 4 * at + (size_t)v * LANES, dgates[v]);
+        }
+}
+
+/// The next run of rows that are live at a step, from `*row` on and before `end`: its length, zero where there is none.
+INLINE size_t lstm_live_rows(const size_t *lengths, size_t step, size_t *row, size_t end) {
+    while (*row < end && !lstm_live(lengths, *row, step)) ++*row;
+    size_t count = 0;
+    while (*row + count < end && lstm_live(lengths, *row + count, step)) ++count;
+    return count;
 }
 
 static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *lengths, const float *transposed,
                                const float *ifgo, const float *c, const float *dy, float *difgo, float *dh, float *dc, float *dx,
                                recurrent_share share) NONBLOCKING {
-    size_t first, end;
-    share_of(share, shape->batch, &first, &end);
-    if (first == end) return;
     const size_t panels = recurrent_panels(shape->hidden), inputs = recurrent_panels(shape->input);
     const size_t units = panels * LANES, state = shape->batch * units, terms = 4 * units;
+    const recurrence_share part = recurrence_share_of(share, shape->batch, panels);
     const float *hidden = transposed + inputs * terms * LANES;
-    const size_t count = end - first;
-    for (size_t t = shape->steps; t-- > 0;)
-        for (size_t row = first; row < end;) {
+    for (size_t t = shape->steps; t-- > 0;) {
+        for (size_t row = part.row, live; row < part.row_end; row += live) {
+            // A row that has ended passes its dh and dc by, to the bit.
+            for (live = 0; row < part.row_end && !lstm_live(lengths, row, t); ++row)
+                for (size_t j = 4 * LANES * part.panel; j < 4 * LANES * part.panel_end; j += LANES)
+                    lanes_store(difgo + 4 * (t * state + row * units) + j, lanes_splat(0));
+            live = lstm_live_rows(lengths, t, &row, part.row_end);
             const size_t at = row * units, tape = t * state + at;
-            float *difgo_rows = difgo + 4 * tape, *dh_rows = dh + at;
-            if (!lstm_live(lengths, row, t)) {
-                // Its dh and dc pass by, to the bit.
-                for (size_t j = 0; j < terms; j += LANES) lanes_store(difgo_rows + j, lanes_splat(0));
-                ++row;
-                continue;
-            }
-            size_t live = 1;
-            while (row + live < end && lstm_live(lengths, row + live, t)) ++live;
-            row += live;
-            lstm_cells_backward(live, units, ifgo + 4 * tape, c + tape, c + state + tape, dy ? dy + tape : 0, difgo_rows, dh_rows, dc + at);
-            switch (panels) {
-            case 1: lstm_hidden_backward_rows(1, 8, hidden, terms, live, difgo_rows, dh_rows, units); break;
-            case 2: lstm_hidden_backward_rows(2, 4, hidden, terms, live, difgo_rows, dh_rows, units); break;
-            case 3: lstm_hidden_backward_rows(3, 2, hidden, terms, live, difgo_rows, dh_rows, units); break;
-            case 4: lstm_hidden_backward_rows(4, 2, hidden, terms, live, difgo_rows, dh_rows, units); break;
-            default:
-                product_add(live, terms, (tile_scalars){.from = difgo_rows, .term = 1, .row = terms},
-                            (product_columns){.from = hidden, .panel = terms * LANES, .panels = panels, .groups = 1},
-                            (tile_sums){.at = dh_rows, .row = units, .panel = LANES}, dh_rows, units);
-            }
+            lstm_cells_backward(&part, live, units, ifgo + 4 * tape, c + tape, c + state + tape, dy ? dy + tape : 0, difgo + 4 * tape,
+                                dh + at, dc + at);
         }
+        recurrence_wait(&part);
+        for (size_t row = part.row, live; (live = lstm_live_rows(lengths, t, &row, part.row_end)) > 0; row += live)
+            lstm_hidden_backward_part(&part, panels, hidden, live, difgo + 4 * (t * state + row * units), dh + row * units);
+    }
     if (!dx) return;
-    const int whole = count == shape->batch;
-    const size_t products = whole ? 1 : shape->steps, product_rows = whole ? shape->steps * shape->batch : count;
-    for (size_t t = 0; t < products; ++t) {
-        const size_t row = t * shape->batch + first;
-        product_add(product_rows, terms, (tile_scalars){.from = difgo + row * terms, .term = 1, .row = terms},
+    share_wait(share);
+    const lstm_products products = lstm_products_of(shape, &part);
+    for (size_t n = 0; n < products.count; ++n) {
+        const size_t row = products.row + n * shape->batch;
+        product_add(products.rows, terms, (tile_scalars){.from = difgo + row * terms, .term = 1, .row = terms},
                     (product_columns){.from = transposed, .panel = terms * LANES, .panels = inputs, .groups = 1},
                     (tile_sums){.at = 0}, dx + row * inputs * LANES, inputs * LANES);
     }

@@ -26,7 +26,7 @@ public struct Share: Sendable {
         self.count = count
     }
 
-    var cValue: recurrent_share { recurrent_share(index: index, count: count) }
+    var cValue: recurrent_share { recurrent_share(index: UInt32(truncatingIfNeeded: index), count: UInt32(truncatingIfNeeded: count), barrier: nil) }
 }
 
 /// The kernels of one instruction set: the unsafe-pointer calls of the hot path, each of which is one C call.

@@ -1,0 +1,52 @@
+// Shares of a kernel's work, and the barrier at which threads that do the shares of one call wait for each other.
+#ifndef RECURRENT_SHARES_H
+#define RECURRENT_SHARES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__clang__)
+#define RECURRENT_NONBLOCKING __attribute__((nonblocking))
+#else
+#define RECURRENT_NONBLOCKING
+#endif
+
+/// The place of one thread at a barrier: a barrier is an array with one of them for each share, zero at first, aligned to 64 bytes.
+/// Each fills two cache lines, which processors fetch in pairs, so that no thread's arrival takes a line that another one writes.
+typedef struct recurrent_barrier {
+    size_t arrivals;  ///< how often this thread has arrived; written by no other
+    /// Called between two looks at a thread that is late, from the `recurrent_barrier_spins`-th look on; the one way by which a
+    /// kernel may reach the system, because where there are more threads than processors the late one needs this one's processor.
+    void (*_Nonnull rest)(size_t looks) RECURRENT_NONBLOCKING;
+    size_t unused[14];
+} recurrent_barrier;
+
+/// Looks at a thread that is late before the first rest: several times as long as threads that all run ever wait for each other.
+enum { recurrent_barrier_spins = 4096 };
+
+/// Which part of a kernel's work a call does: part `index` of `count`. {0, 1} is all of it. The parts write to different
+/// places, so they may run on different threads; no sum is split between them, so their number changes no bit.
+///
+/// Without a barrier the calls for the parts depend on nothing but their arguments, and may be made one after the other, in any order.
+/// With one, all `count` calls must be made at the same time, each on a thread of its own, and each thread must make the same calls in
+/// the same order: kernels then split the inside of a recurrence too, and wait for each other between its steps.
+typedef struct recurrent_share {
+    uint32_t index;
+    uint32_t count;
+    recurrent_barrier *_Nullable barrier;  ///< [count], or null
+} recurrent_share;
+
+/// Arrives, and waits until the shares [first, end) have arrived as often as this one; an empty range waits for nobody.
+/// Does nothing where there is no barrier.
+void recurrent_barrier_wait(recurrent_share share, size_t first, size_t end) RECURRENT_NONBLOCKING;
+
+/// Tells the processor that this thread waits in a loop.
+static inline void recurrent_spin_hint(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+    __asm__ volatile("yield");
+#endif
+}
+
+#endif
