@@ -33,6 +33,13 @@ KERNEL(vector_sigmoid, (size_t count, const float *_Nonnull x, float *_Nonnull y
 KERNEL(product_forward, (const recurrent_product_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
                          float *_Nonnull y, recurrent_share share))
 
+// The same with weights in bfloat16, one group: every bit is that of product_forward with the weights so rounded. For inference, with
+// few rows: each row reads all weights.
+//   w [⌈N/32⌉] pairs of panels, each 2 × 16 biases in float32 and [K][16] words: the first panel in the upper halves, the second in the
+//   lower ones, zero where there is none.
+KERNEL(product_forward_bfloat16, (const recurrent_product_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
+                                  float *_Nonnull y, recurrent_share share))
+
 // The copy of a matrix that product_backward_input reads; to be made again whenever w has changed.
 //   transposed[q][j][l] = W[j][16 q + l], zero where 16 q + l ≥ K
 //   w [⌈N/16⌉][1+K][G][16] in; transposed [⌈K/16⌉][⌈N/16⌉ G 16][16] out. Shares split q.
@@ -64,6 +71,11 @@ KERNEL(product_backward_weights, (const recurrent_product_shape *_Nonnull shape,
 //   Shares split the batch rows.
 KERNEL(lstm_step, (const recurrent_lstm_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
                    const float *_Nonnull h_prev, float *_Nonnull c, float *_Nonnull h, recurrent_share share))
+
+// The same with weights in bfloat16: every bit is that of lstm_step with the weights so rounded.
+//   w [P] panels of 64 biases in float32, then [I+H][2][16] words: the gates i | f and g | o, in upper | lower halves.
+KERNEL(lstm_step_bfloat16, (const recurrent_lstm_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
+                            const float *_Nonnull h_prev, float *_Nonnull c, float *_Nonnull h, recurrent_share share))
 
 // A whole sequence, filling the tape.
 //   (c[t+1], h[t+1]) = step(x[t], h[t], c[t])

@@ -30,6 +30,11 @@ static inline size_t recurrent_product_weights_floats(recurrent_product_shape sh
     return recurrent_panels(shape.outputs) * (1 + shape.inputs) * shape.groups * RECURRENT_PANEL;
 }
 
+/// The same matrix, of one group, in bfloat16: ⌈N/32⌉ pairs of panels.
+static inline size_t recurrent_product_bfloat16_floats(recurrent_product_shape shape) {
+    return (recurrent_panels(shape.outputs) + 1) / 2 * (2 + shape.inputs) * RECURRENT_PANEL;
+}
+
 /// The transposed copy that `product_backward_input` reads.
 static inline size_t recurrent_product_transposed_floats(recurrent_product_shape shape) {
     return recurrent_padded(shape.inputs) * recurrent_padded(shape.outputs) * shape.groups;
@@ -47,6 +52,10 @@ typedef struct recurrent_lstm_shape {
 /// Parameters: ⌈H/16⌉ panels of [ bias | I inputs | H hidden ] rows of 64 floats, gates i f g o of 16 units each.
 static inline size_t recurrent_lstm_weights_floats(recurrent_lstm_shape shape) {
     return recurrent_panels(shape.hidden) * (1 + shape.input + shape.hidden) * 4 * RECURRENT_PANEL;
+}
+/// Parameters in bfloat16: ⌈H/16⌉ panels of 64 biases and I + H rows of 32 words.
+static inline size_t recurrent_lstm_bfloat16_floats(recurrent_lstm_shape shape) {
+    return recurrent_panels(shape.hidden) * (4 + 2 * (shape.input + shape.hidden)) * RECURRENT_PANEL;
 }
 /// h or c of one time step: [B][U], U = 16 ⌈H/16⌉.
 static inline size_t recurrent_lstm_state_floats(recurrent_lstm_shape shape) { return shape.batch * recurrent_padded(shape.hidden); }

@@ -31,6 +31,7 @@ INLINE void lstm_cell(lanes *gates, lanes c_prev, lanes *c, lanes *h) {
 typedef struct {
     const recurrent_lstm_shape *shape;
     const float *w;
+    int bfloat16;         ///< whether `w` holds bfloat16
     const float *x;       ///< the input row, where the sums start from the bias; null where they start from `ifgo`
     float *ifgo;          ///< partial sums in, activated gates out; null where nothing is recorded
     const float *h_prev, *c_prev;
@@ -41,27 +42,54 @@ typedef struct {
     int back;             ///< whether the panels are walked from the last to the first
 } lstm_rows;
 
-/// The panel that is walked `index`-th. Steps walk to and fro, one after the other, so that
+/// Panels of weights from `panel` on: 4 vectors of biases, then a row for each column, inputs in front of hidden units.
+typedef struct { const float *bias; tile_lanes columns; } lstm_panels;
+
+INLINE lstm_panels lstm_panels_from(const lstm_rows *rows, size_t panel) {
+    const size_t row = (rows->bfloat16 ? 2 : 4) * LANES, floats = 4 * LANES + (rows->shape->input + rows->shape->hidden) * row;
+    const float *bias = rows->w + panel * floats;
+    return (lstm_panels){.bias = bias, .columns = {.from = bias + 4 * LANES, .term = row, .panel = floats, .groups = 4,
+                                                   .bfloat16 = rows->bfloat16}};
+}
+
+INLINE tile_lanes lstm_columns_from(lstm_panels panels, size_t column) {
+    panels.columns.from += column * panels.columns.term;
+    return panels.columns;
+}
+
+/// The panel, or group of panels, of this share that is walked `index`-th out of `count`. Steps walk to and fro, one after the other, so that
 /// each begins with the weights that the one before it has left in the nearer cache.
-INLINE size_t lstm_walk(const lstm_rows *rows, size_t index) { return rows->panel + (rows->back ? rows->panels - 1 - index : index); }
+INLINE size_t lstm_walk(const lstm_rows *rows, size_t index, size_t count) { return rows->back ? count - 1 - index : index; }
+
+/// Where the sums of V vectors from panel `panel` on start from: the bias, or the partial sums of the input part.
+INLINE void lstm_start(const int V, const lstm_rows *rows, size_t panel, size_t row, lanes *sum) {
+    const size_t units = recurrent_padded(rows->shape->hidden);
+    const lstm_panels w = lstm_panels_from(rows, panel);
+    UNROLL for (int v = 0; v < V; ++v)
+        sum[v] = rows->x ? lanes_load(w.bias + (size_t)(v / 4) * w.columns.panel + (size_t)(v % 4) * LANES)
+                         : lanes_load(rows->ifgo + (row * units + panel * LANES) * 4 + (size_t)v * LANES);
+}
+
+/// Records the gates and states of one row of one panel, at `state` floats from the first state.
+INLINE void lstm_finish(const lstm_rows *rows, size_t state, const lanes *gates, lanes c, lanes h) {
+    if (rows->ifgo)
+        UNROLL for (int v = 0; v < 4; ++v) lanes_store(rows->ifgo + 4 * state + (size_t)v * LANES, gates[v]);
+    lanes_store(rows->c + state, c);
+    lanes_store(rows->h + state, h);
+}
 
 /// R rows × P panels from panel `panel`, with the hidden sums in S chains.
 INLINE void lstm_tile(const int R, const int P, const int S, const lstm_rows *rows, size_t panel, size_t row) {
     const recurrent_lstm_shape *shape = rows->shape;
-    const size_t units = recurrent_padded(shape->hidden), width = 4 * LANES;
-    const size_t panel_floats = (1 + shape->input + shape->hidden) * width;
-    const float *w = rows->w + panel * panel_floats;
+    const size_t units = recurrent_padded(shape->hidden);
+    const lstm_panels w = lstm_panels_from(rows, panel);
     lanes sum[TILE_SUMS_MOST];
-    UNROLL for (int r = 0; r < R; ++r)
-        UNROLL for (int v = 0; v < 4 * P; ++v)
-            sum[r * 4 * P + v] = rows->x ? lanes_load(w + (size_t)(v / 4) * panel_floats + (size_t)(v % 4) * LANES)
-                                         : lanes_load(rows->ifgo + (row + (size_t)r) * 4 * units + panel * width + (size_t)v * LANES);
+    UNROLL for (int r = 0; r < R; ++r) lstm_start(4 * P, rows, panel, row + (size_t)r, sum + r * 4 * P);
     if (rows->x)
-        tile(R, 4 * P, 1, shape->input,
-             (tile_scalars){.from = rows->x + row * shape->x_stride, .term = 1, .row = shape->x_stride},
-             (tile_lanes){.from = w + width, .term = width, .panel = panel_floats, .groups = 4}, sum);
+        tile(R, 4 * P, 1, shape->input, (tile_scalars){.from = rows->x + row * shape->x_stride, .term = 1, .row = shape->x_stride},
+             w.columns, sum);
     tile(R, 4 * P, S, shape->hidden, (tile_scalars){.from = rows->h_prev + row * units, .term = 1, .row = units},
-         (tile_lanes){.from = w + (1 + shape->input) * width, .term = width, .panel = panel_floats, .groups = 4}, sum);
+         lstm_columns_from(w, shape->input), sum);
     UNROLL for (int r = 0; r < R; ++r)
         UNROLL for (int p = 0; p < P; ++p) {
             const size_t state = (row + (size_t)r) * units + (panel + (size_t)p) * LANES;
@@ -73,55 +101,43 @@ INLINE void lstm_tile(const int R, const int P, const int S, const lstm_rows *ro
                 c = c_prev;
                 h = lanes_load(rows->h_prev + state);
             }
-            if (rows->ifgo)
-                UNROLL for (int v = 0; v < 4; ++v) lanes_store(rows->ifgo + 4 * state + (size_t)v * LANES, gates[v]);
-            lanes_store(rows->c + state, c);
-            lanes_store(rows->h + state, h);
+            lstm_finish(rows, state, gates, c, h);
         }
 }
 
-/// One row, panel by panel. The pointwise part of a panel waits for itself most of the time: its parts stand between the
-/// products of the next panel, which fill that time.
-INLINE void lstm_row(const lstm_rows *rows, size_t row) {
+/// One row, P panels at a time out of a multiple of P. The pointwise part of a panel waits for itself most of the time: its parts stand
+/// between the products of the next panels, which fill that time.
+INLINE void lstm_row(const int P, const lstm_rows *rows, size_t row) {
     const recurrent_lstm_shape *shape = rows->shape;
-    const size_t panels = rows->panels, units = recurrent_padded(shape->hidden), width = 4 * LANES;
-    const size_t panel_floats = (1 + shape->input + shape->hidden) * width;
-    const float *x = rows->x ? rows->x + row * shape->x_stride : 0, *h_prev = rows->h_prev + row * units;
-    lanes gates[4], c_prev, c, h;
+    const size_t groups = rows->panels / (size_t)P, units = recurrent_padded(shape->hidden);
+    const tile_scalars h_prev = {.from = rows->h_prev + row * units, .term = 1};
+    lanes gates[TILE_SUMS_MOST], c_prev[TILE_SUMS_MOST], c[TILE_SUMS_MOST], h[TILE_SUMS_MOST];
     size_t state = 0;
-    for (size_t index = 0; index <= panels; ++index) {
-        lanes sum[4];
-        size_t panel = 0;
-        if (index < panels) {
-            panel = lstm_walk(rows, index);
-            const float *w = rows->w + panel * panel_floats;
-            UNROLL for (int v = 0; v < 4; ++v)
-                sum[v] = lanes_load((x ? w : rows->ifgo + row * 4 * units + panel * width) + (size_t)v * LANES);
-            if (x)
-                tile(1, 4, 1, shape->input, (tile_scalars){.from = x, .term = 1},
-                     (tile_lanes){.from = w + width, .term = width, .groups = 4}, sum);
-            w += (1 + shape->input) * width;
-            if (index == 0)
-                tile(1, 4, 1, shape->hidden, (tile_scalars){.from = h_prev, .term = 1}, (tile_lanes){.from = w, .term = width, .groups = 4}, sum);
-            else
-                UNROLL for (int part = 0; part < LSTM_CELL_PARTS; ++part) {
-                    const size_t first = shape->hidden * (size_t)part / LSTM_CELL_PARTS;
-                    const size_t end = shape->hidden * (size_t)(part + 1) / LSTM_CELL_PARTS;
-                    lstm_cell_part(part, gates, c_prev, &c, &h);
-                    tile(1, 4, 1, end - first, (tile_scalars){.from = h_prev + first, .term = 1},
-                         (tile_lanes){.from = w + first * width, .term = width, .groups = 4}, sum);
-                }
-        } else
-            lstm_cell(gates, c_prev, &c, &h);
-        if (index > 0) {
-            if (rows->ifgo)
-                UNROLL for (int v = 0; v < 4; ++v) lanes_store(rows->ifgo + 4 * state + (size_t)v * LANES, gates[v]);
-            lanes_store(rows->c + state, c);
-            lanes_store(rows->h + state, h);
+    for (size_t index = 0; index < groups; ++index) {
+        const size_t panel = rows->panel + lstm_walk(rows, index, groups) * (size_t)P;
+        const lstm_panels w = lstm_panels_from(rows, panel);
+        lanes sum[TILE_SUMS_MOST];
+        lstm_start(4 * P, rows, panel, row, sum);
+        if (rows->x) tile(1, 4 * P, 1, shape->input, (tile_scalars){.from = rows->x + row * shape->x_stride, .term = 1}, w.columns, sum);
+        if (index == 0)
+            tile(1, 4 * P, 1, shape->hidden, h_prev, lstm_columns_from(w, shape->input), sum);
+        else {
+            UNROLL for (int part = 0; part < LSTM_CELL_PARTS; ++part) {
+                const size_t first = shape->hidden * (size_t)part / LSTM_CELL_PARTS;
+                const size_t end = shape->hidden * (size_t)(part + 1) / LSTM_CELL_PARTS;
+                UNROLL for (int p = 0; p < P; ++p) lstm_cell_part(part, gates + 4 * p, c_prev[p], &c[p], &h[p]);
+                tile(1, 4 * P, 1, end - first, (tile_scalars){.from = h_prev.from + first, .term = 1},
+                     lstm_columns_from(w, shape->input + first), sum);
+            }
+            UNROLL for (int p = 0; p < P; ++p) lstm_finish(rows, state + (size_t)p * LANES, gates + 4 * p, c[p], h[p]);
         }
         state = row * units + panel * LANES;
-        if (index < panels) c_prev = lanes_load(rows->c_prev + state);
-        UNROLL for (int v = 0; v < 4; ++v) gates[v] = sum[v];
+        UNROLL for (int p = 0; p < P; ++p) c_prev[p] = lanes_load(rows->c_prev + state + (size_t)p * LANES);
+        UNROLL for (int v = 0; v < 4 * P; ++v) gates[v] = sum[v];
+    }
+    UNROLL for (int p = 0; p < P; ++p) {
+        lstm_cell(gates + 4 * p, c_prev[p], &c[p], &h[p]);
+        lstm_finish(rows, state + (size_t)p * LANES, gates + 4 * p, c[p], h[p]);
     }
 }
 
@@ -140,14 +156,15 @@ INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
             row += count;
         }
     else if (end - first == 1 && panels > LSTM_PANELS && lstm_live(rows->lengths, first, rows->step))
-        lstm_row(rows, first);
+        if (rows->bfloat16 && LSTM_PANELS >= 2 && panels % 2 == 0) lstm_row(2, rows, first);
+        else lstm_row(1, rows, first);
     else if (end - first == 1 && panels == 2 && LSTM_PANELS >= 2)
         lstm_tile(1, 2, 1, rows, rows->panel, first);
     else if (end - first == 1 && panels == 3 && LSTM_PANELS >= 3)
         lstm_tile(1, 3, 1, rows, rows->panel, first);
     else
         for (size_t index = 0; index < panels; ++index) {
-            const size_t panel = lstm_walk(rows, index);
+            const size_t panel = rows->panel + lstm_walk(rows, index, panels);
             for (size_t row = first; row < end;) {
                 const size_t count = tile_rows(end - row, TILE_ROWS);
                 switch (count) {
@@ -163,13 +180,23 @@ INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
         }
 }
 
-static void lstm_step(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,
-                      float *h, recurrent_share share) NONBLOCKING {
+INLINE void lstm_stream(const recurrent_lstm_shape *shape, const float *x, const float *w, const int bfloat16, const float *h_prev,
+                        float *c, float *h, recurrent_share share) {
     size_t first, end;
     share_of(share, shape->batch, &first, &end);
-    const lstm_rows rows = {.shape = shape, .w = w, .x = x, .h_prev = h_prev, .c_prev = c, .h = h, .c = c,
+    const lstm_rows rows = {.shape = shape, .w = w, .bfloat16 = bfloat16, .x = x, .h_prev = h_prev, .c_prev = c, .h = h, .c = c,
                             .panels = recurrent_panels(shape->hidden), .back = h < h_prev};  // a stream swaps its two buffers from step to step
     lstm_time_step(&rows, first, end);
+}
+
+static void lstm_step(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,
+                      float *h, recurrent_share share) NONBLOCKING {
+    lstm_stream(shape, x, w, 0, h_prev, c, h, share);
+}
+
+static void lstm_step_bfloat16(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,
+                               float *h, recurrent_share share) NONBLOCKING {
+    lstm_stream(shape, x, w, 1, h_prev, c, h, share);
 }
 
 /// The rows of all time steps that a share takes in a product outside the recurrence: `count` times `rows` rows, from `row`.

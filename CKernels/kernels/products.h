@@ -38,14 +38,23 @@ INLINE int tile_vectors(int rows, int chains, int vectors) {
                                                        : 1;
 }
 
+/// A bfloat16 is the upper half of a float.
+#define BFLOAT16_BITS 16
+#define BFLOAT16_LOW ((1u << BFLOAT16_BITS) - 1)
+
 /// The scalars of a tile: term k of row r is at `from[k * term + r * row]`.
 typedef struct { const float *from; size_t term, row; } tile_scalars;
 
-/// The rows of lanes of a tile: vector v of term k is at `from[k * term + (v / groups) * panel + (v % groups) * 16]`.
-typedef struct { const float *from; size_t term, panel; int groups; } tile_lanes;
+/// The rows of lanes of a tile: vector v of term k is at `from[k * term + (v / groups) * panel + (v % groups) * 16]`. With
+/// `bfloat16`, vectors 2u and 2u + 1 of a panel are the upper and lower halves of the 16 words at `(v / groups) * panel + u * 16`.
+typedef struct { const float *from; size_t term, panel; int groups, bfloat16; } tile_lanes;
 
-INLINE size_t tile_vector(tile_lanes w, int v) {
-    return (size_t)(v / w.groups) * w.panel + (size_t)(v % w.groups) * LANES;
+INLINE lanes tile_vector(tile_lanes w, size_t term, int v) {
+    const float *panel = w.from + term * w.term + (size_t)(v / w.groups) * w.panel;
+    const int group = v % w.groups;
+    if (!w.bfloat16) return lanes_load(panel + (size_t)group * LANES);
+    const lanes_bits words = lanes_to_bits(lanes_load(panel + (size_t)(group / 2) * LANES));
+    return lanes_from_bits(group % 2 == 0 ? words & ~BFLOAT16_LOW : words << BFLOAT16_BITS);
 }
 
 /// sum[r * V + v] continues its chain over `terms` terms, for `width` vectors from `first`. With S > 1 the terms are
@@ -65,7 +74,7 @@ INLINE void tile_pass(const int R, const int V, const int S, const int first, co
         UNROLL for (int s = 0; s < S; ++s) {
             const size_t term = k + (size_t)s * run;
             lanes row[TILE_SUMS_MOST];
-            UNROLL for (int v = 0; v < width; ++v) row[v] = lanes_load(w.from + term * w.term + tile_vector(w, first + v));
+            UNROLL for (int v = 0; v < width; ++v) row[v] = tile_vector(w, term, first + v);
             UNROLL for (int r = 0; r < R; ++r) {
                 const lanes scalar = lanes_splat(x.from[term * x.term + (size_t)r * x.row]);
                 UNROLL for (int v = 0; v < width; ++v) {
@@ -88,7 +97,7 @@ INLINE void tile_pass(const int R, const int V, const int S, const int first, co
                 UNROLL for (int v = 0; v < width; ++v) {
                     lanes *target = &chain[(s * R + r) * width + v];
                     *target = lanes_fma(lanes_splat(x.from[term * x.term + (size_t)r * x.row]),
-                                        lanes_load(w.from + term * w.term + tile_vector(w, first + v)), *target);
+                                        tile_vector(w, term, first + v), *target);
                 }
         }
     UNROLL for (int r = 0; r < R; ++r)
@@ -249,6 +258,37 @@ static void product_forward(const recurrent_product_shape *shape, const float *x
                 (tile_scalars){.from = x + first * shape->x_stride, .term = 1, .row = shape->x_stride},
                 (product_columns){.from = w + width, .panel = panel, .panels = panels, .groups = shape->groups},
                 (tile_sums){.at = (float *)w, .row = 0, .panel = panel}, y + first * y_row, y_row);
+}
+
+/// The vectors of a pass, of one row: 8 sums in flight, of four pairs of panels.
+#define BFLOAT16_VECTORS 8
+
+INLINE void product_bfloat16_vectors(const int V, size_t inputs, const float *x, const float *w, size_t panel, float *y) {
+    const tile_sums bias = {.at = (float *)w, .panel = panel, .groups = 2}, to = {.at = y, .panel = 2 * LANES, .groups = 2};
+    tile_in_memory(1, V, inputs, (tile_scalars){.from = x, .term = 1},
+                   (tile_lanes){.from = w + 2 * LANES, .term = LANES, .panel = panel, .groups = 2, .bfloat16 = 1}, bias, to);
+}
+
+static void product_forward_bfloat16(const recurrent_product_shape *shape, const float *x, const float *w, float *y,
+                                     recurrent_share share) NONBLOCKING {
+    size_t first, end;
+    share_of(share, shape->rows, &first, &end);
+    const size_t vectors = recurrent_panels(shape->outputs), inputs = shape->inputs, panel = (2 + inputs) * LANES;
+    for (size_t vector = 0; vector < vectors; vector += BFLOAT16_VECTORS)
+        for (size_t row = first; row < end; ++row) {
+            const float *x_row = x + row * shape->x_stride, *w_block = w + vector / 2 * panel;
+            float *y_row = y + (row * vectors + vector) * LANES;
+            switch (vectors - vector) {
+            case 1: product_bfloat16_vectors(1, inputs, x_row, w_block, panel, y_row); break;
+            case 2: product_bfloat16_vectors(2, inputs, x_row, w_block, panel, y_row); break;
+            case 3: product_bfloat16_vectors(3, inputs, x_row, w_block, panel, y_row); break;
+            case 4: product_bfloat16_vectors(4, inputs, x_row, w_block, panel, y_row); break;
+            case 5: product_bfloat16_vectors(5, inputs, x_row, w_block, panel, y_row); break;
+            case 6: product_bfloat16_vectors(6, inputs, x_row, w_block, panel, y_row); break;
+            case 7: product_bfloat16_vectors(7, inputs, x_row, w_block, panel, y_row); break;
+            default: product_bfloat16_vectors(BFLOAT16_VECTORS, inputs, x_row, w_block, panel, y_row);
+            }
+        }
 }
 
 static void product_transpose(const recurrent_product_shape *shape, const float *w, float *transposed,

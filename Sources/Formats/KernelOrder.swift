@@ -50,6 +50,40 @@ public enum KernelOrder {
         return stride(from: 0, to: kernel.count, by: padded(width)).flatMap { kernel[$0..<$0 + width] }
     }
 
+    /// Weights in kernel order as bfloat16 kernels read them: `columns` counts the bias. A vector of 16 lanes and the one behind it share
+    /// words, the first one in the upper halves: gates i and f, g and o, or, where there is one gate, a panel and the next. Biases stay floats.
+    ///
+    /// - Returns: the bits of [pair or panel][max(gates, 2) · 16 biases, then columns - 1 rows of half as many words].
+    public static func bfloat16(_ kernel: [Float], columns: Int, gates: Int) -> [UInt32] {
+        let panels = kernel.count / (columns * gates * panel), together = gates == 1 ? 2 : 1, vectors = gates * together
+        func bits(_ first: Int, _ column: Int, _ vector: Int, _ lane: Int) -> UInt32 {
+            let p = first + vector / gates
+            return p < panels ? kernel[((p * columns + column) * gates + vector % gates) * panel + lane].bitPattern : 0
+        }
+        var words: [UInt32] = []
+        for first in stride(from: 0, to: panels, by: together) {
+            for vector in 0..<vectors {
+                for lane in 0..<panel { words.append(bits(first, 0, vector, lane)) }
+            }
+            for column in 1..<columns {
+                for vector in stride(from: 0, to: vectors, by: 2) {
+                    for lane in 0..<panel {
+                        let upper = roundedToBFloat16(bits(first, column, vector, lane))
+                        words.append(upper | roundedToBFloat16(bits(first, column, vector + 1, lane)) >> 16)
+                    }
+                }
+            }
+        }
+        return words
+    }
+
+    /// The nearest bfloat16 of a float, ties to even, as the bits of a float.
+    static func roundedToBFloat16(_ bits: UInt32) -> UInt32 {
+        let quietBit: UInt32 = 0x0040_0000, upper: UInt32 = 0xffff_0000
+        if Float(bitPattern: bits).isNaN { return (bits | quietBit) & upper }
+        return (bits + 0x7fff + (bits >> 16 & 1)) & upper
+    }
+
     /// Matrices of `gates` · `units` rows each, their columns side by side.
     private static func pack(_ parts: [[Float]], units: Int, gates: Int) -> [Float] {
         let rows = gates * units

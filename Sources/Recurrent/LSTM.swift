@@ -10,8 +10,10 @@ public struct LSTM<let inputSize: Int, let hiddenSize: Int>: ~Copyable {
     private var cell: LSTMCell
 
     /// A layer with zero weights and zero state: load weights before use.
-    public init(kernels: Kernels = .best) {
-        cell = LSTMCell(inputSize: inputSize, hiddenSize: hiddenSize, kernels: kernels)
+    ///
+    /// - Parameter weightFormat: what weights are rounded to when they are loaded.
+    public init(weightFormat: WeightFormat = .float32, kernels: Kernels = .best) {
+        cell = LSTMCell(inputSize: inputSize, hiddenSize: hiddenSize, weightFormat: weightFormat, kernels: kernels)
     }
 
     /// Takes weights in PyTorch's layout, rows of gates i f g o: weightIH [4 H][I], weightHH [4 H][H], biases [4 H].

@@ -31,7 +31,9 @@ private let headerLimit = 16 << 20
 extension Model {
     /// Reads a model from a safetensors file with PyTorch's names: `embedding.weight`, `lstm.weight_ih_l0` …, `dense.weight`,
     /// `dense.bias`. The loss is the one that was saved, or cross-entropy.
-    public init(contentsOf path: String) throws(ModelFileError) {
+    ///
+    /// - Parameter weightFormat: what the weights of the layers are rounded to.
+    public init(contentsOf path: String, weightFormat: WeightFormat = .float32) throws(ModelFileError) {
         let file = try readSafetensors(path)
         let sizes: StateDictShape, parameters: StateDictParameters
         do {
@@ -56,13 +58,17 @@ extension Model {
         } else {
             .values(size: sizes.inputSize)
         }
-        self.init(ModelShape(input: input, hiddenSizes: sizes.hiddenSizes, outputSize: outputSize, loss: loss), parameters: parameters)
+        self.init(ModelShape(input: input, hiddenSizes: sizes.hiddenSizes, outputSize: outputSize, loss: loss), parameters: parameters,
+                  weightFormat: weightFormat)
         metadata = file.metadata
         metadata[lossKey] = nil
     }
 
     /// Writes the model, to a temporary file beside `path` that then takes its place, so that the file is whole or as it was.
+    ///
+    /// - Precondition: the weights are in float32.
     public func save(to path: String) throws(ModelFileError) {
+        precondition(weightFormat == .float32, "model: weights rounded to \(weightFormat) are not saved; expected float32")
         var metadata = metadata
         metadata[lossKey] = shape.loss.rawValue
         let bytes: [UInt8]
@@ -81,12 +87,14 @@ extension Model {
 
 extension LSTMCell {
     /// Reads the first layer of an `nn.LSTM` from a safetensors file with PyTorch's names, with a prefix `lstm.` or without.
-    public init(contentsOf path: String, batch: Int = 1, kernels: Kernels = .best) throws(ModelFileError) {
+    ///
+    /// - Parameter weightFormat: what the weights are rounded to.
+    public init(contentsOf path: String, batch: Int = 1, weightFormat: WeightFormat = .float32, kernels: Kernels = .best) throws(ModelFileError) {
         let file = try readSafetensors(path)
         do {
             let shape = try StateDictShape(file)
             let parameters = try StateDictParameters(file, shape: shape)
-            self.init(inputSize: shape.inputSize, hiddenSize: shape.hiddenSizes[0], batch: batch, kernels: kernels)
+            self.init(inputSize: shape.inputSize, hiddenSize: shape.hiddenSizes[0], batch: batch, weightFormat: weightFormat, kernels: kernels)
             load(parameters.lstm[0])
         } catch {
             throw ModelFileError(path, error)

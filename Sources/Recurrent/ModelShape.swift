@@ -86,15 +86,15 @@ struct ParameterLayout: Sendable {
     let dense: Int
     let count: Int
 
-    init(_ shape: ModelShape) {
+    init(_ shape: ModelShape, _ format: WeightFormat = .float32) {
         var layout = Layout()
         if case .tokens(let vocabulary, let dimension) = shape.input {
             embedding = layout.reserve(vocabulary * padded(dimension))
         } else {
             embedding = nil
         }
-        layers = shape.hiddenSizes.indices.map { layout.reserve(shape.layer($0, batch: 1, steps: 1).weightCount) }
-        dense = layout.reserve(shape.dense(rows: 1).weightCount)
+        layers = shape.hiddenSizes.indices.map { layout.reserve(shape.layer($0, batch: 1, steps: 1).weightCount(format)) }
+        dense = layout.reserve(shape.dense(rows: 1).weightCount(format))
         count = layout.floats
     }
 }

@@ -19,13 +19,16 @@ struct Generate: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("The same seed gives the same text.", valueName: "number"))
     var seed: UInt64 = 1
 
+    @Option(help: "How weights are held in memory: float32, or bfloat16, which is smaller, faster and less exact.")
+    var weights = WeightFormat.float32
+
     @OptionGroup var kernelOptions: KernelOptions
 
     func run() throws {
         try check("--length", length, 0...Int.max)
         try check("--temperature", temperature, 0...Double.greatestFiniteMagnitude)
         let kernels = try kernelOptions.kernels()
-        let model = try readLanguageModel(model)
+        let model = try readLanguageModel(model, weightFormat: weights)
         let vocabulary = try Vocabulary(model, path: self.model)
 
         // A text begins as though a line had ended in front of it.
@@ -45,3 +48,5 @@ struct Generate: ParsableCommand {
         if last != "\n" { try printToStandardOutput("\n") }
     }
 }
+
+extension WeightFormat: ExpressibleByArgument {}

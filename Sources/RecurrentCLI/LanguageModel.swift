@@ -10,9 +10,9 @@ enum MetadataKey {
 }
 
 /// Reads a language model that `train` has written.
-func readLanguageModel(_ path: String) throws(Failure) -> Model {
+func readLanguageModel(_ path: String, weightFormat: WeightFormat = .float32) throws(Failure) -> Model {
     do {
-        return try Model(contentsOf: path)
+        return try Model(contentsOf: path, weightFormat: weightFormat)
     } catch {
         throw Failure(reading: error)
     }

@@ -103,6 +103,7 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
         #expect(try await generate("--seed", "4", "--length", "50", "--temperature", "1") != text)
         #expect((50...51).contains(text.unicodeScalars.count))
         #expect(try await generate("--seed", "3", "--temperature", "0") == generate("--seed", "4", "--temperature", "0"))
+        #expect(try await generate("--weights", "bfloat16", "--temperature", "0").unicodeScalars.count >= 400)
         #expect(try await generate("--prompt", "-the ☃", "--length", "0") == "-the ☃\n")
     }
 

@@ -8,13 +8,19 @@ struct LSTMRun {
     let sizes: LSTMSizes
     var shape: recurrent_lstm_shape
     let order: KernelOrder
-    let x, w, dy: [Float]
-    var h0, c0, dh, dc, gradient: [Float]
+    let x, dy: [Float]
+    var w, h0, c0, dh, dc, gradient: [Float]
+    /// `lstm_step`, or its like.
+    var stepKernel: @convention(c) (
+        UnsafePointer<recurrent_lstm_shape>, UnsafePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>, UnsafeMutablePointer<Float>,
+        UnsafeMutablePointer<Float>, recurrent_share
+    ) -> Void
     /// Each kernel is called once for each share, in this order.
     var shares = [recurrent_share(index: 0, count: 1)]
 
     init(_ isa: KernelTable, _ problem: LSTMProblem<Double>) {
         kernels = isa.kernels
+        stepKernel = kernels.lstm_step
         sizes = problem.sizes
         let stride = sizes.input + sizes.gap
         shape = recurrent_lstm_shape(input: sizes.input, hidden: sizes.hidden, batch: sizes.batch, steps: sizes.steps, x_stride: stride)
@@ -58,14 +64,14 @@ struct LSTMRun {
         return tape
     }
 
-    /// The states after each step, from `lstm_step` called once for each; lengths are not its business.
+    /// The states after each step, from `stepKernel` called once for each; lengths are not its business.
     func steps() throws -> (c: [Float], h: [Float]) {
         var allC = c0, allH = h0, h_prev = h0
         let c = GuardedBuffer(c0)
         for t in 0..<sizes.steps {
             let h = GuardedBuffer(repeating: .nan, count: stateCount)
             x.withUnsafeBufferPointer { x in
-                forEachShare { kernels.lstm_step($0, x.baseAddress! + t * sizes.batch * shape.x_stride, w, h_prev, c.pointer, h.pointer, $1) }
+                forEachShare { stepKernel($0, x.baseAddress! + t * sizes.batch * shape.x_stride, w, h_prev, c.pointer, h.pointer, $1) }
             }
             h_prev = try h.checkedValues("h")
             allH += h_prev

@@ -32,7 +32,7 @@ func lstmProblem(_ sizes: LSTMSizes) -> LSTMProblem<Double> {
 }
 
 /// An error that says at which sizes it happened.
-func at<Result>(_ sizes: LSTMSizes, _ body: () throws -> Result) throws -> Result {
+func at<Result>(_ sizes: some CustomStringConvertible, _ body: () throws -> Result) throws -> Result {
     do { return try body() } catch { throw AtSizes(sizes: "\(sizes)", error: error) }
 }
 struct AtSizes: Error, CustomStringConvertible {

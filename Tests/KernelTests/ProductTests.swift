@@ -43,7 +43,8 @@ struct ProductRun {
     let layer, gradient: Dense<Double>
     private(set) var x, dy: [[Double]]
     private var packedX, packedDy: [Float]
-    let packedLayer, packedGradient, packedTransposed: [Float]
+    private var packedLayer: [Float]
+    let packedGradient, packedTransposed: [Float]
     var shares = [recurrent_share(index: 0, count: 1)]
 
     init(_ isa: KernelTable, _ sizes: ProductSizes) {
@@ -118,6 +119,20 @@ struct ProductRun {
         try output("y", unassigned(sizes.rows * order.rowCount), padding: order.rowPadding(sizes.rows)) {
             kernels.product_forward($0, packedX, packedLayer, $1, $2)
         }
+    }
+
+    func forwardBFloat16() throws -> [Float] {
+        let words = order.bfloat16(packedLayer)
+        return try output("y", unassigned(sizes.rows * order.rowCount), padding: order.rowPadding(sizes.rows)) {
+            kernels.product_forward_bfloat16($0, packedX, words, $1, $2)
+        }
+    }
+
+    /// The same layer with rounded weights, as floats.
+    func roundedToBFloat16() -> ProductRun {
+        var rounded = self
+        rounded.packedLayer = order.bfloat16Rounded(packedLayer)
+        return rounded
     }
 
     func transposed() throws -> [Float] {

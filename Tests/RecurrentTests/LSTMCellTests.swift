@@ -61,6 +61,20 @@ import Testing
         }
     }
 
+    /// On every instruction set: steps with weights in bfloat16 are steps with weights so rounded, to the bit.
+    @Test(arguments: ISA.available, [1, 16, 17, 32, 40, 64, 80])
+    func bfloat16IsRoundedWeights(isa: ISA, hiddenSize: Int) throws {
+        let weights = Weights(inputSize: 3, hiddenSize: hiddenSize), kernels = try Kernels(isa: isa)
+        var packed = LSTMCell(inputSize: 3, hiddenSize: hiddenSize, batch: 2, weightFormat: .bfloat16, kernels: kernels)
+        packed.load(weightIH: weights.weightIH, weightHH: weights.weightHH, biasIH: weights.biasIH, biasHH: weights.biasHH)
+        var rounded = LSTMCell(inputSize: 3, hiddenSize: hiddenSize, batch: 2, kernels: kernels)
+        rounded.load(weightIH: weights.weightIH.map(roundedToBFloat16), weightHH: weights.weightHH.map(roundedToBFloat16),
+                     biasIH: weights.biasIH, biasHH: weights.biasHH)
+        var generator = Generator(seed: 4)
+        let x = generator.floats(4 * 2 * 3)
+        try Comparer.checkSameBits("h", run(&packed, x), run(&rounded, x))
+    }
+
     @Test func stateIsSavedRestoredAndReset() throws {
         var cell = cell(inputSize: 1, hiddenSize: 20, batch: 2)
         let x: [Float] = [0.1, 0.9, -0.4, 2, 0.3, -0.3]

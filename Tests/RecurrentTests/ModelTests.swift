@@ -56,6 +56,30 @@ struct TemporaryFolder: ~Copyable {
         try Comparer.checkSameBits("outputs", outputs(read, tokens: tokens), outputs(model, tokens: tokens))
     }
 
+    /// A model read in bfloat16 is the model with the weights of its layers so rounded, to the bit; it is not trained or saved.
+    @Test func bfloat16IsRoundedWeights() async throws {
+        let folder = try TemporaryFolder(), whole = folder.path("whole.safetensors"), rounded = folder.path("rounded.safetensors")
+        try Model(Self.shape, seed: 3).save(to: whole)
+        let file = try Safetensors(try readFile(whole))
+        let tensors = try file.entries.map { entry in
+            let tensor = try file.tensor(named: entry.name)
+            guard entry.name.contains("weight") && !entry.name.contains("embedding") else { return tensor }
+            return Tensor(name: entry.name, shape: tensor.shape, values: tensor.values.map(roundedToBFloat16))
+        }
+        try writeFile(rounded, Safetensors.encode(tensors))
+        let tokens: [Int32] = [0, 6, 3, 3, 1]
+        let found = outputs(try Model(contentsOf: whole, weightFormat: .bfloat16), tokens: tokens)
+        try Comparer.checkSameBits("outputs", found, outputs(try Model(contentsOf: rounded), tokens: tokens))
+        #expect(found != outputs(try Model(contentsOf: whole), tokens: tokens))
+
+        await #expect(processExitsWith: .failure) { [whole = whole as String] in
+            _ = Trainer(try Model(contentsOf: whole, weightFormat: .bfloat16), optimizer: .sgd(SGD()), batch: 1, steps: 1)
+        }
+        await #expect(processExitsWith: .failure) { [whole = whole as String] in
+            try Model(contentsOf: whole, weightFormat: .bfloat16).save(to: whole)
+        }
+    }
+
     @Test func oneSeedGivesOneModel() throws {
         let tokens: [Int32] = [1, 2, 3]
         let first = outputs(Model(Self.shape, seed: 5), tokens: tokens)

@@ -22,6 +22,10 @@ extension Trial {
         let y = result("y", rows * recurrent_padded(outputs) * groups), dx = result("dx", rows * recurrent_padded(inputs))
         let transposed = result("transposed", recurrent_product_transposed_floats(shape))
         shares { kernels.product_forward(&shape, x, w, y, $0) }
+        var single = shape
+        single.groups = 1
+        let words = data("words", recurrent_product_bfloat16_floats(single)), z = result("z", rows * recurrent_padded(outputs))
+        shares { kernels.product_forward_bfloat16(&single, x, words, z, $0) }
         shares { kernels.product_transpose(&shape, w, transposed, $0) }
         shares { kernels.product_backward_input(&shape, dy, transposed, dx, $0) }
         shares { kernels.product_backward_weights(&shape, x, dy, dw, $0) }
@@ -75,6 +79,10 @@ extension Trial {
                 }
             }
         }
+        // Any words are bfloat16.
+        let words = data("words", recurrent_lstm_bfloat16_floats(shape))
+        let c1 = units("c1", rows: shape.batch, shape.hidden), h1 = result("h1", state)
+        shares { kernels.lstm_step_bfloat16(&shape, x, words, h0, c1, h1, $0) }
     }
 
     // MARK: Rows

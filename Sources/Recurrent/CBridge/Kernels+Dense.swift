@@ -32,21 +32,32 @@ public struct DenseShape: Hashable, Sendable {
     public var paddedOutputSize: Int { recurrent_padded(outputSize) }
     /// Floats of weights and bias in kernel order. C counterpart: `recurrent_product_weights_floats`.
     public var weightCount: Int { recurrent_product_weights_floats(cValue) }
+    /// The same in a format, in 32-bit words. C counterpart of bfloat16: `recurrent_product_bfloat16_floats`.
+    public func weightCount(_ format: WeightFormat) -> Int {
+        switch format {
+        case .float32: weightCount
+        case .bfloat16: recurrent_product_bfloat16_floats(cValue)
+        }
+    }
     /// Floats of the transposed copy. C counterpart: `recurrent_product_transposed_floats`.
     public var transposedCount: Int { recurrent_product_transposed_floats(cValue) }
 }
 
 extension Kernels {
-    /// y = x Wᵀ + b. Kernel: `product_forward`.
+    /// y = x Wᵀ + b. Kernels: `product_forward`, `product_forward_bfloat16`.
     ///
     /// - Parameters:
+    ///   - format: of the weights.
     ///   - x: [M][inputStride].
-    ///   - weights: kernel order, `weightCount` floats.
+    ///   - weights: kernel order, `weightCount(format)` words.
     ///   - y: [M][paddedOutputSize], written.
-    public func denseForward(_ shape: DenseShape, x: UnsafePointer<Float>, weights: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
-                             share: Share = .all) {
+    public func denseForward(_ shape: DenseShape, _ format: WeightFormat = .float32, x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+                             y: UnsafeMutablePointer<Float>, share: Share = .all) {
         var shape = shape.cValue
-        unsafe table.pointee.product_forward(&shape, x, weights, y, share.cValue)
+        switch format {
+        case .float32: unsafe table.pointee.product_forward(&shape, x, weights, y, share.cValue)
+        case .bfloat16: unsafe table.pointee.product_forward_bfloat16(&shape, x, weights, y, share.cValue)
+        }
     }
 
     /// The transposed copy of the weights that `denseBackwardInput` reads. Kernel: `product_transpose`.

@@ -35,6 +35,13 @@ public struct LSTMShape: Hashable, Sendable {
     public var paddedHiddenSize: Int { recurrent_padded(hiddenSize) }
     /// Floats of the weights in kernel order. C counterpart: `recurrent_lstm_weights_floats`.
     public var weightCount: Int { recurrent_lstm_weights_floats(cValue) }
+    /// The same in a format, in 32-bit words. C counterpart of bfloat16: `recurrent_lstm_bfloat16_floats`.
+    public func weightCount(_ format: WeightFormat) -> Int {
+        switch format {
+        case .float32: weightCount
+        case .bfloat16: recurrent_lstm_bfloat16_floats(cValue)
+        }
+    }
     /// Floats of h or c at one time step: batch × padded hidden size. C counterpart: `recurrent_lstm_state_floats`.
     public var stateCount: Int { recurrent_lstm_state_floats(cValue) }
     /// Floats of the tape of h or of c, with slot 0 for the initial state. C counterpart: `recurrent_lstm_states_floats`.
@@ -48,18 +55,22 @@ public struct LSTMShape: Hashable, Sendable {
 }
 
 extension Kernels {
-    /// One time step of `shape.batch` independent sequences. Kernel: `lstm_step`.
+    /// One time step of `shape.batch` independent sequences. Kernels: `lstm_step`, `lstm_step_bfloat16`.
     ///
     /// - Parameters:
+    ///   - format: of the weights.
     ///   - x: [B][inputStride].
-    ///   - weights: kernel order, `weightCount` floats.
+    ///   - weights: kernel order, `weightCount(format)` words.
     ///   - hPrevious: [B][U], U the padded hidden size; not `h`.
     ///   - c: [B][U], updated in place.
     ///   - h: [B][U], written.
-    public func lstmStep(_ shape: LSTMShape, x: UnsafePointer<Float>, weights: UnsafePointer<Float>, hPrevious: UnsafePointer<Float>,
-                         c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>, share: Share = .all) {
+    public func lstmStep(_ shape: LSTMShape, _ format: WeightFormat = .float32, x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+                         hPrevious: UnsafePointer<Float>, c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>, share: Share = .all) {
         var shape = shape.cValue
-        unsafe table.pointee.lstm_step(&shape, x, weights, hPrevious, c, h, share.cValue)
+        switch format {
+        case .float32: unsafe table.pointee.lstm_step(&shape, x, weights, hPrevious, c, h, share.cValue)
+        case .bfloat16: unsafe table.pointee.lstm_step_bfloat16(&shape, x, weights, hPrevious, c, h, share.cValue)
+        }
     }
 
     /// A whole sequence, filling the tape. Kernel: `lstm_forward`.

@@ -11,6 +11,7 @@ internal import Formats
 @safe public struct LSTMCell: ~Copyable, @unchecked Sendable {
     public let shape: LSTMShape
     public let kernels: Kernels
+    public let weightFormat: WeightFormat
     private let arena: Arena
     private let weights: UnsafeMutablePointer<Float>
     private let c: UnsafeMutablePointer<Float>
@@ -19,14 +20,16 @@ internal import Formats
 
     /// A cell with zero weights and zero state: load weights before use.
     ///
+    /// - Parameter weightFormat: what weights are rounded to when they are loaded.
     /// - Precondition: the sizes are positive.
-    public init(inputSize: Int, hiddenSize: Int, batch: Int = 1, kernels: Kernels = .best) {
+    public init(inputSize: Int, hiddenSize: Int, batch: Int = 1, weightFormat: WeightFormat = .float32, kernels: Kernels = .best) {
         shape = LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch)
+        self.weightFormat = weightFormat
         self.kernels = kernels
         var layout = Layout()
         // The weights come last: behind them, at 4,608 bytes, the state of a layer of 16 units would share its address modulo 4,096 with
         // the first rows of weights, and each step would wait for the stores of the one before it (79 ns instead of 60).
-        let offsets = [shape.stateCount, shape.stateCount, shape.stateCount, shape.weightCount].map { layout.reserve($0) }
+        let offsets = [shape.stateCount, shape.stateCount, shape.stateCount, shape.weightCount(weightFormat)].map { layout.reserve($0) }
         arena = Arena(layout)
         unsafe c = arena.base + offsets[0]
         unsafe h = arena.base + offsets[1]
@@ -51,7 +54,7 @@ internal import Formats
     /// Takes weights in kernel order.
     mutating func load(_ kernelOrder: [Float]) {
         precondition(kernelOrder.count == shape.weightCount, "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
-        unsafe kernelOrder.withUnsafeBufferPointer { unsafe weights.update(from: $0.baseAddress!, count: shape.weightCount) }
+        unsafe copyWeights(kernelOrder, columns: 1 + shape.inputSize + shape.hiddenSize, gates: KernelOrder.lstmGates, weightFormat, to: weights)
     }
 
     /// One time step of every stream.
@@ -60,7 +63,7 @@ internal import Formats
     /// - Returns: h, [batch][paddedHiddenSize]; valid until the step after the next.
     @discardableResult
     public mutating func step(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
-        unsafe kernels.lstmStep(shape, x: x, weights: weights, hPrevious: h, c: c, h: hNext)
+        unsafe kernels.lstmStep(shape, weightFormat, x: x, weights: weights, hPrevious: h, c: c, h: hNext)
         unsafe swap(&h, &hNext)
         return unsafe UnsafePointer(h)
     }

@@ -7,6 +7,8 @@ internal import Formats
     public let shape: ModelShape
     /// Text that is saved beside the weights: vocabulary, settings, whatever its owner needs to use the model again.
     public var metadata: [String: String] = [:]
+    /// How the weights of the layers are stored. Only a model in float32 can be trained or saved.
+    public let weightFormat: WeightFormat
     let layout: ParameterLayout
     private let arena: Arena
 
@@ -18,15 +20,19 @@ internal import Formats
         self.init(shape, parameters: initialParameters(shape, using: &generator))
     }
 
-    init(_ shape: ModelShape, parameters: StateDictParameters) {
+    init(_ shape: ModelShape, parameters: StateDictParameters, weightFormat: WeightFormat = .float32) {
         self.shape = shape
-        layout = ParameterLayout(shape)
+        self.weightFormat = weightFormat
+        layout = ParameterLayout(shape, weightFormat)
         var memory = Layout()
         _ = memory.reserve(layout.count)
         arena = Arena(memory)
         if let offset = layout.embedding { copy(parameters.embedding!, to: offset) }
-        for (offset, layer) in zip(layout.layers, parameters.lstm) { copy(layer, to: offset) }
-        copy(parameters.dense!, to: layout.dense)
+        for (index, layer) in parameters.lstm.enumerated() {
+            let columns = 1 + shape.layer(index, batch: 1, steps: 1).inputSize + shape.hiddenSizes[index]
+            copy(weights: layer, columns: columns, gates: KernelOrder.lstmGates, to: layout.layers[index])
+        }
+        copy(weights: parameters.dense!, columns: 1 + shape.hiddenSizes.last!, gates: 1, to: layout.dense)
     }
 
     /// Trainable numbers, without padding.
@@ -48,7 +54,22 @@ internal import Formats
         unsafe Array(UnsafeBufferPointer(start: parameters + start, count: end - start))
     }
 
+    private func copy(weights: [Float], columns: Int, gates: Int, to offset: Int) {
+        unsafe copyWeights(weights, columns: columns, gates: gates, weightFormat, to: parameters + offset)
+    }
+
     private func copy(_ floats: [Float], to offset: Int) {
         unsafe floats.withUnsafeBufferPointer { unsafe (parameters + offset).update(from: $0.baseAddress!, count: floats.count) }
+    }
+}
+
+/// Stores weights in kernel order, `columns` of them with the bias, in a format.
+func copyWeights(_ weights: [Float], columns: Int, gates: Int, _ format: WeightFormat, to memory: UnsafeMutablePointer<Float>) {
+    switch format {
+    case .float32:
+        unsafe weights.withUnsafeBufferPointer { unsafe memory.update(from: $0.baseAddress!, count: weights.count) }
+    case .bfloat16:
+        let words = KernelOrder.bfloat16(weights, columns: columns, gates: gates)
+        unsafe words.withUnsafeBytes { unsafe UnsafeMutableRawPointer(memory).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
     }
 }

@@ -66,11 +66,12 @@ extension Model {
         var x = unsafe features
         for (index, layer) in state.layout.layers.enumerated() {
             let h = unsafe state.base + layer.h[1 - state.parity]
-            unsafe kernels.lstmStep(shape.layer(index, batch: 1, steps: 1), x: x, weights: parameters + layout.layers[index],
+            unsafe kernels.lstmStep(shape.layer(index, batch: 1, steps: 1), weightFormat, x: x, weights: parameters + layout.layers[index],
                                     hPrevious: state.base + layer.h[state.parity], c: state.base + layer.c, h: h)
             unsafe x = UnsafePointer(h)
         }
-        unsafe kernels.denseForward(shape.dense(rows: 1), x: x, weights: parameters + layout.dense, y: state.base + state.layout.output)
+        unsafe kernels.denseForward(shape.dense(rows: 1), weightFormat, x: x, weights: parameters + layout.dense,
+                                    y: state.base + state.layout.output)
         state.parity = 1 - state.parity
     }
 }

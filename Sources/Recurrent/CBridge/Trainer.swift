@@ -41,9 +41,10 @@ public struct Evaluation: Hashable, Sendable {
     ///   - dropout: the probability that an output of a recurrent layer is dropped, in 0..<1.
     ///   - seed: of the dropout masks.
     ///   - threads: how many threads work; the bits of the result do not depend on it.
-    /// - Precondition: batch, steps and threads are positive, and dropout is in range.
+    /// - Precondition: the model's weights are in float32, batch, steps and threads are positive, and dropout is in range.
     public init(_ model: consuming Model, optimizer: Optimizer, batch: Int, steps: Int, clip: GradientClip = .none, dropout: Float = 0,
                 seed: UInt64 = 0, threads: Int = 1, kernels: Kernels = .best) {
+        precondition(model.weightFormat == .float32, "trainer: expected weights in float32, found \(model.weightFormat)")
         precondition(batch > 0 && steps > 0, "trainer: expected positive batch and steps, found \(batch) and \(steps)")
         let shape = model.shape
         let layout = TrainingLayout(shape, batch: batch, steps: steps, momentCount: optimizer.momentCount, dropout: dropout > 0)

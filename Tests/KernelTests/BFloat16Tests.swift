@@ -1,0 +1,36 @@
+import CKernels
+import Testing
+import TestSupport
+
+/// Kernels that read bfloat16 give the bits of those that read the same weights as floats, which are checked against the reference.
+
+@Sendable func checkLSTMStepBFloat16(_ isa: KernelTable) throws {
+    for var sizes in lstmSizes {
+        sizes.lengths = nil
+        try at(sizes) {
+            var rounded = LSTMRun(isa, lstmProblem(sizes)), packed = rounded
+            packed.stepKernel = packed.kernels.lstm_step_bfloat16
+            packed.w = packed.order.bfloat16(packed.w)
+            rounded.w = rounded.order.bfloat16Rounded(rounded.w)
+            let (found, expected) = try (packed.steps(), rounded.steps())
+            try Comparer.checkSameBits("h", found.h, expected.h)
+            try Comparer.checkSameBits("c", found.c, expected.c)
+            packed.shares = (0..<3).map { recurrent_share(index: $0, count: 3) }
+            try Comparer.checkSameBits("h in shares", packed.steps().h, expected.h)
+        }
+    }
+}
+
+@Sendable func checkProductForwardBFloat16(_ isa: KernelTable) throws {
+    // Every number of vectors that the last pass may have.
+    let widths = (1...17).map { ProductSizes(rows: 3, inputs: 7, outputs: 16 * $0 - 3, groups: 1) }
+    for sizes in ProductSizes.all.filter({ $0.groups == 1 }) + widths {
+        try at(sizes) {
+            var run = ProductRun(isa, sizes)
+            for count in [1, 2] {
+                run.shares = (0..<count).map { recurrent_share(index: $0, count: count) }
+                try Comparer.checkSameBits("y", run.forwardBFloat16(), run.roundedToBFloat16().forward())
+            }
+        }
+    }
+}
