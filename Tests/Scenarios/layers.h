@@ -1,0 +1,207 @@
+// Scenarios of products.h, lstm.h and embedding.h.
+
+// MARK: products.h
+
+enum { product_variants = 6 };  // groups; whether floats lie between the rows of x
+
+static recurrent_product_shape product_shape(scenario_shape size, unsigned variant) {
+    static const size_t groups[] = {1, 3, 4};
+    return (recurrent_product_shape){.rows = size.rows, .inputs = size.inputs, .outputs = size.units, .groups = groups[variant % 3],
+                                     .x_stride = size.inputs + (variant < 3 ? 0 : 3)};
+}
+
+static size_t product_y_floats(recurrent_product_shape shape) { return shape.rows * recurrent_padded(shape.outputs) * shape.groups; }
+
+enum { variants_of_product_forward = product_variants };
+static void run_product_forward(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_product_shape shape = product_shape(size, variant);
+    const float *x = trial_rows(trial, shape.rows, shape.inputs, shape.x_stride);
+    const float *w = trial_matrix(trial, shape.inputs, shape.outputs, shape.groups);
+    float *y = trial_result(trial, product_y_floats(shape));
+    FOR_SHARES(trial) trial->kernels->product_forward(&shape, x, w, y, share);
+    trial_output(trial, "y", y, product_y_floats(shape));
+}
+
+enum { variants_of_product_transpose = product_variants };
+static void run_product_transpose(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_product_shape shape = product_shape(size, variant);
+    const float *w = trial_matrix(trial, shape.inputs, shape.outputs, shape.groups);
+    float *transposed = trial_result(trial, recurrent_product_transposed_floats(shape));
+    FOR_SHARES(trial) trial->kernels->product_transpose(&shape, w, transposed, share);
+    trial_output(trial, "transposed", transposed, recurrent_product_transposed_floats(shape));
+}
+
+enum { variants_of_product_backward_input = product_variants };
+static void run_product_backward_input(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_product_shape shape = product_shape(size, variant);
+    const float *w = trial_matrix(trial, shape.inputs, shape.outputs, shape.groups);
+    const float *dy = trial_gates(trial, shape.rows, shape.outputs, shape.groups);
+    float *transposed = trial_result(trial, recurrent_product_transposed_floats(shape));
+    trial->kernels->product_transpose(&shape, w, transposed, (recurrent_share){0, 1});
+    const size_t count = shape.rows * recurrent_padded(shape.inputs);
+    float *dx = trial_result(trial, count);
+    FOR_SHARES(trial) trial->kernels->product_backward_input(&shape, dy, transposed, dx, share);
+    trial_output(trial, "dx", dx, count);
+}
+
+enum { variants_of_product_backward_weights = product_variants };
+static void run_product_backward_weights(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_product_shape shape = product_shape(size, variant);
+    const float *x = trial_rows(trial, shape.rows, shape.inputs, shape.x_stride);
+    const float *dy = trial_gates(trial, shape.rows, shape.outputs, shape.groups);
+    float *dw = trial_matrix(trial, shape.inputs, shape.outputs, shape.groups);
+    FOR_SHARES(trial) trial->kernels->product_backward_weights(&shape, x, dy, dw, share);
+    trial_output(trial, "dw", dw, recurrent_product_weights_floats(shape));
+}
+
+// MARK: lstm.h
+
+/// A layer, with everything that the forward pass takes.
+typedef struct {
+    recurrent_lstm_shape shape;
+    size_t *lengths;
+    const float *w;
+    float *x, *ifgo, *c, *h;
+} lstm_layer;
+
+static int lstm_row_has_ended(const lstm_layer *layer, size_t row) {
+    const size_t batch = layer->shape.batch;
+    return layer->lengths && row / batch >= layer->lengths[row % batch];
+}
+
+/// The rows of a buffer [T][B][floats] that have ended: nothing may depend on them.
+static void lstm_forget_ended(const lstm_layer *layer, float *buffer, size_t floats) {
+    for (size_t row = 0; row < layer->shape.steps * layer->shape.batch; ++row)
+        if (lstm_row_has_ended(layer, row)) trial_forget(buffer + row * floats, floats);
+}
+
+static lstm_layer lstm_layer_of(trial *trial, scenario_shape size, int gap, int ends) {
+    lstm_layer layer = {.shape = {.input = size.inputs, .hidden = size.units, .batch = size.rows, .steps = size.steps,
+                                  .x_stride = size.inputs + (gap ? 3 : 0)}};
+    if (ends) {
+        layer.lengths = trial->allocate(trial, size.rows * sizeof(size_t));
+        for (size_t row = 0; row < size.rows; ++row) layer.lengths[row] = trial_choice(trial, size.steps + 2);
+    }
+    const size_t state = recurrent_lstm_state_floats(layer.shape), states = recurrent_lstm_states_floats(layer.shape);
+    layer.x = trial_rows(trial, size.steps * size.rows, size.inputs, layer.shape.x_stride);
+    lstm_forget_ended(&layer, layer.x, layer.shape.x_stride);
+    layer.w = trial_matrix(trial, size.inputs + size.units, size.units, 4);
+    layer.ifgo = trial_result(trial, recurrent_lstm_gates_floats(layer.shape));
+    layer.c = trial_units(trial, (size.steps + 1) * size.rows, size.units);
+    layer.h = trial_units(trial, (size.steps + 1) * size.rows, size.units);
+    trial_forget(layer.c + state, states - state);
+    trial_forget(layer.h + state, states - state);
+    return layer;
+}
+
+/// Fills the tape that a backward kernel reads.
+static void lstm_run_forward(trial *trial, lstm_layer *layer) {
+    trial->kernels->lstm_forward(&layer->shape, layer->lengths, layer->x, layer->w, layer->ifgo, layer->c, layer->h, (recurrent_share){0, 1});
+    lstm_forget_ended(layer, layer->ifgo, 4 * recurrent_padded(layer->shape.hidden));
+}
+
+enum { variants_of_lstm_step = 4 };  // whether floats lie between the rows of x; which of h_prev and h lies lower
+static void run_lstm_step(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_lstm_shape shape = {.input = size.inputs, .hidden = size.units, .batch = size.rows,
+                                        .x_stride = size.inputs + (variant & 1 ? 3 : 0)};
+    const size_t state = recurrent_lstm_state_floats(shape);
+    const float *x = trial_rows(trial, shape.batch, shape.input, shape.x_stride);
+    const float *w = trial_matrix(trial, shape.input + shape.hidden, shape.hidden, 4);
+    float *h_prev = trial_units(trial, shape.batch, shape.hidden), *c = trial_units(trial, shape.batch, shape.hidden);
+    float *h = trial_result(trial, state);
+    if ((h < h_prev) != (variant >= 2)) {
+        float *lower = h;
+        h = h_prev;
+        h_prev = lower;
+        __builtin_memcpy(h_prev, h, state * sizeof(float));
+        trial_forget(h, state);
+    }
+    FOR_SHARES(trial) trial->kernels->lstm_step(&shape, x, w, h_prev, c, h, share);
+    trial_output(trial, "c", c, state);
+    trial_output(trial, "h", h, state);
+}
+
+enum { variants_of_lstm_forward = 4 };  // whether floats lie between the rows of x; whether rows end
+static void run_lstm_forward(trial *trial, scenario_shape size, unsigned variant) {
+    lstm_layer layer = lstm_layer_of(trial, size, variant & 1, variant & 2);
+    const recurrent_lstm_shape *shape = &layer.shape;
+    FOR_SHARES(trial) trial->kernels->lstm_forward(shape, layer.lengths, layer.x, layer.w, layer.ifgo, layer.c, layer.h, share);
+    const size_t width = 4 * recurrent_padded(shape->hidden);
+    for (size_t row = 0; row < shape->steps * shape->batch; ++row)
+        if (lstm_row_has_ended(&layer, row)) __builtin_memset(layer.ifgo + row * width, 0, width * sizeof(float));
+    trial_output(trial, "ifgo", layer.ifgo, recurrent_lstm_gates_floats(*shape));
+    trial_output(trial, "c", layer.c, recurrent_lstm_states_floats(*shape));
+    trial_output(trial, "h", layer.h, recurrent_lstm_states_floats(*shape));
+}
+
+enum { variants_of_lstm_transpose = 1 };
+static void run_lstm_transpose(trial *trial, scenario_shape size, unsigned variant) {
+    (void)variant;
+    const recurrent_lstm_shape shape = {.input = size.inputs, .hidden = size.units};
+    const float *w = trial_matrix(trial, shape.input + shape.hidden, shape.hidden, 4);
+    float *transposed = trial_result(trial, recurrent_lstm_transposed_floats(shape));
+    FOR_SHARES(trial) trial->kernels->lstm_transpose(&shape, w, transposed, share);
+    trial_output(trial, "transposed", transposed, recurrent_lstm_transposed_floats(shape));
+}
+
+enum { variants_of_lstm_backward_data = 8 };  // whether rows end; dy; dx
+static void run_lstm_backward_data(trial *trial, scenario_shape size, unsigned variant) {
+    lstm_layer layer = lstm_layer_of(trial, size, 0, variant & 1);
+    lstm_run_forward(trial, &layer);
+    const recurrent_lstm_shape *shape = &layer.shape;
+    const size_t state = recurrent_lstm_state_floats(*shape);
+    float *transposed = trial_result(trial, recurrent_lstm_transposed_floats(*shape));
+    trial->kernels->lstm_transpose(shape, layer.w, transposed, (recurrent_share){0, 1});
+    float *dy = variant & 2 ? 0 : trial_units(trial, shape->steps * shape->batch, shape->hidden);
+    if (dy) lstm_forget_ended(&layer, dy, recurrent_padded(shape->hidden));
+    float *dx = variant & 4 ? 0 : trial_result(trial, recurrent_lstm_dx_floats(*shape));
+    float *difgo = trial_result(trial, recurrent_lstm_gates_floats(*shape));
+    float *dh = trial_units(trial, shape->batch, shape->hidden), *dc = trial_units(trial, shape->batch, shape->hidden);
+    FOR_SHARES(trial)
+        trial->kernels->lstm_backward_data(shape, layer.lengths, transposed, layer.ifgo, layer.c, dy, difgo, dh, dc, dx, share);
+    trial_output(trial, "difgo", difgo, recurrent_lstm_gates_floats(*shape));
+    trial_output(trial, "dh", dh, state);
+    trial_output(trial, "dc", dc, state);
+    if (dx) trial_output(trial, "dx", dx, recurrent_lstm_dx_floats(*shape));
+}
+
+enum { variants_of_lstm_backward_weights = 4 };  // whether floats lie between the rows of x; whether rows end
+static void run_lstm_backward_weights(trial *trial, scenario_shape size, unsigned variant) {
+    lstm_layer layer = lstm_layer_of(trial, size, variant & 1, variant & 2);
+    lstm_run_forward(trial, &layer);
+    const recurrent_lstm_shape *shape = &layer.shape;
+    const float *difgo = trial_gates(trial, shape->steps * shape->batch, shape->hidden, 4);
+    float *dw = trial_matrix(trial, shape->input + shape->hidden, shape->hidden, 4);
+    FOR_SHARES(trial) trial->kernels->lstm_backward_weights(shape, layer.lengths, layer.x, layer.h, difgo, dw, share);
+    trial_output(trial, "dw", dw, recurrent_lstm_weights_floats(*shape));
+}
+
+// MARK: embedding.h
+
+static recurrent_embedding_shape embedding_shape(scenario_shape size) {
+    return (recurrent_embedding_shape){.vocabulary = size.inputs, .dimension = size.units, .rows = size.rows};
+}
+
+enum { variants_of_embedding_forward = 1 };
+static void run_embedding_forward(trial *trial, scenario_shape size, unsigned variant) {
+    (void)variant;
+    const recurrent_embedding_shape shape = embedding_shape(size);
+    const float *table = trial_units(trial, shape.vocabulary, shape.dimension);
+    const int32_t *indices = trial_indices(trial, shape.rows, shape.vocabulary);
+    float *y = trial_result(trial, recurrent_embedding_rows_floats(shape));
+    FOR_SHARES(trial) trial->kernels->embedding_forward(&shape, table, indices, y, share);
+    trial_output(trial, "y", y, recurrent_embedding_rows_floats(shape));
+}
+
+enum { variants_of_embedding_backward = 1 };
+static void run_embedding_backward(trial *trial, scenario_shape size, unsigned variant) {
+    (void)variant;
+    const recurrent_embedding_shape shape = embedding_shape(size);
+    const int32_t *indices = trial_indices(trial, shape.rows, shape.vocabulary);
+    float *dy = trial_units(trial, shape.rows, shape.dimension), *dtable = trial_units(trial, shape.vocabulary, shape.dimension);
+    const size_t units = recurrent_padded(shape.dimension);
+    for (size_t row = 0; row < shape.rows; ++row)
+        if (indices[row] < 0 || (size_t)indices[row] >= shape.vocabulary) trial_forget(dy + row * units, units);
+    FOR_SHARES(trial) trial->kernels->embedding_backward(&shape, indices, dy, dtable, share);
+    trial_output(trial, "dtable", dtable, recurrent_embedding_table_floats(shape));
+}

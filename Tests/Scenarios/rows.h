@@ -1,0 +1,132 @@
+// Scenarios of vmath.h, softmax.h, losses.h, dropout.h and of the norms in clip.h.
+
+/// Whether the result has a buffer of its own, is the input's buffer, or is not asked for.
+typedef enum { result_apart, result_in_place, result_none } result_place;
+
+enum { result_places = result_none + 1 };
+
+// MARK: vmath.h
+
+static void run_vector_function(trial *trial, scenario_shape size, int in_place, void (*function)(size_t, const float *, float *) RECURRENT_NONBLOCKING) {
+    const size_t count = size.rows * size.units;
+    float *x = trial_data(trial, count), *y = in_place ? x : trial_result(trial, count);
+    function(count, x, y);
+    trial_output(trial, "y", y, count);
+}
+
+enum { variants_of_vector_exp = 2, variants_of_vector_log = 2, variants_of_vector_tanh = 2, variants_of_vector_sigmoid = 2 };  // y is x
+static void run_vector_exp(trial *trial, scenario_shape size, unsigned variant) {
+    run_vector_function(trial, size, variant != 0, trial->kernels->vector_exp);
+}
+static void run_vector_log(trial *trial, scenario_shape size, unsigned variant) {
+    run_vector_function(trial, size, variant != 0, trial->kernels->vector_log);
+}
+static void run_vector_tanh(trial *trial, scenario_shape size, unsigned variant) {
+    run_vector_function(trial, size, variant != 0, trial->kernels->vector_tanh);
+}
+static void run_vector_sigmoid(trial *trial, scenario_shape size, unsigned variant) {
+    run_vector_function(trial, size, variant != 0, trial->kernels->vector_sigmoid);
+}
+
+// MARK: softmax.h
+
+static recurrent_rows_shape rows_shape(scenario_shape size) { return (recurrent_rows_shape){.rows = size.rows, .units = size.units}; }
+
+/// Any value may stand behind the last unit of these rows.
+static float *rows_open(trial *trial, recurrent_rows_shape shape) {
+    return trial_rows(trial, shape.rows, shape.units, recurrent_padded(shape.units));
+}
+
+enum { variants_of_softmax = 2 };  // in place
+static void run_softmax(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_rows_shape shape = rows_shape(size);
+    float *logits = rows_open(trial, shape);
+    float *probabilities = variant == result_in_place ? logits : trial_result(trial, recurrent_rows_floats(shape));
+    FOR_SHARES(trial) trial->kernels->softmax(&shape, logits, probabilities, share);
+    trial_output(trial, "probabilities", probabilities, recurrent_rows_floats(shape));
+}
+
+enum { variants_of_softmax_cross_entropy = result_places };
+static void run_softmax_cross_entropy(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_rows_shape shape = rows_shape(size);
+    const size_t floats = recurrent_rows_floats(shape);
+    float *logits = rows_open(trial, shape);
+    const int32_t *targets = trial_indices(trial, shape.rows, shape.units);
+    float *losses = trial_result(trial, shape.rows);
+    float *dlogits = variant == result_none ? 0 : variant == result_in_place ? logits : trial_result(trial, floats);
+    FOR_SHARES(trial) trial->kernels->softmax_cross_entropy(&shape, logits, targets, 0.125f, losses, dlogits, share);
+    trial_output(trial, "losses", losses, shape.rows);
+    if (dlogits) trial_output(trial, "dlogits", dlogits, floats);
+}
+
+// MARK: losses.h
+
+enum { variants_of_mean_squared_error = 2 * result_places };  // whether rows are skipped
+static void run_mean_squared_error(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_rows_shape shape = rows_shape(size);
+    const size_t floats = recurrent_rows_floats(shape);
+    const unsigned place = variant % result_places;
+    float *y = rows_open(trial, shape), *targets = rows_open(trial, shape);
+    const int32_t *live = variant < result_places ? 0 : trial_indices(trial, shape.rows, 0);
+    float *losses = trial_result(trial, shape.rows);
+    float *dy = place == result_none ? 0 : place == result_in_place ? y : trial_result(trial, floats);
+    FOR_SHARES(trial) trial->kernels->mean_squared_error(&shape, y, targets, live, 0.125f, losses, dy, share);
+    trial_output(trial, "losses", losses, shape.rows);
+    if (dy) trial_output(trial, "dy", dy, floats);
+}
+
+enum { variants_of_sum_losses = 1 };
+static void run_sum_losses(trial *trial, scenario_shape size, unsigned variant) {
+    (void)variant;
+    const size_t count = size.rows * size.units;
+    const float *losses = trial_data(trial, count);
+    double *sum = trial_doubles(trial, 1);
+    trial->kernels->sum_losses(count, losses, sum);
+    trial_output_doubles(trial, "sum", sum, 1);
+}
+
+// MARK: dropout.h
+
+enum { variants_of_dropout = 4 };  // in place; nothing is dropped
+static void run_dropout(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_rows_shape shape = rows_shape(size);
+    const recurrent_dropout mask = {.seed = trial_bits(trial), .counter = trial_bits(trial), .probability = variant & 2 ? 0 : 0.25f};
+    float *x = trial_units(trial, shape.rows, shape.units), *y = variant & 1 ? x : trial_result(trial, recurrent_rows_floats(shape));
+    FOR_SHARES(trial) trial->kernels->dropout(&shape, &mask, x, y, share);
+    trial_output(trial, "y", y, recurrent_rows_floats(shape));
+}
+
+// MARK: clip.h
+
+enum { variants_of_sum_of_squares = 1 };
+static void run_sum_of_squares(trial *trial, scenario_shape size, unsigned variant) {
+    (void)variant;
+    const size_t count = size.rows * size.units, blocks = recurrent_squares_blocks(count);
+    const float *x = trial_data(trial, count);
+    double *partial = trial_doubles(trial, blocks);
+    FOR_SHARES(trial) trial->kernels->sum_of_squares(count, x, partial, share);
+    trial_output_doubles(trial, "partial", partial, blocks);
+}
+
+enum { variants_of_global_norm = 1 };
+static void run_global_norm(trial *trial, scenario_shape size, unsigned variant) {
+    (void)variant;
+    const size_t blocks = size.rows * size.units;
+    double *partial = trial_doubles(trial, blocks), *norm = trial_doubles(trial, 1);
+    for (size_t block = 0; block < blocks; ++block) {
+        const double value = trial_float(trial);
+        partial[block] = value * value;
+    }
+    trial->kernels->global_norm(blocks, partial, norm);
+    trial_output_doubles(trial, "norm", norm, 1);
+}
+
+enum { variants_of_fill = 1 };
+static void run_fill(trial *trial, scenario_shape size, unsigned variant) {
+    (void)variant;
+    const size_t count = size.rows * size.units;
+    const float value = trial_float(trial);
+    float *x = trial_result(trial, count);
+    FOR_SHARES(trial) trial->kernels->fill(count, value, x, share);
+    trial_output(trial, "x", x, count);
+}

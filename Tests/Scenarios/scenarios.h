@@ -1,0 +1,33 @@
+// A scenario for each kernel of kernel_list.h: how to make its buffers, call it, and show what it has written. Programs that run all
+// kernels include this once: what they look for is theirs. A kernel without a scenario does not compile.
+#ifndef RECURRENT_SCENARIOS_H
+#define RECURRENT_SCENARIOS_H
+
+#include "trial.h"
+#include "layers.h"
+#include "rows.h"
+#include "optimizers.h"
+
+typedef struct scenario {
+    const char *kernel;
+    unsigned variants;  ///< ways to call it: its options, and which of its buffers are missing or shared
+    void (*run)(trial *trial, scenario_shape size, unsigned variant);
+} scenario;
+
+static const scenario scenarios[] = {
+#define KERNEL(name, parameters) {#name, variants_of_##name, run_##name},
+#include "../../CKernels/include/kernel_list.h"
+#undef KERNEL
+};
+
+enum { scenario_count = sizeof scenarios / sizeof scenarios[0] };
+
+static inline void scenario_run(const scenario *scenario, trial *trial, scenario_shape size, unsigned variant) {
+    const uint64_t numbers[] = {size.inputs, size.units, size.rows, size.steps, variant};
+    trial->random = 0;
+    for (const char *letter = scenario->kernel; *letter; ++letter) trial->random = trial_bits(trial) ^ (uint64_t)(unsigned char)*letter;
+    for (size_t index = 0; index < sizeof numbers / sizeof numbers[0]; ++index) trial->random = trial_bits(trial) ^ numbers[index];
+    scenario->run(trial, size, variant);
+}
+
+#endif
