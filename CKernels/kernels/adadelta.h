@@ -6,10 +6,10 @@ typedef struct {
     lanes epsilon, minus_rate;
 } adadelta_terms;
 
-INLINE void adadelta_lanes(const adadelta_terms *terms, const size_t count, float *parameters, float *gradient, float *square,
-                           float *step_square) {
+INLINE void adadelta_lanes(const adadelta_terms *terms, const decay_kind decay, const size_t count, float *parameters,
+                           float *gradient, float *square, float *step_square) {
     lanes p = lanes_load_first(count, parameters);
-    const lanes g = gradient_ready(&terms->gradient, lanes_load_first(count, gradient), p);
+    const lanes g = gradient_ready(&terms->gradient, decay, lanes_load_first(count, gradient), p);
     const lanes v = average_square(terms->average, lanes_load_first(count, square), g);
     const lanes u = lanes_load_first(count, step_square);
     // One root of the quotient instead of a quotient of two roots: half the time.
@@ -17,14 +17,14 @@ INLINE void adadelta_lanes(const adadelta_terms *terms, const size_t count, floa
     lanes_store_first(count, square, v);
     lanes_store_first(count, step_square, average_square(terms->average, u, step));
     p = lanes_fma(terms->minus_rate, step, p);
-    store_parameters(&terms->gradient, count, parameters, p);
+    store_parameters(decay, count, parameters, p);
     lanes_store_first(count, gradient, lanes_splat(0));
 }
 
-static void adadelta_update(size_t count, const recurrent_adadelta *hyper, float *parameters, float *gradient, float *square,
-                            float *step_square, recurrent_share share) NONBLOCKING {
+INLINE void adadelta_floats(const decay_kind decay, size_t count, const recurrent_adadelta *hyper, float *parameters,
+                            float *gradient, float *square, float *step_square, recurrent_share share) {
     const adadelta_terms terms = {
-        .gradient = gradient_terms_of(hyper->gradient, ROOT_MOST, hyper->weight_decay, hyper->weight_decay != 0),
+        .gradient = gradient_terms_of(hyper->gradient, ROOT_MOST, hyper->weight_decay),
         .average = average_terms_of(1 - hyper->decay, 1 - hyper->decay),
         .epsilon = lanes_splat((float)hyper->epsilon),
         .minus_rate = lanes_splat((float)-hyper->learning_rate),
@@ -32,6 +32,14 @@ static void adadelta_update(size_t count, const recurrent_adadelta *hyper, float
     size_t at, end;
     floats_of(share, count, &at, &end);
     for (; at + LANES <= end; at += LANES)
-        adadelta_lanes(&terms, LANES, parameters + at, gradient + at, square + at, step_square + at);
-    if (at < end) adadelta_lanes(&terms, end - at, parameters + at, gradient + at, square + at, step_square + at);
+        adadelta_lanes(&terms, decay, LANES, parameters + at, gradient + at, square + at, step_square + at);
+    if (at < end) adadelta_lanes(&terms, decay, end - at, parameters + at, gradient + at, square + at, step_square + at);
+}
+
+static void adadelta_update(size_t count, const recurrent_adadelta *hyper, float *parameters, float *gradient, float *square,
+                            float *step_square, recurrent_share share) NONBLOCKING {
+    if (hyper->weight_decay == 0)
+        adadelta_floats(decay_none, count, hyper, parameters, gradient, square, step_square, share);
+    else
+        adadelta_floats(decay_into_gradient, count, hyper, parameters, gradient, square, step_square, share);
 }

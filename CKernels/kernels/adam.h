@@ -22,11 +22,11 @@ INLINE adam_terms adam_terms_of(const recurrent_adam *hyper) {
                                  : hyper->epsilon_place == recurrent_epsilon_inside ? c2
                                                                                     : 1;
     return (adam_terms){
-        .gradient = gradient_terms_of(hyper->gradient, ROOT_MOST, hyper->decoupled ? 0 : hyper->weight_decay, hyper->weight_decay != 0),
+        .gradient = gradient_terms_of(hyper->gradient, ROOT_MOST, hyper->weight_decay),
         .first = average_terms_of(1 - hyper->beta1, 1 - hyper->beta1),
         .second = average_terms_of(1 - hyper->beta2, 1 - hyper->beta2),
         .root = root_terms_of(hyper->epsilon_place, hyper->epsilon * epsilon_scale),
-        .shrink = lanes_splat((float)(hyper->decoupled ? 1 - hyper->learning_rate * hyper->weight_decay : 1)),
+        .shrink = lanes_splat((float)(1 - hyper->learning_rate * hyper->weight_decay)),
         .minus_step = lanes_splat((float)(-hyper->learning_rate * root_c2 / c1)),
     };
 }
@@ -36,8 +36,8 @@ typedef struct { float *parameters, *gradient, *first, *second, *largest; } adam
 /// What is left of a step once the moments are done: p = shrink · p - step · moment / root.
 typedef struct { lanes moment, root; } adam_quotient;
 
-INLINE adam_quotient adam_moments(const adam_terms *terms, const bool amsgrad, adam_buffers at, size_t from, const size_t count) {
-    const lanes g = gradient_ready(&terms->gradient, lanes_load_first(count, at.gradient + from),
+INLINE adam_quotient adam_moments(const adam_terms *terms, const decay_kind decay, const bool amsgrad, adam_buffers at, size_t from, const size_t count) {
+    const lanes g = gradient_ready(&terms->gradient, decay, lanes_load_first(count, at.gradient + from),
                                    lanes_load_first(count, at.parameters + from));
     const lanes m = average_moment(terms->first, lanes_load_first(count, at.first + from), g);
     lanes v = average_square(terms->second, lanes_load_first(count, at.second + from), g);
@@ -51,32 +51,42 @@ INLINE adam_quotient adam_moments(const adam_terms *terms, const bool amsgrad, a
     return (adam_quotient){m, root_of(terms->root, v)};
 }
 
-INLINE void adam_parameters(const adam_terms *terms, adam_quotient quotient, adam_buffers at, size_t from, const size_t count) {
-    const lanes p = lanes_load_first(count, at.parameters + from) * terms->shrink;
-    store_parameters(&terms->gradient, count, at.parameters + from,
-                     lanes_fma(terms->minus_step, quotient.moment / quotient.root, p));
+INLINE void adam_parameters(const adam_terms *terms, const decay_kind decay, adam_quotient quotient, adam_buffers at, size_t from, const size_t count) {
+    lanes p = lanes_load_first(count, at.parameters + from);
+    if (decay == decay_decoupled) p *= terms->shrink;
+    store_parameters(decay, count, at.parameters + from, lanes_fma(terms->minus_step, quotient.moment / quotient.root, p));
 }
 
-INLINE void adam_floats(const adam_terms *terms, const bool amsgrad, adam_buffers at, size_t first, size_t end) {
+INLINE void adam_floats(const decay_kind decay, const bool amsgrad, size_t count, const recurrent_adam *hyper, adam_buffers at,
+                        recurrent_share share) {
+    const adam_terms terms = adam_terms_of(hyper);
+    size_t first, end;
+    floats_of(share, count, &first, &end);
     for (; first + ADAM_BLOCK * LANES <= end; first += ADAM_BLOCK * LANES) {
         adam_quotient quotients[ADAM_BLOCK];
-        for (size_t v = 0; v < ADAM_BLOCK; ++v) quotients[v] = adam_moments(terms, amsgrad, at, first + v * LANES, LANES);
-        for (size_t v = 0; v < ADAM_BLOCK; ++v) adam_parameters(terms, quotients[v], at, first + v * LANES, LANES);
+        for (size_t v = 0; v < ADAM_BLOCK; ++v) quotients[v] = adam_moments(&terms, decay, amsgrad, at, first + v * LANES, LANES);
+        for (size_t v = 0; v < ADAM_BLOCK; ++v) adam_parameters(&terms, decay, quotients[v], at, first + v * LANES, LANES);
     }
     for (; first < end; first += LANES) {
-        const size_t count = lanes_left(first, end);
-        adam_parameters(terms, adam_moments(terms, amsgrad, at, first, count), at, first, count);
+        const size_t left = lanes_left(first, end);
+        adam_parameters(&terms, decay, adam_moments(&terms, decay, amsgrad, at, first, left), at, first, left);
     }
+}
+
+INLINE void adam_kind(const decay_kind decay, size_t count, const recurrent_adam *hyper, adam_buffers at, recurrent_share share) {
+    if (at.largest)
+        adam_floats(decay, true, count, hyper, at, share);
+    else
+        adam_floats(decay, false, count, hyper, at, share);
 }
 
 static void adam_update(size_t count, const recurrent_adam *hyper, float *parameters, float *gradient, float *first,
                         float *second, float *largest, recurrent_share share) NONBLOCKING {
-    const adam_terms terms = adam_terms_of(hyper);
     const adam_buffers at = {parameters, gradient, first, second, largest};
-    size_t from, end;
-    floats_of(share, count, &from, &end);
-    if (largest)
-        adam_floats(&terms, true, at, from, end);
+    if (hyper->weight_decay == 0)
+        adam_kind(decay_none, count, hyper, at, share);
+    else if (hyper->decoupled)
+        adam_kind(decay_decoupled, count, hyper, at, share);
     else
-        adam_floats(&terms, false, at, from, end);
+        adam_kind(decay_into_gradient, count, hyper, at, share);
 }

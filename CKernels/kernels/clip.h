@@ -71,27 +71,30 @@ static void fill(size_t count, float value, float *x, recurrent_share share) NON
 }
 
 /// What is done to a gradient and to a parameter whatever the optimizer.
-typedef struct { lanes scale, most, least, decay; bool decays; } gradient_terms;
+typedef struct { lanes scale, most, least, decay; } gradient_terms;
+
+/// Where weight decay goes. A constant wherever it is used, so that an update without decay does not pay for it.
+typedef enum { decay_none, decay_into_gradient, decay_decoupled } decay_kind;
 
 /// `most`: the largest magnitude that the optimizer can square, or infinity.
-INLINE gradient_terms gradient_terms_of(recurrent_gradient_rule rule, float most, double decay_into_gradient, bool decays) {
+INLINE gradient_terms gradient_terms_of(recurrent_gradient_rule rule, float most, double weight_decay) {
     const float clip = (float)rule.clip_value < most ? (float)rule.clip_value : most;
     return (gradient_terms){lanes_splat((float)rule.scale), lanes_splat(clip), lanes_splat(-clip),
-                            lanes_splat((float)decay_into_gradient), decays};
+                            lanes_splat((float)weight_decay)};
 }
 
 /// g = min(max(scale · g, -clip), clip) + λ p
-INLINE lanes gradient_ready(const gradient_terms *terms, lanes g, lanes p) {
-    return lanes_fma(terms->decay, p, lanes_max(lanes_min(g * terms->scale, terms->most), terms->least));
+INLINE lanes gradient_ready(const gradient_terms *terms, const decay_kind decay, lanes g, lanes p) {
+    const lanes clipped = lanes_max(lanes_min(g * terms->scale, terms->most), terms->least);
+    return decay == decay_into_gradient ? lanes_fma(terms->decay, p, clipped) : clipped;
 }
 
 /// x, or zero where it is tiny; NaN stays.
 INLINE lanes lanes_flush(lanes x) { return lanes_select(lanes_abs(x) < lanes_splat(MOMENT_LEAST), lanes_splat(0), x); }
 
 /// Decay takes parameters without a gradient down to subnormals; without decay no parameter is touched.
-INLINE void store_parameters(const gradient_terms *terms, const size_t count, float *parameters, lanes p) {
-    if (terms->decays) p = lanes_flush(p);
-    lanes_store_first(count, parameters, p);
+INLINE void store_parameters(const decay_kind decay, const size_t count, float *parameters, lanes p) {
+    lanes_store_first(count, parameters, decay == decay_none ? p : lanes_flush(p));
 }
 
 /// The weights of an average a = (1 - rest) a + enter · new.

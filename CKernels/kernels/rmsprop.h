@@ -12,7 +12,7 @@ typedef struct {
 INLINE rmsprop_terms rmsprop_terms_of(const recurrent_rmsprop *hyper, const bool momentum) {
     const bool velocity = momentum && hyper->convention == recurrent_momentum_velocity;
     return (rmsprop_terms){
-        .gradient = gradient_terms_of(hyper->gradient, ROOT_MOST, hyper->weight_decay, hyper->weight_decay != 0),
+        .gradient = gradient_terms_of(hyper->gradient, ROOT_MOST, hyper->weight_decay),
         .average = average_terms_of(1 - hyper->decay, 1 - hyper->decay),
         .momentum = average_terms_of(1 - hyper->momentum, velocity ? -hyper->learning_rate : 1),
         .root = root_terms_of(hyper->epsilon_place, hyper->epsilon),
@@ -20,10 +20,10 @@ INLINE rmsprop_terms rmsprop_terms_of(const recurrent_rmsprop *hyper, const bool
     };
 }
 
-INLINE void rmsprop_lanes(const rmsprop_terms *terms, const bool centered, const bool momentum, const size_t count,
-                          float *parameters, float *gradient, float *square, float *mean, float *buffer) {
+INLINE void rmsprop_lanes(const rmsprop_terms *terms, const decay_kind decay, const bool centered, const bool momentum,
+                          const size_t count, float *parameters, float *gradient, float *square, float *mean, float *buffer) {
     lanes p = lanes_load_first(count, parameters);
-    const lanes g = gradient_ready(&terms->gradient, lanes_load_first(count, gradient), p);
+    const lanes g = gradient_ready(&terms->gradient, decay, lanes_load_first(count, gradient), p);
     lanes v = average_square(terms->average, lanes_load_first(count, square), g);
     lanes_store_first(count, square, v);
     if (centered) {
@@ -37,32 +37,40 @@ INLINE void rmsprop_lanes(const rmsprop_terms *terms, const bool centered, const
         lanes_store_first(count, buffer, direction);
     }
     p = lanes_fma(terms->step, direction, p);
-    store_parameters(&terms->gradient, count, parameters, p);
+    store_parameters(decay, count, parameters, p);
     lanes_store_first(count, gradient, lanes_splat(0));
 }
 
-INLINE void rmsprop_floats(const rmsprop_terms *terms, const bool centered, const bool momentum, size_t first, size_t end,
-                           float *parameters, float *gradient, float *square, float *mean, float *buffer) {
-    size_t at = first;
+INLINE void rmsprop_floats(const decay_kind decay, const bool centered, const bool momentum, size_t count,
+                           const recurrent_rmsprop *hyper, float *parameters, float *gradient, float *square, float *mean,
+                           float *buffer, recurrent_share share) {
+    const rmsprop_terms terms = rmsprop_terms_of(hyper, momentum);
+    size_t at, end;
+    floats_of(share, count, &at, &end);
     for (; at + LANES <= end; at += LANES)
-        rmsprop_lanes(terms, centered, momentum, LANES, parameters + at, gradient + at, square + at, centered ? mean + at : 0,
-                      momentum ? buffer + at : 0);
+        rmsprop_lanes(&terms, decay, centered, momentum, LANES, parameters + at, gradient + at, square + at,
+                      centered ? mean + at : 0, momentum ? buffer + at : 0);
     if (at < end)
-        rmsprop_lanes(terms, centered, momentum, end - at, parameters + at, gradient + at, square + at, centered ? mean + at : 0,
-                      momentum ? buffer + at : 0);
+        rmsprop_lanes(&terms, decay, centered, momentum, end - at, parameters + at, gradient + at, square + at,
+                      centered ? mean + at : 0, momentum ? buffer + at : 0);
+}
+
+INLINE void rmsprop_kind(const decay_kind decay, size_t count, const recurrent_rmsprop *hyper, float *parameters,
+                         float *gradient, float *square, float *mean, float *buffer, recurrent_share share) {
+    if (mean && buffer)
+        rmsprop_floats(decay, true, true, count, hyper, parameters, gradient, square, mean, buffer, share);
+    else if (mean)
+        rmsprop_floats(decay, true, false, count, hyper, parameters, gradient, square, mean, buffer, share);
+    else if (buffer)
+        rmsprop_floats(decay, false, true, count, hyper, parameters, gradient, square, mean, buffer, share);
+    else
+        rmsprop_floats(decay, false, false, count, hyper, parameters, gradient, square, mean, buffer, share);
 }
 
 static void rmsprop_update(size_t count, const recurrent_rmsprop *hyper, float *parameters, float *gradient, float *square,
                            float *mean, float *buffer, recurrent_share share) NONBLOCKING {
-    const rmsprop_terms terms = rmsprop_terms_of(hyper, buffer != 0);
-    size_t first, end;
-    floats_of(share, count, &first, &end);
-    if (mean && buffer)
-        rmsprop_floats(&terms, true, true, first, end, parameters, gradient, square, mean, buffer);
-    else if (mean)
-        rmsprop_floats(&terms, true, false, first, end, parameters, gradient, square, mean, buffer);
-    else if (buffer)
-        rmsprop_floats(&terms, false, true, first, end, parameters, gradient, square, mean, buffer);
+    if (hyper->weight_decay == 0)
+        rmsprop_kind(decay_none, count, hyper, parameters, gradient, square, mean, buffer, share);
     else
-        rmsprop_floats(&terms, false, false, first, end, parameters, gradient, square, mean, buffer);
+        rmsprop_kind(decay_into_gradient, count, hyper, parameters, gradient, square, mean, buffer, share);
 }

@@ -13,44 +13,52 @@ INLINE sgd_terms sgd_terms_of(const recurrent_sgd *hyper) {
     const double enter = hyper->first_step ? 1 : 1 - hyper->dampening;
     const double buffer_step = velocity ? 1 : -hyper->learning_rate;
     return (sgd_terms){
-        .gradient = gradient_terms_of(hyper->gradient, __builtin_inff(), hyper->weight_decay, hyper->weight_decay != 0),
+        .gradient = gradient_terms_of(hyper->gradient, __builtin_inff(), hyper->weight_decay),
         .average = average_terms_of(hyper->first_step ? 1 : 1 - hyper->momentum, velocity ? -hyper->learning_rate * enter : enter),
         .by_gradient = lanes_splat((float)-hyper->learning_rate),
         .by_buffer = lanes_splat((float)(hyper->nesterov ? buffer_step * hyper->momentum : buffer_step)),
     };
 }
 
-INLINE void sgd_lanes(const sgd_terms *terms, const bool momentum, const bool nesterov, const size_t count, float *parameters,
-                      float *gradient, float *buffer) {
+INLINE void sgd_lanes(const sgd_terms *terms, const decay_kind decay, const bool momentum, const bool nesterov,
+                      const size_t count, float *parameters, float *gradient, float *buffer) {
     lanes p = lanes_load_first(count, parameters);
-    const lanes g = gradient_ready(&terms->gradient, lanes_load_first(count, gradient), p);
+    const lanes g = gradient_ready(&terms->gradient, decay, lanes_load_first(count, gradient), p);
     if (momentum) {
         const lanes b = average_moment(terms->average, lanes_load_first(count, buffer), g);
         lanes_store_first(count, buffer, b);
         p = lanes_fma(terms->by_buffer, b, p);
     }
     if (!momentum || nesterov) p = lanes_fma(terms->by_gradient, g, p);
-    store_parameters(&terms->gradient, count, parameters, p);
+    store_parameters(decay, count, parameters, p);
     lanes_store_first(count, gradient, lanes_splat(0));
 }
 
-INLINE void sgd_floats(const sgd_terms *terms, const bool momentum, const bool nesterov, size_t first, size_t end,
-                       float *parameters, float *gradient, float *buffer) {
-    size_t at = first;
+INLINE void sgd_floats(const decay_kind decay, const bool momentum, const bool nesterov, size_t count, const recurrent_sgd *hyper,
+                       float *parameters, float *gradient, float *buffer, recurrent_share share) {
+    const sgd_terms terms = sgd_terms_of(hyper);
+    size_t at, end;
+    floats_of(share, count, &at, &end);
     for (; at + LANES <= end; at += LANES)
-        sgd_lanes(terms, momentum, nesterov, LANES, parameters + at, gradient + at, momentum ? buffer + at : 0);
-    if (at < end) sgd_lanes(terms, momentum, nesterov, end - at, parameters + at, gradient + at, momentum ? buffer + at : 0);
+        sgd_lanes(&terms, decay, momentum, nesterov, LANES, parameters + at, gradient + at, momentum ? buffer + at : 0);
+    if (at < end)
+        sgd_lanes(&terms, decay, momentum, nesterov, end - at, parameters + at, gradient + at, momentum ? buffer + at : 0);
+}
+
+INLINE void sgd_kind(const decay_kind decay, size_t count, const recurrent_sgd *hyper, float *parameters, float *gradient,
+                     float *buffer, recurrent_share share) {
+    if (!buffer)
+        sgd_floats(decay, false, false, count, hyper, parameters, gradient, buffer, share);
+    else if (hyper->nesterov)
+        sgd_floats(decay, true, true, count, hyper, parameters, gradient, buffer, share);
+    else
+        sgd_floats(decay, true, false, count, hyper, parameters, gradient, buffer, share);
 }
 
 static void sgd_update(size_t count, const recurrent_sgd *hyper, float *parameters, float *gradient, float *buffer,
                        recurrent_share share) NONBLOCKING {
-    const sgd_terms terms = sgd_terms_of(hyper);
-    size_t first, end;
-    floats_of(share, count, &first, &end);
-    if (!buffer)
-        sgd_floats(&terms, false, false, first, end, parameters, gradient, buffer);
-    else if (hyper->nesterov)
-        sgd_floats(&terms, true, true, first, end, parameters, gradient, buffer);
+    if (hyper->weight_decay == 0)
+        sgd_kind(decay_none, count, hyper, parameters, gradient, buffer, share);
     else
-        sgd_floats(&terms, true, false, first, end, parameters, gradient, buffer);
+        sgd_kind(decay_into_gradient, count, hyper, parameters, gradient, buffer, share);
 }
