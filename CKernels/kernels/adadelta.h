@@ -6,10 +6,10 @@ typedef struct {
     lanes epsilon, minus_rate;
 } adadelta_terms;
 
-INLINE void adadelta_lanes(const adadelta_terms *terms, const decay_kind decay, const size_t count, float *parameters,
+INLINE void adadelta_lanes(const adadelta_terms *terms, const gradient_use use, const size_t count, float *parameters,
                            float *gradient, float *square, float *step_square) {
     lanes p = lanes_load_first(count, parameters);
-    const lanes g = gradient_ready(&terms->gradient, decay, lanes_load_first(count, gradient), p);
+    const lanes g = gradient_ready(&terms->gradient, use, lanes_load_first(count, gradient), p);
     const lanes v = average_square(terms->average, lanes_load_first(count, square), g);
     const lanes u = lanes_load_first(count, step_square);
     // One root of the quotient instead of a quotient of two roots: half the time.
@@ -17,11 +17,11 @@ INLINE void adadelta_lanes(const adadelta_terms *terms, const decay_kind decay, 
     lanes_store_first(count, square, v);
     lanes_store_first(count, step_square, average_square(terms->average, u, step));
     p = lanes_fma(terms->minus_rate, step, p);
-    store_parameters(decay, count, parameters, p);
+    store_parameters(use, count, parameters, p);
     lanes_store_first(count, gradient, lanes_splat(0));
 }
 
-INLINE void adadelta_floats(const decay_kind decay, size_t count, const recurrent_adadelta *hyper, float *parameters,
+INLINE void adadelta_floats(const gradient_use use, size_t count, const recurrent_adadelta *hyper, float *parameters,
                             float *gradient, float *square, float *step_square, recurrent_share share) {
     const adadelta_terms terms = {
         .gradient = gradient_terms_of(hyper->gradient, ROOT_MOST, hyper->weight_decay),
@@ -32,14 +32,14 @@ INLINE void adadelta_floats(const decay_kind decay, size_t count, const recurren
     size_t at, end;
     floats_of(share, count, &at, &end);
     for (; at + LANES <= end; at += LANES)
-        adadelta_lanes(&terms, decay, LANES, parameters + at, gradient + at, square + at, step_square + at);
-    if (at < end) adadelta_lanes(&terms, decay, end - at, parameters + at, gradient + at, square + at, step_square + at);
+        adadelta_lanes(&terms, use, LANES, parameters + at, gradient + at, square + at, step_square + at);
+    if (at < end) adadelta_lanes(&terms, use, end - at, parameters + at, gradient + at, square + at, step_square + at);
 }
 
 static void adadelta_update(size_t count, const recurrent_adadelta *hyper, float *parameters, float *gradient, float *square,
                             float *step_square, recurrent_share share) NONBLOCKING {
     if (hyper->weight_decay == 0)
-        adadelta_floats(decay_none, count, hyper, parameters, gradient, square, step_square, share);
+        adadelta_floats(gradient_clipped, count, hyper, parameters, gradient, square, step_square, share);
     else
-        adadelta_floats(decay_into_gradient, count, hyper, parameters, gradient, square, step_square, share);
+        adadelta_floats(gradient_decayed, count, hyper, parameters, gradient, square, step_square, share);
 }

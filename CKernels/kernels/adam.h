@@ -36,8 +36,8 @@ typedef struct { float *parameters, *gradient, *first, *second, *largest; } adam
 /// What is left of a step once the moments are done: p = shrink · p - step · moment / root.
 typedef struct { lanes moment, root; } adam_quotient;
 
-INLINE adam_quotient adam_moments(const adam_terms *terms, const decay_kind decay, const bool amsgrad, adam_buffers at, size_t from, const size_t count) {
-    const lanes g = gradient_ready(&terms->gradient, decay, lanes_load_first(count, at.gradient + from),
+INLINE adam_quotient adam_moments(const adam_terms *terms, const gradient_use use, const bool amsgrad, adam_buffers at, size_t from, const size_t count) {
+    const lanes g = gradient_ready(&terms->gradient, use, lanes_load_first(count, at.gradient + from),
                                    lanes_load_first(count, at.parameters + from));
     const lanes m = average_moment(terms->first, lanes_load_first(count, at.first + from), g);
     lanes v = average_square(terms->second, lanes_load_first(count, at.second + from), g);
@@ -51,42 +51,42 @@ INLINE adam_quotient adam_moments(const adam_terms *terms, const decay_kind deca
     return (adam_quotient){m, root_of(terms->root, v)};
 }
 
-INLINE void adam_parameters(const adam_terms *terms, const decay_kind decay, adam_quotient quotient, adam_buffers at, size_t from, const size_t count) {
+INLINE void adam_parameters(const adam_terms *terms, const gradient_use use, adam_quotient quotient, adam_buffers at, size_t from, const size_t count) {
     lanes p = lanes_load_first(count, at.parameters + from);
-    if (decay == decay_decoupled) p *= terms->shrink;
-    store_parameters(decay, count, at.parameters + from, lanes_fma(terms->minus_step, quotient.moment / quotient.root, p));
+    if (use == gradient_decoupled) p *= terms->shrink;
+    store_parameters(use, count, at.parameters + from, lanes_fma(terms->minus_step, quotient.moment / quotient.root, p));
 }
 
-INLINE void adam_floats(const decay_kind decay, const bool amsgrad, size_t count, const recurrent_adam *hyper, adam_buffers at,
+INLINE void adam_floats(const gradient_use use, const bool amsgrad, size_t count, const recurrent_adam *hyper, adam_buffers at,
                         recurrent_share share) {
     const adam_terms terms = adam_terms_of(hyper);
     size_t first, end;
     floats_of(share, count, &first, &end);
     for (; first + ADAM_BLOCK * LANES <= end; first += ADAM_BLOCK * LANES) {
         adam_quotient quotients[ADAM_BLOCK];
-        for (size_t v = 0; v < ADAM_BLOCK; ++v) quotients[v] = adam_moments(&terms, decay, amsgrad, at, first + v * LANES, LANES);
-        for (size_t v = 0; v < ADAM_BLOCK; ++v) adam_parameters(&terms, decay, quotients[v], at, first + v * LANES, LANES);
+        for (size_t v = 0; v < ADAM_BLOCK; ++v) quotients[v] = adam_moments(&terms, use, amsgrad, at, first + v * LANES, LANES);
+        for (size_t v = 0; v < ADAM_BLOCK; ++v) adam_parameters(&terms, use, quotients[v], at, first + v * LANES, LANES);
     }
     for (; first < end; first += LANES) {
         const size_t left = lanes_left(first, end);
-        adam_parameters(&terms, decay, adam_moments(&terms, decay, amsgrad, at, first, left), at, first, left);
+        adam_parameters(&terms, use, adam_moments(&terms, use, amsgrad, at, first, left), at, first, left);
     }
 }
 
-INLINE void adam_kind(const decay_kind decay, size_t count, const recurrent_adam *hyper, adam_buffers at, recurrent_share share) {
+INLINE void adam_kind(const gradient_use use, size_t count, const recurrent_adam *hyper, adam_buffers at, recurrent_share share) {
     if (at.largest)
-        adam_floats(decay, true, count, hyper, at, share);
+        adam_floats(use, true, count, hyper, at, share);
     else
-        adam_floats(decay, false, count, hyper, at, share);
+        adam_floats(use, false, count, hyper, at, share);
 }
 
 static void adam_update(size_t count, const recurrent_adam *hyper, float *parameters, float *gradient, float *first,
                         float *second, float *largest, recurrent_share share) NONBLOCKING {
     const adam_buffers at = {parameters, gradient, first, second, largest};
     if (hyper->weight_decay == 0)
-        adam_kind(decay_none, count, hyper, at, share);
+        adam_kind(gradient_clipped, count, hyper, at, share);
     else if (hyper->decoupled)
-        adam_kind(decay_decoupled, count, hyper, at, share);
+        adam_kind(gradient_decoupled, count, hyper, at, share);
     else
-        adam_kind(decay_into_gradient, count, hyper, at, share);
+        adam_kind(gradient_decayed, count, hyper, at, share);
 }

@@ -73,8 +73,9 @@ static void fill(size_t count, float value, float *x, recurrent_share share) NON
 /// What is done to a gradient and to a parameter whatever the optimizer.
 typedef struct { lanes scale, most, least, decay; } gradient_terms;
 
-/// Where weight decay goes. A constant wherever it is used, so that an update without decay does not pay for it.
-typedef enum { decay_none, decay_into_gradient, decay_decoupled } decay_kind;
+/// How much of that an update needs: a constant wherever it is used, because nothing is left to hide what is not needed.
+/// Scaled only; clipped too; with decay into the gradient too; clipped, with decay of the parameters by the optimizer.
+typedef enum { gradient_scaled, gradient_clipped, gradient_decayed, gradient_decoupled } gradient_use;
 
 /// `most`: the largest magnitude that the optimizer can square, or infinity.
 INLINE gradient_terms gradient_terms_of(recurrent_gradient_rule rule, float most, double weight_decay) {
@@ -84,17 +85,18 @@ INLINE gradient_terms gradient_terms_of(recurrent_gradient_rule rule, float most
 }
 
 /// g = min(max(scale · g, -clip), clip) + λ p
-INLINE lanes gradient_ready(const gradient_terms *terms, const decay_kind decay, lanes g, lanes p) {
-    const lanes clipped = lanes_max(lanes_min(g * terms->scale, terms->most), terms->least);
-    return decay == decay_into_gradient ? lanes_fma(terms->decay, p, clipped) : clipped;
+INLINE lanes gradient_ready(const gradient_terms *terms, const gradient_use use, lanes g, lanes p) {
+    g *= terms->scale;
+    if (use != gradient_scaled) g = lanes_max(lanes_min(g, terms->most), terms->least);
+    return use == gradient_decayed ? lanes_fma(terms->decay, p, g) : g;
 }
 
 /// x, or zero where it is tiny; NaN stays.
 INLINE lanes lanes_flush(lanes x) { return lanes_select(lanes_abs(x) < lanes_splat(MOMENT_LEAST), lanes_splat(0), x); }
 
 /// Decay takes parameters without a gradient down to subnormals; without decay no parameter is touched.
-INLINE void store_parameters(const decay_kind decay, const size_t count, float *parameters, lanes p) {
-    lanes_store_first(count, parameters, decay == decay_none ? p : lanes_flush(p));
+INLINE void store_parameters(const gradient_use use, const size_t count, float *parameters, lanes p) {
+    lanes_store_first(count, parameters, use == gradient_decayed || use == gradient_decoupled ? lanes_flush(p) : p);
 }
 
 /// The weights of an average a = (1 - rest) a + enter · new.

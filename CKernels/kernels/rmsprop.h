@@ -20,10 +20,10 @@ INLINE rmsprop_terms rmsprop_terms_of(const recurrent_rmsprop *hyper, const bool
     };
 }
 
-INLINE void rmsprop_lanes(const rmsprop_terms *terms, const decay_kind decay, const bool centered, const bool momentum,
+INLINE void rmsprop_lanes(const rmsprop_terms *terms, const gradient_use use, const bool centered, const bool momentum,
                           const size_t count, float *parameters, float *gradient, float *square, float *mean, float *buffer) {
     lanes p = lanes_load_first(count, parameters);
-    const lanes g = gradient_ready(&terms->gradient, decay, lanes_load_first(count, gradient), p);
+    const lanes g = gradient_ready(&terms->gradient, use, lanes_load_first(count, gradient), p);
     lanes v = average_square(terms->average, lanes_load_first(count, square), g);
     lanes_store_first(count, square, v);
     if (centered) {
@@ -37,40 +37,40 @@ INLINE void rmsprop_lanes(const rmsprop_terms *terms, const decay_kind decay, co
         lanes_store_first(count, buffer, direction);
     }
     p = lanes_fma(terms->step, direction, p);
-    store_parameters(decay, count, parameters, p);
+    store_parameters(use, count, parameters, p);
     lanes_store_first(count, gradient, lanes_splat(0));
 }
 
-INLINE void rmsprop_floats(const decay_kind decay, const bool centered, const bool momentum, size_t count,
+INLINE void rmsprop_floats(const gradient_use use, const bool centered, const bool momentum, size_t count,
                            const recurrent_rmsprop *hyper, float *parameters, float *gradient, float *square, float *mean,
                            float *buffer, recurrent_share share) {
     const rmsprop_terms terms = rmsprop_terms_of(hyper, momentum);
     size_t at, end;
     floats_of(share, count, &at, &end);
     for (; at + LANES <= end; at += LANES)
-        rmsprop_lanes(&terms, decay, centered, momentum, LANES, parameters + at, gradient + at, square + at,
+        rmsprop_lanes(&terms, use, centered, momentum, LANES, parameters + at, gradient + at, square + at,
                       centered ? mean + at : 0, momentum ? buffer + at : 0);
     if (at < end)
-        rmsprop_lanes(&terms, decay, centered, momentum, end - at, parameters + at, gradient + at, square + at,
+        rmsprop_lanes(&terms, use, centered, momentum, end - at, parameters + at, gradient + at, square + at,
                       centered ? mean + at : 0, momentum ? buffer + at : 0);
 }
 
-INLINE void rmsprop_kind(const decay_kind decay, size_t count, const recurrent_rmsprop *hyper, float *parameters,
+INLINE void rmsprop_kind(const gradient_use use, size_t count, const recurrent_rmsprop *hyper, float *parameters,
                          float *gradient, float *square, float *mean, float *buffer, recurrent_share share) {
     if (mean && buffer)
-        rmsprop_floats(decay, true, true, count, hyper, parameters, gradient, square, mean, buffer, share);
+        rmsprop_floats(use, true, true, count, hyper, parameters, gradient, square, mean, buffer, share);
     else if (mean)
-        rmsprop_floats(decay, true, false, count, hyper, parameters, gradient, square, mean, buffer, share);
+        rmsprop_floats(use, true, false, count, hyper, parameters, gradient, square, mean, buffer, share);
     else if (buffer)
-        rmsprop_floats(decay, false, true, count, hyper, parameters, gradient, square, mean, buffer, share);
+        rmsprop_floats(use, false, true, count, hyper, parameters, gradient, square, mean, buffer, share);
     else
-        rmsprop_floats(decay, false, false, count, hyper, parameters, gradient, square, mean, buffer, share);
+        rmsprop_floats(use, false, false, count, hyper, parameters, gradient, square, mean, buffer, share);
 }
 
 static void rmsprop_update(size_t count, const recurrent_rmsprop *hyper, float *parameters, float *gradient, float *square,
                            float *mean, float *buffer, recurrent_share share) NONBLOCKING {
     if (hyper->weight_decay == 0)
-        rmsprop_kind(decay_none, count, hyper, parameters, gradient, square, mean, buffer, share);
+        rmsprop_kind(gradient_clipped, count, hyper, parameters, gradient, square, mean, buffer, share);
     else
-        rmsprop_kind(decay_into_gradient, count, hyper, parameters, gradient, square, mean, buffer, share);
+        rmsprop_kind(gradient_decayed, count, hyper, parameters, gradient, square, mean, buffer, share);
 }
