@@ -4,6 +4,7 @@
 #if defined(__x86_64__)
 
 #define TILE_SUMS 6    // of two registers each, which leaves four for operands
+#define TILE_HALF_SUMS 12
 #define LSTM_PANELS 1
 #define lanes_fma(a, b, c) __builtin_elementwise_fma(a, b, c)
 

@@ -4,6 +4,7 @@
 #if defined(__x86_64__)
 
 #define TILE_SUMS 24   // leaves eight for operands
+#define TILE_HALF_SUMS 24
 #define LSTM_PANELS 3
 #define lanes_fma(a, b, c) __builtin_elementwise_fma(a, b, c)
 

@@ -3,10 +3,16 @@
 #ifdef NEEDS_EMULATED_FMA
 #include "emulated_fma.h"
 #endif
+#include "../kernels/operands.h"
 #include "../kernels/vmath.h"
+#include "../kernels/tile.h"
+#include "../kernels/lstm_cell.h"
+#include "half.h"
+#include "../kernels/vector.h"
 #include "../kernels/shares.h"
 #include "../kernels/products.h"
 #include "../kernels/recurrence.h"
+#include "../kernels/lstm_step.h"
 #include "../kernels/lstm.h"
 #include "../kernels/embedding.h"
 #include "../kernels/softmax.h"

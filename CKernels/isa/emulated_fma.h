@@ -28,3 +28,11 @@ INLINE lanes emulated_fma(lanes a, lanes b, lanes c) {
     emulated_fma_of(&a, &b, &c, &result);
     return result;
 }
+
+INLINE lanes emulated_twice(lanes_half x) {
+    return __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7);
+}
+
+INLINE lanes_half emulated_fma(lanes_half a, lanes_half b, lanes_half c) {
+    return emulated_fma(emulated_twice(a), emulated_twice(b), emulated_twice(c)).lo;
+}

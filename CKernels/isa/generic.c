@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #define TILE_SUMS 6    // of four registers each
+#define TILE_HALF_SUMS 12
 #define LSTM_PANELS 1
 
 #if defined(__aarch64__) || defined(__FMA__)

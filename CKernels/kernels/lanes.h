@@ -10,17 +10,25 @@ typedef float lanes __attribute__((ext_vector_type(16)));
 typedef int32_t lanes_int __attribute__((ext_vector_type(16)));
 typedef uint32_t lanes_bits __attribute__((ext_vector_type(16)));
 typedef float lanes_half __attribute__((ext_vector_type(8)));
+typedef int32_t lanes_half_int __attribute__((ext_vector_type(8)));
+typedef uint32_t lanes_half_bits __attribute__((ext_vector_type(8)));
 typedef double lanes_half_double __attribute__((ext_vector_type(8)));
 
 // Memory is aligned to a float only: rows of a caller's matrix start anywhere.
 typedef float lanes_memory __attribute__((ext_vector_type(16), aligned(4)));
+typedef float lanes_half_memory __attribute__((ext_vector_type(8), aligned(4)));
 
 #define LANES 16
-#define INLINE static inline __attribute__((always_inline))
+/// Overloadable, because what isa/half.h includes exists for `lanes` and for `lanes_half`.
+#define INLINE static inline __attribute__((always_inline, overloadable))
 
 INLINE lanes lanes_splat(float value) { return (lanes)(value); }
 INLINE lanes lanes_load(const float *from) { return *(const lanes_memory *)from; }
 INLINE void lanes_store(float *to, lanes value) { *(lanes_memory *)to = value; }
+
+INLINE lanes_half lanes_half_splat(float value) { return (lanes_half)(value); }
+INLINE lanes_half lanes_half_load(const float *from) { return *(const lanes_half_memory *)from; }
+INLINE void lanes_store(float *to, lanes_half value) { *(lanes_half_memory *)to = value; }
 
 /// The first `count` (1...16) floats; the lanes behind them are zero.
 INLINE lanes lanes_load_first(size_t count, const float *from) {
@@ -40,16 +48,22 @@ INLINE void lanes_store_first(size_t count, float *to, lanes value) {
 
 INLINE lanes lanes_sqrt(lanes x) { return __builtin_elementwise_sqrt(x); }
 INLINE lanes lanes_abs(lanes x) { return __builtin_elementwise_abs(x); }
+INLINE lanes_half lanes_abs(lanes_half x) { return __builtin_elementwise_abs(x); }
 
 /// `condition` holds all ones or all zeros in each lane, as a comparison gives it.
 INLINE lanes lanes_select(lanes_int condition, lanes yes, lanes no) { return condition ? yes : no; }
+INLINE lanes_half lanes_select(lanes_half_int condition, lanes_half yes, lanes_half no) { return condition ? yes : no; }
 
 INLINE lanes_bits lanes_to_bits(lanes x) { return (lanes_bits)x; }
+INLINE lanes_half_bits lanes_to_bits(lanes_half x) { return (lanes_half_bits)x; }
 INLINE lanes lanes_from_bits(lanes_bits bits) { return (lanes)bits; }
+INLINE lanes_half lanes_from_bits(lanes_half_bits bits) { return (lanes_half)bits; }
 
 /// min and max as comparisons, so that a NaN in `x` stays: every instruction set gives the same bits.
 INLINE lanes lanes_min(lanes x, lanes bound) { return lanes_select(x > bound, bound, x); }
 INLINE lanes lanes_max(lanes x, lanes bound) { return lanes_select(x < bound, bound, x); }
+INLINE lanes_half lanes_min(lanes_half x, lanes_half bound) { return lanes_select(x > bound, bound, x); }
+INLINE lanes_half lanes_max(lanes_half x, lanes_half bound) { return lanes_select(x < bound, bound, x); }
 
 INLINE lanes_int lanes_index(void) { return (lanes_int){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; }
 

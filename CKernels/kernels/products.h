@@ -1,4 +1,4 @@
-// The three products of a layer whose matrix lies in kernel order, and the one register tile behind all of them.
+// The three products of a layer whose matrix lies in kernel order, by the register tile of tile.h.
 //
 //   panel p of W = [ bias | input 0 | input 1 | … ]   rows of `groups` × 16 floats
 //
@@ -11,109 +11,9 @@
 // the latency of the multiplier, a recurrent sum is split into `product_chains` chains: a number that depends on the
 // shape alone.
 
-/// The most rows of a tile: 6 × 4 vectors of sums leave 8 of 32 registers for the operands.
-#define TILE_ROWS 6
-/// The most sums of any tile, on any instruction set.
-#define TILE_SUMS_MOST 24
 /// Terms per block of the backward product to the weights: the block of dy that a tile walks, 64 KiB, stays in the L2 cache, and a
 /// large dW is read and written once per block.
 #define WEIGHTS_BLOCK 256
-
-/// How many chains a recurrent sum over a row of `vectors` vectors is split into, so that 8 sums are in flight
-/// (a fused multiply-add takes 4 cycles, and two start in each).
-INLINE int product_chains(size_t vectors) { return vectors <= 1 ? 8 : vectors <= 2 ? 4 : vectors <= 4 ? 2 : 1; }
-
-/// How many rows the next tile takes, when `rows` are left and a tile takes `most`: even tiles rather than a thin last one.
-INLINE size_t tile_rows(size_t rows, size_t most) {
-    const size_t tiles = (rows + most - 1) / most;
-    return (rows + tiles - 1) / tiles;
-}
-
-/// The vectors that are summed in one pass over the terms, out of `vectors`: as many as the registers hold.
-INLINE int tile_vectors(int rows, int chains, int vectors) {
-    const int sums = rows * chains * vectors;
-    return sums <= TILE_SUMS                           ? vectors
-           : vectors % 2 == 0 && sums / 2 <= TILE_SUMS ? vectors / 2
-           : vectors % 4 == 0 && sums / 4 <= TILE_SUMS ? vectors / 4
-                                                       : 1;
-}
-
-/// A bfloat16 is the upper half of a float.
-#define BFLOAT16_BITS 16
-#define BFLOAT16_LOW ((1u << BFLOAT16_BITS) - 1)
-
-/// The scalars of a tile: term k of row r is at `from[k * term + r * row]`.
-typedef struct { const float *from; size_t term, row; } tile_scalars;
-
-/// The rows of lanes of a tile: vector v of term k is at `from[k * term + (v / groups) * panel + (v % groups) * 16]`. With
-/// `bfloat16`, vectors 2u and 2u + 1 of a panel are the upper and lower halves of the 16 words at `(v / groups) * panel + u * 16`.
-typedef struct { const float *from; size_t term, panel; int groups, bfloat16; } tile_lanes;
-
-INLINE lanes tile_vector(tile_lanes w, size_t term, int v) {
-    const float *panel = w.from + term * w.term + (size_t)(v / w.groups) * w.panel;
-    const int group = v % w.groups;
-    if (!w.bfloat16) return lanes_load(panel + (size_t)group * LANES);
-    const lanes_bits words = lanes_to_bits(lanes_load(panel + (size_t)(group / 2) * LANES));
-    return lanes_from_bits(group % 2 == 0 ? words & ~BFLOAT16_LOW : words << BFLOAT16_BITS);
-}
-
-/// sum[r * V + v] continues its chain over `terms` terms, for `width` vectors from `first`. With S > 1 the terms are
-/// cut into S runs of ⌈terms / S⌉: the first run continues `sum`, the others start from zero, and the chains are added
-/// by halves. R, V, S, first and width are constants wherever this is inlined.
-INLINE void tile_pass(const int R, const int V, const int S, const int first, const int width, size_t terms,
-                      tile_scalars x, tile_lanes w, lanes *sum) {
-    lanes chain[TILE_SUMS_MOST];
-    const size_t run = (terms + (size_t)S - 1) / (size_t)S;
-    const size_t before_last = run * (size_t)(S - 1);
-    const size_t whole = terms > before_last ? terms - before_last : 0;
-    UNROLL for (int r = 0; r < R; ++r)
-        UNROLL for (int v = 0; v < width; ++v)
-            UNROLL for (int s = 0; s < S; ++s)
-                chain[(s * R + r) * width + v] = s == 0 ? sum[r * V + first + v] : lanes_splat(0);
-    for (size_t k = 0; k < whole; ++k)
-        UNROLL for (int s = 0; s < S; ++s) {
-            const size_t term = k + (size_t)s * run;
-            lanes row[TILE_SUMS_MOST];
-            UNROLL for (int v = 0; v < width; ++v) row[v] = tile_vector(w, term, first + v);
-            UNROLL for (int r = 0; r < R; ++r) {
-                const lanes scalar = lanes_splat(x.from[term * x.term + (size_t)r * x.row]);
-                UNROLL for (int v = 0; v < width; ++v) {
-                    lanes *target = &chain[(s * R + r) * width + v];
-                    *target = lanes_fma(scalar, row[v], *target);
-                }
-            }
-        }
-    if (S == 1) {
-        UNROLL for (int r = 0; r < R; ++r)
-            UNROLL for (int v = 0; v < width; ++v) sum[r * V + first + v] = chain[r * width + v];
-        return;
-    }
-    // What the other runs have beyond the last one: at most one term where `terms` is large, S - 1 runs where it is small.
-    for (size_t k = whole; k < run; ++k)
-        UNROLL for (int s = 0; s < S; ++s) {
-            const size_t term = k + (size_t)s * run;
-            if (term >= terms) continue;
-            UNROLL for (int r = 0; r < R; ++r)
-                UNROLL for (int v = 0; v < width; ++v) {
-                    lanes *target = &chain[(s * R + r) * width + v];
-                    *target = lanes_fma(lanes_splat(x.from[term * x.term + (size_t)r * x.row]),
-                                        tile_vector(w, term, first + v), *target);
-                }
-        }
-    UNROLL for (int r = 0; r < R; ++r)
-        UNROLL for (int v = 0; v < width; ++v) {
-            UNROLL for (int half = S / 2; half > 0; half /= 2)
-                UNROLL for (int s = 0; s < half; ++s)
-                    chain[(s * R + r) * width + v] += chain[((s + half) * R + r) * width + v];
-            sum[r * V + first + v] = chain[r * width + v];
-        }
-}
-
-/// A tile of R rows × V vectors, in as many passes as the registers of the instruction set ask for.
-INLINE void tile(const int R, const int V, const int S, size_t terms, tile_scalars x, tile_lanes w, lanes *sum) {
-    const int width = tile_vectors(R, S, V);
-    UNROLL for (int first = 0; first < V; first += width) tile_pass(R, V, S, first, width, terms, x, w, sum);
-}
 
 /// Where the sums of a tile lie in memory: vector v of row r is at `at[r * row + (v / groups) * panel + (v % groups) * 16]`.
 typedef struct { float *at; size_t row, panel; int groups; } tile_sums;
@@ -160,7 +60,7 @@ INLINE void product_sums(const int G, size_t rows, size_t vectors, size_t terms,
                          tile_sums start, tile_sums to) {
     const int widest = G > 1 ? G : 4;
     for (size_t vector = 0; vector < vectors;) {
-        const size_t most = rows >= TILE_ROWS ? (size_t)tile_vectors(TILE_ROWS, 1, widest) : rows == 1 && G == 1 ? 8 : (size_t)widest;
+        const size_t most = rows >= TILE_ROWS ? (size_t)tile_vectors(TILE_SUMS, TILE_ROWS, 1, widest) : rows == 1 && G == 1 ? 8 : (size_t)widest;
         const size_t count = tile_rows(G > 1 ? (size_t)G : vectors - vector, most);
         const size_t panel = vector / (size_t)G, group = vector % (size_t)G * LANES;
         tile_lanes block = w;

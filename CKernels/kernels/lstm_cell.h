@@ -1,0 +1,34 @@
+// The pointwise part of an LSTM cell: one row of one panel at one time step.
+
+/// The pointwise part of one row of one panel, in the order in which its results are waited for.
+#define LSTM_CELL_PARTS 5
+/// One of these parts. `gates` holds the pre-activations, then the activated gates.
+INLINE void lstm_cell_part(const int part, lanes *gates, lanes c_prev, lanes *c, lanes *h) {
+    switch (part) {
+    case 0: gates[0] = lanes_sigmoid(gates[0]); break;                                    // i
+    case 1: gates[1] = lanes_sigmoid(gates[1]); break;                                    // f
+    case 2: gates[2] = lanes_tanh(gates[2]); break;                                       // g
+    case 3: gates[3] = lanes_sigmoid(gates[3]); break;                                    // o
+    default:
+        *c = lanes_fma(gates[1], c_prev, gates[0] * gates[2]);
+        *h = gates[3] * lanes_tanh(*c);
+    }
+}
+
+INLINE void lstm_cell(lanes *gates, lanes c_prev, lanes *c, lanes *h) {
+    UNROLL for (int part = 0; part < LSTM_CELL_PARTS; ++part) lstm_cell_part(part, gates, c_prev, c, h);
+}
+
+/// One row of one panel at one time step; each line is the derivative of the line of `lstm_cell` that it quotes.
+INLINE void lstm_cell_backward(const lanes *gates, lanes c_prev, lanes c, lanes dh, lanes *dc, lanes *dgates) {
+    const lanes i = gates[0], f = gates[1], g = gates[2], o = gates[3], one = lanes_splat(1);
+    const lanes tanh_c = lanes_tanh(c);
+    const lanes d_o = dh * tanh_c;                                             // h = o tanh(c)
+    const lanes d_c = lanes_fma(dh * o, lanes_fma(-tanh_c, tanh_c, one), *dc);
+    const lanes d_i = d_c * g, d_f = d_c * c_prev, d_g = d_c * i;              // c = f c_prev + i g
+    *dc = d_c * f;
+    dgates[0] = d_i * (i * (one - i));                                         // i = σ(·)
+    dgates[1] = d_f * (f * (one - f));                                         // f = σ(·)
+    dgates[2] = d_g * lanes_fma(-g, g, one);                                   // g = tanh(·)
+    dgates[3] = d_o * (o * (one - o));                                         // o = σ(·)
+}
