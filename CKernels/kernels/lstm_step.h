@@ -125,15 +125,20 @@ INLINE int lstm_ends_half(const lstm_rows *rows) {
     return rows->x && (rows->shape->hidden - 1) % LANES < LANES / 2;
 }
 
-/// One row of that panel, with the hidden sums in S chains.
-INLINE void lstm_half(const int S, const lstm_rows *rows, size_t row) {
+/// The sums of one row of that panel, the hidden ones in S chains.
+INLINE void lstm_half_sums(const int S, const lstm_rows *rows, size_t row, lanes_half *gates) {
     const recurrent_lstm_shape *shape = rows->shape;
-    const size_t units = recurrent_padded(shape->hidden), last = units - LANES, state = row * units + last;
-    const lstm_panels w = lstm_panels_from(rows, last / LANES);
-    lanes_half gates[4], c, h;
+    const size_t units = recurrent_padded(shape->hidden);
+    const lstm_panels w = lstm_panels_from(rows, units / LANES - 1);
     UNROLL for (int v = 0; v < 4; ++v) gates[v] = lanes_half_load(w.bias + v * LANES);
     tile(1, 4, 1, shape->input, (tile_scalars){.from = rows->x + row * shape->x_stride, .term = 1}, w.columns, gates);
     tile(1, 4, S, shape->hidden, (tile_scalars){.from = rows->h_prev + row * units, .term = 1}, lstm_columns_from(w, shape->input), gates);
+}
+
+/// Its pointwise part.
+INLINE void lstm_half_cell(const lstm_rows *rows, size_t row, lanes_half *gates) {
+    const size_t units = recurrent_padded(rows->shape->hidden), state = (row + 1) * units - LANES;
+    lanes_half c, h;
     lstm_cell(gates, lanes_half_load(rows->c_prev + state), &c, &h);
     lanes_store(rows->c + state, c);
     lanes_store(rows->h + state, h);
@@ -145,20 +150,20 @@ INLINE void lstm_half(const int S, const lstm_rows *rows, size_t row) {
 INLINE void lstm_row(const lstm_rows *rows, size_t row) {
     size_t panels = rows->panels;
     const int alone = recurrent_panels(rows->shape->hidden) == 1;
+    lanes_half gates[4];
+    // Its products come first and its pointwise part last, so that it waits while the other panels are computed.
     if (lstm_ends_half(rows)) {
-        // First, so that what waits there is filled by the products of the others.
-        if (alone) lstm_half(LSTM_CHAINS, rows, row);
-        else lstm_half(1, rows, row);
+        if (alone) lstm_half_sums(LSTM_CHAINS, rows, row, gates);
+        else lstm_half_sums(1, rows, row, gates);
         panels -= 1;
-    } else if (alone) {
-        lstm_tile(1, 1, LSTM_CHAINS, rows, 0, row);
-        return;
     }
     if (panels > LSTM_PANELS && rows->bfloat16 && LSTM_PANELS >= 2 && panels % 2 == 0) lstm_row_of_panels(2, rows, row, panels);
     else if (panels > LSTM_PANELS) lstm_row_of_panels(1, rows, row, panels);
+    else if (panels == 1 && alone) lstm_tile(1, 1, LSTM_CHAINS, rows, 0, row);
     else if (panels == 1) lstm_tile(1, 1, 1, rows, rows->panel, row);
     else if (panels == 2 && LSTM_PANELS >= 2) lstm_tile(1, 2, 1, rows, rows->panel, row);
     else if (panels == 3 && LSTM_PANELS >= 3) lstm_tile(1, 3, 1, rows, rows->panel, row);
+    if (lstm_ends_half(rows)) lstm_half_cell(rows, row, gates);
 }
 
 /// Rows [first, end) of one time step.
