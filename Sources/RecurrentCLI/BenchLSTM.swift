@@ -57,28 +57,27 @@ func padded(_ values: [Float], units: Int) -> [Float] {
     }
 }
 
-/// The pointers of an LSTM layer's calls, and the shares of each phase of them.
+/// The pointers of an LSTM layer's calls, and a share of each of them.
 struct LSTMCalls {
-    enum Phase: Int { case forward, forwardAndTranspose, backwardData, backwardWeights }
+    enum Phase: Int { case forward, training }
 
     let kernels: Kernels
     let shape: LSTMShape
     let weights, x, gates, c, h: UnsafeMutablePointer<Float>
     let outputGradient, transposed, gatesGradient, dh, dc, inputGradient, weightGradient: UnsafeMutablePointer<Float>
 
-    func work(_ phase: Int, _ share: Share) {
-        switch Phase(rawValue: phase)! {
-        case .forward: kernels.lstmForward(shape, lengths: nil, x: x, weights: weights, gates: gates, c: c, h: h, share: share)
-        case .forwardAndTranspose:
-            work(Phase.forward.rawValue, share)
-            kernels.lstmTranspose(shape, weights: weights, transposed: transposed, share: share)
-        case .backwardData:
-            kernels.lstmBackwardData(shape, lengths: nil, transposed: transposed, gates: gates, c: c, outputGradient: outputGradient,
-                                     gatesGradient: gatesGradient, dh: dh, dc: dc, inputGradient: inputGradient, share: share)
-        case .backwardWeights:
-            kernels.lstmBackwardWeights(shape, lengths: nil, x: x, h: h, gatesGradient: gatesGradient, weightGradient: weightGradient,
-                                        share: share)
-        }
+    func work(_ phase: Phase, _ share: Share) {
+        kernels.lstmForward(shape, lengths: nil, x: x, weights: weights, gates: gates, c: c, h: h, share: share)
+        guard phase == .training else { return }
+        kernels.lstmTranspose(shape, weights: weights, transposed: transposed, share: share)
+        kernels.fill(shape.stateCount, 0, x: dh, share: share)
+        kernels.fill(shape.stateCount, 0, x: dc, share: share)
+        share.wait()
+        kernels.lstmBackwardData(shape, lengths: nil, transposed: transposed, gates: gates, c: c, outputGradient: outputGradient,
+                                 gatesGradient: gatesGradient, dh: dh, dc: dc, inputGradient: inputGradient, share: share)
+        share.wait()
+        kernels.lstmBackwardWeights(shape, lengths: nil, x: x, h: h, gatesGradient: gatesGradient, weightGradient: weightGradient,
+                                    share: share)
     }
 }
 
@@ -93,8 +92,8 @@ final class LSTMEngine {
     init(_ data: LSTMData, kernels: Kernels, threads: Int, training: Bool) {
         let shape = data.shape
         self.data = data
-        pool = Pool(threadCount: threads) { context, phase, share, count in
-            context.assumingMemoryBound(to: LSTMCalls.self).pointee.work(phase, Share(index: share, count: count))
+        pool = Pool(threadCount: threads) { context, phase, share in
+            context.assumingMemoryBound(to: LSTMCalls.self).pointee.work(LSTMCalls.Phase(rawValue: phase)!, share)
         }
         calls = .allocate(capacity: 1)
         calls.initialize(to: LSTMCalls(
@@ -163,14 +162,7 @@ struct LSTMTrainingWork: Work {
     let engine: LSTMEngine
 
     func run(calls: Int) {
-        let shape = engine.data.shape
-        for _ in 0..<calls {
-            engine.run(.forwardAndTranspose)
-            engine.calls.pointee.dh.update(repeating: 0, count: shape.stateCount)
-            engine.calls.pointee.dc.update(repeating: 0, count: shape.stateCount)
-            engine.run(.backwardData)
-            engine.run(.backwardWeights)
-        }
+        for _ in 0..<calls { engine.run(.training) }
     }
 
     func results() -> [(name: String, values: [Float])] {

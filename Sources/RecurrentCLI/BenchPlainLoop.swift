@@ -50,12 +50,12 @@ final class OptimizerEngine {
     var buffers: OptimizerBuffers { call.pointee.buffers }
 
     init(_ rule: Optimizer, _ count: Int, kernels: Kernels, threads: Int) {
-        pool = Pool(threadCount: threads) { context, _, share, count in
+        pool = Pool(threadCount: threads) { context, _, share in
             let call = context.assumingMemoryBound(to: Call.self).pointee
             let buffers = call.buffers
             call.kernels.update(call.rule, buffers.count, scale: OptimizerBuffers.scale, step: OptimizerBuffers.step,
                                 parameters: buffers.parameters, gradient: buffers.gradient, moments: buffers.moments,
-                                momentStride: buffers.momentStride, share: Share(index: share, count: count))
+                                momentStride: buffers.momentStride, share: share)
         }
         call = .allocate(capacity: 1)
         call.initialize(to: Call(kernels: kernels, rule: rule, buffers: OptimizerBuffers(rule, count)))

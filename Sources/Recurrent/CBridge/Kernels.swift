@@ -11,22 +11,37 @@ public struct UnsupportedISA: Error, CustomStringConvertible, Sendable {
 /// Which part of a call's work to do: part `index` of `count`. The parts write to different places, so they may run on different threads.
 /// No sum is split between parts, so their number changes no bit of the result.
 ///
+/// The shares that a `Pool` gives to its threads can wait for each other; others may be done one after the other, in any order.
+///
 /// C counterpart: `recurrent_share`.
-public struct Share: Sendable {
+@safe public struct Share: @unchecked Sendable {
     public let index: Int
     public let count: Int
+    let barrier: UnsafeMutablePointer<recurrent_barrier>?
 
     /// All of the work.
     public static let all = Share(index: 0, count: 1)
 
-    /// - Precondition: 0 ≤ index < count.
-    public init(index: Int, count: Int) {
-        precondition(index >= 0 && index < count, "share: expected 0 ≤ index < count, found \(index) of \(count)")
+    /// - Precondition: 0 ≤ index < count < 2³².
+    public init(index: Int, count: Int) { unsafe self.init(index: index, count: count, barrier: nil) }
+
+    /// A share whose thread waits at `barrier` for those of the others: nil, or `count` places.
+    init(index: Int, count: Int, barrier: UnsafeMutablePointer<recurrent_barrier>?) {
+        precondition(index >= 0 && index < count && count < 1 << 32, "share: expected 0 ≤ index < count < 2³², found \(index) of \(count)")
         self.index = index
         self.count = count
+        unsafe self.barrier = barrier
     }
 
-    var cValue: recurrent_share { recurrent_share(index: UInt32(truncatingIfNeeded: index), count: UInt32(truncatingIfNeeded: count), barrier: nil) }
+    /// Waits until the threads of all shares have come here. C counterpart: `recurrent_barrier_wait`.
+    package func wait() { unsafe recurrent_barrier_wait(cValue, 0, count) }
+
+    /// Lets others know that this thread has come here.
+    func arrive() { unsafe recurrent_barrier_wait(cValue, 0, 0) }
+
+    var cValue: recurrent_share {
+        unsafe recurrent_share(index: UInt32(truncatingIfNeeded: index), count: UInt32(truncatingIfNeeded: count), barrier: barrier)
+    }
 }
 
 /// The kernels of one instruction set: the unsafe-pointer calls of the hot path, each of which is one C call.

@@ -8,27 +8,29 @@ internal import Musl
 internal import Darwin
 #endif
 
-/// A few threads that do the shares of one call at a time. They are made at set-up and belong to their owner; the calling thread does
-/// share 0 itself. A thread without work spins for some microseconds, so that the next call finds it awake, and then sleeps.
+/// A few threads that do the shares of one call at a time, side by side. They are made at set-up and belong to their owner; the calling
+/// thread does share 0 itself. A thread without work spins for some microseconds, so that the next call finds it awake, and then sleeps.
 ///
 /// A call allocates nothing; it locks only to wake threads that sleep.
 @safe package final class Pool: @unchecked Sendable {
     /// Does one share. `context` and `phase` are what `run` was given.
-    package typealias Work = @convention(c) (_ context: UnsafeRawPointer, _ phase: Int, _ share: Int, _ count: Int) -> Void
+    package typealias Work = @Sendable (_ context: UnsafeRawPointer, _ phase: Int, _ share: Share) -> Void
 
-    /// Rounds of waiting before a thread sleeps: about 50 microseconds of pause instructions.
+    /// Looks before a thread without work sleeps: about 50 microseconds of pause instructions.
     private static let spins = 1 << 11
-    /// Rounds after which a waiting caller lets another thread have its core (more threads than cores).
-    private static let spinsBeforeYield = 1 << 10
+    /// Times that a thread that waits for another one, which has no processor, lets others have its own before it sleeps for a while.
+    private static let yields = 1 << 5
+    /// How long it sleeps, in microseconds: a processor that falls idle takes over a thread that waits for one.
+    private static let restMicroseconds: UInt32 = 50
 
     package let threadCount: Int
     private let work: Work
     private var context: UnsafeRawPointer?
     private var phase = 0
     private let call = Atomic<Int>(0)
-    private let unfinished = Atomic<Int>(0)
     private let sleeping = Atomic<Int>(0)
     private let closing = Atomic<Bool>(false)
+    private let barrier: UnsafeMutablePointer<recurrent_barrier>
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let wakeUp: UnsafeMutablePointer<pthread_cond_t>
     private var threads: [pthread_t] = []
@@ -38,6 +40,7 @@ internal import Darwin
         precondition(threadCount >= 1, "threads: expected at least 1, found \(threadCount)")
         self.threadCount = threadCount
         unsafe self.work = work
+        unsafe barrier = Self.makeBarrier(threadCount)
         unsafe mutex = .allocate(capacity: 1)
         unsafe wakeUp = .allocate(capacity: 1)
         unsafe pthread_mutex_init(mutex, nil)
@@ -45,13 +48,23 @@ internal import Darwin
         for index in 1..<max(threadCount, 1) { start(index) }
     }
 
+    private static func makeBarrier(_ count: Int) -> UnsafeMutablePointer<recurrent_barrier> {
+        let bytes = count * MemoryLayout<recurrent_barrier>.stride
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: MemoryLayout<recurrent_barrier>.stride)
+        unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+        let barrier = unsafe memory.bindMemory(to: recurrent_barrier.self, capacity: count)
+        for index in 0..<count {
+            unsafe barrier[index].rest = { looks in
+                if looks < Pool.yields { sched_yield() } else { usleep(Pool.restMicroseconds) }
+            }
+        }
+        return unsafe barrier
+    }
+
     /// The owner must have let go of the pool: the threads hold it only while they run, and end when it closes.
     package func close() {
         guard !closing.exchange(true, ordering: .sequentiallyConsistent) else { return }
-        call.add(1, ordering: .sequentiallyConsistent)
-        unsafe pthread_mutex_lock(mutex)
-        unsafe pthread_cond_broadcast(wakeUp)
-        unsafe pthread_mutex_unlock(mutex)
+        wake()
         for thread in threads { pthread_join(thread, nil) }
         threads = []
     }
@@ -61,28 +74,33 @@ internal import Darwin
         unsafe pthread_mutex_destroy(mutex)
         unsafe wakeUp.deallocate()
         unsafe mutex.deallocate()
+        unsafe barrier.deallocate()
     }
 
     /// Does all shares of `phase` and returns when they are done.
-    package func run(_ context: UnsafeRawPointer, phase: Int) {
-        if threadCount > 1 {
-            unsafe self.context = context
-            self.phase = phase
-            unfinished.store(threadCount - 1, ordering: .relaxed)
-            call.add(1, ordering: .sequentiallyConsistent)
-            if sleeping.load(ordering: .sequentiallyConsistent) > 0 {
-                unsafe pthread_mutex_lock(mutex)
-                unsafe pthread_cond_broadcast(wakeUp)
-                unsafe pthread_mutex_unlock(mutex)
-            }
+    package func run(_ context: UnsafeRawPointer, phase: Int = 0) {
+        guard threadCount > 1 else {
+            unsafe work(context, phase, .all)
+            return
         }
-        unsafe work(context, phase, 0, threadCount)
-        var round = 0
-        while unfinished.load(ordering: .acquiring) > 0 {
-            round += 1
-            if round > Self.spinsBeforeYield { sched_yield() } else { recurrent_spin_hint() }
-        }
+        unsafe self.context = context
+        self.phase = phase
+        wake()
+        let share = share(0)
+        unsafe work(context, phase, share)
+        share.wait()
     }
+
+    /// Lets the other threads begin the next call.
+    private func wake() {
+        call.add(1, ordering: .sequentiallyConsistent)
+        guard sleeping.load(ordering: .sequentiallyConsistent) > 0 else { return }
+        unsafe pthread_mutex_lock(mutex)
+        unsafe pthread_cond_broadcast(wakeUp)
+        unsafe pthread_mutex_unlock(mutex)
+    }
+
+    private func share(_ index: Int) -> Share { unsafe Share(index: index, count: threadCount, barrier: barrier) }
 
     private func start(_ index: Int) {
         final class Start { let pool: Pool; let index: Int; init(_ pool: Pool, _ index: Int) { self.pool = pool; self.index = index } }
@@ -111,17 +129,18 @@ internal import Darwin
     }
 
     private func serve(_ index: Int) {
+        let share = share(index)
         var done = 0
         while true {
-            var round = 0
+            var looks = 0
             while call.load(ordering: .acquiring) == done {
-                round += 1
-                if round < Self.spins { recurrent_spin_hint() } else { sleep(until: done) }
+                looks += 1
+                if looks < Self.spins { recurrent_spin_hint() } else { sleep(until: done) }
             }
             done += 1
             if closing.load(ordering: .acquiring) { return }
-            unsafe work(context!, phase, index, threadCount)
-            unfinished.subtract(1, ordering: .acquiringAndReleasing)
+            unsafe work(context!, phase, share)
+            share.arrive()
         }
     }
 

@@ -72,8 +72,8 @@ public struct Evaluation: Hashable, Sendable {
             loss: shape.loss, base: base, parameters: parameters, clip: clip, optimizer: optimizer,
             mask: DropoutMask(seed: seed, probability: dropout)))
         unsafe kernels.fill(layout.parameters.count * optimizer.momentCount, optimizer.initialMoment, x: base + layout.moments)
-        pool = unsafe Pool(threadCount: threads) { context, phase, share, count in
-            unsafe context.assumingMemoryBound(to: TrainingPass.self).pointee.work(phase, Share(index: share, count: count))
+        pool = unsafe Pool(threadCount: threads) { context, _, share in
+            unsafe context.assumingMemoryBound(to: TrainingPass.self).pointee.work(share)
         }
         self.model = model
         self.batch = batch
@@ -144,15 +144,8 @@ public struct Evaluation: Hashable, Sendable {
     private func train(tokens: UnsafePointer<Int32>?, values: UnsafePointer<Float>?, classes: UnsafePointer<Int32>?,
                        targetValues: UnsafePointer<Float>?, lengths: UnsafePointer<Int>?) -> TrainingStep {
         let result = unsafe run(.training, tokens: tokens, values: values, classes: classes, targetValues: targetValues, lengths: lengths)
-        let blocks = Kernels.squaresBlockCount(unsafe pass.pointee.layout.parameters.count)
-        let norm = unsafe pass.pointee.kernels.globalNorm(blocks: blocks, partial: pass.pointee.squares)
-        if norm.isFinite {
-            unsafe pass.pointee.gradientScale = pass.pointee.clip.coefficient(of: norm)
-            unsafe pool.run(pass, phase: TrainingPhase.update.rawValue)
-            unsafe pass.pointee.updates += 1
-        } else {
-            unsafe pass.pointee.kernels.fill(pass.pointee.layout.parameters.count, 0, x: pass.pointee.gradients)
-        }
+        let norm = unsafe pass.pointee.gradientNorm
+        if norm.isFinite { unsafe pass.pointee.updates += 1 }
         unsafe pass.pointee.step += 1
         return TrainingStep(loss: result.loss, gradientNorm: norm, updated: norm.isFinite)
     }
@@ -168,7 +161,7 @@ public struct Evaluation: Hashable, Sendable {
         let live = unsafe takeTargets(classes: classes, values: targetValues, lengths: lengths)
         unsafe pass.pointee.lossScale = live > 0 ? 1 / Float(live) : 0
         unsafe pass.pointee.restoreState()
-        unsafe pass.pointee.run { phase in unsafe pool.run(pass, phase: phase) }
+        unsafe pool.run(pass)
         unsafe pass.pointee.saveState()
         let sum = unsafe pass.pointee.kernels.sumLosses(batch * steps, losses: pass.pointee.losses)
         return Evaluation(lossSum: sum, count: live)

@@ -1,12 +1,3 @@
-/// The phases of a training step. Within one, threads do shares of the work that do not depend on each other; between two, they wait for
-/// each other. A phase of a layer is its raw value plus `layerStride` times the layer's index.
-enum TrainingPhase: Int {
-    case embed, forward, dropout, output, outputBackward, backward, weights, norm, update
-
-    static let layerStride = 16
-    func of(layer: Int) -> Int { rawValue + layer * Self.layerStride }
-}
-
 /// One layer's pointers into the arena.
 @safe struct LayerPass {
     let shape: LSTMShape
@@ -43,7 +34,6 @@ enum TrainingPhase: Int {
     var values: UnsafePointer<Float>?
     var lengths: UnsafePointer<Int>?
     var lossScale: Float = 0
-    var gradientScale = 1.0
 
     var gradients: UnsafeMutablePointer<Float> { unsafe base + layout.gradients }
     /// The class of each row, or whether it has a target; -1, or 0, where it has none.
@@ -71,74 +61,48 @@ enum TrainingPhase: Int {
         return unsafe layout.features.map { unsafe UnsafePointer(base + $0) } ?? values!
     }
 
-    /// Runs the forward phases, and the backward phases where the purpose is training.
-    func run(_ runPhase: (Int) -> Void) {
-        if embedding != nil { runPhase(TrainingPhase.embed.rawValue) }
-        for index in unsafe 0..<layers.count {
-            runPhase(TrainingPhase.forward.of(layer: index))
-            if drops { runPhase(TrainingPhase.dropout.of(layer: index)) }
-        }
-        runPhase(TrainingPhase.output.rawValue)
-        guard isTraining else { return }
-        runPhase(TrainingPhase.outputBackward.rawValue)
-        for index in unsafe (0..<layers.count).reversed() {
-            runPhase(TrainingPhase.backward.of(layer: index))
-            runPhase(TrainingPhase.weights.of(layer: index))
-        }
-        runPhase(TrainingPhase.norm.rawValue)
+    /// The global norm of the gradient, from the squares that the threads have summed.
+    var gradientNorm: Double {
+        unsafe kernels.globalNorm(blocks: Kernels.squaresBlockCount(layout.parameters.count), partial: squares)
     }
 
-    /// One share of one phase.
-    func work(_ phase: Int, _ share: Share) {
-        let index = phase / TrainingPhase.layerStride
-        switch TrainingPhase(rawValue: phase % TrainingPhase.layerStride)! {
-        case .embed:
-            unsafe kernels.embeddingForward(embedding!, table: parameters + layout.parameters.embedding!, indices: tokens!,
+    /// A share of a segment's work: the forward pass and, where the purpose is training, the backward pass and the update. The threads
+    /// wait for each other wherever one reads what another has written.
+    func work(_ share: Share) {
+        forward(share)
+        guard isTraining else { return }
+        share.wait()
+        backward(share)
+        share.wait()
+        unsafe kernels.sumOfSquares(layout.parameters.count, x: gradients, partial: squares, share: share)
+        share.wait()
+        update(share)
+    }
+
+    private func forward(_ share: Share) {
+        if let embedding {
+            unsafe kernels.embeddingForward(embedding, table: parameters + layout.parameters.embedding!, indices: tokens!,
                                             y: base + layout.features!, share: share)
-        case .forward:
+            share.wait()
+        }
+        for index in unsafe 0..<layers.count {
             let layer = unsafe layers[index]
             unsafe kernels.lstmForward(layer.shape, lengths: lengths, x: input(of: index), weights: layer.weights, gates: layer.gates,
                                        c: layer.c, h: layer.h, share: share)
-        case .dropout:
-            let layer = unsafe layers[index]
+            share.wait()
+            guard drops else { continue }
             unsafe kernels.dropout(layer.rows, mask: mask(of: index), x: layer.hidden, y: layer.dropped!, share: share)
-        case .output:
-            workOutput(share)
-        case .outputBackward:
-            unsafe kernels.denseBackwardInput(dense, outputGradient: outputs, transposed: base + layout.denseTransposed,
-                                              inputGradient: layers[layers.count - 1].outputGradient, share: share)
-            unsafe kernels.denseBackwardWeights(dense, x: input(of: layers.count), outputGradient: outputs,
-                                                weightGradient: gradients + layout.parameters.dense, share: share)
-            unsafe prepareBackward(layers.count - 1, share)
-        case .backward:
-            let layer = unsafe layers[index]
-            unsafe kernels.lstmBackwardData(
-                layer.shape, lengths: lengths, transposed: base + layout.transposed, gates: layer.gates, c: layer.c,
-                outputGradient: layer.outputGradient, gatesGradient: base + layout.gatesGradient, dh: base + layout.dh, dc: base + layout.dc,
-                inputGradient: layer.inputGradient, share: share)
-        case .weights:
-            let layer = unsafe layers[index]
-            unsafe kernels.lstmBackwardWeights(layer.shape, lengths: lengths, x: input(of: index), h: layer.h,
-                                               gatesGradient: base + layout.gatesGradient, weightGradient: layer.weightGradient, share: share)
-            if index > 0 {
-                prepareBackward(index - 1, share)
-            } else if let embedding {
-                unsafe kernels.embeddingBackward(embedding, indices: tokens!, outputGradient: layer.inputGradient!,
-                                                 tableGradient: gradients + layout.parameters.embedding!, share: share)
-            }
-        case .norm:
-            unsafe kernels.sumOfSquares(layout.parameters.count, x: gradients, partial: squares, share: share)
-        case .update:
-            unsafe kernels.update(optimizer, layout.parameters.count, scale: gradientScale, clip: clip, step: updates + 1,
-                                  parameters: parameters, gradient: gradients, moments: base + layout.moments,
-                                  momentStride: layout.momentStride, share: share)
+            share.wait()
         }
-    }
-
-    /// The dense layer and the loss; the gradient by the outputs takes the outputs' place.
-    private func workOutput(_ share: Share) {
         let weights = unsafe parameters + layout.parameters.dense
         unsafe kernels.denseForward(dense, x: input(of: layers.count), weights: weights, y: outputs, share: share)
+        forwardLoss(share)
+        guard isTraining else { return }
+        unsafe kernels.denseTranspose(dense, weights: weights, transposed: base + layout.denseTransposed, share: share)
+    }
+
+    /// The loss of the rows of outputs that this share has made; in training, their gradient takes their place.
+    private func forwardLoss(_ share: Share) {
         let gradient = unsafe isTraining ? outputs : nil
         switch loss {
         case .crossEntropy:
@@ -148,20 +112,50 @@ enum TrainingPhase: Int {
             unsafe kernels.meanSquaredError(outputRows, y: outputs, targets: base + layout.targetValues!, live: targets, scale: lossScale,
                                             losses: losses, outputGradient: gradient, share: share)
         }
-        if isTraining {
-            unsafe kernels.denseTranspose(dense, weights: weights, transposed: base + layout.denseTransposed, share: share)
-        }
     }
 
-    /// What a layer's backward pass needs beside the gradient by its output, whose rows of this share are ready.
-    private func prepareBackward(_ index: Int, _ share: Share) {
-        let layer = unsafe layers[index]
+    private func backward(_ share: Share) {
+        unsafe kernels.denseBackwardInput(dense, outputGradient: outputs, transposed: base + layout.denseTransposed,
+                                          inputGradient: layers[layers.count - 1].outputGradient, share: share)
+        unsafe kernels.denseBackwardWeights(dense, x: input(of: layers.count), outputGradient: outputs,
+                                            weightGradient: gradients + layout.parameters.dense, share: share)
+        for index in unsafe (0..<layers.count).reversed() {
+            let layer = unsafe layers[index]
+            prepareBackward(layer, mask: mask(of: index), share)
+            share.wait()
+            unsafe kernels.lstmBackwardData(
+                layer.shape, lengths: lengths, transposed: base + layout.transposed, gates: layer.gates, c: layer.c,
+                outputGradient: layer.outputGradient, gatesGradient: base + layout.gatesGradient, dh: base + layout.dh, dc: base + layout.dc,
+                inputGradient: layer.inputGradient, share: share)
+            share.wait()
+            unsafe kernels.lstmBackwardWeights(layer.shape, lengths: lengths, x: input(of: index), h: layer.h,
+                                               gatesGradient: base + layout.gatesGradient, weightGradient: layer.weightGradient, share: share)
+        }
+        guard let embedding else { return }
+        unsafe kernels.embeddingBackward(embedding, indices: tokens!, outputGradient: layers[0].inputGradient!,
+                                         tableGradient: gradients + layout.parameters.embedding!, share: share)
+    }
+
+    /// What a layer's backward pass needs beside the gradient by its output, whose rows this share has made.
+    private func prepareBackward(_ layer: LayerPass, mask: DropoutMask, _ share: Share) {
         if drops {
-            unsafe kernels.dropout(layer.rows, mask: mask(of: index), x: layer.outputGradient, y: layer.outputGradient, share: share)
+            unsafe kernels.dropout(layer.rows, mask: mask, x: layer.outputGradient, y: layer.outputGradient, share: share)
         }
         unsafe kernels.lstmTranspose(layer.shape, weights: layer.weights, transposed: base + layout.transposed, share: share)
         unsafe kernels.fill(layer.shape.stateCount, 0, x: base + layout.dh, share: share)
         unsafe kernels.fill(layer.shape.stateCount, 0, x: base + layout.dc, share: share)
+    }
+
+    /// Updates the parameters, unless the gradient's norm is not finite; the gradient becomes zero.
+    private func update(_ share: Share) {
+        let norm = gradientNorm
+        if norm.isFinite {
+            unsafe kernels.update(optimizer, layout.parameters.count, scale: clip.coefficient(of: norm), clip: clip, step: updates + 1,
+                                  parameters: parameters, gradient: gradients, moments: base + layout.moments,
+                                  momentStride: layout.momentStride, share: share)
+        } else {
+            unsafe kernels.fill(layout.parameters.count, 0, x: gradients, share: share)
+        }
     }
 
     /// The state that the last segment ended in becomes the one that this segment starts from.
