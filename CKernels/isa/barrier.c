@@ -4,17 +4,51 @@
 
 #pragma clang diagnostic error "-Wfunction-effects"
 
+/// Whether a count has come to `goal`. A difference, because counts wrap around.
+static int barrier_reached(const size_t *count, size_t goal) RECURRENT_NONBLOCKING {
+    return (ptrdiff_t)(__atomic_load_n(count, __ATOMIC_ACQUIRE) - goal) >= 0;
+}
+
+/// Between two looks at a thread that is late.
+static void barrier_look_away(recurrent_share share, size_t looks) RECURRENT_NONBLOCKING {
+    if (looks < recurrent_barrier_spins) recurrent_spin_hint();
+    else share.barrier[share.index].rest();
+}
+
 void recurrent_barrier_wait(recurrent_share share, size_t first, size_t end) RECURRENT_NONBLOCKING {
     if (!share.barrier) return;
     recurrent_barrier *place = &share.barrier[share.index];
     const size_t arrivals = place->arrivals + 1;
     __atomic_store_n(&place->arrivals, arrivals, __ATOMIC_RELEASE);
-    for (size_t other = first; other < end; ++other) {
-        size_t looks = 0;
-        // A difference, because the count may wrap around.
-        while ((ptrdiff_t)(__atomic_load_n(&share.barrier[other].arrivals, __ATOMIC_ACQUIRE) - arrivals) < 0) {
-            if (++looks < recurrent_barrier_spins) recurrent_spin_hint();
-            else place->rest(looks - recurrent_barrier_spins);
+    for (size_t other = first; other < end; ++other)
+        for (size_t looks = 0; !barrier_reached(&share.barrier[other].arrivals, arrivals); ++looks) barrier_look_away(share, looks);
+}
+
+/// Whether this thread is the one that does task `number` of a share.
+static int task_claim(recurrent_barrier *of, size_t number) RECURRENT_NONBLOCKING {
+    return __atomic_load_n(&of->claimed, __ATOMIC_RELAXED) == number
+           && __atomic_compare_exchange_n(&of->claimed, &number, number + 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+size_t recurrent_task_take(recurrent_share share, size_t first, size_t end, size_t task) RECURRENT_NONBLOCKING {
+    const size_t number = share.barrier[share.index].tasks + task;
+    if (task_claim(&share.barrier[share.index], number)) return share.index;
+    for (size_t other = first; other < end; ++other)
+        for (size_t looks = 0; !barrier_reached(&share.barrier[other].finished, number + 1); ++looks) {
+            if (looks >= recurrent_task_spins && task_claim(&share.barrier[other], number)) return other;
+            barrier_look_away(share, looks);
         }
-    }
+    return end;
+}
+
+void recurrent_task_finish(recurrent_share share, size_t of) RECURRENT_NONBLOCKING {
+    __atomic_store_n(&share.barrier[of].finished, __atomic_load_n(&share.barrier[of].finished, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
+}
+
+void recurrent_tasks_end(recurrent_share share, size_t tasks) RECURRENT_NONBLOCKING {
+    recurrent_barrier *place = &share.barrier[share.index];
+    place->tasks += tasks;
+    if (barrier_reached(&place->finished, place->tasks)) return;
+    __atomic_store_n(&place->claimed, place->tasks, __ATOMIC_RELAXED);
+    __atomic_store_n(&place->finished, place->tasks, __ATOMIC_RELAXED);
 }

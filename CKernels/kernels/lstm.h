@@ -32,13 +32,16 @@ static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *length
     }
     share_wait(share);
     for (size_t t = 0; t < shape->steps; ++t) {
-        const lstm_rows rows = {.shape = shape, .w = w, .ifgo = ifgo + t * 4 * state, .h_prev = h + t * state,
-                                .c_prev = c + t * state, .h = h + (t + 1) * state, .c = c + (t + 1) * state,
-                                .lengths = lengths, .step = t, .panel = part.panel, .panels = part.panel_end - part.panel,
-                                .back = (int)(t & 1)};
-        lstm_time_step(&rows, part.row, part.row_end);
-        recurrence_wait(&part);
+        lstm_rows rows = {.shape = shape, .w = w, .ifgo = ifgo + t * 4 * state, .h_prev = h + t * state,
+                          .c_prev = c + t * state, .h = h + (t + 1) * state, .c = c + (t + 1) * state,
+                          .lengths = lengths, .step = t, .back = (int)(t & 1)};
+        RECURRENCE_PIECES(&part, t, piece) {
+            rows.panel = piece.panel;
+            rows.panels = piece.panel_end - piece.panel;
+            lstm_time_step(&rows, part.row, part.row_end);
+        }
     }
+    recurrence_end(&part, shape->steps);
 }
 
 static void lstm_transpose(const recurrent_lstm_shape *shape, const float *w, float *transposed, recurrent_share share) NONBLOCKING {
@@ -78,12 +81,12 @@ INLINE void lstm_hidden_backward_rows(const int V, const int S, const float *tra
     }
 }
 
-/// `rows` rows that are live, in the panels of a share: their dh by way of the gates of all panels.
-static void lstm_hidden_backward_part(const recurrence_share *part, size_t panels, const float *transposed, size_t rows,
-                                      const float *difgo, float *dh) NONBLOCKING {
-    const size_t units = panels * LANES, terms = 4 * units, count = part->panel_end - part->panel;
-    const float *from = transposed + part->panel * terms * LANES;
-    dh += part->panel * LANES;
+/// `rows` rows that are live, in some panels: their dh by way of the gates of all panels.
+static void lstm_hidden_backward_piece(recurrence_piece piece, size_t panels, const float *transposed, size_t rows,
+                                       const float *difgo, float *dh) NONBLOCKING {
+    const size_t units = panels * LANES, terms = 4 * units, count = piece.panel_end - piece.panel;
+    const float *from = transposed + piece.panel * terms * LANES;
+    dh += piece.panel * LANES;
     switch (product_chains(panels)) {
     case 8: lstm_hidden_backward_rows(1, 8, from, terms, rows, difgo, dh, units); break;
     case 4:
@@ -107,12 +110,12 @@ static void lstm_hidden_backward_part(const recurrence_share *part, size_t panel
     }
 }
 
-/// The pointwise part of some rows at one time step, in the panels of a share; it takes dh and leaves dc_prev; dh becomes zero, for
-/// the sums to come.
-INLINE void lstm_cells_backward(const recurrence_share *part, size_t rows, size_t units, const float *ifgo, const float *c_prev,
+/// The pointwise part of some rows at one time step, in some panels; it takes dh and leaves dc_prev; dh becomes zero, for the sums to
+/// come.
+INLINE void lstm_cells_backward(recurrence_piece piece, size_t rows, size_t units, const float *ifgo, const float *c_prev,
                                 const float *c, const float *dy, float *difgo, float *dh, float *dc) {
     for (size_t row = 0; row < rows; ++row)
-        for (size_t at = row * units + part->panel * LANES, end = row * units + part->panel_end * LANES; at < end; at += LANES) {
+        for (size_t at = row * units + piece.panel * LANES, end = row * units + piece.panel_end * LANES; at < end; at += LANES) {
             lanes gates[4], dgates[4];
             for (int v = 0; v < 4; ++v) gates[v] = lanes_load(ifgo + 4 * at + (size_t)v * LANES);
             lanes d_h = lanes_load(dh + at), d_c = lanes_load(dc + at);
@@ -139,21 +142,26 @@ static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *
     const size_t units = panels * LANES, state = shape->batch * units, terms = 4 * units;
     const recurrence_share part = recurrence_share_of(share, shape->batch, panels);
     const float *hidden = transposed + inputs * terms * LANES;
-    for (size_t t = shape->steps; t-- > 0;) {
-        for (size_t row = part.row, live; row < part.row_end; row += live) {
-            // A row that has ended passes its dh and dc by, to the bit.
-            for (live = 0; row < part.row_end && !lstm_live(lengths, row, t); ++row)
-                for (size_t j = 4 * LANES * part.panel; j < 4 * LANES * part.panel_end; j += LANES)
-                    lanes_store(difgo + 4 * (t * state + row * units) + j, lanes_splat(0));
-            live = lstm_live_rows(lengths, t, &row, part.row_end);
-            const size_t at = row * units, tape = t * state + at;
-            lstm_cells_backward(&part, live, units, ifgo + 4 * tape, c + tape, c + state + tape, dy ? dy + tape : 0, difgo + 4 * tape,
-                                dh + at, dc + at);
+    // At step n, the gates of all panels at time T - n make dh, from which the gates of a piece at time T - n - 1 follow.
+    for (size_t n = 0; n <= shape->steps; ++n)
+        RECURRENCE_PIECES(&part, n, piece) {
+            const size_t t = shape->steps - n;
+            if (n > 0)
+                for (size_t row = part.row, live; (live = lstm_live_rows(lengths, t, &row, part.row_end)) > 0; row += live)
+                    lstm_hidden_backward_piece(piece, panels, hidden, live, difgo + 4 * (t * state + row * units), dh + row * units);
+            if (t == 0) continue;
+            for (size_t row = part.row, live; row < part.row_end; row += live) {
+                // A row that has ended passes its dh and dc by, to the bit.
+                for (; row < part.row_end && !lstm_live(lengths, row, t - 1); ++row)
+                    for (size_t j = 4 * LANES * piece.panel; j < 4 * LANES * piece.panel_end; j += LANES)
+                        lanes_store(difgo + 4 * ((t - 1) * state + row * units) + j, lanes_splat(0));
+                live = lstm_live_rows(lengths, t - 1, &row, part.row_end);
+                const size_t at = row * units, tape = (t - 1) * state + at;
+                lstm_cells_backward(piece, live, units, ifgo + 4 * tape, c + tape, c + state + tape, dy ? dy + tape : 0,
+                                    difgo + 4 * tape, dh + at, dc + at);
+            }
         }
-        recurrence_wait(&part);
-        for (size_t row = part.row, live; (live = lstm_live_rows(lengths, t, &row, part.row_end)) > 0; row += live)
-            lstm_hidden_backward_part(&part, panels, hidden, live, difgo + 4 * (t * state + row * units), dh + row * units);
-    }
+    recurrence_end(&part, shape->steps + 1);
     if (!dx) return;
     share_wait(share);
     const lstm_products products = lstm_products_of(shape, &part);

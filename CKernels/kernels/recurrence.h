@@ -9,18 +9,6 @@
 #define NEAREST_CACHE (24 << 10)
 #define NEAR_CACHE (768 << 10)
 
-/// The part of a recurrence over `rows` batch rows × `panels` unit panels that a share holds, at every time step.
-typedef struct {
-    size_t row, row_end, panel, panel_end;
-    size_t first, end;     ///< the shares that hold the same rows, and must wait for each other at every time step
-    recurrent_share share;
-} recurrence_share;
-
-/// Waits for the shares that hold the same rows; one that holds none only keeps count.
-INLINE void recurrence_wait(const recurrence_share *part) {
-    if (part->end - part->first > 1) recurrent_barrier_wait(part->share, part->first, part->row < part->row_end ? part->end : part->first);
-}
-
 /// The cost of a time step for the share that has most: `rows` rows, in tiles of at most six, of `panels` panels of `terms` × 4 vectors.
 /// Where the panels do not fit the nearest cache, a tile lasts as long as two or three rows at least, while its weights arrive.
 INLINE size_t recurrence_cost(size_t rows, size_t panels, size_t terms) {
@@ -29,12 +17,20 @@ INLINE size_t recurrence_cost(size_t rows, size_t panels, size_t terms) {
     return panels * terms * 4 * (rows > tiles * least ? rows : tiles * least);
 }
 
+/// The part of a recurrence that a share holds at every step: batch rows [row, row_end), of which shares [first, end) hold some of the
+/// panels each.
+typedef struct {
+    recurrent_share share;
+    size_t row, row_end, panels;
+    size_t first, end;
+} recurrence_share;
+
 /// Groups of rows, which are independent; where the shares can wait for each other, the panels of each group may be split too, if that
 /// costs less: for a function of the shape and the number of shares alone.
 INLINE recurrence_share recurrence_share_of(recurrent_share share, size_t rows, size_t panels) {
     const size_t count = share.count;
     size_t row_groups = count, panel_groups = 1;
-    if (count > 1 && share.barrier) {
+    if (share.barrier) {
         size_t least = (size_t)-1;
         for (size_t split = 1; split <= count && split <= panels; ++split) {
             const size_t groups = count / split < rows ? count / split : rows;
@@ -46,14 +42,33 @@ INLINE recurrence_share recurrence_share_of(recurrent_share share, size_t rows, 
             panel_groups = split;
         }
     }
-    recurrence_share part = {.share = share};
     const uint32_t group = share.index / (uint32_t)panel_groups;
-    if (group < row_groups) {
-        share_of((recurrent_share){.index = group, .count = (uint32_t)row_groups}, rows, &part.row, &part.row_end);
-        share_of((recurrent_share){.index = share.index % (uint32_t)panel_groups, .count = (uint32_t)panel_groups}, panels,
-                 &part.panel, &part.panel_end);
-    }
-    part.first = group * panel_groups;
-    part.end = part.first + panel_groups;
+    recurrence_share part = {.share = share, .panels = panels, .first = group * panel_groups, .end = (group + 1) * panel_groups};
+    if (group < row_groups) share_of((recurrent_share){.index = group, .count = (uint32_t)row_groups}, rows, &part.row, &part.row_end);
     return part;
+}
+
+/// Panels [panel, panel_end) of a share at one step, which this thread does; `of` is the share.
+typedef struct { size_t of, panel, panel_end; int begun; } recurrence_piece;
+
+/// Whether the thread is to do `piece` at this step: with its own share first, then with those that other threads have not begun to do.
+/// After the last one, all shares of the rows have done the step.
+INLINE int recurrence_next(const recurrence_share *part, size_t step, recurrence_piece *piece) {
+    const int split = part->end - part->first > 1;
+    if (piece->begun && split) recurrent_task_finish(part->share, piece->of);
+    if (part->row == part->row_end || (piece->begun && !split)) return 0;
+    piece->begun = 1;
+    piece->of = split ? recurrent_task_take(part->share, part->first, part->end, step) : part->first;
+    if (piece->of == part->end) return 0;
+    share_of((recurrent_share){.index = (uint32_t)(piece->of - part->first), .count = (uint32_t)(part->end - part->first)}, part->panels,
+             &piece->panel, &piece->panel_end);
+    return 1;
+}
+
+/// The body that follows does `piece`, for each that this thread does at a step.
+#define RECURRENCE_PIECES(part, step, piece) \
+    for (recurrence_piece piece = {.begun = 0}; recurrence_next(part, step, &piece);)
+
+INLINE void recurrence_end(const recurrence_share *part, size_t steps) {
+    if (part->end - part->first > 1) recurrent_tasks_end(part->share, steps);
 }

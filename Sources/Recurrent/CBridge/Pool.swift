@@ -18,10 +18,6 @@ internal import Darwin
 
     /// Looks before a thread without work sleeps: about 50 microseconds of pause instructions.
     private static let spins = 1 << 11
-    /// Times that a thread that waits for another one, which has no processor, lets others have its own before it sleeps for a while.
-    private static let yields = 1 << 5
-    /// How long it sleeps, in microseconds: a processor that falls idle takes over a thread that waits for one.
-    private static let restMicroseconds: UInt32 = 50
 
     package let threadCount: Int
     private let work: Work
@@ -54,9 +50,8 @@ internal import Darwin
         unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         let barrier = unsafe memory.bindMemory(to: recurrent_barrier.self, capacity: count)
         for index in 0..<count {
-            unsafe barrier[index].rest = { looks in
-                if looks < Pool.yields { sched_yield() } else { usleep(Pool.restMicroseconds) }
-            }
+            // Not sched_yield, after which the scheduler favours others for a whole slice.
+            unsafe barrier[index].rest = { usleep(1) }
         }
         return unsafe barrier
     }

@@ -1,0 +1,170 @@
+import Recurrent
+import Synchronization
+import Testing
+
+/// What the threads of a pool share in these tests: whatever a test captures, called through the pool's plain context.
+private final class Shared: @unchecked Sendable {
+    let body: (Share) -> Void
+    init(_ body: @escaping (Share) -> Void) { self.body = body }
+}
+
+/// Runs `body` for each share, `calls` times, on a pool of its own.
+private func onThreads(_ count: Int, calls: Int = 1, _ body: @escaping (Share) -> Void) {
+    let pool = Pool(threadCount: count) { context, _, share in Unmanaged<Shared>.fromOpaque(context).takeUnretainedValue().body(share) }
+    let shared = Shared(body)
+    for _ in 0..<calls { pool.run(Unmanaged.passUnretained(shared).toOpaque()) }
+    pool.close()
+    withExtendedLifetime(shared) {}
+}
+
+@Suite struct PoolTests {
+    @Test(arguments: [1, 2, 3, 4, 9]) func everyShareOnceInEveryCall(threads: Int) {
+        let calls = 200
+        let counts = (0..<threads).map { _ in Counter() }
+        onThreads(threads, calls: calls) { share in
+            #expect(share.count == threads)
+            counts[share.index].value.add(1, ordering: .relaxed)
+        }
+        #expect(counts.allSatisfy { $0.value.load(ordering: .relaxed) == calls })
+    }
+
+    private final class Counter: Sendable { let value = Atomic<Int>(0) }
+
+    /// Nobody is behind the barrier before everybody has come to it, with more threads than processors too.
+    @Test(arguments: [2, 4, 9]) func barrier(threads: Int) {
+        let (arrived, early) = (Counter(), Counter())
+        onThreads(threads, calls: 3) { share in
+            for _ in 0..<20 {
+                let before = arrived.value.load(ordering: .relaxed)
+                share.wait()
+                arrived.value.add(1, ordering: .relaxed)
+                share.wait()
+                if arrived.value.load(ordering: .relaxed) != before + threads { early.value.add(1, ordering: .relaxed) }
+                share.wait()
+            }
+        }
+        #expect(early.value.load(ordering: .relaxed) == 0)
+    }
+
+    @Test func wakesThreadsThatSleep() async throws {
+        let count = Counter()
+        let pool = Pool(threadCount: 3) { context, _, _ in
+            Unmanaged<Counter>.fromOpaque(context).takeUnretainedValue().value.add(1, ordering: .relaxed)
+        }
+        for _ in 0..<3 {
+            try await Task.sleep(for: .milliseconds(5))
+            pool.run(Unmanaged.passUnretained(count).toOpaque())
+        }
+        pool.close()
+        #expect(count.value.load(ordering: .relaxed) == 9)
+    }
+}
+
+/// An LSTM layer's forward and backward pass over buffers of its own.
+private final class LSTMPass: @unchecked Sendable {
+    private typealias Floats = UnsafeMutableBufferPointer<Float>
+    private let kernels: Kernels, shape: LSTMShape
+    private let lengths: UnsafeMutableBufferPointer<Int>?
+    private let x, weights, outputGradient: Floats
+    private let gates, c, h, transposed, gatesGradient, dh, dc, inputGradient, weightGradient: Floats
+
+    init(_ shape: LSTMShape, lengths: [Int]?, kernels: Kernels) {
+        var generator = SplitMix64(seed: 5)
+        /// `count` numbers, then `unwritten` that the kernels must write.
+        func floats(_ count: Int, unwritten: Int = 0, limit: Double = 1) -> Floats {
+            let floats = Floats.allocate(capacity: count + unwritten)
+            for index in 0..<count { floats[index] = Float(limit * (2 * generator.unit() - 1)) }
+            floats[count...].initialize(repeating: .nan)
+            return floats
+        }
+        self.kernels = kernels
+        self.shape = shape
+        self.lengths = lengths.map {
+            let copy = UnsafeMutableBufferPointer<Int>.allocate(capacity: $0.count)
+            _ = copy.initialize(from: $0)
+            return copy
+        }
+        x = floats(shape.steps * shape.batch * shape.inputSize)
+        weights = floats(shape.weightCount, limit: 0.3)
+        outputGradient = floats(shape.steps * shape.stateCount)
+        gates = floats(0, unwritten: shape.gatesCount)
+        c = floats(shape.stateCount, unwritten: shape.steps * shape.stateCount)
+        h = floats(shape.stateCount, unwritten: shape.steps * shape.stateCount)
+        transposed = floats(0, unwritten: shape.transposedCount)
+        gatesGradient = floats(0, unwritten: shape.gatesCount)
+        dh = floats(shape.stateCount)
+        dc = floats(shape.stateCount)
+        inputGradient = floats(0, unwritten: shape.inputGradientCount)
+        weightGradient = floats(shape.weightCount)
+    }
+
+    private var written: [Floats] { [gates, c, h, transposed, gatesGradient, dh, dc, inputGradient, weightGradient] }
+
+    deinit {
+        for floats in written + [x, weights, outputGradient] { floats.deallocate() }
+        lengths?.deallocate()
+    }
+
+    func work(_ share: Share) {
+        let lengths = lengths.map { UnsafePointer($0.baseAddress!) }
+        kernels.lstmForward(shape, lengths: lengths, x: x.baseAddress!, weights: weights.baseAddress!, gates: gates.baseAddress!,
+                            c: c.baseAddress!, h: h.baseAddress!, share: share)
+        kernels.lstmTranspose(shape, weights: weights.baseAddress!, transposed: transposed.baseAddress!, share: share)
+        share.wait()
+        kernels.lstmBackwardData(shape, lengths: lengths, transposed: transposed.baseAddress!, gates: gates.baseAddress!,
+                                 c: c.baseAddress!, outputGradient: outputGradient.baseAddress!, gatesGradient: gatesGradient.baseAddress!,
+                                 dh: dh.baseAddress!, dc: dc.baseAddress!, inputGradient: inputGradient.baseAddress!, share: share)
+        share.wait()
+        kernels.lstmBackwardWeights(shape, lengths: lengths, x: x.baseAddress!, h: h.baseAddress!,
+                                    gatesGradient: gatesGradient.baseAddress!, weightGradient: weightGradient.baseAddress!, share: share)
+    }
+
+    var bits: [[UInt32]] { written.map { $0.map(\.bitPattern) } }
+}
+
+@Suite struct ThreadsTests {
+    /// Of batch rows, of panels and of both, with shares that get nothing.
+    static let sizes = [(1, 5), (1, 16), (1, 40), (1, 64), (1, 256), (2, 40), (2, 256), (3, 5), (3, 64), (3, 144), (8, 16), (8, 40), (8, 144),
+                        (16, 5), (16, 64), (33, 16), (33, 40)]
+
+    @Test(arguments: sizes, [false, true]) func changeNoBitOfAnLSTM(size: (batch: Int, hidden: Int), ended: Bool) {
+        let shape = LSTMShape(inputSize: 7, hiddenSize: size.hidden, batch: size.batch, steps: 4)
+        let lengths = ended ? (0..<size.batch).map { [2, 4, 0, 3, 4][$0 % 5] } : nil
+        let whole = LSTMPass(shape, lengths: lengths, kernels: .best)
+        whole.work(.all)
+        for threads in [2, 3, 4, 7] {
+            let pass = LSTMPass(shape, lengths: lengths, kernels: .best)
+            onThreads(threads) { pass.work($0) }
+            #expect(pass.bits == whole.bits, "\(threads) threads")
+        }
+    }
+
+    @Test(arguments: ISA.available) func everyInstructionSet(isa: ISA) throws {
+        let kernels = try Kernels(isa: isa), shape = LSTMShape(inputSize: 5, hiddenSize: 80, batch: 2, steps: 5)
+        let whole = LSTMPass(shape, lengths: nil, kernels: kernels)
+        whole.work(.all)
+        for threads in 2...4 {
+            let pass = LSTMPass(shape, lengths: nil, kernels: kernels)
+            onThreads(threads) { pass.work($0) }
+            #expect(pass.bits == whole.bits, "\(threads) threads")
+        }
+    }
+
+    /// The splits of one call do not disturb those of the next.
+    @Test func callsOfDifferentShapes() {
+        let shapes = [(1, 64), (33, 16), (2, 144), (1, 16), (1, 144), (3, 80)].map {
+            LSTMShape(inputSize: 3, hiddenSize: $0.1, batch: $0.0, steps: 3)
+        }
+        let whole = shapes.map { LSTMPass($0, lengths: nil, kernels: .best) }, passes = shapes.map { LSTMPass($0, lengths: nil, kernels: .best) }
+        onThreads(5) { share in
+            for pass in passes {
+                pass.work(share)
+                share.wait()
+            }
+        }
+        for (pass, whole) in zip(passes, whole) {
+            whole.work(.all)
+            #expect(pass.bits == whole.bits)
+        }
+    }
+}
