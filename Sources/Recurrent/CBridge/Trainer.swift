@@ -92,7 +92,10 @@ public struct Evaluation: Hashable, Sendable {
     /// η of the updates to come.
     public var learningRate: Double {
         get { unsafe pass.pointee.optimizer.learningRate }
-        set { unsafe pass.pointee.optimizer.learningRate = newValue }
+        set {
+            let pass = unsafe pass  // else Swift 6.3 cannot compile this for the thread sanitizer
+            unsafe pass.pointee.optimizer.learningRate = newValue
+        }
     }
 
     /// Puts every training sequence into the state of rest: at the start of a text.
