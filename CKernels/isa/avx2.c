@@ -6,6 +6,7 @@
 #define TILE_SUMS 6    // of two registers each, which leaves four for operands
 #define TILE_HALF_SUMS 12
 #define LSTM_PANELS 1
+#define UPDATE_BLOCK 2
 #define lanes_fma(a, b, c) __builtin_elementwise_fma(a, b, c)
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)

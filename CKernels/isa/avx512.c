@@ -6,6 +6,7 @@
 #define TILE_SUMS 24   // leaves eight for operands
 #define TILE_HALF_SUMS 24
 #define LSTM_PANELS 3
+#define UPDATE_BLOCK 4
 #define lanes_fma(a, b, c) __builtin_elementwise_fma(a, b, c)
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)

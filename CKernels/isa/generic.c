@@ -4,6 +4,7 @@
 #define TILE_SUMS 6    // of four registers each
 #define TILE_HALF_SUMS 12
 #define LSTM_PANELS 1
+#define UPDATE_BLOCK 1
 
 #if defined(__aarch64__) || defined(__FMA__)
 #define lanes_fma(a, b, c) __builtin_elementwise_fma(a, b, c)

@@ -4,10 +4,6 @@
 //   η / c1 · m / (√(v / c2) + ε) = η √c2 / c1 · m / (√v + ε √c2)
 //   η / c1 · m / √(v / c2 + ε)   = η √c2 / c1 · m / √(v + ε c2)
 
-/// Vectors that are updated together: first all their moments and roots, then all their parameters. Otherwise too many
-/// operations wait for a root or a quotient for the processor to see the next vector's: 4 to 9 % slower.
-#define ADAM_BLOCK 4
-
 typedef struct {
     gradient_terms gradient;
     average_terms first, second;  ///< β1, β2
@@ -33,10 +29,8 @@ INLINE adam_terms adam_terms_of(const recurrent_adam *hyper) {
 
 typedef struct { float *parameters, *gradient, *first, *second, *largest; } adam_buffers;
 
-/// What is left of a step once the moments are done: p = shrink · p - step · moment / root.
-typedef struct { lanes moment, root; } adam_quotient;
-
-INLINE adam_quotient adam_moments(const adam_terms *terms, const gradient_use use, const bool amsgrad, adam_buffers at, size_t from, const size_t count) {
+INLINE update_half adam_begin(const adam_terms *terms, const gradient_use use, const bool amsgrad, adam_buffers at, size_t from,
+                              const size_t count) {
     const lanes g = gradient_ready(&terms->gradient, use, lanes_load_first(count, at.gradient + from),
                                    lanes_load_first(count, at.parameters + from));
     const lanes m = average_moment(terms->first, lanes_load_first(count, at.first + from), g);
@@ -48,13 +42,14 @@ INLINE adam_quotient adam_moments(const adam_terms *terms, const gradient_use us
         v = lanes_max(v, lanes_load_first(count, at.largest + from));
         lanes_store_first(count, at.largest + from, v);
     }
-    return (adam_quotient){m, root_of(terms->root, v)};
+    return (update_half){m, root_of(terms->root, v)};
 }
 
-INLINE void adam_parameters(const adam_terms *terms, const gradient_use use, adam_quotient quotient, adam_buffers at, size_t from, const size_t count) {
+INLINE void adam_finish(const adam_terms *terms, const gradient_use use, update_half half, adam_buffers at, size_t from,
+                        const size_t count) {
     lanes p = lanes_load_first(count, at.parameters + from);
     if (use == gradient_decoupled) p *= terms->shrink;
-    store_parameters(use, count, at.parameters + from, lanes_fma(terms->minus_step, quotient.moment / quotient.root, p));
+    store_parameters(use, count, at.parameters + from, lanes_fma(terms->minus_step, half.gradient / half.other, p));
 }
 
 INLINE void adam_floats(const gradient_use use, const bool amsgrad, size_t count, const recurrent_adam *hyper, adam_buffers at,
@@ -62,15 +57,7 @@ INLINE void adam_floats(const gradient_use use, const bool amsgrad, size_t count
     const adam_terms terms = adam_terms_of(hyper);
     size_t first, end;
     floats_of(share, count, &first, &end);
-    for (; first + ADAM_BLOCK * LANES <= end; first += ADAM_BLOCK * LANES) {
-        adam_quotient quotients[ADAM_BLOCK];
-        for (size_t v = 0; v < ADAM_BLOCK; ++v) quotients[v] = adam_moments(&terms, use, amsgrad, at, first + v * LANES, LANES);
-        for (size_t v = 0; v < ADAM_BLOCK; ++v) adam_parameters(&terms, use, quotients[v], at, first + v * LANES, LANES);
-    }
-    for (; first < end; first += LANES) {
-        const size_t left = lanes_left(first, end);
-        adam_parameters(&terms, use, adam_moments(&terms, use, amsgrad, at, first, left), at, first, left);
-    }
+    UPDATE_FLOATS(first, end, adam_begin(&terms, use, amsgrad, at, from, count), adam_finish(&terms, use, half, at, from, count));
 }
 
 INLINE void adam_kind(const gradient_use use, size_t count, const recurrent_adam *hyper, adam_buffers at, recurrent_share share) {

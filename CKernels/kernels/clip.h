@@ -1,10 +1,15 @@
 // The gradient's norm, and what all optimizer updates have in common: the gradient made ready, moments kept away from
 // subnormals, roots kept away from zero, and the part of the floats that a share is.
 
-typedef double lanes_double __attribute__((ext_vector_type(16)));
-
 /// Floats per round of `squares_of_block`: two chains of 16 sums hide the latency of the addition.
 #define SQUARES_ROUND (2 * LANES)
+/// They are kept in vectors of four doubles: conversions to wider ones are slower per float where registers are split in
+/// two (Zen 4: by a third).
+#define SQUARES_WIDTH 4
+#define SQUARES_SUMS (SQUARES_ROUND / SQUARES_WIDTH)
+
+typedef float squares_floats __attribute__((ext_vector_type(SQUARES_WIDTH), aligned(4)));
+typedef double squares_doubles __attribute__((ext_vector_type(SQUARES_WIDTH)));
 
 /// Where momentum and averages of gradients end in zero: a weight of ordinary size does not notice 2^-100 times a
 /// learning rate, even after a division by an ε of 1e-8; the smallest normal float is 2^-126, so no quotient by a root
@@ -16,25 +21,31 @@ typedef double lanes_double __attribute__((ext_vector_type(16)));
 /// The largest gradient whose square is a float, with room for the rounding of an average.
 #define ROOT_MOST 0x1p63f
 
-/// sum + x². The product of two floats is exact in double, so the compiler may fuse it: the bits are the same.
-INLINE lanes_double lanes_add_square(lanes_double sum, lanes x) {
+/// sums[n] += x[n]² for a round. The product of two floats is exact in double, so the compiler may fuse it: the bits are
+/// the same.
+INLINE void squares_of_round(squares_doubles sums[SQUARES_SUMS], const float *x) {
 #pragma clang fp contract(fast)
-    const lanes_double wide = __builtin_convertvector(x, lanes_double);
-    return sum + wide * wide;
+    UNROLL for (size_t n = 0; n < SQUARES_SUMS; ++n) {
+        const squares_doubles wide = __builtin_convertvector(*(const squares_floats *)(x + n * SQUARES_WIDTH), squares_doubles);
+        sums[n] += wide * wide;
+    }
 }
 
 /// Σ x² over up to a block.
 INLINE double squares_of_block(size_t count, const float *x) {
-    lanes_double even = 0, odd = 0;
+    squares_doubles sums[SQUARES_SUMS] = {0};
     size_t at = 0;
-    for (; at + SQUARES_ROUND <= count; at += SQUARES_ROUND) {
-        even = lanes_add_square(even, lanes_load(x + at));
-        odd = lanes_add_square(odd, lanes_load(x + at + LANES));
+    for (; at + SQUARES_ROUND <= count; at += SQUARES_ROUND) squares_of_round(sums, x + at);
+    if (at < count) {
+        float last[SQUARES_ROUND] = {0};
+        for (size_t n = 0; at + n < count; ++n) last[n] = x[at + n];
+        squares_of_round(sums, last);
     }
-    if (at < count) even = lanes_add_square(even, lanes_load_first(count - at, x + at));
-    if (at + LANES < count) odd = lanes_add_square(odd, lanes_load_first(count - at - LANES, x + at + LANES));
-    const lanes_double both = even + odd;
-    return lanes_sum_double(both.lo + both.hi);
+    // By halves: of the round, of 16, of eight, of four, of two.
+    for (size_t half = SQUARES_SUMS / 2; half > 0; half /= 2)
+        for (size_t n = 0; n < half; ++n) sums[n] += sums[n + half];
+    const __typeof__(sums[0].lo) two = sums[0].lo + sums[0].hi;
+    return two.lo + two.hi;
 }
 
 static void sum_of_squares(size_t count, const float *x, double *partial, recurrent_share share) NONBLOCKING {
@@ -59,9 +70,6 @@ INLINE void floats_of(recurrent_share share, size_t count, size_t *first, size_t
     *end *= LANES;
     if (*end > count) *end = count;
 }
-
-/// How many floats the vector at `first` has.
-INLINE size_t lanes_left(size_t first, size_t end) { return end - first < LANES ? end - first : LANES; }
 
 static void fill(size_t count, float value, float *x, recurrent_share share) NONBLOCKING {
     size_t first, end;
@@ -128,3 +136,45 @@ INLINE root_terms root_terms_of(recurrent_epsilon_place place, double epsilon) {
 }
 
 INLINE lanes root_of(root_terms terms, lanes v) { return lanes_sqrt(v + terms.inside) + terms.outside; }
+
+/// What the second half of an update's step needs of the first: a gradient or moment, and what it is divided by or added to.
+typedef struct { lanes gradient, other; } update_half;
+
+#define BEGIN_BLOCK(halves, at_block, begin)                                                                 \
+    UNROLL for (size_t v = 0; v < UPDATE_BLOCK; ++v) {                                                       \
+        const size_t from = (at_block) + v * LANES, count = LANES;                                           \
+        (halves)[v] = begin;                                                                                 \
+    }
+
+#define FINISH_BLOCK(halves, at_block, finish)                                                               \
+    UNROLL for (size_t v = 0; v < UPDATE_BLOCK; ++v) {                                                       \
+        const size_t from = (at_block) + v * LANES, count = LANES;                                           \
+        const update_half half = (halves)[v];                                                                \
+        finish;                                                                                              \
+    }
+
+/// Goes over the floats [first, end) of an update in vectors, each in two halves: `begin`, an expression in `from` and
+/// `count` that gives an `update_half`, and `finish`, an expression in `half`, `from` and `count`. A block is begun before the
+/// block before it is finished, as roots, quotients and stores that wait for each other fill the processor's queues: up to
+/// 30 % slower. UPDATE_BLOCK, the vectors of a block, is the instruction set's: as many as its registers hold.
+#define UPDATE_FLOATS(first, end, begin, finish)                                                             \
+    do {                                                                                                     \
+        const size_t block = UPDATE_BLOCK * LANES;                                                           \
+        size_t at_float = (first);                                                                           \
+        if (at_float + block <= (end)) {                                                                     \
+            update_half begun[UPDATE_BLOCK], next[UPDATE_BLOCK];                                             \
+            BEGIN_BLOCK(begun, at_float, begin)                                                              \
+            for (; at_float + 2 * block <= (end); at_float += block) {                                       \
+                BEGIN_BLOCK(next, at_float + block, begin)                                                   \
+                FINISH_BLOCK(begun, at_float, finish)                                                        \
+                UNROLL for (size_t v = 0; v < UPDATE_BLOCK; ++v) begun[v] = next[v];                         \
+            }                                                                                                \
+            FINISH_BLOCK(begun, at_float, finish)                                                            \
+            at_float += block;                                                                               \
+        }                                                                                                    \
+        for (; at_float < (end); at_float += LANES) {                                                        \
+            const size_t from = at_float, count = (end) - from < LANES ? (end) - from : LANES;               \
+            const update_half half = begin;                                                                  \
+            finish;                                                                                          \
+        }                                                                                                    \
+    } while (0)

@@ -20,57 +20,60 @@ INLINE rmsprop_terms rmsprop_terms_of(const recurrent_rmsprop *hyper, const bool
     };
 }
 
-INLINE void rmsprop_lanes(const rmsprop_terms *terms, const gradient_use use, const bool centered, const bool momentum,
-                          const size_t count, float *parameters, float *gradient, float *square, float *mean, float *buffer) {
-    lanes p = lanes_load_first(count, parameters);
-    const lanes g = gradient_ready(&terms->gradient, use, lanes_load_first(count, gradient), p);
-    lanes v = average_square(terms->average, lanes_load_first(count, square), g);
-    lanes_store_first(count, square, v);
+typedef struct { float *parameters, *gradient, *square, *mean, *buffer; } rmsprop_buffers;
+
+INLINE update_half rmsprop_begin(const rmsprop_terms *terms, const gradient_use use, const bool centered, rmsprop_buffers at,
+                                 size_t from, const size_t count) {
+    const lanes g = gradient_ready(&terms->gradient, use, lanes_load_first(count, at.gradient + from),
+                                   lanes_load_first(count, at.parameters + from));
+    lanes v = average_square(terms->average, lanes_load_first(count, at.square + from), g);
+    lanes_store_first(count, at.gradient + from, lanes_splat(0));
+    lanes_store_first(count, at.square + from, v);
     if (centered) {
-        const lanes m = average_moment(terms->average, lanes_load_first(count, mean), g);
-        lanes_store_first(count, mean, m);
+        const lanes m = average_moment(terms->average, lanes_load_first(count, at.mean + from), g);
+        lanes_store_first(count, at.mean + from, m);
         v = lanes_max(lanes_fma(-m, m, v), lanes_splat(0));  // a variance, which rounding can make negative
     }
-    lanes direction = g / root_of(terms->root, v);
+    return (update_half){g, root_of(terms->root, v)};
+}
+
+INLINE void rmsprop_finish(const rmsprop_terms *terms, const gradient_use use, const bool momentum, update_half half,
+                           rmsprop_buffers at, size_t from, const size_t count) {
+    lanes direction = half.gradient / half.other;
     if (momentum) {
-        direction = average_moment(terms->momentum, lanes_load_first(count, buffer), direction);
-        lanes_store_first(count, buffer, direction);
+        direction = average_moment(terms->momentum, lanes_load_first(count, at.buffer + from), direction);
+        lanes_store_first(count, at.buffer + from, direction);
     }
-    p = lanes_fma(terms->step, direction, p);
-    store_parameters(use, count, parameters, p);
-    lanes_store_first(count, gradient, lanes_splat(0));
+    store_parameters(use, count, at.parameters + from,
+                     lanes_fma(terms->step, direction, lanes_load_first(count, at.parameters + from)));
 }
 
 INLINE void rmsprop_floats(const gradient_use use, const bool centered, const bool momentum, size_t count,
-                           const recurrent_rmsprop *hyper, float *parameters, float *gradient, float *square, float *mean,
-                           float *buffer, recurrent_share share) {
+                           const recurrent_rmsprop *hyper, rmsprop_buffers at, recurrent_share share) {
     const rmsprop_terms terms = rmsprop_terms_of(hyper, momentum);
-    size_t at, end;
-    floats_of(share, count, &at, &end);
-    for (; at + LANES <= end; at += LANES)
-        rmsprop_lanes(&terms, use, centered, momentum, LANES, parameters + at, gradient + at, square + at,
-                      centered ? mean + at : 0, momentum ? buffer + at : 0);
-    if (at < end)
-        rmsprop_lanes(&terms, use, centered, momentum, end - at, parameters + at, gradient + at, square + at,
-                      centered ? mean + at : 0, momentum ? buffer + at : 0);
+    size_t first, end;
+    floats_of(share, count, &first, &end);
+    UPDATE_FLOATS(first, end, rmsprop_begin(&terms, use, centered, at, from, count),
+                  rmsprop_finish(&terms, use, momentum, half, at, from, count));
 }
 
-INLINE void rmsprop_kind(const gradient_use use, size_t count, const recurrent_rmsprop *hyper, float *parameters,
-                         float *gradient, float *square, float *mean, float *buffer, recurrent_share share) {
-    if (mean && buffer)
-        rmsprop_floats(use, true, true, count, hyper, parameters, gradient, square, mean, buffer, share);
-    else if (mean)
-        rmsprop_floats(use, true, false, count, hyper, parameters, gradient, square, mean, buffer, share);
-    else if (buffer)
-        rmsprop_floats(use, false, true, count, hyper, parameters, gradient, square, mean, buffer, share);
+INLINE void rmsprop_kind(const gradient_use use, size_t count, const recurrent_rmsprop *hyper, rmsprop_buffers at,
+                         recurrent_share share) {
+    if (at.mean && at.buffer)
+        rmsprop_floats(use, true, true, count, hyper, at, share);
+    else if (at.mean)
+        rmsprop_floats(use, true, false, count, hyper, at, share);
+    else if (at.buffer)
+        rmsprop_floats(use, false, true, count, hyper, at, share);
     else
-        rmsprop_floats(use, false, false, count, hyper, parameters, gradient, square, mean, buffer, share);
+        rmsprop_floats(use, false, false, count, hyper, at, share);
 }
 
 static void rmsprop_update(size_t count, const recurrent_rmsprop *hyper, float *parameters, float *gradient, float *square,
                            float *mean, float *buffer, recurrent_share share) NONBLOCKING {
+    const rmsprop_buffers at = {parameters, gradient, square, mean, buffer};
     if (hyper->weight_decay == 0)
-        rmsprop_kind(gradient_clipped, count, hyper, parameters, gradient, square, mean, buffer, share);
+        rmsprop_kind(gradient_clipped, count, hyper, at, share);
     else
-        rmsprop_kind(gradient_decayed, count, hyper, parameters, gradient, square, mean, buffer, share);
+        rmsprop_kind(gradient_decayed, count, hyper, at, share);
 }

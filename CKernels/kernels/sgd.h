@@ -20,47 +20,52 @@ INLINE sgd_terms sgd_terms_of(const recurrent_sgd *hyper) {
     };
 }
 
-INLINE void sgd_lanes(const sgd_terms *terms, const gradient_use use, const bool momentum, const bool nesterov,
-                      const size_t count, float *parameters, float *gradient, float *buffer) {
-    lanes p = lanes_load_first(count, parameters);
-    const lanes g = gradient_ready(&terms->gradient, use, lanes_load_first(count, gradient), p);
+typedef struct { float *parameters, *gradient, *buffer; } sgd_buffers;
+
+INLINE update_half sgd_begin(const sgd_terms *terms, const gradient_use use, sgd_buffers at, size_t from, const size_t count) {
+    return (update_half){.gradient = gradient_ready(&terms->gradient, use, lanes_load_first(count, at.gradient + from),
+                                                    lanes_load_first(count, at.parameters + from))};
+}
+
+INLINE void sgd_finish(const sgd_terms *terms, const gradient_use use, const bool momentum, const bool nesterov,
+                       update_half half, sgd_buffers at, size_t from, const size_t count) {
+    lanes p = lanes_load_first(count, at.parameters + from);
     if (momentum) {
-        const lanes b = average_moment(terms->average, lanes_load_first(count, buffer), g);
-        lanes_store_first(count, buffer, b);
+        const lanes b = average_moment(terms->average, lanes_load_first(count, at.buffer + from), half.gradient);
+        lanes_store_first(count, at.buffer + from, b);
         p = lanes_fma(terms->by_buffer, b, p);
     }
-    if (!momentum || nesterov) p = lanes_fma(terms->by_gradient, g, p);
-    store_parameters(use, count, parameters, p);
-    lanes_store_first(count, gradient, lanes_splat(0));
+    if (!momentum || nesterov) p = lanes_fma(terms->by_gradient, half.gradient, p);
+    store_parameters(use, count, at.parameters + from, p);
+    lanes_store_first(count, at.gradient + from, lanes_splat(0));
 }
 
 INLINE void sgd_floats(const gradient_use use, const bool momentum, const bool nesterov, size_t count, const recurrent_sgd *hyper,
-                       float *parameters, float *gradient, float *buffer, recurrent_share share) {
+                       sgd_buffers at, recurrent_share share) {
     const sgd_terms terms = sgd_terms_of(hyper);
-    size_t at, end;
-    floats_of(share, count, &at, &end);
-    for (; at + LANES <= end; at += LANES)
-        sgd_lanes(&terms, use, momentum, nesterov, LANES, parameters + at, gradient + at, momentum ? buffer + at : 0);
-    if (at < end)
-        sgd_lanes(&terms, use, momentum, nesterov, end - at, parameters + at, gradient + at, momentum ? buffer + at : 0);
+    size_t first, end;
+    floats_of(share, count, &first, &end);
+    UPDATE_FLOATS(first, end, sgd_begin(&terms, use, at, from, count),
+                  sgd_finish(&terms, use, momentum, nesterov, half, at, from, count));
 }
 
-INLINE void sgd_kind(const gradient_use use, size_t count, const recurrent_sgd *hyper, float *parameters, float *gradient,
-                     float *buffer, recurrent_share share) {
-    if (!buffer)
-        sgd_floats(use, false, false, count, hyper, parameters, gradient, buffer, share);
+INLINE void sgd_kind(const gradient_use use, size_t count, const recurrent_sgd *hyper, sgd_buffers at,
+                     recurrent_share share) {
+    if (!at.buffer)
+        sgd_floats(use, false, false, count, hyper, at, share);
     else if (hyper->nesterov)
-        sgd_floats(use, true, true, count, hyper, parameters, gradient, buffer, share);
+        sgd_floats(use, true, true, count, hyper, at, share);
     else
-        sgd_floats(use, true, false, count, hyper, parameters, gradient, buffer, share);
+        sgd_floats(use, true, false, count, hyper, at, share);
 }
 
 static void sgd_update(size_t count, const recurrent_sgd *hyper, float *parameters, float *gradient, float *buffer,
                        recurrent_share share) NONBLOCKING {
+    const sgd_buffers at = {parameters, gradient, buffer};
     if (hyper->weight_decay != 0)
-        sgd_kind(gradient_decayed, count, hyper, parameters, gradient, buffer, share);
+        sgd_kind(gradient_decayed, count, hyper, at, share);
     else if (hyper->gradient.clip_value < __builtin_inf())
-        sgd_kind(gradient_clipped, count, hyper, parameters, gradient, buffer, share);
+        sgd_kind(gradient_clipped, count, hyper, at, share);
     else
-        sgd_kind(gradient_scaled, count, hyper, parameters, gradient, buffer, share);
+        sgd_kind(gradient_scaled, count, hyper, at, share);
 }
