@@ -5,43 +5,47 @@ INLINE product_columns lstm_columns(const recurrent_lstm_shape *shape, const flo
                              .panels = recurrent_panels(shape->hidden), .groups = 4};
 }
 
-/// The rows of all time steps that a share takes in a product outside the recurrence: `count` times `rows` rows, from `row`.
-typedef struct { size_t row, rows, count; } lstm_products;
+/// A share's batch rows at time steps [step, step_end), for a product outside the recurrence: as few products of as many rows as their
+/// places allow. Each has `rows` rows that lie `stride` apart; the first begins at row `first`, the next ones `next` rows further on.
+typedef struct { size_t count, rows, stride, first, next; } lstm_products;
 
-/// Any rows where the shares wait for each other before and after; those of the share's own sequences, step by step, where not.
-INLINE lstm_products lstm_products_of(const recurrent_lstm_shape *shape, const recurrence_share *part) {
-    size_t first = part->row, end = part->row_end;
-    const int any = part->share.count == 1 || part->share.barrier;
-    if (any) share_of(part->share, shape->steps * shape->batch, &first, &end);
-    return (lstm_products){.row = first, .rows = end - first, .count = end == first ? 0 : any ? 1 : shape->steps};
+INLINE lstm_products lstm_products_of(const recurrent_lstm_shape *shape, const recurrence_share *part, size_t step, size_t step_end) {
+    const size_t batch = shape->batch, rows = part->row_end - part->row, steps = step_end - step;
+    lstm_products products = {.first = step * batch + part->row};
+    if (rows == batch) { products.count = 1; products.rows = steps * batch; products.stride = 1; }
+    else if (steps > rows) { products.count = rows; products.rows = steps; products.stride = batch; products.next = 1; }
+    else { products.count = steps; products.rows = rows; products.stride = 1; products.next = batch; }
+    return products;
 }
 
 static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *lengths, const float *x, const float *w, float *ifgo,
                          float *c, float *h, recurrent_share share) NONBLOCKING {
     const recurrence_share part = recurrence_share_of(share, shape->batch, recurrent_panels(shape->hidden));
     const size_t units = recurrent_padded(shape->hidden), state = shape->batch * units;
-    // The input part of all time steps, from the bias: one product where shares can take any rows of it.
-    const lstm_products products = lstm_products_of(shape, &part);
-    for (size_t n = 0; n < products.count; ++n) {
-        const size_t row = products.row + n * shape->batch;
-        product_add(products.rows, shape->input,
-                    (tile_scalars){.from = x + row * shape->x_stride, .term = 1, .row = shape->x_stride},
-                    lstm_columns(shape, w, 1),
-                    (tile_sums){.at = (float *)w, .row = 0, .panel = lstm_columns(shape, w, 0).panel},
-                    ifgo + row * 4 * units, 4 * units);
+    // Step 0 is the input part of all time steps, from the bias: by the share that goes on with it, in whose cache it then is.
+    RECURRENCE_PIECES(&part, 0, piece) {
+        const lstm_products products = lstm_products_of(shape, &part, 0, shape->steps);
+        const product_columns bias = lstm_columns(shape, w + piece.panel * lstm_columns(shape, w, 0).panel, 0);
+        product_columns columns = bias;
+        columns.from += 4 * LANES;
+        columns.panels = piece.panel_end - piece.panel;
+        for (size_t n = 0, row = products.first; n < products.count; ++n, row += products.next)
+            product_add(products.rows, shape->input,
+                        (tile_scalars){.from = x + row * shape->x_stride, .term = 1, .row = products.stride * shape->x_stride}, columns,
+                        (tile_sums){.at = (float *)bias.from, .row = 0, .panel = bias.panel},
+                        ifgo + (row * units + piece.panel * LANES) * 4, products.stride * 4 * units);
     }
-    share_wait(share);
     for (size_t t = 0; t < shape->steps; ++t) {
         lstm_rows rows = {.shape = shape, .w = w, .ifgo = ifgo + t * 4 * state, .h_prev = h + t * state,
                           .c_prev = c + t * state, .h = h + (t + 1) * state, .c = c + (t + 1) * state,
                           .lengths = lengths, .step = t, .back = (int)(t & 1)};
-        RECURRENCE_PIECES(&part, t, piece) {
+        RECURRENCE_PIECES(&part, t + 1, piece) {
             rows.panel = piece.panel;
             rows.panels = piece.panel_end - piece.panel;
             lstm_time_step(&rows, part.row, part.row_end);
         }
     }
-    recurrence_end(&part, shape->steps);
+    recurrence_end(&part, shape->steps + 1);
 }
 
 static void lstm_transpose(const recurrent_lstm_shape *shape, const float *w, float *transposed, recurrent_share share) NONBLOCKING {
@@ -161,16 +165,18 @@ static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *
                                     difgo + 4 * tape, dh + at, dc + at);
             }
         }
-    recurrence_end(&part, shape->steps + 1);
-    if (!dx) return;
-    share_wait(share);
-    const lstm_products products = lstm_products_of(shape, &part);
-    for (size_t n = 0; n < products.count; ++n) {
-        const size_t row = products.row + n * shape->batch;
-        product_add(products.rows, terms, (tile_scalars){.from = difgo + row * terms, .term = 1, .row = terms},
-                    (product_columns){.from = transposed, .panel = terms * LANES, .panels = inputs, .groups = 1},
-                    (tile_sums){.at = 0}, dx + row * inputs * LANES, inputs * LANES);
+    // The last step: the gates of all panels make dx, of which each share takes some time steps.
+    RECURRENCE_PIECES(&part, shape->steps + 1, piece) {
+        if (!dx) continue;
+        size_t step, step_end;
+        share_of(recurrence_piece_share(&part, piece), shape->steps, &step, &step_end);
+        const lstm_products products = lstm_products_of(shape, &part, step, step_end);
+        for (size_t k = 0, row = products.first; k < products.count; ++k, row += products.next)
+            product_add(products.rows, terms, (tile_scalars){.from = difgo + row * terms, .term = 1, .row = products.stride * terms},
+                        (product_columns){.from = transposed, .panel = terms * LANES, .panels = inputs, .groups = 1},
+                        (tile_sums){.at = 0}, dx + row * inputs * LANES, products.stride * inputs * LANES);
     }
+    recurrence_end(&part, shape->steps + 2);
 }
 
 static void lstm_backward_weights(const recurrent_lstm_shape *shape, const size_t *lengths, const float *x, const float *h,

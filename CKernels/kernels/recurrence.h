@@ -51,6 +51,11 @@ INLINE recurrence_share recurrence_share_of(recurrent_share share, size_t rows, 
 /// Panels [panel, panel_end) of a share at one step, which this thread does; `of` is the share.
 typedef struct { size_t of, panel, panel_end; int begun; } recurrence_piece;
 
+/// Which of the shares of the same rows a piece belongs to.
+INLINE recurrent_share recurrence_piece_share(const recurrence_share *part, recurrence_piece piece) {
+    return (recurrent_share){.index = (uint32_t)(piece.of - part->first), .count = (uint32_t)(part->end - part->first)};
+}
+
 /// Whether the thread is to do `piece` at this step: with its own share first, then with those that other threads have not begun to do.
 /// After the last one, all shares of the rows have done the step.
 INLINE int recurrence_next(const recurrence_share *part, size_t step, recurrence_piece *piece) {
@@ -60,8 +65,7 @@ INLINE int recurrence_next(const recurrence_share *part, size_t step, recurrence
     piece->begun = 1;
     piece->of = split ? recurrent_task_take(part->share, part->first, part->end, step) : part->first;
     if (piece->of == part->end) return 0;
-    share_of((recurrent_share){.index = (uint32_t)(piece->of - part->first), .count = (uint32_t)(part->end - part->first)}, part->panels,
-             &piece->panel, &piece->panel_end);
+    share_of(recurrence_piece_share(part, *piece), part->panels, &piece->panel, &piece->panel_end);
     return 1;
 }
 
