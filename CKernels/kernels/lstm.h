@@ -18,34 +18,46 @@ INLINE lstm_products lstm_products_of(const recurrent_lstm_shape *shape, const r
     return products;
 }
 
+/// Rows of the input part that are computed at a time, so that its sums stay in the L2 cache until the recurrence goes on with them.
+#define LSTM_INPUT_ROWS 96
+
 static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *lengths, const float *x, const float *w, float *ifgo,
                          float *c, float *h, recurrent_share share) NONBLOCKING {
     const recurrence_share part = recurrence_share_of(share, shape->batch, recurrent_panels(shape->hidden));
     const size_t units = recurrent_padded(shape->hidden), state = shape->batch * units;
-    // Step 0 is the input part of all time steps, from the bias: by the share that goes on with it, in whose cache it then is.
-    RECURRENCE_PIECES(&part, 0, piece) {
-        const lstm_products products = lstm_products_of(shape, &part, 0, shape->steps);
-        const product_columns bias = lstm_columns(shape, w + piece.panel * lstm_columns(shape, w, 0).panel, 0);
-        product_columns columns = bias;
-        columns.from += 4 * LANES;
-        columns.panels = piece.panel_end - piece.panel;
-        for (size_t n = 0, row = products.first; n < products.count; ++n, row += products.next)
-            product_add(products.rows, shape->input,
-                        (tile_scalars){.from = x + row * shape->x_stride, .term = 1, .row = products.stride * shape->x_stride}, columns,
-                        (tile_sums){.at = (float *)bias.from, .row = 0, .panel = bias.panel},
-                        ifgo + (row * units + piece.panel * LANES) * 4, products.stride * 4 * units);
-    }
+    // The input part of some time steps, from the bias: by the share that goes on with it, in whose cache it then is. Where shares have to
+    // wait for each other before they go on, once for all time steps.
+    const size_t rows_of_step = part.row_end - part.row, some = LSTM_INPUT_ROWS / (rows_of_step + (rows_of_step == 0));
+    const size_t input_steps = part.end - part.first > 1 ? shape->steps : some > 0 ? some : 1;
+    size_t n = 0;
     for (size_t t = 0; t < shape->steps; ++t) {
+        if (t % input_steps == 0) {
+            RECURRENCE_PIECES(&part, n, piece) {
+                const size_t end = shape->steps - t < input_steps ? shape->steps : t + input_steps;
+                const lstm_products products = lstm_products_of(shape, &part, t, end);
+                const product_columns bias = lstm_columns(shape, w + piece.panel * lstm_columns(shape, w, 0).panel, 0);
+                product_columns columns = bias;
+                columns.from += 4 * LANES;
+                columns.panels = piece.panel_end - piece.panel;
+                for (size_t k = 0, row = products.first; k < products.count; ++k, row += products.next)
+                    product_add(products.rows, shape->input,
+                                (tile_scalars){.from = x + row * shape->x_stride, .term = 1, .row = products.stride * shape->x_stride},
+                                columns, (tile_sums){.at = (float *)bias.from, .row = 0, .panel = bias.panel},
+                                ifgo + (row * units + piece.panel * LANES) * 4, products.stride * 4 * units);
+            }
+            ++n;
+        }
         lstm_rows rows = {.shape = shape, .w = w, .ifgo = ifgo + t * 4 * state, .h_prev = h + t * state,
                           .c_prev = c + t * state, .h = h + (t + 1) * state, .c = c + (t + 1) * state,
                           .lengths = lengths, .step = t, .back = (int)(t & 1)};
-        RECURRENCE_PIECES(&part, t + 1, piece) {
+        RECURRENCE_PIECES(&part, n, piece) {
             rows.panel = piece.panel;
             rows.panels = piece.panel_end - piece.panel;
             lstm_time_step(&rows, part.row, part.row_end);
         }
+        ++n;
     }
-    recurrence_end(&part, shape->steps + 1);
+    recurrence_end(&part, n);
 }
 
 static void lstm_transpose(const recurrent_lstm_shape *shape, const float *w, float *transposed, recurrent_share share) NONBLOCKING {

@@ -14,6 +14,8 @@
 /// Terms per block of the backward product to the weights: the block of dy that a tile walks, 64 KiB, stays in the L2 cache, and a
 /// large dW is read and written once per block.
 #define WEIGHTS_BLOCK 256
+/// Rows per block of the other two products, which stay in the L2 cache while they pass by all the weights.
+#define PRODUCT_BLOCK 96
 
 /// Where the sums of a tile lie in memory: vector v of row r is at `at[r * row + (v / groups) * panel + (v % groups) * 16]`.
 typedef struct { float *at; size_t row, panel; int groups; } tile_sums;
@@ -98,9 +100,15 @@ static __attribute__((noinline)) void product_sums_any(size_t groups, size_t row
 /// y[m] = start + Σ_k x[m][k] W[·][k]
 INLINE void product_add(size_t rows, size_t terms, tile_scalars x, product_columns w, tile_sums start, float *y, size_t y_row) {
     const size_t width = w.groups * LANES;
-    product_sums_any(w.groups, rows, w.panels * w.groups, terms, x,
-                     (tile_lanes){.from = w.from, .term = width, .panel = w.panel}, start,
-                     (tile_sums){.at = y, .row = y_row, .panel = width});
+    for (size_t row = 0; row < rows; row += PRODUCT_BLOCK) {
+        tile_scalars x_block = x;
+        tile_sums start_block = start;
+        x_block.from += row * x.row;
+        start_block.at = start.at ? start.at + row * start.row : start.at;
+        product_sums_any(w.groups, rows - row < PRODUCT_BLOCK ? rows - row : PRODUCT_BLOCK, w.panels * w.groups, terms, x_block,
+                         (tile_lanes){.from = w.from, .term = width, .panel = w.panel}, start_block,
+                         (tile_sums){.at = y + row * y_row, .row = y_row, .panel = width});
+    }
 }
 
 /// The columns of W as rows: to[q][j][lane] = W[j][16 q + lane], j over panels × groups × 16, q over ⌈columns / 16⌉.
