@@ -2,6 +2,7 @@
 //
 //   lanes_fma(a, b, c)   a·b + c, rounded once
 //   UNROLL               before a loop over the constants of a register tile
+//   LANES_READ(address), LANES_WRITTEN(address)   beside an access of a whole vector, for the thread sanitizer
 //
 // clang splits a vector into the registers that the instruction set has (AVX-512 one, AVX2 two, NEON and SSE2 four);
 // the value of every lane is the same on all of them.
@@ -23,8 +24,14 @@ typedef float lanes_half_memory __attribute__((ext_vector_type(8), aligned(4)));
 #define INLINE static inline __attribute__((always_inline, overloadable))
 
 INLINE lanes lanes_splat(float value) { return (lanes)(value); }
-INLINE lanes lanes_load(const float *from) { return *(const lanes_memory *)from; }
-INLINE void lanes_store(float *to, lanes value) { *(lanes_memory *)to = value; }
+INLINE lanes lanes_load(const float *from) {
+    LANES_READ(from);
+    return *(const lanes_memory *)from;
+}
+INLINE void lanes_store(float *to, lanes value) {
+    LANES_WRITTEN(to);
+    *(lanes_memory *)to = value;
+}
 
 INLINE lanes_half lanes_half_splat(float value) { return (lanes_half)(value); }
 INLINE lanes_half lanes_half_load(const float *from) { return *(const lanes_half_memory *)from; }
