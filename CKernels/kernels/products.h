@@ -144,15 +144,29 @@ INLINE void product_add_weights(size_t groups, size_t panels, size_t count, size
     }
 }
 
-/// The sum of the rows of dy, added to the bias rows of dw.
+/// Vectors of a bias that are summed side by side, which hides the latency of an addition.
+#define BIAS_VECTORS 4
+
+/// The sum of the rows of dy, added to the bias rows of dw: V vectors from `vector` on.
+INLINE void product_add_bias_vectors(const int V, size_t groups, size_t vector, size_t rows, const float *dy, size_t dy_row, float *dw,
+                                     size_t dw_panel) {
+    float *at[BIAS_VECTORS];
+    lanes sum[BIAS_VECTORS];
+    UNROLL for (int v = 0; v < V; ++v) {
+        at[v] = dw + (vector + (size_t)v) / groups * dw_panel + (vector + (size_t)v) % groups * LANES;
+        sum[v] = lanes_load(at[v]);
+    }
+    for (size_t m = 0; m < rows; ++m)
+        UNROLL for (int v = 0; v < V; ++v) sum[v] += lanes_load(dy + m * dy_row + (vector + (size_t)v) * LANES);
+    UNROLL for (int v = 0; v < V; ++v) lanes_store(at[v], sum[v]);
+}
+
 INLINE void product_add_bias(size_t groups, size_t panels, size_t rows, const float *dy, size_t dy_row, float *dw, size_t dw_panel) {
-    for (size_t p = 0; p < panels; ++p)
-        for (size_t group = 0; group < groups; ++group) {
-            const size_t at = (p * groups + group) * LANES;
-            lanes sum = lanes_load(dw + p * dw_panel + group * LANES);
-            for (size_t m = 0; m < rows; ++m) sum += lanes_load(dy + m * dy_row + at);
-            lanes_store(dw + p * dw_panel + group * LANES, sum);
-        }
+    const size_t vectors = panels * groups;
+    size_t vector = 0;
+    for (; vector + BIAS_VECTORS <= vectors; vector += BIAS_VECTORS)
+        product_add_bias_vectors(BIAS_VECTORS, groups, vector, rows, dy, dy_row, dw, dw_panel);
+    for (; vector < vectors; ++vector) product_add_bias_vectors(1, groups, vector, rows, dy, dy_row, dw, dw_panel);
 }
 
 static void product_forward(const recurrent_product_shape *shape, const float *x, const float *w, float *y,
