@@ -207,14 +207,21 @@ static void lstm_backward_weights(const recurrent_lstm_shape *shape, const size_
             for (; row < all && !lstm_live(lengths, row % shape->batch, row / shape->batch); ++row) {}
             for (count = 0; row + count < all && lstm_live(lengths, (row + count) % shape->batch, (row + count) / shape->batch);) ++count;
         }
-        const float *difgo_run = difgo + row * terms + part.panel * width;
-        if (bias.rows) product_add_bias(4, part.panels, count, difgo_run, terms, dw_part, dw_panel);
-        product_add_weights(4, part.panels, inputs.rows, count,
-                            (tile_scalars){.from = x + row * shape->x_stride + (inputs.row - 1), .term = shape->x_stride, .row = 1},
-                            difgo_run, terms, dw_part + inputs.row * width, dw_panel);
-        product_add_weights(4, part.panels, hidden.rows, count,
-                            (tile_scalars){.from = h + row * units + (hidden.row - 1 - shape->input), .term = units, .row = 1},
-                            difgo_run, terms, dw_part + hidden.row * width, dw_panel);
+        // Block by block and panel by panel, so that the bias, the inputs and the hidden units find the gates in cache.
+        for (size_t block = 0; block < count; block += WEIGHTS_BLOCK) {
+            const size_t from = row + block, rows = count - block < WEIGHTS_BLOCK ? count - block : WEIGHTS_BLOCK;
+            for (size_t panel = 0; panel < part.panels; ++panel) {
+                const float *gates = difgo + from * terms + (part.panel + panel) * width;
+                float *dw_rows = dw_part + panel * dw_panel;
+                if (bias.rows) product_add_bias(4, 1, rows, gates, terms, dw_rows, dw_panel);
+                product_add_weights(4, 1, inputs.rows, rows,
+                                    (tile_scalars){.from = x + from * shape->x_stride + (inputs.row - 1), .term = shape->x_stride, .row = 1},
+                                    gates, terms, dw_rows + inputs.row * width, dw_panel);
+                product_add_weights(4, 1, hidden.rows, rows,
+                                    (tile_scalars){.from = h + from * units + (hidden.row - 1 - shape->input), .term = units, .row = 1},
+                                    gates, terms, dw_rows + hidden.row * width, dw_panel);
+            }
+        }
         row += count;
     }
 }
