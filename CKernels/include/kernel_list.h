@@ -81,7 +81,7 @@ KERNEL(lstm_step_bfloat16, (const recurrent_lstm_shape *_Nonnull shape, const fl
 //   (c[t+1], h[t+1]) = step(x[t], h[t], c[t])
 //   x [T][B][x_stride] in; lengths [B] in, or null: row b holds its state from step lengths[b] on;
 //   ifgo [T][B][P][i f g o][16] out, the activated gates; c, h [T+1][B][U]: slot 0 in, the other slots out.
-//   Shares split the batch rows; with a barrier also the panels, and the input part by the rows of all steps.
+//   Shares split the batch rows, with a barrier also the panels.
 KERNEL(lstm_forward, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nonnull x,
                       const float *_Nonnull w, float *_Nonnull ifgo, float *_Nonnull c, float *_Nonnull h,
                       recurrent_share share))
@@ -97,7 +97,7 @@ KERNEL(lstm_transpose, (const recurrent_lstm_shape *_Nonnull shape, const float 
 //   transposed in; ifgo, c from lstm_forward in; dy [T][B][U] in, the loss's gradient by each h, or null (zero), not read
 //   where t ≥ lengths[b]; difgo [T][B][P][i f g o][16] out, by the pre-activations;
 //   dh, dc [B][U]: in the gradient by the final state, out by the initial state; dx [T][B][16 ⌈I/16⌉] out, or null.
-//   Shares split the batch rows; with a barrier also the panels, and dx by the rows of all steps.
+//   Shares split the batch rows, with a barrier also the panels, and dx by time steps.
 KERNEL(lstm_backward_data, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths,
                             const float *_Nonnull transposed, const float *_Nonnull ifgo, const float *_Nonnull c,
                             const float *_Nullable dy, float *_Nonnull difgo, float *_Nonnull dh, float *_Nonnull dc,

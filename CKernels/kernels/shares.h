@@ -11,9 +11,6 @@ INLINE void share_of(recurrent_share share, size_t count, size_t *first, size_t 
     *end = count * (share.index + 1) / share.count;
 }
 
-/// Waits for all shares of the call.
-INLINE void share_wait(recurrent_share share) { recurrent_barrier_wait(share, 0, share.count); }
-
 /// A part of a matrix of `panels` panels of `rows` rows: panels where there are many, rows where there are few.
 typedef struct { size_t panel, panels, row, rows; } product_share;
 

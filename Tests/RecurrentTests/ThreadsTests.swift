@@ -17,6 +17,8 @@ private func onThreads(_ count: Int, calls: Int = 1, _ body: @escaping (Share) -
     withExtendedLifetime(shared) {}
 }
 
+private final class Counter: Sendable { let value = Atomic<Int>(0) }
+
 @Suite struct PoolTests {
     @Test(arguments: [1, 2, 3, 4, 9]) func everyShareOnceInEveryCall(threads: Int) {
         let calls = 200
@@ -27,8 +29,6 @@ private func onThreads(_ count: Int, calls: Int = 1, _ body: @escaping (Share) -
         }
         #expect(counts.allSatisfy { $0.value.load(ordering: .relaxed) == calls })
     }
-
-    private final class Counter: Sendable { let value = Atomic<Int>(0) }
 
     /// Nobody is behind the barrier before everybody has come to it, with more threads than processors too.
     @Test(arguments: [2, 4, 9]) func barrier(threads: Int) {
@@ -105,10 +105,14 @@ private final class LSTMPass: @unchecked Sendable {
         lengths?.deallocate()
     }
 
+    func forward(_ share: Share) {
+        kernels.lstmForward(shape, lengths: lengths.map { UnsafePointer($0.baseAddress!) }, x: x.baseAddress!, weights: weights.baseAddress!,
+                            gates: gates.baseAddress!, c: c.baseAddress!, h: h.baseAddress!, share: share)
+    }
+
     func work(_ share: Share) {
         let lengths = lengths.map { UnsafePointer($0.baseAddress!) }
-        kernels.lstmForward(shape, lengths: lengths, x: x.baseAddress!, weights: weights.baseAddress!, gates: gates.baseAddress!,
-                            c: c.baseAddress!, h: h.baseAddress!, share: share)
+        forward(share)
         kernels.lstmTranspose(shape, weights: weights.baseAddress!, transposed: transposed.baseAddress!, share: share)
         share.wait()
         kernels.lstmBackwardData(shape, lengths: lengths, transposed: transposed.baseAddress!, gates: gates.baseAddress!,
@@ -148,6 +152,23 @@ private final class LSTMPass: @unchecked Sendable {
             onThreads(threads) { pass.work($0) }
             #expect(pass.bits == whole.bits, "\(threads) threads")
         }
+    }
+
+    /// A thread that comes late finds its steps done by those that would have waited for it.
+    @Test func othersDoTheStepsOfAThreadThatIsLate() {
+        let shape = LSTMShape(inputSize: 7, hiddenSize: 144, batch: 1, steps: 4), finished = Counter()
+        let whole = LSTMPass(shape, lengths: nil, kernels: .best), pass = LSTMPass(shape, lengths: nil, kernels: .best)
+        whole.forward(.all)
+        onThreads(4) { share in
+            if share.index == 1 {
+                let end = ContinuousClock.now + .seconds(20)
+                while finished.value.load(ordering: .relaxed) < 3, ContinuousClock.now < end {}
+                #expect(finished.value.load(ordering: .relaxed) == 3)
+            }
+            pass.forward(share)
+            finished.value.add(1, ordering: .relaxed)
+        }
+        #expect(pass.bits == whole.bits)
     }
 
     /// The splits of one call do not disturb those of the next.
