@@ -90,6 +90,7 @@ typedef struct { const float *from; size_t panel, panels, groups; } product_colu
 /// `product_sums` for a number of groups known only at run time. A real call, so that the tiles exist once.
 static __attribute__((noinline)) void product_sums_any(size_t groups, size_t rows, size_t vectors, size_t terms, tile_scalars x, tile_lanes w,
                                                        tile_sums start, tile_sums to) NONBLOCKING {
+    w.bfloat16 = 0;  // known to the compiler here, which makes a second copy of every loop otherwise
     switch (groups) {
     case 1: w.groups = start.groups = to.groups = 1; product_sums(1, rows, vectors, terms, x, w, start, to); break;
     case 3: w.groups = start.groups = to.groups = 3; product_sums(3, rows, vectors, terms, x, w, start, to); break;
