@@ -102,6 +102,7 @@ static void lstm_hidden_backward_piece(recurrence_piece piece, size_t panels, co
                                        const float *difgo, float *dh) NONBLOCKING {
     const size_t units = panels * LANES, terms = 4 * units, count = piece.panel_end - piece.panel;
     const float *from = transposed + piece.panel * terms * LANES;
+    if (count == 0) return;
     dh += piece.panel * LANES;
     switch (product_chains(panels)) {
     case 8: lstm_hidden_backward_rows(1, 8, from, terms, rows, difgo, dh, units); break;

@@ -30,7 +30,7 @@ typedef struct {
 INLINE recurrence_share recurrence_share_of(recurrent_share share, size_t rows, size_t panels) {
     const size_t count = share.count;
     size_t row_groups = count, panel_groups = 1;
-    if (share.barrier) {
+    if (share.barrier && rows > 0) {
         size_t least = (size_t)-1;
         for (size_t split = 1; split <= count && split <= panels; ++split) {
             const size_t groups = count / split < rows ? count / split : rows;

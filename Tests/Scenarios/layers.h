@@ -1,5 +1,8 @@
 // Scenarios of products.h, lstm.h and embedding.h.
 
+/// All of the work.
+static const recurrent_share whole = {.count = 1};
+
 // MARK: products.h
 
 enum { product_variants = 6 };  // groups; whether floats lie between the rows of x
@@ -22,6 +25,28 @@ static void run_product_forward(trial *trial, scenario_shape size, unsigned vari
     trial_output(trial, "y", y, product_y_floats(shape));
 }
 
+/// [⌈N/32⌉] pairs of panels: 2 × 16 biases, and a row of words for each input.
+static float *product_words(trial *trial, recurrent_product_shape shape) {
+    const size_t count = recurrent_product_bfloat16_floats(shape), pair = (2 + shape.inputs) * RECURRENT_PANEL;
+    float *words = trial_floats(trial, count);
+    for (size_t index = 0; index < count; ++index) {
+        const size_t row = index % pair / RECURRENT_PANEL, unit = index / pair * 2 * RECURRENT_PANEL + index % RECURRENT_PANEL;
+        words[index] = row >= 2 ? trial_word(trial, unit < shape.outputs, unit + RECURRENT_PANEL < shape.outputs)
+                       : unit + row * RECURRENT_PANEL < shape.outputs ? trial_float(trial)
+                                                                      : 0;
+    }
+    return words;
+}
+
+enum { variants_of_product_forward_bfloat16 = 2 };  // whether floats lie between the rows of x
+static void run_product_forward_bfloat16(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_product_shape shape = product_shape(size, 3 * variant);
+    const float *x = trial_rows(trial, shape.rows, shape.inputs, shape.x_stride), *w = product_words(trial, shape);
+    float *y = trial_result(trial, product_y_floats(shape));
+    FOR_SHARES(trial) trial->kernels->product_forward_bfloat16(&shape, x, w, y, share);
+    trial_output(trial, "y", y, product_y_floats(shape));
+}
+
 enum { variants_of_product_transpose = product_variants };
 static void run_product_transpose(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_product_shape shape = product_shape(size, variant);
@@ -37,7 +62,7 @@ static void run_product_backward_input(trial *trial, scenario_shape size, unsign
     const float *w = trial_matrix(trial, shape.inputs, shape.outputs, shape.groups);
     const float *dy = trial_gates(trial, shape.rows, shape.outputs, shape.groups);
     float *transposed = trial_result(trial, recurrent_product_transposed_floats(shape));
-    trial->kernels->product_transpose(&shape, w, transposed, (recurrent_share){0, 1});
+    trial->kernels->product_transpose(&shape, w, transposed, whole);
     const size_t count = shape.rows * recurrent_padded(shape.inputs);
     float *dx = trial_result(trial, count);
     FOR_SHARES(trial) trial->kernels->product_backward_input(&shape, dy, transposed, dx, share);
@@ -64,7 +89,7 @@ typedef struct {
     float *x, *ifgo, *c, *h;
 } lstm_layer;
 
-static int lstm_row_has_ended(const lstm_layer *layer, size_t row) {
+static bool lstm_row_has_ended(const lstm_layer *layer, size_t row) {
     const size_t batch = layer->shape.batch;
     return layer->lengths && row / batch >= layer->lengths[row % batch];
 }
@@ -75,7 +100,7 @@ static void lstm_forget_ended(const lstm_layer *layer, float *buffer, size_t flo
         if (lstm_row_has_ended(layer, row)) trial_forget(buffer + row * floats, floats);
 }
 
-static lstm_layer lstm_layer_of(trial *trial, scenario_shape size, int gap, int ends) {
+static lstm_layer lstm_layer_of(trial *trial, scenario_shape size, bool gap, bool ends) {
     lstm_layer layer = {.shape = {.input = size.inputs, .hidden = size.units, .batch = size.rows, .steps = size.steps,
                                   .x_stride = size.inputs + (gap ? 3 : 0)}};
     if (ends) {
@@ -96,36 +121,67 @@ static lstm_layer lstm_layer_of(trial *trial, scenario_shape size, int gap, int 
 
 /// Fills the tape that a backward kernel reads.
 static void lstm_run_forward(trial *trial, lstm_layer *layer) {
-    trial->kernels->lstm_forward(&layer->shape, layer->lengths, layer->x, layer->w, layer->ifgo, layer->c, layer->h, (recurrent_share){0, 1});
+    trial->kernels->lstm_forward(&layer->shape, layer->lengths, layer->x, layer->w, layer->ifgo, layer->c, layer->h, whole);
     lstm_forget_ended(layer, layer->ifgo, 4 * recurrent_padded(layer->shape.hidden));
 }
 
-enum { variants_of_lstm_step = 4 };  // whether floats lie between the rows of x; which of h_prev and h lies lower
-static void run_lstm_step(trial *trial, scenario_shape size, unsigned variant) {
-    const recurrent_lstm_shape shape = {.input = size.inputs, .hidden = size.units, .batch = size.rows,
-                                        .x_stride = size.inputs + (variant & 1 ? 3 : 0)};
+enum { lstm_step_variants = 4 };  // whether floats lie between the rows of x; which of h_prev and h lies lower
+
+/// One time step with the weights `w`, by a kernel that reads them so.
+static void run_lstm_step_with(trial *trial, recurrent_lstm_shape shape, const float *w, unsigned variant,
+                               void (*step)(const recurrent_lstm_shape *, const float *, const float *, const float *, float *, float *,
+                                            recurrent_share) RECURRENT_NONBLOCKING) {
     const size_t state = recurrent_lstm_state_floats(shape);
     const float *x = trial_rows(trial, shape.batch, shape.input, shape.x_stride);
-    const float *w = trial_matrix(trial, shape.input + shape.hidden, shape.hidden, 4);
     float *h_prev = trial_units(trial, shape.batch, shape.hidden), *c = trial_units(trial, shape.batch, shape.hidden);
     float *h = trial_result(trial, state);
     if ((h < h_prev) != (variant >= 2)) {
-        float *lower = h;
+        float *other = h;
         h = h_prev;
-        h_prev = lower;
+        h_prev = other;
         __builtin_memcpy(h_prev, h, state * sizeof(float));
         trial_forget(h, state);
     }
-    FOR_SHARES(trial) trial->kernels->lstm_step(&shape, x, w, h_prev, c, h, share);
+    FOR_SHARES(trial) step(&shape, x, w, h_prev, c, h, share);
     trial_output(trial, "c", c, state);
     trial_output(trial, "h", h, state);
+}
+
+static recurrent_lstm_shape lstm_step_shape(scenario_shape size, unsigned variant) {
+    return (recurrent_lstm_shape){.input = size.inputs, .hidden = size.units, .batch = size.rows, .x_stride = size.inputs + (variant & 1 ? 3 : 0)};
+}
+
+enum { variants_of_lstm_step = lstm_step_variants };
+static void run_lstm_step(trial *trial, scenario_shape size, unsigned variant) {
+    const float *w = trial_matrix(trial, size.inputs + size.units, size.units, 4);
+    run_lstm_step_with(trial, lstm_step_shape(size, variant), w, variant, trial->kernels->lstm_step);
+}
+
+enum { variants_of_lstm_step_bfloat16 = lstm_step_variants };
+static void run_lstm_step_bfloat16(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_lstm_shape shape = lstm_step_shape(size, variant);
+    const size_t count = recurrent_lstm_bfloat16_floats(shape), panel = (4 + 2 * (shape.input + shape.hidden)) * RECURRENT_PANEL;
+    float *w = trial_floats(trial, count);
+    for (size_t index = 0; index < count; ++index) {
+        const bool used = index / panel * RECURRENT_PANEL + index % RECURRENT_PANEL < shape.hidden;
+        w[index] = index % panel < 4 * RECURRENT_PANEL ? (used ? trial_float(trial) : 0) : trial_word(trial, used, used);
+    }
+    run_lstm_step_with(trial, shape, w, variant, trial->kernels->lstm_step_bfloat16);
+}
+
+typedef struct { const recurrent_kernels *kernels; const lstm_layer *layer; } lstm_forward_call;
+
+static void lstm_forward_share(const void *call, recurrent_share share) {
+    const lstm_forward_call *self = call;
+    const lstm_layer *layer = self->layer;
+    self->kernels->lstm_forward(&layer->shape, layer->lengths, layer->x, layer->w, layer->ifgo, layer->c, layer->h, share);
 }
 
 enum { variants_of_lstm_forward = 4 };  // whether floats lie between the rows of x; whether rows end
 static void run_lstm_forward(trial *trial, scenario_shape size, unsigned variant) {
     lstm_layer layer = lstm_layer_of(trial, size, variant & 1, variant & 2);
     const recurrent_lstm_shape *shape = &layer.shape;
-    FOR_SHARES(trial) trial->kernels->lstm_forward(shape, layer.lengths, layer.x, layer.w, layer.ifgo, layer.c, layer.h, share);
+    trial_shares(trial, lstm_forward_share, &(lstm_forward_call){trial->kernels, &layer});
     const size_t width = 4 * recurrent_padded(shape->hidden);
     for (size_t row = 0; row < shape->steps * shape->batch; ++row)
         if (lstm_row_has_ended(&layer, row)) __builtin_memset(layer.ifgo + row * width, 0, width * sizeof(float));
@@ -144,6 +200,20 @@ static void run_lstm_transpose(trial *trial, scenario_shape size, unsigned varia
     trial_output(trial, "transposed", transposed, recurrent_lstm_transposed_floats(shape));
 }
 
+typedef struct {
+    const recurrent_kernels *kernels;
+    const lstm_layer *layer;
+    const float *transposed, *dy;
+    float *difgo, *dh, *dc, *dx;
+} lstm_backward_call;
+
+static void lstm_backward_share(const void *call, recurrent_share share) {
+    const lstm_backward_call *self = call;
+    const lstm_layer *layer = self->layer;
+    self->kernels->lstm_backward_data(&layer->shape, layer->lengths, self->transposed, layer->ifgo, layer->c, self->dy, self->difgo, self->dh,
+                                      self->dc, self->dx, share);
+}
+
 enum { variants_of_lstm_backward_data = 8 };  // whether rows end; dy; dx
 static void run_lstm_backward_data(trial *trial, scenario_shape size, unsigned variant) {
     lstm_layer layer = lstm_layer_of(trial, size, 0, variant & 1);
@@ -151,14 +221,13 @@ static void run_lstm_backward_data(trial *trial, scenario_shape size, unsigned v
     const recurrent_lstm_shape *shape = &layer.shape;
     const size_t state = recurrent_lstm_state_floats(*shape);
     float *transposed = trial_result(trial, recurrent_lstm_transposed_floats(*shape));
-    trial->kernels->lstm_transpose(shape, layer.w, transposed, (recurrent_share){0, 1});
+    trial->kernels->lstm_transpose(shape, layer.w, transposed, whole);
     float *dy = variant & 2 ? 0 : trial_units(trial, shape->steps * shape->batch, shape->hidden);
     if (dy) lstm_forget_ended(&layer, dy, recurrent_padded(shape->hidden));
     float *dx = variant & 4 ? 0 : trial_result(trial, recurrent_lstm_dx_floats(*shape));
     float *difgo = trial_result(trial, recurrent_lstm_gates_floats(*shape));
     float *dh = trial_units(trial, shape->batch, shape->hidden), *dc = trial_units(trial, shape->batch, shape->hidden);
-    FOR_SHARES(trial)
-        trial->kernels->lstm_backward_data(shape, layer.lengths, transposed, layer.ifgo, layer.c, dy, difgo, dh, dc, dx, share);
+    trial_shares(trial, lstm_backward_share, &(lstm_backward_call){trial->kernels, &layer, transposed, dy, difgo, dh, dc, dx});
     trial_output(trial, "difgo", difgo, recurrent_lstm_gates_floats(*shape));
     trial_output(trial, "dh", dh, state);
     trial_output(trial, "dc", dc, state);

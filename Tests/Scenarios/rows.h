@@ -7,7 +7,8 @@ enum { result_places = result_none + 1 };
 
 // MARK: vmath.h
 
-static void run_vector_function(trial *trial, scenario_shape size, int in_place, void (*function)(size_t, const float *, float *) RECURRENT_NONBLOCKING) {
+static void run_vector_function(trial *trial, scenario_shape size, bool in_place,
+                                void (*function)(size_t, const float *, float *) RECURRENT_NONBLOCKING) {
     const size_t count = size.rows * size.units;
     float *x = trial_data(trial, count), *y = in_place ? x : trial_result(trial, count);
     function(count, x, y);

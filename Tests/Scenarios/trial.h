@@ -3,6 +3,9 @@
 #ifndef RECURRENT_TRIAL_H
 #define RECURRENT_TRIAL_H
 
+#include <pthread.h>
+#include <sched.h>
+
 #include "../../CKernels/include/CKernels.h"
 
 #if __has_feature(memory_sanitizer)
@@ -32,7 +35,8 @@ enum { scenario_values_count = values_infinite + 1 };
 typedef struct trial trial;
 struct trial {
     const recurrent_kernels *kernels;
-    size_t share_count;  ///< the kernel is called for each share of so many, one after the other
+    uint32_t share_count;  ///< the kernel is called for each share of so many
+    bool at_once;          ///< on a thread for each, with a barrier, where the kernel knows one; otherwise one after the other
     scenario_values values;
     /// Memory for a buffer, aligned to 8 bytes if its size is a multiple of 8, else to 4.
     void *(*allocate)(trial *trial, size_t bytes);
@@ -139,6 +143,17 @@ static inline float *trial_matrix(trial *trial, size_t columns, size_t units, si
     return trial_panels(trial, 1 + columns, 1, units, groups);
 }
 
+/// A word of two numbers in bfloat16, each of which is zero where there is none.
+static inline float trial_word(trial *trial, bool upper, bool lower) {
+    const float values[] = {upper ? trial_float(trial) : 0, lower ? trial_float(trial) : 0};
+    uint32_t bits[2];
+    float word;
+    __builtin_memcpy(bits, values, sizeof bits);
+    bits[0] = (bits[0] & 0xFFFF0000) | bits[1] >> 16;
+    __builtin_memcpy(&word, bits, sizeof word);
+    return word;
+}
+
 /// Numbers of -1 ... `end`: one on each side of what an index may be.
 static inline int32_t *trial_indices(trial *trial, size_t count, size_t end) {
     int32_t *indices = trial->allocate(trial, count * sizeof(int32_t));
@@ -155,6 +170,42 @@ static inline void trial_output_doubles(trial *trial, const char *name, const do
 }
 
 /// Before a call of a kernel, which takes `share`.
-#define FOR_SHARES(trial) for (recurrent_share share = {0, (trial)->share_count}; share.index < share.count; ++share.index)
+#define FOR_SHARES(trial) for (recurrent_share share = {.count = (trial)->share_count}; share.index < share.count; ++share.index)
+
+enum { trial_most_shares = 8 };
+
+/// A share of a call, for a thread of its own.
+typedef struct {
+    void (*function)(const void *call, recurrent_share share);
+    const void *call;
+    recurrent_share share;
+} trial_thread;
+
+static inline void *trial_thread_main(void *thread) {
+    const trial_thread *self = thread;
+    self->function(self->call, self->share);
+    return 0;
+}
+
+/// Lets a late thread have this one's processor.
+static inline void trial_rest(void) RECURRENT_NONBLOCKING { sched_yield(); }
+
+/// Calls `function` for each share of a kernel that knows the barrier.
+static inline void trial_shares(trial *trial, void (*function)(const void *call, recurrent_share share), const void *call) {
+    if (!trial->at_once) {
+        FOR_SHARES(trial) function(call, share);
+        return;
+    }
+    recurrent_barrier places[trial_most_shares] __attribute__((aligned(128)));
+    trial_thread threads[trial_most_shares];
+    pthread_t ids[trial_most_shares];
+    for (uint32_t index = 0; index < trial->share_count; ++index) {
+        places[index] = (recurrent_barrier){.rest = trial_rest};
+        threads[index] = (trial_thread){function, call, {.index = index, .count = trial->share_count, .barrier = places}};
+    }
+    for (uint32_t index = 0; index < trial->share_count; ++index)
+        if (pthread_create(&ids[index], 0, trial_thread_main, &threads[index])) __builtin_trap();
+    for (uint32_t index = 0; index < trial->share_count; ++index) pthread_join(ids[index], 0);
+}
 
 #endif
