@@ -1,9 +1,13 @@
-// guarded [--exhaustive]: every kernel on every instruction set of this machine, for sizes 0 to 130, in buffers between guard pages.
-// Whatever the instruction set, the number of shares and the place in memory, the bits must be the same. What else is looked for is up
-// to the flags that this is compiled with, along with the kernels: AddressSanitizer, MemorySanitizer, ….
+// Every kernel on every instruction set of this machine, for sizes 0 to 130, in buffers between guard pages. Whatever the instruction
+// set, the number of shares and the place in memory, the bits must be the same. What else is looked for is up to the flags that this is
+// compiled with, along with the kernels: AddressSanitizer, MemorySanitizer, RealtimeSanitizer, ….
+//
+//     guarded quick|exhaustive PART PARTS    one of so many equal parts of the work
+//     guarded FAULT                          runs a kernel with this fault (planted.h), which must be found
 #include "guarded_memory.h"
 
 #include "../Scenarios/scenarios.h"
+#include "planted.h"
 
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
 #include <sanitizer/common_interface_defs.h>
@@ -47,64 +51,83 @@ static void hash_output(trial *trial, const char *name, const void *data, size_t
     }
 }
 
-static void run(const scenario *scenario, scenario_shape size, unsigned variant) {
-    static const recurrent_isa isas[] = {recurrent_isa_generic, recurrent_isa_avx2, recurrent_isa_avx512};
-    uint64_t expected = 0;
-    int first = 1;
+/// The place of a call in memory, its shares and its threads.
+static void run_on(const recurrent_kernels *kernels, const scenario *scenario, scenario_shape size, unsigned variant, guard_place place) {
     now.kernel = scenario->kernel;
+    now.isa = recurrent_isa_name(kernels->isa);
     now.size = size;
     now.variant = variant;
-    for (size_t index = 0; index < sizeof isas / sizeof isas[0]; ++index) {
-        const recurrent_kernels *kernels = recurrent_kernels_of(isas[index]);
+    now.memory.place = place;
+    now.memory.used = 0;
+    now.hash = 0;
+    now.output = "";
+    trial trial = {.kernels = kernels, .share_count = place == guard_behind ? 3 : 1, .at_once = size.units % 8 == 0, .allocate = allocate,
+                   .output = hash_output};
+    scenario_run(scenario, &trial, size, variant);
+}
+
+static void run(const scenario *scenario, scenario_shape size, unsigned variant, bool exhaustive) {
+    uint64_t expected = 0;
+    bool first = true;
+    for (int isa = recurrent_isa_best(); isa >= 0; --isa) {
+        // Fused multiply-adds in software are slow: a quarter of the sizes.
+        if (isa == recurrent_isa_generic && !first && !exhaustive && (size.inputs + size.units + size.rows) % 8 > 1) continue;
+        const recurrent_kernels *kernels = recurrent_kernels_of((recurrent_isa)isa);
         if (!kernels) continue;
-        now.isa = recurrent_isa_name(isas[index]);
-        for (int round = 0; round < 2; ++round) {
-            now.memory.place = round ? guard_in_front : guard_behind;
-            now.memory.used = 0;
-            now.hash = 0;
-            now.output = "";
-            // A share, or three; on threads of their own for some shapes.
-            trial trial = {.kernels = kernels, .share_count = round ? 1 : 3, .at_once = size.units % 8 == 0, .allocate = allocate, .output = hash_output};
-            scenario_run(scenario, &trial, size, variant);
+        for (guard_place place = guard_behind; place <= guard_in_front; ++place) {
+            run_on(kernels, scenario, size, variant, place);
             if (first) expected = now.hash;
-            first = 0;
-            if (now.hash != expected) {
-                describe();
-                fputs("the bits differ\n", stderr);
-                exit(1);
-            }
+            first = false;
+            if (now.hash == expected) continue;
+            describe();
+            fputs("the bits differ\n", stderr);
+            exit(1);
         }
     }
 }
 
+/// Each dimension takes all sizes in turn, while the others have some that call for more than one panel, row, share and step.
+static void run_all(bool exhaustive, size_t part, size_t parts) {
+    static const scenario_shape others[] = {{3, 17, 2, 2}, {18, 40, 7, 1}, {1, 66, 1, 3}, {40, 130, 16, 2}};
+    const size_t most = 130, other_count = exhaustive ? sizeof others / sizeof others[0] : 1;
+    size_t turn = 0;
+    for (const scenario *scenario = scenarios; scenario < scenarios + scenario_count; ++scenario)
+        for (unsigned variant = 0; variant < scenario->variants; ++variant)
+            for (const scenario_shape *other = others; other < others + other_count; ++other)
+                for (size_t value = 0; value <= most; ++value) {
+                    if (turn++ % parts != part) continue;
+                    run(scenario, (scenario_shape){value, other->units, other->rows, other->steps}, variant, exhaustive);
+                    run(scenario, (scenario_shape){other->inputs, value, other->rows, other->steps}, variant, exhaustive);
+                    run(scenario, (scenario_shape){other->inputs, other->units, value, other->steps}, variant, exhaustive);
+                }
+}
+
+#if !__has_feature(address_sanitizer) && !__has_feature(memory_sanitizer)
 static void die(int signal) {
     describe();
     _exit(128 + signal);
 }
+#endif
 
 int main(int count, char **arguments) {
-    const int exhaustive = count > 1 && !__builtin_strcmp(arguments[1], "--exhaustive");
-    /// One dimension takes all sizes, the others one of these.
-    static const scenario_shape others[] = {{3, 17, 2, 2}, {18, 40, 7, 1}, {1, 66, 1, 1}, {40, 130, 16, 2}};
-    const size_t most = 130, other_count = exhaustive ? 4 : 2;
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
     __sanitizer_set_death_callback(describe);
 #else
     signal(SIGSEGV, die);
-    signal(SIGILL, die);
 #endif
-    (void)die;
     guarded_reserve(&now.memory);
-    for (size_t index = 0; index < scenario_count; ++index)
-        for (unsigned variant = 0; variant < scenarios[index].variants; ++variant) {
-            for (size_t other = 0; other < other_count; ++other)
-                for (size_t value = 0; value <= most; ++value) {
-                    const scenario_shape size = others[other];
-                    run(&scenarios[index], (scenario_shape){value, size.units, size.rows, size.steps}, variant);
-                    run(&scenarios[index], (scenario_shape){size.inputs, value, size.rows, size.steps}, variant);
-                    run(&scenarios[index], (scenario_shape){size.inputs, size.units, value, size.steps}, variant);
-                }
+    if (count == 4) {
+        run_all(!strcmp(arguments[1], "exhaustive"), strtoul(arguments[2], 0, 10), strtoul(arguments[3], 0, 10));
+        return 0;
+    }
+    for (size_t index = 0; index < planted_count && count == 2; ++index)
+        if (!strcmp(arguments[1], planted[index].name)) {
+            const recurrent_kernels kernels = {.fill = planted[index].fill};
+            const scenario fill = {"fill", 1, run_fill};
+            for (guard_place place = guard_behind; place <= guard_in_front; ++place)
+                run_on(&kernels, &fill, (scenario_shape){.units = 17, .rows = 1}, 0, place);
+            return 0;
         }
-    printf("%d kernels\n", (int)scenario_count);
-    return 0;
+    fputs("expected quick or exhaustive with a part and a number of parts, or a fault\n", stderr);
+    return 64;
 }
