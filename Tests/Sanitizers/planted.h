@@ -30,12 +30,27 @@ static void plant_allocation(size_t count, float value, float *x, recurrent_shar
     free(copy);
 }
 
+/// More instructions for some values.
+static void plant_branch(size_t count, float value, float *x, recurrent_share share) RECURRENT_NONBLOCKING {
+    (void)share;
+    for (size_t n = 0; n < count; ++n) ((volatile float *)x)[n] = value;
+    if (value != value) *(volatile float *)x = value;
+}
+
+/// 16 KiB of stack.
+static void plant_stack(size_t count, float value, float *x, recurrent_share share) RECURRENT_NONBLOCKING {
+    (void)share;
+    volatile float buffer[4096];
+    for (size_t n = 0; n < count; ++n) buffer[n] = value;
+    for (size_t n = 0; n < count; ++n) x[n] = buffer[n];
+}
+
 static const struct {
     const char *name;
     void (*fill)(size_t count, float value, float *x, recurrent_share share) RECURRENT_NONBLOCKING;
 } planted[] = {
     {"behind", plant_behind}, {"in_front", plant_in_front}, {"uninitialized", plant_uninitialized}, {"overflow", plant_overflow},
-    {"allocation", plant_allocation},
+    {"allocation", plant_allocation}, {"branch", plant_branch}, {"stack", plant_stack},
 };
 
 enum { planted_count = sizeof planted / sizeof planted[0] };
