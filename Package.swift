@@ -52,7 +52,8 @@ let package = Package(
             ]
         ),
         .target(name: "CMallocCounter", path: "Tests/CMallocCounter"),
-        .executableTarget(name: "AllocationDriver", dependencies: ["Recurrent"], path: "Tests/AllocationDriver"),
+        .target(name: "CRealtime", path: "Tests/CRealtime"),
+        .executableTarget(name: "AllocationDriver", dependencies: ["Recurrent", "CRealtime"], path: "Tests/AllocationDriver"),
         .testTarget(
             name: "RecurrentTests",
             dependencies: ["CKernels", "Recurrent", "Formats", "Reference", "TestSupport", "AllocationDriver", "CMallocCounter"]

@@ -21,6 +21,8 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
         let model = tinyModel()
         var state = ModelState(model)
         return try body { model.step(token: 1, state: &state, kernels: kernels) }
+    case "fault":
+        return try body { precondition(Array(repeating: threads, count: threads + 100).count > threads) }
     default:
         guard let optimizer = Optimizer.named(workload) else { return nil }
         var trainer = Trainer(tinyModel(), optimizer: optimizer, batch: 2, steps: 3, clip: GradientClip(norm: 1, value: 0.5), dropout: 0.25,
