@@ -6,6 +6,7 @@
 
 #include "shapes.h"
 #include "shares.h"
+#include "float_mode.h"
 #include "isa.h"
 
 #endif

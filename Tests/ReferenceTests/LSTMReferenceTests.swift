@@ -51,34 +51,62 @@ extension LSTMProblem<Double> {
     func gradientByBackpropagation() -> [Double] {
         var problem = self
         problem.gradient = problem.gradient.map { _ in 0 }
-        let solution = problem.solved()
+        return problem.flat(problem.solved())
+    }
+
+    /// The gradients of a solution, in the order of `forEachCoordinate`.
+    func flat(_ solution: LSTMSolution<Double>) -> [Double] {
         var gradient = solution.gradient.parameters + solution.backward.dh0.joined() + solution.backward.dc0.joined()
         for t in x.indices {
             for row in h0.indices where sizes.isLive(row: row, step: t) { gradient += solution.backward.dx[t][row] }
         }
         return gradient
     }
-}
 
-private func expectClose(_ found: [Double], _ expected: [Double], relative: Double, absolute: Double = 0, sourceLocation: SourceLocation = #_sourceLocation) {
-    #expect(found.count == expected.count, sourceLocation: sourceLocation)
-    for (index, (f, e)) in zip(found, expected).enumerated() {
-        let bound = absolute + relative * e.magnitude
-        #expect((f - e).magnitude <= bound, "coordinate \(index) of \(found.count)", sourceLocation: sourceLocation)
-    }
-}
-
-@Suite struct LSTMReferenceTests {
-    /// Squire and Trapp 1998: f'(x) = Im f(x + ih) / h without cancellation, so that h may be as small as it likes.
-    @Test(arguments: problems) func backwardAgainstComplexStep(problem: LSTMProblem<Double>) {
+    /// The derivative of the loss by every coordinate: Squire and Trapp 1998, f'(x) = Im f(x + ih) / h without cancellation, so that h may
+    /// be as small as it likes.
+    func derivativesByComplexStep() -> [Double] {
         let step = 1e-30
-        var complex = problem.map { Complex($0) }, derivatives: [Double] = []
+        var complex = map { Complex($0) }, derivatives: [Double] = []
         complex.forEachCoordinate { coordinate in
             complex[keyPath: coordinate].imaginary = step
             derivatives.append(complex.loss().imaginary / step)
             complex[keyPath: coordinate].imaginary = 0
         }
-        expectClose(problem.gradientByBackpropagation(), derivatives, relative: 1e-12)
+        return derivatives
+    }
+}
+
+/// The first coordinate that is further than `absolute` + `relative` · |expected| from what is expected, or NaN.
+private func firstFar(_ found: [Double], _ expected: [Double], relative: Double, absolute: Double = 0) -> Int? {
+    found.indices.first { !((found[$0] - expected[$0]).magnitude <= absolute + relative * expected[$0].magnitude) }
+}
+
+private func expectClose(_ found: [Double], _ expected: [Double], relative: Double, absolute: Double = 0, sourceLocation: SourceLocation = #_sourceLocation) {
+    #expect(found.count == expected.count, sourceLocation: sourceLocation)
+    let far = firstFar(found, expected, relative: relative, absolute: absolute)
+    #expect(far == nil, "coordinate \(far ?? 0) of \(found.count): \(found[far ?? 0]), \(expected[far ?? 0])", sourceLocation: sourceLocation)
+}
+
+@Suite struct LSTMReferenceTests {
+    @Test(arguments: problems) func backwardAgainstComplexStep(problem: LSTMProblem<Double>) {
+        expectClose(problem.gradientByBackpropagation(), problem.derivativesByComplexStep(), relative: 1e-12)
+    }
+
+    /// The test of that test: every mistake of `LSTMMistake` is further off somewhere, and no mistake is not. Inputs as wide as the layer, so
+    /// that a transposed matrix still fits, rows that end, and a gradient that is added to.
+    @Test func plantedMistakesAreRejectedByComplexStep() {
+        let problem = LSTMProblem(LSTMSizes(5, 5, batch: 3, steps: 4, lengths: [4, 2, 3]), seed: 21)
+        let start = problem.gradient.parameters, derivatives = problem.derivativesByComplexStep()
+        let expected = derivatives.indices.map { derivatives[$0] + ($0 < start.count ? start[$0] : 0) }
+        func isRejected(_ mistake: LSTMMistake?) -> Bool {
+            firstFar(problem.flat(FaultyLSTM(mistake: mistake, problem: problem).solution()), expected, relative: 1e-12) != nil
+        }
+        #expect(!isRejected(nil))
+        let missed = LSTMMistake.allCases.filter { !isRejected($0) }
+        #expect(missed.isEmpty)
+        #expect(LSTMMistake.allCases.count >= 30)
+        print("planted mistakes rejected by complex step: \(LSTMMistake.allCases.count - missed.count) of \(LSTMMistake.allCases.count)")
     }
 
     /// The error of a central difference is h²/6 of the third derivative, and an ulp of the loss divided by h: with h = 2^-17 both

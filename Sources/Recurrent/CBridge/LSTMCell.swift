@@ -6,6 +6,8 @@ internal import Formats
 ///     cell.load(weightIH: …, weightHH: …, biasIH: …, biasHH: …)
 ///     let h = unsafe cell.step(x)          // in the audio callback: no allocation, no lock, no system call
 ///
+/// Each stream's bits are those that it would have alone; a step of many streams reads the weights once for all of them.
+///
 /// i, f, o = σ(W x + U h + b), g = tanh(W x + U h + b), c = f∘c + i∘g, h = o∘tanh(c): Goodfellow, Bengio and Courville 2016, "Deep
 /// Learning", equations 10.40 to 10.44. Kernel: `lstm_step`.
 @safe public struct LSTMCell: ~Copyable, @unchecked Sendable {
@@ -90,6 +92,15 @@ internal import Formats
     public mutating func reset() {
         unsafe h.update(repeating: 0, count: shape.stateCount)
         unsafe c.update(repeating: 0, count: shape.stateCount)
+    }
+
+    /// Puts one stream into the state of rest; the others go on.
+    ///
+    /// - Precondition: 0 ≤ stream < batch.
+    public mutating func reset(stream: Int) {
+        precondition(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
+        unsafe (h + stream * shape.paddedHiddenSize).update(repeating: 0, count: shape.paddedHiddenSize)
+        unsafe (c + stream * shape.paddedHiddenSize).update(repeating: 0, count: shape.paddedHiddenSize)
     }
 
     /// The state of all streams, to be saved: h, then c, each [batch][hiddenSize].

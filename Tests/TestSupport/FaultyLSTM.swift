@@ -1,8 +1,7 @@
-import Reference
-import TestSupport
+public import Reference
 
 /// A mistake that an implementation of the LSTM may make.
-enum LSTMMistake: String, CaseIterable {
+public enum LSTMMistake: String, CaseIterable, Sendable {
     // Forward.
     case inputAndForgetGatesSwapped, inputAndOutputGatesSwapped, candidateAndOutputGatesSwapped
     case candidateThroughSigmoid, outputThroughTanh, tanhOfCellStateMissing
@@ -21,9 +20,14 @@ enum LSTMMistake: String, CaseIterable {
 }
 
 /// Forward and backward in Double, element by element, with one mistake or none.
-struct FaultyLSTM {
+public struct FaultyLSTM {
     let mistake: LSTMMistake?
     let problem: LSTMProblem<Double>
+
+    public init(mistake: LSTMMistake?, problem: LSTMProblem<Double>) {
+        self.mistake = mistake
+        self.problem = problem
+    }
 
     private func makes(_ mistake: LSTMMistake) -> Bool { self.mistake == mistake }
     private var sizes: LSTMSizes { problem.sizes }
@@ -34,7 +38,7 @@ struct FaultyLSTM {
         return makes(.rowEndsOneStepEarly) ? max(length - 1, 0) : length
     }
 
-    func solution() -> LSTMSolution<Double> {
+    public func solution() -> LSTMSolution<Double> {
         let tape = forward(), backward = backward(tape)
         return LSTMSolution(tape: tape, backward: backward, gradient: gradient(tape, backward))
     }

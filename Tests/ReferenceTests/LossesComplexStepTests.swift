@@ -1,0 +1,66 @@
+import ComplexModule
+import RealModule
+import Reference
+import TestSupport
+import Testing
+
+/// The losses once more, as the textbooks write them and with complex numbers: nothing of their gradients is shared with the reference.
+private typealias C = Complex<Double>
+
+private func complexCrossEntropy(_ logits: [C], target: Int) -> C {
+    C.log(logits.reduce(C(0)) { $0 + C.exp($1) }) - logits[target]
+}
+
+private func complexSquaredError(_ y: [C], target: [Double]) -> C {
+    var sum = C(0)
+    for (y, target) in zip(y, target) { sum += (y - C(target)) * (y - C(target)) }
+    return sum / C(Double(y.count))
+}
+
+private func complexLookup(_ table: [C], dimension: Int, indices: [Int], dy: [[Double]]) -> C {
+    var sum = C(0)
+    for (index, dy) in zip(indices, dy) where index >= 0 && (index + 1) * dimension <= table.count {
+        for unit in 0..<dimension { sum += table[index * dimension + unit] * C(dy[unit]) }
+    }
+    return sum
+}
+
+/// Each coordinate of `gradient` against the complex step of `loss`: Squire and Trapp 1998, f'(x) = Im f(x + ih) / h.
+private func check(_ x: [Double], _ gradient: [Double], absolute: Double = 0, loss: ([C]) -> C) throws {
+    let step = 1e-30
+    try #require(gradient.count == x.count)
+    for index in x.indices {
+        var moved = x.map { C($0) }
+        moved[index].imaginary = step
+        let derivative = loss(moved).imaginary / step
+        #expect((gradient[index] - derivative).magnitude <= absolute + 1e-12 * derivative.magnitude, "coordinate \(index) of \(x.count)")
+    }
+}
+
+@Suite struct LossesComplexStepTests {
+    private static func doubles(_ count: Int, seed: UInt64, scale: Float = 2) -> [Double] {
+        var generator = Generator(seed: seed)
+        return generator.floats(count, scale: scale).map(Double.init)
+    }
+
+    /// With logits up to 20 some classes have no chance. p - 1 cancels where the target is nearly certain: hence the ulp of 1.
+    @Test(arguments: [1, 2, 17], [2, 20] as [Float]) func crossEntropy(classes: Int, scale: Float) throws {
+        let logits = Self.doubles(classes, seed: 3, scale: scale)
+        for target in logits.indices {
+            try check(logits, softmaxCrossEntropy(logits, target: target).dlogits, absolute: 1.0.ulp) { complexCrossEntropy($0, target: target) }
+        }
+    }
+
+    @Test(arguments: [1, 2, 17]) func squaredError(units: Int) throws {
+        let y = Self.doubles(units, seed: 4), target = Self.doubles(units, seed: 5)
+        try check(y, meanSquaredError(y, target: target).dy) { complexSquaredError($0, target: target) }
+    }
+
+    /// Indices that come twice, never, and that the table does not have.
+    @Test func embedding() throws {
+        let table = Self.doubles(12, seed: 6), indices = [2, 0, 2, -1, 3, 9], values = Self.doubles(18, seed: 7)
+        let dy = (0..<6).map { Array(values[3 * $0..<3 * $0 + 3]) }
+        let gradient = embeddingBackward(dy: dy, indices: indices, vocabulary: 4, dimension: 3)
+        try check(table, Array(gradient.joined())) { complexLookup($0, dimension: 3, indices: indices, dy: dy) }
+    }
+}
