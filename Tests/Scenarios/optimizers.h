@@ -1,9 +1,10 @@
-// Scenarios of the optimizer updates. The last bit of a variant: with a scale, a clip value and weight decay, or without.
+// Scenarios of the optimizer updates. The last bit of a variant: with weight decay, or without; the one before it also decides about a
+// scale and a clip value.
 
 static size_t flat_count(scenario_shape size) { return size.rows * size.units; }
 
 static recurrent_gradient_rule gradient_rule(unsigned variant) {
-    return (recurrent_gradient_rule){.scale = variant & 1 ? 0.75 : 1, .clip_value = variant & 1 ? 0.5 : __builtin_inf()};
+    return (recurrent_gradient_rule){.scale = variant & 2 ? 0.75 : 1, .clip_value = variant & 2 ? 0.5 : __builtin_inf()};
 }
 
 static double weight_decay(unsigned variant) { return variant & 1 ? 0.01 : 0; }
@@ -66,7 +67,7 @@ static void run_rmsprop_update(trial *trial, scenario_shape size, unsigned varia
     output_moment(trial, "buffer", buffers, buffer);
 }
 
-enum { variants_of_adadelta_update = 2 };  // decay
+enum { variants_of_adadelta_update = 4 };  // decay; scale and clip value
 static void run_adadelta_update(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_adadelta hyper = {.gradient = gradient_rule(variant), .learning_rate = 1, .decay = 0.9, .epsilon = 1e-6,
                                       .weight_decay = weight_decay(variant)};

@@ -11,6 +11,12 @@
 #if __has_feature(memory_sanitizer)
 #include <sanitizer/msan_interface.h>
 #endif
+#if __has_feature(realtime_sanitizer)
+#include <sanitizer/rtsan_interface.h>
+#else
+static inline void __rtsan_disable(void) {}
+static inline void __rtsan_enable(void) {}
+#endif
 
 /// The numbers that a scenario makes its kernel's shape of.
 typedef struct scenario_shape {
@@ -187,8 +193,12 @@ static inline void *trial_thread_main(void *thread) {
     return 0;
 }
 
-/// Lets a late thread have this one's processor.
-static inline void trial_rest(void) RECURRENT_NONBLOCKING { sched_yield(); }
+/// Lets a late thread have this one's processor: the one call of the system that the barrier is allowed.
+static inline void trial_rest(void) RECURRENT_NONBLOCKING {
+    __rtsan_disable();
+    sched_yield();
+    __rtsan_enable();
+}
 
 /// Calls `function` for each share of a kernel that knows the barrier.
 static inline void trial_shares(trial *trial, void (*function)(const void *call, recurrent_share share), const void *call) {
