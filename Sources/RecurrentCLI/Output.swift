@@ -2,10 +2,14 @@ import Foundation
 
 /// Writes to stdout at once.
 func printToStandardOutput(_ text: String) throws(Failure) {
-    do {
-        try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
-    } catch {
-        throw Failure(.inputOutput, "standard output: \(error.localizedDescription)")
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+        let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+        if count >= 0 {
+            rest = rest.dropFirst(count)
+        } else if errno != EINTR {
+            throw Failure(.inputOutput, "standard output: \(String(cString: strerror(errno)))")
+        }
     }
 }
 

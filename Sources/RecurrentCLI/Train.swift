@@ -70,6 +70,7 @@ struct Train: ParsableCommand {
         let threads = try threadOptions.count(), kernels = try kernelOptions.kernels()
         let rule = try rule()
         try checkWritable(out)
+        if let text { try checkDistinct(text: text, out: out) }
 
         let text = try trainingText()
         let shape = ModelShape(input: .tokens(vocabulary: text.vocabulary.count, dimension: embedding),

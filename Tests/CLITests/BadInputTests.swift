@@ -147,7 +147,16 @@ struct BadInput: CustomStringConvertible, Sendable {
     @Test func aFullDiskIsOneLine() async throws {
         let run = try await shell("\"$RECURRENT\" generate model >/dev/full", in: folder)
         #expect(run.exitCode == 74)
-        #expect(run.error.hasPrefix("recurrent: standard output: ") && run.error.count { $0 == "\n" } == 1, "\(run.error)")
+        #expect(run.error == "recurrent: standard output: No space left on device\n")
+        let closed = try await shell("\"$RECURRENT\" generate model >&-", in: folder)
+        #expect(closed.exitCode == 74 && closed.error == "recurrent: standard output: Bad file descriptor\n")
+    }
+
+    @Test(arguments: ["text", "./text", "link", "folder/../text"]) func aTextIsNotOverwritten(by out: String) async throws {
+        try FileManager.default.createSymbolicLink(atPath: folder.path + "/link", withDestinationPath: "text")
+        try await check(BadInput("train --text text --out \(out)", 64, "--out: \(out) is the text"))
+        try await check(BadInput("train --text \(out) --out text", 64, "--out: text is the text"))
+        #expect(try folder.read("text") == Array(sampleText.utf8))
     }
 
     @Test func aModelThatWasThereSurvivesAFailure() async throws {

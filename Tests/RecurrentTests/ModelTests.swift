@@ -57,6 +57,16 @@ struct TemporaryFolder: ~Copyable {
     }
 
     /// A model read in bfloat16 is the model with the weights of its layers so rounded, to the bit; it is not trained or saved.
+    @Test func aStateOfAnotherShapeIsRefused() async {
+        await #expect(processExitsWith: .failure) {
+            func model(_ hiddenSizes: [Int]) -> Model {
+                Model(ModelShape(input: .tokens(vocabulary: 3, dimension: 4), hiddenSizes: hiddenSizes, outputSize: 2, loss: .crossEntropy), seed: 1)
+            }
+            var state = ModelState(model([16, 33]))
+            model([33, 16]).step(token: 1, state: &state)  // takes as many floats
+        }
+    }
+
     @Test func bfloat16IsRoundedWeights() async throws {
         let folder = try TemporaryFolder(), whole = folder.path("whole.safetensors"), rounded = folder.path("rounded.safetensors")
         try Model(Self.shape, seed: 3).save(to: whole)

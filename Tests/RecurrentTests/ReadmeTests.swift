@@ -3,6 +3,7 @@ import Testing
 
 // The program between the marks stands in the README word for word; the test below runs it and compares the two.
 // README program
+import Foundation
 import Recurrent
 
 func learnAndPredict() throws -> (before: Float, after: Float) {

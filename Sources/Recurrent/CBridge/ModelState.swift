@@ -1,5 +1,6 @@
 /// The state of one stream that runs through a model: h and c of each layer, and room for one time step.
 @safe public struct ModelState: ~Copyable, @unchecked Sendable {
+    let shape: ModelShape
     let layout: StateLayout
     private let arena: Arena
     /// Which of the two buffers of h holds the last step's.
@@ -7,7 +8,8 @@
 
     /// The state of rest.
     public init(_ model: borrowing Model) {
-        layout = StateLayout(model.shape)
+        shape = model.shape
+        layout = StateLayout(shape)
         arena = Arena(layout.memory)
     }
 
@@ -41,11 +43,12 @@ struct StateLayout: Sendable {
 }
 
 extension Model {
-    /// One time step on a token; the logits are in `state.output`. A token outside the vocabulary is a vector of zeros.
+    /// One time step on a token; `state.withOutput` lends the logits. A token outside the vocabulary is a vector of zeros.
     ///
-    /// - Precondition: the model's input is tokens.
+    /// - Precondition: the model's input is tokens; the state was made for a model of the same shape.
     public func step(token: Int32, state: inout ModelState, kernels: Kernels = .best) {
         guard case .tokens(let vocabulary, let dimension) = shape.input else { preconditionFailure("model: expected values, found a token") }
+        checkShape(state)
         var token = token
         let features = unsafe state.base + state.layout.features
         unsafe kernels.embeddingForward(EmbeddingShape(vocabulary: vocabulary, dimension: dimension, rows: 1),
@@ -53,13 +56,19 @@ extension Model {
         unsafe step(features: features, state: &state, kernels: kernels)
     }
 
-    /// One time step on a vector of features; the result is in `state.output`.
+    /// One time step on a vector of features; `state.withOutput` lends the result.
     ///
-    /// - Precondition: the model's input is values, of this count.
+    /// - Precondition: the model's input is values, of this count; the state was made for a model of the same shape.
     public func step(values: Span<Float>, state: inout ModelState, kernels: Kernels = .best) {
         guard case .values(let size) = shape.input else { preconditionFailure("model: expected a token, found values") }
         precondition(values.count == size, "values: expected \(size), found \(values.count)")
+        checkShape(state)
         unsafe values.withUnsafeBufferPointer { unsafe step(features: $0.baseAddress!, state: &state, kernels: kernels) }
+    }
+
+    /// A state of another shape would be written beyond its end.
+    private func checkShape(_ state: borrowing ModelState) {
+        precondition(state.shape == shape, "state: made for a model of another shape")
     }
 
     private func step(features: UnsafePointer<Float>, state: inout ModelState, kernels: Kernels) {
