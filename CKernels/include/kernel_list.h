@@ -65,6 +65,8 @@ KERNEL(product_backward_weights, (const recurrent_product_shape *_Nonnull shape,
 
 // One time step of B independent sequences, for inference.
 //   i, f, o = σ(W x + U h_prev + b)     g = tanh(W x + U h_prev + b)     c = f c + i g     h = o tanh(c)
+//   A c below the smallest normal number is zero from the next step on: one that decays in silence would stay at the
+//   smallest subnormal number for ever, f c rounding to c, and every operation on it be slow.
 //   x [B][x_stride] in; h_prev [B][U] in; c [B][U] in, out; h [B][U] out. shape.steps is not used.
 //   Whichever of h_prev and h lies lower in memory decides in which direction the panels are walked: a stream that swaps
 //   the two walks to and fro, which is faster where the weights do not fit the nearest cache. No bit depends on it.

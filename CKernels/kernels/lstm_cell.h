@@ -12,6 +12,8 @@ INLINE void lstm_cell_part(const int part, lanes *gates, lanes c_prev, lanes *c,
     default:
         *c = lanes_fma(gates[1], c_prev, gates[0] * gates[2]);
         *h = gates[3] * lanes_tanh(*c);
+        // Behind h, which does not wait for it.
+        *c = lanes_select(lanes_abs(*c) < lanes_splat(SMALLEST_NORMAL), lanes_splat(0), *c);
     }
 }
 

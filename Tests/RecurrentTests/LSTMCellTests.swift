@@ -103,6 +103,21 @@ import Testing
         try Comparer.checkSameBits("h", run(&packed, x), run(&rounded, x))
     }
 
+    /// In silence, with no bias but the forget gate's, c decays by a factor until it is zero: no state stays subnormal, which would make
+    /// every later step slow. Whole panels and halves of them, one stream and several, float32 and bfloat16.
+    @Test(arguments: ISA.available, [8, 16, 40]) func silenceComesToRest(isa: ISA, hiddenSize: Int) throws {
+        let weights = Weights(inputSize: 1, hiddenSize: hiddenSize), kernels = try Kernels(isa: isa)
+        let none = [Float](repeating: 0, count: 4 * hiddenSize)
+        let bias = none.indices.map { Float($0 / hiddenSize == 1 ? 1 : 0) }
+        for (batch, format) in [(1, WeightFormat.float32), (3, .float32), (1, .bfloat16)] {
+            var cell = LSTMCell(inputSize: 1, hiddenSize: hiddenSize, batch: batch, weightFormat: format, kernels: kernels)
+            cell.load(weightIH: weights.weightIH.map { $0 / 8 }, weightHH: weights.weightHH.map { $0 / 8 }, biasIH: bias, biasHH: none)
+            cell.state = [Float](repeating: 0.5, count: 2 * batch * hiddenSize)
+            _ = run(&cell, [Float](repeating: 0, count: 600 * batch))
+            #expect(cell.state.allSatisfy { $0 == 0 })
+        }
+    }
+
     @Test func stateIsSavedRestoredAndReset() throws {
         var cell = cell(inputSize: 1, hiddenSize: 20, batch: 2)
         let x: [Float] = [0.1, 0.9, -0.4, 2, 0.3, -0.3]
