@@ -25,11 +25,12 @@ let package = Package(
         .target(name: "Recurrent", dependencies: ["CKernels", "Formats"], swiftSettings: strict),
         .target(name: "Formats", swiftSettings: strict),
         .target(name: "Reference", swiftSettings: strict),
+        .target(name: "CLimits"),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .executableTarget(
             name: "RecurrentCLI",
             dependencies: [
-                "Recurrent", "Formats",
+                "Recurrent", "Formats", "CLimits",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .target(name: "COpenBLAS", condition: .when(traits: ["OpenBLAS"])),

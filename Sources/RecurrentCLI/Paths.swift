@@ -1,9 +1,9 @@
 import Formats
 import Foundation
 
-/// Refuses a path that a model cannot be written to, by writing an empty file beside it: before a training, not after it.
-func checkWritable(_ path: String) throws(Failure) {
-    guard !path.isEmpty else { throw Failure(.usage, "--out: expected a path, found none") }
+/// Refuses a path that nothing can be written to, by writing an empty file beside it: before the work, not after it.
+func checkWritable(_ path: String, option: String) throws(Failure) {
+    guard !path.isEmpty else { throw Failure(.usage, "\(option): expected a path, found none") }
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) {
         let type = try? FileManager.default.attributesOfItem(atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)[.type]

@@ -69,7 +69,7 @@ struct Train: ParsableCommand {
         try checkOptions()
         let threads = try threadOptions.count(), kernels = try kernelOptions.kernels()
         let rule = try rule()
-        try checkWritable(out)
+        try checkWritable(out, option: "--out")
         if let text { try checkDistinct(text: text, out: out) }
 
         let text = try trainingText()

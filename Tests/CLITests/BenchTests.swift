@@ -39,9 +39,13 @@ import Testing
         for index in stride(from: 1, to: arguments.count, by: 2) {
             #expect(try number(report, String(arguments[index].dropFirst(2))) == Double(arguments[index + 1]))
         }
-        for prefix in ["", "single_", "clock_"] { try checkTimes(report, prefix: prefix) }
+        for prefix in ["", "single_", "idle_"] { try checkTimes(report, prefix: prefix) }
         let (flops, fastest) = try (number(report, "flops"), number(report, "ns_min"))
         #expect(try abs(number(report, "gflops") - flops / fastest) <= 1e-9 * flops / fastest)
+        let floor = try number(report, "floor_ns")
+        #expect(floor > 0)
+        #expect(try abs(number(report, "ratio_to_floor") - fastest / floor) <= 1e-9 * fastest / floor)
+        #expect(try number(report, "median_ratio_to_floor") >= number(report, "ratio_to_floor") && number(report, "share_of_peak") > 0)
         if arguments[0] == "optimizer" {
             #expect(try number(report, "ns_per_parameter") > 0 && number(report, "gigabytes_per_second") > 0)
         }
@@ -50,6 +54,7 @@ import Testing
             for prefix in ["\(peer)_", "\(peer)_single_"] { try checkTimes(report, prefix: prefix) }
             let ratio = try number(report, "\(peer)_ns_min") / fastest
             #expect(try abs(number(report, "ratio") - ratio) <= 1e-9 * ratio)
+            #expect(try number(report, "\(peer)_ratio_to_floor") > 0)
         }
         #expect((report["openblas_core"] != nil) == (peer == "openblas"))
         #expect((report["ratio"] != nil) == (peer != nil))
@@ -96,7 +101,7 @@ import Testing
         ["sequence", "--steps", "-1"], ["sequence", "--hidden", "65536", "--steps", "65536"], ["train", "--batch", "0"],
         ["train", "--hidden", "99999999999999999999"], ["optimizer", "--parameters", "0"], ["optimizer", "--parameters", "400000000"],
         ["optimizer", "--optimizer", "newton"], ["optimizer", "--hidden", "3"], ["step", "--threads", "0"], ["step", "--threads", "2"], ["step", "--isa", "neon"],
-        ["step", "--seconds", "0"], ["step", "--seconds", "nan"], ["train", "--seconds", "1e9"],
+        ["step", "--seconds", "0"], ["limits", "--threads", "0"], ["limits", "--isa", "neon"], ["all", "--svg", ""], ["all", "--threads", "1000"], ["step", "--seconds", "nan"], ["train", "--seconds", "1e9"],
     ])
     func aBadArgumentIsOneLineAndExitCode64(arguments: [String]) async throws {
         let run = try await recurrent(["bench"] + arguments + ["--json"])

@@ -1,3 +1,4 @@
+import CLimits
 import Histogram
 #if canImport(Glibc)
 import Glibc
@@ -79,7 +80,10 @@ struct Side {
     /// A reading of the clock costs about 25 ns: half a percent of the shortest sample.
     private static let shortestSample = 5000.0
     private var long: TimeSampler
-    private var single = TimeSampler(calls: 1)
+    /// Where a sample of `long` is more than one call.
+    private var single: TimeSampler?
+    /// The shortest call while warming up, in nanoseconds.
+    let fastest: Double
 
     /// Warms up, and finds out how many calls a sample needs.
     init<W: Work>(_ work: inout W, warmUp seconds: Double) {
@@ -93,53 +97,62 @@ struct Side {
         } while nanoseconds() < end
         let calls = min(W.mostCalls, max(1, Int((Self.shortestSample / max(fastest, 1)).rounded(.up))))
         long = TimeSampler(calls: calls)
+        single = calls > 1 ? TimeSampler(calls: 1) : nil
+        self.fastest = fastest
     }
 
     mutating func pass(_ work: inout some Work, seconds: Double) {
-        long.pass(&work, seconds: seconds / 2)
-        single.pass(&work, seconds: seconds / 2)
+        long.pass(&work, seconds: single == nil ? seconds : seconds / 2)
+        single?.pass(&work, seconds: seconds / 2)
     }
 
     var calls: Int { long.calls }
     var times: Times { long.times }
     /// Of calls timed one at a time, the clock's own time included.
-    var singleTimes: Times { single.times }
+    var singleTimes: Times { (single ?? long).times }
 }
 
-/// Nothing at all: what it takes is the clock's time, and its tail is the machine's.
-struct NoWork: Work {
-    func run(calls: Int) {}
+/// Multiply-adds that wait for each other, as many as last about as long as the work they stand beside: their tail is the machine's.
+struct IdleLoop: Work {
+    let loops: recurrent_limit_loops
+    let rounds: Int
+    private let blocks = Blocks()
+    private let result: UnsafeMutablePointer<Float>
+
+    init(_ limits: HardwareLimits, nanoseconds: Double) {
+        loops = limits.loops
+        rounds = max(1, Int(nanoseconds / limits.multiplyAddLatency))
+        result = blocks(16)
+    }
+
+    func run(calls: Int) {
+        for _ in 0..<calls { loops.chain(rounds, result) }
+    }
+
     func results() -> [(name: String, values: [Float])] { [] }
 }
 
 /// What one run measured.
 struct Measurement {
     let ours: Side, theirs: Side?
-    private(set) var clock = TimeSampler(calls: 1)
+    private(set) var idle = TimeSampler(calls: 1)
 
-    /// Passes of ours, theirs and the empty call, in turn: a slow second of the machine meets all of them.
+    /// Passes of ours, theirs and the idle loop, in turn: a slow second of the machine meets all of them.
     private static let passes = 10
 
-    init<Ours: Work, Theirs: Work>(_ ours: inout Ours, against theirs: inout Theirs?, seconds: Double) {
-        var nothing = NoWork()
+    init<Ours: Work, Theirs: Work>(_ ours: inout Ours, against theirs: inout Theirs?, _ settings: BenchSettings, _ limits: HardwareLimits) {
+        let seconds = settings.seconds
         var oursSide = Side(&ours, warmUp: seconds / Double(Self.passes))
         var theirsSide = theirs == nil ? nil : Side(&theirs!, warmUp: seconds / Double(Self.passes))
-        for pass in 1...Self.passes {
-            showProgress("pass \(pass) of \(Self.passes)")
+        var idleLoop = IdleLoop(limits, nanoseconds: oursSide.fastest)
+        for pass in 0..<Self.passes {
+            settings.progress.show(Double(pass) / Double(Self.passes))
             oursSide.pass(&ours, seconds: seconds / Double(Self.passes))
             if theirs != nil { theirsSide!.pass(&theirs!, seconds: seconds / Double(Self.passes)) }
-            clock.pass(&nothing, seconds: seconds / Double(Self.passes * Self.passes))
+            idle.pass(&idleLoop, seconds: seconds / Double(2 * Self.passes))
         }
-        showProgress("")
         (self.ours, self.theirs) = (oursSide, theirsSide)
     }
-}
-
-/// Shows `text` in place of what was shown before, where standard error is a terminal.
-private func showProgress(_ text: String) {
-    guard isatty(STDERR_FILENO) == 1 else { return }
-    var line = "\r\u{1B}[K" + text
-    line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress!, $0.count) }
 }
 
 /// Compares what `calls` calls of each give, element by element.

@@ -9,10 +9,13 @@ struct Peer {
     let name: String
     /// Which kernels of it ran.
     var core: String?
+
+    /// Its name, and which kernels of it ran.
+    var title: String { name + (core.map { " (\($0) kernels)" } ?? "") }
 }
 
 /// A value of the report's JSON object.
-private enum JSONValue: Encodable {
+enum JSONValue: Encodable {
     case int(Int), double(Double), string(String)
 
     func encode(to encoder: any Encoder) throws {
@@ -26,7 +29,8 @@ private enum JSONValue: Encodable {
 }
 
 /// What a bench prints.
-struct BenchReport {
+struct BenchReport: Encodable {
+    private static let symbols = ["input": "I", "hidden": "H", "batch": "B", "steps": "T", "parameters": "n"]
     /// Of `checkAgreement`.
     private static let tolerance = 1e-4
 
@@ -38,15 +42,20 @@ struct BenchReport {
     var optimizer: String?
     /// Bytes read and written in one call, where that is what counts.
     var bytes: Double?
+    /// The shortest time of one call that the hardware allows, in nanoseconds.
+    let floor: Double
+    let limits: HardwareLimits
 
     private var settings: BenchSettings?
     private var measurement: Measurement?
-    private var peer: Peer?
+    private(set) var peer: Peer?
 
-    init(name: String, sizes: [(name: String, size: Int)], flops: Double, optimizer: String? = nil) {
+    init(name: String, sizes: [(name: String, size: Int)], flops: Double, floor: Double, limits: HardwareLimits, optimizer: String? = nil) {
         self.name = name
         self.sizes = sizes
         self.flops = flops
+        self.floor = floor
+        self.limits = limits
         self.optimizer = optimizer
     }
 
@@ -58,23 +67,39 @@ struct BenchReport {
             self.peer = peer
             try checkAgreement(&ours, &theirs!, calls: 3, tolerance: Self.tolerance)
         }
-        measurement = Measurement(&ours, against: &theirs, seconds: settings.seconds)
+        measurement = Measurement(&ours, against: &theirs, settings, limits)
+        settings.progress.finish()
     }
 
     func print() throws(Failure) {
-        if settings!.json { try printJSON(object) } else { try printToStandardOutput(text) }
+        if settings!.json { try printJSON(self) } else { try printToStandardOutput(text) }
     }
 
     private var isa: String { settings!.kernels.isa.rawValue }
-    private var threads: Int { settings!.threads }
-    private var ours: Side { measurement!.ours }
+    var threads: Int { settings!.threads }
+    var ours: Side { measurement!.ours }
     private var gflops: Double { flops / ours.times.min }
-    private var ratio: Double? { measurement!.theirs.map { $0.times.min / ours.times.min } }
+    private var shareOfPeak: Double { gflops / limits.threadsGflops }
+    /// Of the shortest time.
+    var ratioToFloor: Double { ours.times.min / floor }
+    var peerRatioToFloor: Double? { measurement!.theirs.map { $0.times.min / floor } }
+    /// How many times as fast as the peer, by the shortest times.
+    var ratio: Double? { measurement!.theirs.map { $0.times.min / ours.times.min } }
+    /// How far the slowest thousandth of single calls is from the usual one.
+    var tail: Double { ours.singleTimes.p999 / ours.singleTimes.median }
+    var idleTail: Double { measurement!.idle.times.p999 / measurement!.idle.times.median }
+
+    /// What is measured, and the rule, where there are several.
+    var title: String { optimizer ?? name }
+    var sizesText: String { sizes.map { "\(Self.symbols[$0.name]!) \($0.size.grouped)" }.joined(separator: ", ") }
+
+    func encode(to encoder: any Encoder) throws { try object.encode(to: encoder) }
 
     private var object: [String: JSONValue] {
         var object: [String: JSONValue] = [
             "workload": .string(name), "isa": .string(isa), "threads": .int(threads), "flops": .double(flops), "gflops": .double(gflops),
-            "calls_per_sample": .int(ours.calls),
+            "calls_per_sample": .int(ours.calls), "floor_ns": .double(floor), "ratio_to_floor": .double(ratioToFloor),
+            "median_ratio_to_floor": .double(ours.times.median / floor), "share_of_peak": .double(shareOfPeak),
         ]
         for (name, size) in sizes { object[name] = .int(size) }
         func add(_ times: Times, prefix: String) {
@@ -83,13 +108,14 @@ struct BenchReport {
         }
         add(ours.times, prefix: "")
         add(ours.singleTimes, prefix: "single_")
-        add(measurement!.clock.times, prefix: "clock_")
+        add(measurement!.idle.times, prefix: "idle_")
         if let peer, let theirs = measurement!.theirs {
             add(theirs.times, prefix: "\(peer.key)_")
             add(theirs.singleTimes, prefix: "\(peer.key)_single_")
             object["\(peer.key)_core"] = peer.core.map { .string($0) }
             object["\(peer.key)_gflops"] = .double(flops / theirs.times.min)
             object["ratio"] = .double(ratio!)
+            object["\(peer.key)_ratio_to_floor"] = .double(peerRatioToFloor!)
         }
         if let optimizer { object["optimizer"] = .string(optimizer) }
         if let bytes {
@@ -103,7 +129,7 @@ struct BenchReport {
         var lines = ["\(name): \(optimizer.map { "\($0), " } ?? "")\(sizes.map { "\($0.name) \($0.size.grouped)" }.joined(separator: ", ")), "
             + "\(threads) thread\(threads == 1 ? "" : "s"), \(isa)"]
         func row(_ name: String, _ cells: [String]) {
-            lines.append(name.padding(toLength: 34, withPad: " ", startingAt: 0)
+            lines.append(name.padding(toLength: 36, withPad: " ", startingAt: 0)
                 + cells.map { String(repeating: " ", count: max(0, 10 - $0.count)) + $0 }.joined())
         }
         func row(_ name: String, _ times: Times) { row(name, times.named.map { $0.value.asTime }) }
@@ -114,12 +140,13 @@ struct BenchReport {
             row(peer.name, theirs.times)
             if theirs.calls > 1 { row("\(peer.name), one by one", theirs.singleTimes) }
         }
-        row("the clock alone", measurement!.clock.times)
-        var line = "\(gflops.rounded) GFLOP/s"
+        row("an idle loop as long", measurement!.idle.times)
+        lines.append("\(ratioToFloor.rounded) times the floor of \(floor.asTime), median \((ours.times.median / floor).rounded)")
+        var line = "\(gflops.rounded) GFLOP/s, \(String(format: "%.0f", 100 * shareOfPeak)) % of the peak of \(limits.threadsGflops.rounded)"
         if let bytes {
             line += ", \((bytes / ours.times.min).rounded) GB/s, \(String(format: "%.3f", ours.times.min / Double(sizes[0].size))) ns per parameter"
         }
-        if let peer, let ratio { line += "; \(ratio.rounded) times as fast as \(peer.name)\(peer.core.map { " (\($0))" } ?? "")" }
+        if let peer, let ratio { line += "; \(ratio.rounded) times as fast as \(peer.title)" }
         lines.append(line)
         return lines.joined(separator: "\n") + "\n"
     }
@@ -127,7 +154,7 @@ struct BenchReport {
 
 extension Double {
     /// Nanoseconds in a unit that reads well.
-    fileprivate var asTime: String {
+    var asTime: String {
         switch self {
         case ..<10_000: String(format: "%.1f ns", self)
         case ..<10_000_000: String(format: "%.1f µs", self / 1e3)

@@ -211,6 +211,11 @@ enum OpenBLASBuild {
 }
 #else
 /// Built without the trait OpenBLAS, there is nothing to compare with.
+struct NoWork: Work {
+    func run(calls: Int) {}
+    func results() -> [(name: String, values: [Float])] { [] }
+}
+
 enum OpenBLASBuild {
     static let peer = Peer(key: "openblas", name: "OpenBLAS")
     static func step(_ data: LSTMData, threads: Int) -> NoWork? { nil }

@@ -7,10 +7,11 @@ struct Bench: ParsableCommand {
         abstract: "Measures the kernels: nanoseconds per call, and GFLOP/s.",
         discussion: """
             Times are of one call. Where a call takes less than 5 µs, samples are of several calls, divided by their number; calls timed one \
-            at a time, with the clock's own time in them, stand beside. GFLOP/s are those of the shortest time. Built with \
-            `--traits OpenBLAS`, the textbook's loop over OpenBLAS runs in the same process, in turn, after a check that both compute the same.
+            at a time, with the clock's own time in them, stand beside. GFLOP/s are those of the shortest time. The floor is the shortest time \
+            that the hardware allows, from its limits, which each run measures first. Built with `--traits OpenBLAS`, the textbook's loop over \
+            OpenBLAS runs in the same process, in turn, after a check that both compute the same.
             """,
-        subcommands: [BenchStep.self, BenchSequence.self, BenchTrain.self, BenchOptimizer.self])
+        subcommands: [BenchAll.self, BenchStep.self, BenchSequence.self, BenchTrain.self, BenchOptimizer.self, BenchLimits.self])
 }
 
 /// What every measurement is told.
@@ -23,20 +24,43 @@ struct BenchOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: ArgumentHelp("How long to measure each side.", valueName: "number"))
     var seconds = 0.8
 
-    @Flag(help: "Print one JSON object.")
+    @Flag(help: "Shows no progress, only the result.")
+    var quiet = false
+
+    @Flag(help: "Prints one JSON object.")
     var json = false
 
     func checked() throws(Failure) -> BenchSettings {
         try BenchSettings(kernels: kernel.kernels(), threads: check("--threads", threads, 1...ThreadOptions.largestCount),
-                          seconds: check("--seconds", seconds, 0.001...600), json: json)
+                          seconds: check("--seconds", seconds, 0.001...600), json: json, progress: BenchProgress(quiet: quiet))
     }
 }
 
 struct BenchSettings {
     let kernels: Kernels
-    let threads: Int
+    var threads: Int
     let seconds: Double
     let json: Bool
+    let progress: BenchProgress
+}
+
+/// How many of the measurements are done.
+final class BenchProgress {
+    var measurements = 1
+    private var finished = 0
+    private var bar: ProgressBar
+
+    init(quiet: Bool) { bar = ProgressBar(quiet: quiet) }
+
+    /// - Parameter fraction: of the measurement at hand.
+    func show(_ fraction: Double) {
+        bar.show("bench", fraction: (Double(finished) + fraction) / Double(measurements), "\(finished + 1) of \(measurements)")
+    }
+
+    func finish() {
+        finished += 1
+        if finished == measurements { bar.clear() }
+    }
 }
 
 /// The largest size of each kind, and the most memory of a measurement, in floats: 2 GiB.
@@ -57,13 +81,6 @@ private func checkedShape(input: Int, hidden: Int, batch: Int, steps: Int = 1) t
     return shape
 }
 
-/// The sizes and the multiply-adds, counted twice, of the forward pass.
-private func lstmReport(_ name: String, _ shape: LSTMShape, withSteps: Bool, passes: Double) -> BenchReport {
-    let forward = 2.0 * Double(shape.steps * shape.batch) * Double(4 * shape.hiddenSize * (shape.inputSize + shape.hiddenSize))
-    let sizes = [("input", shape.inputSize), ("hidden", shape.hiddenSize), ("batch", shape.batch)] + (withSteps ? [("steps", shape.steps)] : [])
-    return BenchReport(name: name, sizes: sizes, flops: passes * forward)
-}
-
 struct BenchStep: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "step", abstract: "One time step of an LSTM layer, one call each, the state carried.")
@@ -74,14 +91,11 @@ struct BenchStep: ParsableCommand {
     @OptionGroup var options: BenchOptions
 
     func run() throws {
-        let (settings, data) = try (options.checked(), LSTMData(checkedShape(input: input, hidden: hidden, batch: batch)))
+        let (settings, shape) = try (options.checked(), checkedShape(input: input, hidden: hidden, batch: batch))
         guard settings.threads == 1 else {
             throw Failure(.usage, "--threads: a step runs on the thread that calls; expected 1, found \(settings.threads)")
         }
-        let ours = LSTMStepWork(data, kernels: settings.kernels)
-        var report = lstmReport("step", data.shape, withSteps: false, passes: 1)
-        try report.measure(ours, against: OpenBLASBuild.step(data, threads: settings.threads), OpenBLASBuild.peer, settings)
-        try report.print()
+        try BenchReport.step(shape, settings, HardwareLimits(settings)).print()
     }
 }
 
@@ -96,11 +110,8 @@ struct BenchSequence: ParsableCommand {
     @OptionGroup var options: BenchOptions
 
     func run() throws {
-        let (settings, data) = try (options.checked(), LSTMData(checkedShape(input: input, hidden: hidden, batch: batch, steps: steps)))
-        let ours = LSTMSequenceWork(engine: LSTMEngine(data, kernels: settings.kernels, threads: settings.threads, training: false))
-        var report = lstmReport("sequence", data.shape, withSteps: true, passes: 1)
-        try report.measure(ours, against: OpenBLASBuild.sequence(data, threads: settings.threads), OpenBLASBuild.peer, settings)
-        try report.print()
+        let (settings, shape) = try (options.checked(), checkedShape(input: input, hidden: hidden, batch: batch, steps: steps))
+        try BenchReport.sequence(shape, settings, HardwareLimits(settings)).print()
     }
 }
 
@@ -116,12 +127,8 @@ struct BenchTrain: ParsableCommand {
     @OptionGroup var options: BenchOptions
 
     func run() throws {
-        let (settings, data) = try (options.checked(), LSTMData(checkedShape(input: input, hidden: hidden, batch: batch, steps: steps)))
-        let ours = LSTMTrainingWork(engine: LSTMEngine(data, kernels: settings.kernels, threads: settings.threads, training: true))
-        // The backward pass has two products for each one of the forward pass.
-        var report = lstmReport("train", data.shape, withSteps: true, passes: 3)
-        try report.measure(ours, against: OpenBLASBuild.training(data, threads: settings.threads), OpenBLASBuild.peer, settings)
-        try report.print()
+        let (settings, shape) = try (options.checked(), checkedShape(input: input, hidden: hidden, batch: batch, steps: steps))
+        try BenchReport.training(shape, settings, HardwareLimits(settings)).print()
     }
 }
 
@@ -142,12 +149,6 @@ struct BenchOptimizer: ParsableCommand {
         let settings = try options.checked()
         let count = try check("--parameters", parameters, 1...largestMemory)
         try checkMemory(2 * (3 + rule.momentCount) * count)
-        var report = BenchReport(name: "optimizer", sizes: [("parameters", count)], flops: Double(PlainLoop.operations(rule) * count),
-                                 optimizer: optimizer)
-        // Parameters, gradient and moments are read and written once.
-        report.bytes = Double((2 + rule.momentCount) * 2 * MemoryLayout<Float>.size * count)
-        try report.measure(OptimizerWork(rule, count, kernels: settings.kernels, threads: settings.threads), against: PlainLoopWork(rule, count),
-                           Peer(key: "loop", name: "plain Swift loop, 1 thread"), settings)
-        try report.print()
+        try BenchReport.optimizer(optimizer, rule, count, settings, HardwareLimits(settings)).print()
     }
 }
