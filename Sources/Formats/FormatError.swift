@@ -33,6 +33,7 @@ public struct FormatError: Error, Equatable, Sendable {
         case missingTensor = "missing tensor"
         case unexpectedTensor = "unexpected tensor"
         case shape = "wrong shape"
+        case notFinite = "not a number that can be computed with"
     }
 
     public let problem: Problem

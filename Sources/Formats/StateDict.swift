@@ -104,30 +104,31 @@ public struct StateDictParameters: Equatable, Sendable {
     }
 
     /// Those of the model in a file. PyTorch's two biases of an LSTM layer are summed.
-    /// - Throws: what is missing, unexpected, or not of the shape that `shape` asks for.
+    /// - Throws: what is missing, unexpected, not of the shape that `shape` asks for, or NaN or infinite as a float.
     public init(_ file: Safetensors, shape: StateDictShape, names: StateDictNames = StateDictNames()) throws(FormatError) {
         let names = names.matching(file)
         try file.check(shape.tensorShapes(names))
         if shape.vocabularySize == nil {
             embedding = nil
         } else {
-            embedding = KernelOrder.embedding(weight: try file.tensor(named: names.embeddingWeight).values, width: shape.inputSize)
+            embedding = KernelOrder.embedding(weight: try file.weights(names.embeddingWeight), width: shape.inputSize)
         }
         var lstm: [[Float]] = []
         for layer in shape.hiddenSizes.indices {
-            let biases = try (file.tensor(named: names.lstm("bias_ih", layer)), file.tensor(named: names.lstm("bias_hh", layer)))
+            let (biasIH, biasHH) = (names.lstm("bias_ih", layer), names.lstm("bias_hh", layer))
+            let bias = try zip(file.weights(biasIH), file.weights(biasHH)).map(+)
+            // Two numbers may have a sum that is none.
+            try Tensor(name: biasIH + " + " + biasHH, shape: [bias.count], values: bias).checkFinite()
             lstm.append(
                 KernelOrder.lstm(
-                    weightIH: try file.tensor(named: names.lstm("weight_ih", layer)).values,
-                    weightHH: try file.tensor(named: names.lstm("weight_hh", layer)).values,
-                    bias: zip(biases.0.values, biases.1.values).map(+)))
+                    weightIH: try file.weights(names.lstm("weight_ih", layer)), weightHH: try file.weights(names.lstm("weight_hh", layer)),
+                    bias: bias))
         }
         self.lstm = lstm
         if shape.outputSize == nil {
             dense = nil
         } else {
-            dense = KernelOrder.dense(
-                weight: try file.tensor(named: names.denseWeight).values, bias: try file.tensor(named: names.denseBias).values)
+            dense = KernelOrder.dense(weight: try file.weights(names.denseWeight), bias: try file.weights(names.denseBias))
         }
     }
 
@@ -159,6 +160,13 @@ extension Safetensors {
             throw FormatError(.shape, tensor: name, expected: expected, found: "\(entry.shape)")
         }
         return (entry.shape[0], entry.shape[1])
+    }
+
+    /// The values of a tensor, all of them finite.
+    fileprivate func weights(_ name: String) throws(FormatError) -> [Float] {
+        let tensor = try tensor(named: name)
+        try tensor.checkFinite()
+        return tensor.values
     }
 
     /// Throws unless the file holds these tensors, of these shapes, and no others.

@@ -11,6 +11,12 @@ public struct Tensor: Equatable, Sendable {
         self.shape = shape
         self.values = values
     }
+
+    /// Throws if a value is NaN or infinite.
+    public func checkFinite() throws(FormatError) {
+        guard let index = values.firstIndex(where: { !$0.isFinite }) else { return }
+        throw FormatError(.notFinite, tensor: name, expected: "finite floats", found: "\(values[index]) at index \(index)")
+    }
 }
 
 /// The types that a file's elements may have; raw values are the names in a safetensors header.

@@ -23,7 +23,7 @@ public struct LSTM<let inputSize: Int, let hiddenSize: Int>: ~Copyable {
         cell.load(weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH)
     }
 
-    /// One time step: h = o∘tanh(c).
+    /// One time step: h = o∘tanh(c). An input that is NaN makes the state NaN, which it stays until `reset`; infinite ones may.
     public mutating func step(_ x: InlineArray<inputSize, Float>) -> InlineArray<hiddenSize, Float> {
         var h = InlineArray<hiddenSize, Float>(repeating: 0)
         var span = h.mutableSpan

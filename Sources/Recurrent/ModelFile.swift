@@ -35,19 +35,9 @@ extension Model {
     /// - Parameter weightFormat: what the weights of the layers are rounded to.
     public init(contentsOf path: String, weightFormat: WeightFormat = .float32) throws(ModelFileError) {
         let file = try readSafetensors(path)
-        let sizes: StateDictShape, parameters: StateDictParameters
-        do {
-            sizes = try StateDictShape(file)
-            parameters = try StateDictParameters(file, shape: sizes)
-        } catch {
-            throw ModelFileError(path, error)
-        }
+        let (sizes, parameters) = try readParameters(file, path)
         guard let outputSize = sizes.outputSize else {
             throw ModelFileError(path, expected: "a dense layer (dense.weight, dense.bias)", found: "none")
-        }
-        let largest = ([sizes.vocabularySize ?? 1, sizes.inputSize, outputSize] + sizes.hiddenSizes).max()!
-        guard largest <= ModelShape.largestDimension else {
-            throw ModelFileError(path, expected: "sizes up to \(ModelShape.largestDimension)", found: "\(largest)")
         }
         let lossName = file.metadata[lossKey] ?? ModelShape.Loss.crossEntropy.rawValue
         guard let loss = ModelShape.Loss(rawValue: lossName) else {
@@ -64,7 +54,8 @@ extension Model {
         metadata[lossKey] = nil
     }
 
-    /// Writes the model, to a temporary file beside `path` that then takes its place, so that the file is whole or as it was.
+    /// Writes the model, to a temporary file beside `path` that then takes its place, so that the file is whole or as it was. A model with
+    /// a weight that is NaN or infinite, which could not be read again, is refused.
     ///
     /// - Precondition: the weights are in float32.
     public func save(to path: String) throws(ModelFileError) {
@@ -73,7 +64,9 @@ extension Model {
         metadata[lossKey] = shape.loss.rawValue
         let bytes: [UInt8]
         do {
-            bytes = try Safetensors.encode(stateDictParameters.tensors(shape: shape.stateDict), metadata: metadata, headerLimit: headerLimit)
+            let tensors = stateDictParameters.tensors(shape: shape.stateDict)
+            for tensor in tensors { try tensor.checkFinite() }
+            bytes = try Safetensors.encode(tensors, metadata: metadata, headerLimit: headerLimit)
         } catch {
             throw ModelFileError(path, error)
         }
@@ -90,16 +83,26 @@ extension LSTMCell {
     ///
     /// - Parameter weightFormat: what the weights are rounded to.
     public init(contentsOf path: String, batch: Int = 1, weightFormat: WeightFormat = .float32, kernels: Kernels = .best) throws(ModelFileError) {
-        let file = try readSafetensors(path)
-        do {
-            let shape = try StateDictShape(file)
-            let parameters = try StateDictParameters(file, shape: shape)
-            self.init(inputSize: shape.inputSize, hiddenSize: shape.hiddenSizes[0], batch: batch, weightFormat: weightFormat, kernels: kernels)
-            load(parameters.lstm[0])
-        } catch {
-            throw ModelFileError(path, error)
-        }
+        let (sizes, parameters) = try readParameters(readSafetensors(path), path)
+        self.init(inputSize: sizes.inputSize, hiddenSize: sizes.hiddenSizes[0], batch: batch, weightFormat: weightFormat, kernels: kernels)
+        load(parameters.lstm[0])
     }
+}
+
+/// The sizes and the weights of the model in a file.
+private func readParameters(_ file: Safetensors, _ path: String) throws(ModelFileError) -> (StateDictShape, StateDictParameters) {
+    let sizes: StateDictShape, parameters: StateDictParameters
+    do {
+        sizes = try StateDictShape(file)
+        parameters = try StateDictParameters(file, shape: sizes)
+    } catch {
+        throw ModelFileError(path, error)
+    }
+    let largest = ([sizes.vocabularySize ?? 1, sizes.inputSize, sizes.outputSize ?? 1] + sizes.hiddenSizes).max()!
+    guard largest <= ModelShape.largestDimension else {
+        throw ModelFileError(path, expected: "sizes up to \(ModelShape.largestDimension)", found: "\(largest)")
+    }
+    return (sizes, parameters)
 }
 
 private func readSafetensors(_ path: String) throws(ModelFileError) -> Safetensors {

@@ -25,8 +25,10 @@ public struct ModelShape: Hashable, Sendable {
     public let outputSize: Int
     public let loss: Loss
 
-    /// The largest dimension: a guard against sizes that overflow when they are multiplied.
+    /// The largest dimension, so that no product of dimensions overflows.
     public static let largestDimension = 1 << 24
+    /// The most rows that a call works on, such as time steps times batch.
+    package static let largestRowCount = 1 << 31
 
     /// - Precondition: all sizes are in 1...`largestDimension`, and there is at least one layer.
     public init(input: Input, hiddenSizes: [Int], outputSize: Int, loss: Loss) {
@@ -37,7 +39,7 @@ public struct ModelShape: Hashable, Sendable {
         case .tokens(let vocabulary, let dimension): sizes += [vocabulary, dimension]
         }
         for size in sizes {
-            precondition((1...Self.largestDimension).contains(size), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
+            precondition(isDimension(size), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
         }
         self.input = input
         self.hiddenSizes = hiddenSizes
@@ -75,6 +77,12 @@ public struct ModelShape: Hashable, Sendable {
         DenseShape(rows: rows, inputSize: hiddenSizes.last!, outputSize: outputSize)
     }
 }
+
+/// Whether `size` may be a dimension of a layer.
+func isDimension(_ size: Int) -> Bool { size > 0 && size <= ModelShape.largestDimension }
+
+/// Whether a call may work on `rows` rows.
+func isRowCount(_ rows: Int) -> Bool { rows > 0 && rows <= ModelShape.largestRowCount }
 
 /// 16 ⌈count / 16⌉.
 func padded(_ count: Int) -> Int { (count + 15) / 16 * 16 }

@@ -98,6 +98,9 @@ public struct Adam: Hashable, Sendable {
 }
 
 /// A rule that turns gradients into updates. Defaults and conventions are PyTorch's; each rule lets the others be chosen.
+///
+/// A trainer requires learning rates, their decay, ε, weight decay and AdaGrad's initial accumulator to be at least 0 and finite as floats
+/// (AdaDelta's ε above 0), momentum, ρ (`decay`), `beta1` and `beta2` to be in 0..<1, and dampening in 0...1.
 public enum Optimizer: Hashable, Sendable {
     case sgd(SGD)
     case adaGrad(AdaGrad)
@@ -151,6 +154,28 @@ public enum Optimizer: Hashable, Sendable {
         }
     }
 
+    /// The first hyperparameter that is out of range; nil where none is.
+    package var rangeError: String? {
+        switch self {
+        case .sgd(let rule):
+            notNegative(rule.learningRate, "learning rate") ?? belowOne(rule.momentum, "momentum")
+                ?? (0...1 ~= rule.dampening ? nil : message("dampening", "0 to 1", rule.dampening)) ?? notNegative(rule.weightDecay, "weight decay")
+        case .adaGrad(let rule):
+            notNegative(rule.learningRate, "learning rate") ?? notNegative(rule.learningRateDecay, "learning rate decay")
+                ?? notNegative(rule.epsilon, "epsilon") ?? notNegative(rule.initialAccumulator, "initial accumulator")
+                ?? notNegative(rule.weightDecay, "weight decay")
+        case .rmsProp(let rule):
+            notNegative(rule.learningRate, "learning rate") ?? belowOne(rule.decay, "decay") ?? notNegative(rule.epsilon, "epsilon")
+                ?? belowOne(rule.momentum, "momentum") ?? notNegative(rule.weightDecay, "weight decay")
+        case .adaDelta(let rule):
+            notNegative(rule.learningRate, "learning rate") ?? belowOne(rule.decay, "decay") ?? notNegative(rule.epsilon, "epsilon")
+                ?? (rule.epsilon > 0 ? nil : message("epsilon", "above 0", rule.epsilon)) ?? notNegative(rule.weightDecay, "weight decay")
+        case .adam(let rule):
+            notNegative(rule.learningRate, "learning rate") ?? belowOne(rule.beta1, "beta1") ?? belowOne(rule.beta2, "beta2")
+                ?? notNegative(rule.epsilon, "epsilon") ?? notNegative(rule.weightDecay, "weight decay")
+        }
+    }
+
     /// How many buffers of the parameters' size the rule keeps between steps.
     public var momentCount: Int {
         switch self {
@@ -166,4 +191,16 @@ public enum Optimizer: Hashable, Sendable {
     var initialMoment: Float {
         if case .adaGrad(let rule) = self { Float(rule.initialAccumulator) } else { 0 }
     }
+}
+
+private func message(_ name: String, _ expected: String, _ found: Double) -> String {
+    "optimizer: \(name) out of range; expected \(expected), found \(found)"
+}
+
+private func notNegative(_ value: Double, _ name: String) -> String? {
+    value >= 0 && Float(value).isFinite ? nil : message(name, "at least 0 and finite as a float", value)
+}
+
+private func belowOne(_ value: Double, _ name: String) -> String? {
+    (0..<1).contains(value) ? nil : message(name, "at least 0 and below 1", value)
 }

@@ -24,15 +24,24 @@ struct Evaluate: ParsableCommand {
         // Cut like the development text of the training, so that the figures agree.
         let batch = try metadataNumber(MetadataKey.batch, model.metadata, path: self.model, default: 16)
         let steps = try metadataNumber(MetadataKey.steps, model.metadata, path: self.model, default: 64)
+        guard batch * steps <= ModelShape.largestRowCount else {
+            throw Failure(.data, """
+                \(self.model): metadata \(MetadataKey.batch) × \(MetadataKey.steps); expected up to \(ModelShape.largestRowCount), \
+                found \(batch * steps)
+                """)
+        }
         try checkMemory(model.shape, batch: batch, steps: steps, momentCount: 0)
         let tokens = try vocabulary.tokens(splitLines(readText(text)))
         let unknown = tokens.count { $0 == Vocabulary.unknown }
 
         var trainer = Trainer(model, optimizer: .sgd(SGD()), batch: batch, steps: steps, threads: threads, kernels: kernels)
         let evaluation = trainer.evaluate(Batches(tokens, batch: batch, steps: steps)) { _ in }
+        guard evaluation.loss.isFinite else {
+            throw Failure(.data, "\(self.model): the loss is not finite; expected weights that can be computed with, found a loss of \(evaluation.loss)")
+        }
         if json {
             try printJSON(EvaluateReport(
-                text: text, perplexity: evaluation.perplexity, loss: evaluation.loss, tokens: evaluation.count, unknownTokens: unknown,
+                text: text, perplexity: NumberOrNull(evaluation.perplexity), loss: evaluation.loss, tokens: evaluation.count, unknownTokens: unknown,
                 threads: threads, isa: "\(kernels.isa)", seconds: (ContinuousClock.now - start) / .seconds(1)))
         } else {
             try printToStandardOutput("perplexity \(evaluation.perplexity.rounded) over \(tokens.count.grouped) tokens, \(unknown.grouped) of them unknown\n")
@@ -43,7 +52,7 @@ struct Evaluate: ParsableCommand {
 /// What `evaluate --json` prints.
 struct EvaluateReport: Encodable {
     let text: String
-    let perplexity: Double, loss: Double
+    let perplexity: NumberOrNull, loss: Double
     let tokens: Int, unknownTokens: Int
     let threads: Int, isa: String, seconds: Double
 }

@@ -24,7 +24,7 @@ struct KernelOptions: ParsableArguments {
 
 /// How many threads to run. Their number changes no bit of a result.
 struct ThreadOptions: ParsableArguments {
-    static let largestCount = 256
+    static let largestCount = Pool.largestThreadCount
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Threads. (default: one for each core)", valueName: "number"))
     var threads: Int?

@@ -11,6 +11,7 @@ enum MetadataKey {
 
 /// Reads a language model that `train` has written.
 func readLanguageModel(_ path: String, weightFormat: WeightFormat = .float32) throws(Failure) -> Model {
+    guard !path.isEmpty else { throw Failure(.usage, "<model>: expected a path, found none") }
     do {
         return try Model(contentsOf: path, weightFormat: weightFormat)
     } catch {

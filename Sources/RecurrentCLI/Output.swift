@@ -32,6 +32,18 @@ func printJSON(_ report: some Encodable) throws(Failure) {
     }
 }
 
+/// A number in JSON, which has none that is infinite: null then. A loss above 709 has no perplexity.
+struct NumberOrNull: Encodable {
+    private let value: Double
+
+    init(_ value: Double) { self.value = value }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        if value.isFinite { try container.encode(value) } else { try container.encodeNil() }
+    }
+}
+
 extension Double {
     /// With two decimals: perplexities, seconds.
     var rounded: String { String(format: "%.2f", self) }

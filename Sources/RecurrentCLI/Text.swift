@@ -8,6 +8,7 @@ private let textLimit = 1 << 28
 
 /// Reads a text in UTF-8.
 func readText(_ path: String) throws(Failure) -> [Unicode.Scalar] {
+    guard !path.isEmpty else { throw Failure(.usage, "--text: expected a path, found none") }
     let bytes: [UInt8]
     do {
         bytes = try readFile(path, limit: textLimit)

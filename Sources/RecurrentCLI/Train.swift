@@ -98,7 +98,7 @@ struct Train: ParsableCommand {
                 text: self.text, hidden: hidden, layers: layers, embedding: embedding, batch: batch, steps: steps, optimizer: optimizer,
                 learningRate: rule.learningRate, clip: clip, dropout: dropout, seed: seed, threads: threads, isa: "\(kernels.isa)", out: out,
                 vocabulary: text.vocabulary.count, trainTokens: text.training.tokenCount, devTokens: text.development.tokenCount,
-                parameters: parameters, epochs: run.epochCount, bestEpoch: run.stopping.bestEpoch, trainPerplexity: run.bestTrainPerplexity,
+                parameters: parameters, epochs: run.epochCount, bestEpoch: run.stopping.bestEpoch, trainPerplexity: NumberOrNull(run.bestTrainPerplexity),
                 devPerplexity: run.stopping.bestPerplexity, skippedSteps: run.skippedSteps, tokensPerSecond: run.tokensPerSecond,
                 seconds: seconds))
         } else {

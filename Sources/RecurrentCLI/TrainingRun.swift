@@ -31,28 +31,29 @@ struct TrainingRun {
     /// Tokens learned in a second, without the time to measure and to save.
     var tokensPerSecond: Double { Double(epochCount * text.training.tokenCount) / (learningTime / .seconds(1)) }
 
-    /// Trains until the last epoch, or until the model no longer improves. Throws where it never did.
+    /// Trains until the last epoch, or until the model no longer improves. Throws where it never did, or where the loss is no longer finite.
     mutating func train(_ trainer: inout Trainer) throws {
         while epochCount < epochs && !stopping.isOver {
             do {
                 try runEpoch(&trainer)
             } catch let interruption as ExitCode {
                 bar.clear()
-                printToStandardError("recurrent: interrupted; \(stopping.bestEpoch > 0 ? "the best model so far is in \(out)" : "no model yet")\n")
+                printToStandardError("recurrent: interrupted; \(modelSoFar)\n")
                 throw interruption
             }
         }
         guard stopping.bestEpoch > 0 else {
-            throw Failure(.software, "training: the loss is not finite after \(epochCount) epochs; expected a smaller --learning-rate, found \(trainer.learningRate)")
+            throw diverged("no perplexity is finite after \(epochCount) epochs", trainer.learningRate)
         }
     }
 
     private mutating func runEpoch(_ trainer: inout Trainer) throws {
         let number = epochCount + 1
         let title = "epoch \(number)/\(epochs)"
-        let start = ContinuousClock.now
+        let start = ContinuousClock.now, learningRate = trainer.learningRate
         let epoch = try trainer.runEpoch(text.training) { epoch in
             try Interruption.check()
+            guard epoch.training.lossSum.isFinite else { throw diverged("the loss is not finite in epoch \(number)", learningRate) }
             let seconds = (ContinuousClock.now - start) / .seconds(1)
             bar.show(title, fraction: fraction(learned: epoch.training.count, measured: 0), """
                 loss \(epoch.training.loss.rounded), perplexity \(epoch.training.perplexity.rounded), \
@@ -76,6 +77,14 @@ struct TrainingRun {
         if !quiet { try printToStandardOutput(line(epoch, development: development, improved: improved, time: time)) }
     }
 
+    /// What there is when the training ends early.
+    private var modelSoFar: String { stopping.bestEpoch > 0 ? "the best model so far is in \(out)" : "no model yet" }
+
+    private mutating func diverged(_ what: String, _ learningRate: Double) -> Failure {
+        bar.clear()
+        return Failure(.software, "training: diverged: \(what); expected a smaller --learning-rate, found \(learningRate); \(modelSoFar)")
+    }
+
     /// The share of all the work that is done.
     private func fraction(learned: Int, measured: Int) -> Double {
         let epoch = text.training.tokenCount * Self.learningCost + text.development.tokenCount
@@ -86,7 +95,7 @@ struct TrainingRun {
         do {
             try trainer.model.save(to: out)
         } catch {
-            throw Failure(.inputOutput, "\(error)")
+            throw Failure(error.isInputOutput ? .inputOutput : .software, "\(error)")
         }
     }
 
@@ -108,6 +117,6 @@ struct TrainReport: Encodable {
     let optimizer: String, learningRate: Double, clip: Double, dropout: Double
     let seed: UInt64, threads: Int, isa: String, out: String
     let vocabulary: Int, trainTokens: Int, devTokens: Int, parameters: Int
-    let epochs: Int, bestEpoch: Int, trainPerplexity: Double, devPerplexity: Double
+    let epochs: Int, bestEpoch: Int, trainPerplexity: NumberOrNull, devPerplexity: Double
     let skippedSteps: Int, tokensPerSecond: Double, seconds: Double
 }

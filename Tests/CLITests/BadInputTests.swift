@@ -38,6 +38,14 @@ struct BadInput: CustomStringConvertible, Sendable {
         BadInput("train --dropout 0.999999999999", 64, "--dropout"),
         BadInput("train --learning-rate nan", 64, "--learning-rate", "found nan"),
         BadInput("train --learning-rate -0.1", 64, "--learning-rate", "found -0.1"),
+        BadInput("train --learning-rate inf", 64, "--learning-rate", "found inf"),
+        BadInput("train --clip nan", 64, "--clip", "found nan"),
+        BadInput("train --steps 9223372036854775807", 64, "--steps"),
+        BadInput("train --text text --batch 16777216 --steps 16777216", 65, "text: too short"),
+        BadInput("bench step --hidden 9223372036854775807", 64, "--hidden"),
+        BadInput("bench sequence --steps 65536 --batch 65536 --hidden 65536", 64, "sizes: too large"),
+        BadInput("bench train --input -9223372036854775808", 64, "--input"),
+        BadInput("bench optimizer --parameters 9223372036854775807", 64, "--parameters"),
         BadInput("train --learning-rate fast", 64, "--learning-rate", "fast"),
         BadInput("train --clip 0", 64, "--clip"),
         BadInput("train --optimizer newton", 64, "--optimizer", "rmsprop", "found newton"),
@@ -79,6 +87,8 @@ struct BadInput: CustomStringConvertible, Sendable {
         BadInput("\(command) cut-header", 65, "cut-header: header reaches past the end"),
         BadInput("\(command) lying", 65, "lying: header too long"),
         BadInput("\(command) text", 65, "text: header"),
+        BadInput("\(command) nan", 65, "nan: lstm.weight_hh_l0: not a number that can be computed with", "found nan at index 17"),
+        BadInput("\(command) infinite", 65, "infinite: dense.weight: ", "found -inf at index 17"),
         BadInput("\(command) no-vocabulary", 65, "no-vocabulary:", "recurrent.vocabulary, found none"),
         BadInput("\(command) other-vocabulary", 65, "other-vocabulary:", "expected 3 tokens"),
     ] }
@@ -112,10 +122,29 @@ struct BadInput: CustomStringConvertible, Sendable {
         try save("other-vocabulary", ["recurrent.vocabulary": "a"])
         try save("model", ["recurrent.vocabulary": "ab"])
         try save("lying-batch", ["recurrent.vocabulary": "ab", "recurrent.batch": "-3"])
+        try save("lying-rows", ["recurrent.vocabulary": "ab", "recurrent.batch": "16777216", "recurrent.steps": "16777216"])
+        try spoil("model", as: "nan", tensor: "lstm.weight_hh_l0", .nan)
+        try spoil("model", as: "infinite", tensor: "dense.weight", -.infinity)
+        try spoil("model", as: "enormous-bias", tensor: "dense.bias", 3e38)
+        try spoil("enormous-bias", as: "enormous", tensor: "dense.weight", 3e38)
+        try spoil("model", as: "large", tensor: "dense.bias", 2e3)
         let model = try folder.read("model")
         try folder.write("cut", model.dropLast(4))
         try folder.write("cut-header", model.prefix(40))
         try folder.write("lying", model.prefix(7) + [0x7F] + model.dropFirst(8))
+    }
+
+    /// Another file, the same model but for one number of a tensor: of the dense layer's, one of the last class.
+    private func spoil(_ name: String, as other: String, tensor spoiled: String, _ value: Float) throws {
+        let file = try Safetensors(folder.read(name))
+        let tensors = try file.entries.map { entry in
+            let tensor = try file.tensor(named: entry.name)
+            guard entry.name == spoiled else { return tensor }
+            var values = tensor.values
+            values[min(17, values.count - 1)] = value
+            return Tensor(name: tensor.name, shape: tensor.shape, values: values)
+        }
+        try folder.write(other, Safetensors.encode(tensors, metadata: file.metadata))
     }
 
     private func check(_ input: BadInput) async throws {
@@ -133,8 +162,28 @@ struct BadInput: CustomStringConvertible, Sendable {
     @Test(arguments: models) func modelIsOneLine(input: BadInput) async throws { try await check(input) }
     @Test(arguments: outputs) func outputIsOneLine(input: BadInput) async throws { try await check(input) }
 
+    @Test func emptyPathsAreNamed() async throws {
+        for (arguments, name) in [
+            (["train", "--text", ""], "--text"), (["evaluate", "model", "--text", ""], "--text"), (["evaluate", "", "--text", "text"], "<model>"),
+            (["generate", ""], "<model>"), (["train", "--text", "text", "--out", ""], "--out"),
+        ] {
+            let run = try await recurrent(arguments, in: folder)
+            #expect(run.exitCode == 64 && run.error == "recurrent: \(name): expected a path, found none\n", "\(run.error)")
+        }
+    }
+
+    /// Weights that are finite but too large to compute with, and a loss that has no perplexity: no JSON that is none.
+    @Test func aLossThatIsNotFiniteIsNotJSON() async throws {
+        try await check(BadInput("evaluate enormous --text text --json", 65, "enormous: the loss is not finite"))
+        let run = try await recurrent(["evaluate", "large", "--text", "text", "--json"], in: folder)
+        #expect(run.exitCode == 0 && run.output.contains("\"perplexity\":null"), "\(run.output)\(run.error)")
+        let report = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any]
+        #expect((report?["loss"] as? Double).map { $0 > 709 && $0 < 2100 } == true)
+    }
+
     @Test func metadataThatLiesIsRefused() async throws {
         try await check(BadInput("evaluate lying-batch --text text", 65, "lying-batch: metadata recurrent.batch", "found -3"))
+        try await check(BadInput("evaluate lying-rows --text text", 65, "lying-rows: metadata recurrent.batch × recurrent.steps", "found 281474976710656"))
     }
 
     @Test(.enabled(if: getuid() != 0, "everything is readable to root")) func whatIsNotPermittedIsOneLine() async throws {
@@ -161,11 +210,16 @@ struct BadInput: CustomStringConvertible, Sendable {
 
     @Test func aModelThatWasThereSurvivesAFailure() async throws {
         let model = try folder.read("model")
-        // The first step throws the weights so far that the probabilities of the text are zero.
-        let options = ["--optimizer", "sgd", "--learning-rate", "1e6", "--clip", "1e300", "--quiet", "--out", "model"]
-        let run = try await recurrent(["train"] + smallModel + options, in: folder)
-        #expect(run.exitCode == 70 && run.output.isEmpty)
-        #expect(run.error.contains("after 2 epochs; expected a smaller --learning-rate"), "\(run.error)")
-        #expect(try folder.read("model") == model)
+        // The first step throws the weights so far that the probabilities of the text are zero, or that no loss is a number.
+        for (learningRate, message) in [("1e6", "no perplexity is finite after 2 epochs"), ("1e38", "the loss is not finite in epoch 1")] {
+            for form in ["--quiet", "--json"] {
+                let options = ["--optimizer", "sgd", "--learning-rate", learningRate, "--clip", "1e300", form, "--out", "model"]
+                let run = try await recurrent(["train"] + smallModel + options, in: folder)
+                #expect(run.exitCode == 70 && run.output.isEmpty)
+                #expect(run.error.hasPrefix("recurrent: training: diverged: \(message); expected a smaller --learning-rate, found"), "\(run.error)")
+                #expect(run.error.hasSuffix("; no model yet\n"), "\(run.error)")
+                #expect(try folder.read("model") == model)
+            }
+        }
     }
 }

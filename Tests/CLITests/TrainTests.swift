@@ -107,6 +107,11 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
         #expect(try await generate("--prompt", "-the ☃", "--length", "0") == "-the ☃\n")
     }
 
+    @Test func tellsItsVersion() async throws {
+        let run = try await recurrent(["--version"])
+        #expect(run.exitCode == 0 && run.error.isEmpty && run.output.wholeMatch(of: /recurrent \d+\.\d+\.\d+\n/) != nil, "\(run.output)")
+    }
+
     @Test func aReaderThatGoesAwayEndsGenerateQuietly() async throws {
         _ = try await recurrent(["train"] + smallModel + ["--epochs", "1"], in: folder)
         let run = try await shell("\"$RECURRENT\" generate model.safetensors --length 100000000 | head -c 5", in: folder)

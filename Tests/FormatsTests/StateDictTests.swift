@@ -137,6 +137,30 @@ struct StateDictTests {
         #expect(inferred?.problem == .shape)
     }
 
+    static let allNames = ["embedding.weight", "dense.weight", "dense.bias"]
+        + (0..<2).flatMap { layer in ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map { "lstm.\($0)_l\(layer)" } }
+
+    /// Every tensor is looked at, to its last value.
+    @Test(arguments: allNames, [Float.nan, .infinity, -.infinity]) func weightsAreFinite(name: String, value: Float) throws {
+        let tensors = try StateDictParameters(golden("state_dict"), shape: Self.shape).tensors(shape: Self.shape).map { tensor in
+            guard tensor.name == name else { return tensor }
+            return Tensor(name: name, shape: tensor.shape, values: tensor.values.dropLast() + [value])
+        }
+        let file = try Safetensors(Safetensors.encode(tensors))
+        let error = #expect(throws: FormatError.self) { try StateDictParameters(file, shape: StateDictShape(file)) }
+        #expect(error?.problem == .notFinite && error?.tensor == name)
+        #expect(error?.found.hasPrefix("\(value) at index ") == true)
+    }
+
+    @Test func aSumOfBiasesIsFinite() throws {
+        let names = ["lstm.bias_ih_l1", "lstm.bias_hh_l1"], most = Float.greatestFiniteMagnitude
+        let file = try Self.changed(without: names, with: names.map {
+            Tensor(name: $0, shape: [68], values: [0, most] + Array(repeating: 0, count: 66))
+        })
+        let error = #expect(throws: FormatError.self) { try StateDictParameters(file, shape: Self.shape) }
+        #expect(error?.problem == .notFinite && error?.tensor == "lstm.bias_ih_l1 + lstm.bias_hh_l1" && error?.found == "inf at index 1")
+    }
+
     @Test func integersAreNotWeights() throws {
         let members = [("weight_ih_l0", "[4,1]"), ("weight_hh_l0", "[4,1]"), ("bias_ih_l0", "[4]"), ("bias_hh_l0", "[4]")].enumerated()
             .map { member($1.0, "I8", $1.1, "[\($0 * 4),\($0 * 4 + 4)]") }

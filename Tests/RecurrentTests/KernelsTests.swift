@@ -32,6 +32,33 @@ import Testing
         }
     }
 
+    /// What kernel_list.h says of infinite parameters, beside finite ones.
+    @Test(arguments: ISA.available) func infiniteParametersStayUnlessTheyDecayIntoTheGradient(isa: ISA) throws {
+        let kernels = try Kernels(isa: isa), count = 49
+        func updated(_ optimizer: Optimizer) -> [Float] {
+            var parameters = (0..<count).map { n in n % 7 == 0 ? Float.infinity : n % 7 == 3 ? -.infinity : 0.5 }
+            var moments = [Float](repeating: 0, count: 3 * count)
+            for step in 1...3 {
+                var gradient = (0..<count).map { Float($0 - 20) }
+                kernels.update(optimizer, count, scale: 1, step: step, parameters: &parameters, gradient: &gradient, moments: &moments, momentStride: count)
+            }
+            return parameters
+        }
+        for name in Optimizer.names {
+            let parameters = updated(try #require(Optimizer.named(name)))
+            for (n, p) in parameters.enumerated() {
+                #expect(n % 7 == 0 ? p == .infinity : n % 7 == 3 ? p == -.infinity : p.isFinite, "\(name)[\(n)] = \(p)")
+            }
+        }
+        let decaying: [Optimizer] = [
+            .sgd(SGD(weightDecay: 0.1)), .adaGrad(AdaGrad(weightDecay: 0.1)), .rmsProp(RMSProp(weightDecay: 0.1)),
+            .adaDelta(AdaDelta(weightDecay: 0.1)), .adam(Adam(weightDecay: 0.1)),
+        ]
+        for optimizer in decaying {
+            for (n, p) in updated(optimizer).enumerated() { #expect(n % 7 == 0 || n % 7 == 3 ? p.isNaN : p.isFinite, "\(optimizer)[\(n)] = \(p)") }
+        }
+    }
+
     @Test func anInstructionSetThatIsMissingIsNamed() {
         for isa in ISA.allCases where !isa.isAvailable {
             let error = #expect(throws: UnsupportedISA.self) { try Kernels(isa: isa) }

@@ -141,6 +141,21 @@ import Testing
         try Comparer.checkSameBits("h", run(&cell, [0.7, 0.2]), expected)
     }
 
+    /// What `step` says of NaN: it stays in its stream, until that is reset.
+    @Test(arguments: ISA.available) func aStateThatIsNotANumberStaysUntilReset(isa: ISA) throws {
+        let hiddenSize = 20, kernels = try Kernels(isa: isa)
+        var cell = cell(inputSize: 2, hiddenSize: hiddenSize, batch: 2, kernels: kernels)
+        var untouched = self.cell(inputSize: 2, hiddenSize: hiddenSize, batch: 2, kernels: kernels)
+        _ = run(&cell, [0.5, .nan, 1, 1])
+        _ = run(&untouched, [0, 0, 1, 1])
+        let after = run(&cell, [0.5, 0.5, 2, -1]), expected = run(&untouched, [0.5, 0.5, 2, -1])
+        #expect(after[..<hiddenSize].allSatisfy { $0.isNaN })
+        try Comparer.checkSameBits("the other stream", Array(after[hiddenSize...]), Array(expected[hiddenSize...]))
+        cell.reset(stream: 0)
+        untouched.reset(stream: 0)
+        try Comparer.checkSameBits("h", run(&cell, [1, 2, 3, 4]), run(&untouched, [1, 2, 3, 4]))
+    }
+
     @Test func readsABareLSTMOfPyTorch() throws {
         let path = PyTorchTrainingTests.golden.appending(path: "bare_lstm.safetensors").path
         let cell = try LSTMCell(contentsOf: path)

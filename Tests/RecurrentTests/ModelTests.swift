@@ -123,6 +123,37 @@ struct TemporaryFolder: ~Copyable {
         #expect(description.hasPrefix(path + ": ") && description.contains(message) && !description.contains("\n"), "\(description)")
     }
 
+    /// A model, and a layer alone.
+    @Test func refusesWeightsThatAreNotFinite() throws {
+        let folder = try TemporaryFolder(), path = folder.path("model.safetensors")
+        let shapes = [("lstm.weight_ih_l0", [4, 2]), ("lstm.weight_hh_l0", [4, 1]), ("lstm.bias_ih_l0", [4]), ("lstm.bias_hh_l0", [4]),
+                      ("dense.weight", [1, 1]), ("dense.bias", [1])]
+        let tensors = shapes.map { name, shape in
+            Tensor(name: name, shape: shape, values: Array(repeating: name.contains("weight_hh") ? .nan : 0.5, count: shape.reduce(1, *)))
+        }
+        try writeFile(path, Safetensors.encode(tensors))
+        let model = #expect(throws: ModelFileError.self) { _ = try Model(contentsOf: path) }
+        let cell = #expect(throws: ModelFileError.self) { _ = try LSTMCell(contentsOf: path) }
+        for error in [model, cell] {
+            let message = "lstm.weight_hh_l0: not a number that can be computed with; expected finite floats, found nan at index 0"
+            #expect(error?.isInputOutput == false && error?.description == path + ": " + message)
+        }
+    }
+
+    /// Nothing is written that could not be read again.
+    @Test func refusesToSaveWeightsThatAreNotFinite() throws {
+        let folder = try TemporaryFolder(), path = folder.path("model.safetensors")
+        let shape = ModelShape(input: .values(size: 1), hiddenSizes: [3], outputSize: 1, loss: .meanSquaredError)
+        try Model(shape, seed: 1).save(to: path)
+        let before = try readFile(path)
+        // The gradient is finite, the rate makes the step infinite.
+        var trainer = Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD(learningRate: 3e38)), batch: 1, steps: 1)
+        #expect(trainer.step(values: [1].span, targets: [1e3].span).updated)
+        let error = #expect(throws: ModelFileError.self) { try trainer.model.save(to: path) }
+        #expect(error?.isInputOutput == false && error?.description.contains("not a number that can be computed with") == true)
+        #expect(try readFile(path) == before)
+    }
+
     @Test func refusesToWriteIntoNowhere() throws {
         let folder = try TemporaryFolder()
         let model = Model(Self.shape, seed: 3)

@@ -90,6 +90,30 @@ import Testing
         #expect(after.updated)
     }
 
+    /// Neither momentum nor weight decay moves the parameters in a segment without a target; the state goes on.
+    @Test(arguments: ["momentum", "adamw"]) func aSegmentWithoutATargetChangesNoParameter(name: String) throws {
+        let shape = ModelShape(input: .tokens(vocabulary: 5, dimension: 3), hiddenSizes: [17], outputSize: 5, loss: .crossEntropy)
+        let optimizer = try #require(Optimizer.named(name))
+        var trainer = Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: 2, steps: 3)
+        var untouched = Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: 2, steps: 3)
+        let tokens: [Int32] = [0, 1, 2, 3, 4, 0], targets: [Int32] = [1, 2, 3, 4, 0, 1], none: [Int32] = [-1, -1, 5, -7, .max, .min]
+        #expect(trainer.step(tokens: tokens.span, targets: targets.span) == untouched.step(tokens: tokens.span, targets: targets.span))
+        trainer.resetState()
+        untouched.resetState()
+        let empty = trainer.step(tokens: tokens.span, targets: none.span)
+        #expect(!empty.updated && empty.loss.isNaN && empty.gradientNorm == 0)
+        // The state has moved on; the parameters and moments are those of before.
+        #expect(trainer.step(tokens: tokens.span, targets: targets.span).loss != untouched.step(tokens: tokens.span, targets: targets.span).loss)
+        var rested = Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: 2, steps: 3)
+        var paused = Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: 2, steps: 3)
+        for _ in 0..<3 {
+            rested.resetState()
+            _ = paused.step(tokens: tokens.span, targets: none.span)
+            paused.resetState()
+            #expect(paused.step(tokens: tokens.span, targets: targets.span) == rested.step(tokens: tokens.span, targets: targets.span))
+        }
+    }
+
     /// Two segments with the state carried give the loss of the second half of one long sequence.
     @Test func carriesTheStateFromSegmentToSegment() {
         let values = (0..<8).map { Float($0 * $0 % 7) / 7 }, targets = (0..<16).map { Float($0 % 3) / 3 }
@@ -100,7 +124,61 @@ import Testing
         #expect(abs(first.lossSum + second.lossSum - whole.lossSum) < 1e-12)
     }
 
+    /// The ends of every range, and what lies beyond them.
+    @Test func hyperparametersHaveRanges() {
+        let within: [Optimizer] = [
+            .sgd(SGD(learningRate: 0, momentum: 0.999, dampening: 1)), .sgd(SGD(learningRate: 3e38)), .adaGrad(AdaGrad(epsilon: 0)),
+            .rmsProp(RMSProp(decay: 0, epsilon: 0)), .adaDelta(AdaDelta(decay: 0, epsilon: 1e-300)), .adam(Adam(beta1: 0, beta2: 0, epsilon: 0)),
+        ] + Optimizer.names.map { Optimizer.named($0)! }
+        #expect(within.allSatisfy { $0.rangeError == nil })
+        let beyond: [(Optimizer, String)] = [
+            (.sgd(SGD(learningRate: -1)), "learning rate"), (.sgd(SGD(learningRate: .nan)), "learning rate"),
+            (.sgd(SGD(learningRate: .infinity)), "learning rate"), (.sgd(SGD(learningRate: 1e39)), "learning rate"),
+            (.sgd(SGD(momentum: 1)), "momentum"), (.sgd(SGD(momentum: -0.1)), "momentum"), (.sgd(SGD(dampening: 1.1)), "dampening"),
+            (.sgd(SGD(weightDecay: -1e-9)), "weight decay"),
+            (.adaGrad(AdaGrad(learningRate: -1)), "learning rate"), (.adaGrad(AdaGrad(learningRateDecay: -1)), "learning rate decay"),
+            (.adaGrad(AdaGrad(epsilon: -1e-9)), "epsilon"), (.adaGrad(AdaGrad(initialAccumulator: .nan)), "initial accumulator"),
+            (.adaGrad(AdaGrad(weightDecay: .infinity)), "weight decay"),
+            (.rmsProp(RMSProp(learningRate: .nan)), "learning rate"), (.rmsProp(RMSProp(decay: 1)), "decay"),
+            (.rmsProp(RMSProp(epsilon: -1)), "epsilon"), (.rmsProp(RMSProp(momentum: 1)), "momentum"),
+            (.rmsProp(RMSProp(weightDecay: -1)), "weight decay"),
+            (.adaDelta(AdaDelta(learningRate: -1)), "learning rate"), (.adaDelta(AdaDelta(decay: .nan)), "decay"),
+            (.adaDelta(AdaDelta(epsilon: 0)), "epsilon"), (.adaDelta(AdaDelta(weightDecay: -1)), "weight decay"),
+            (.adam(Adam(learningRate: -1)), "learning rate"), (.adam(Adam(beta1: 1)), "beta1"), (.adam(Adam(beta1: .nan)), "beta1"),
+            (.adam(Adam(beta2: 1)), "beta2"), (.adam(Adam(epsilon: -1e-9)), "epsilon"), (.adam(Adam(weightDecay: -1)), "weight decay"),
+        ]
+        for (optimizer, name) in beyond {
+            #expect(optimizer.rangeError?.hasPrefix("optimizer: \(name) out of range; expected ") == true, "\(optimizer)")
+        }
+    }
+
+    /// Dimensions whose products would overflow in C.
+    @Test func dimensionsThatAreTooLargeTrap() async {
+        await #expect(processExitsWith: .failure) { _ = LSTMShape(inputSize: 1 << 60, hiddenSize: 1) }
+        await #expect(processExitsWith: .failure) { _ = LSTMShape(inputSize: 1, hiddenSize: 1, batch: 1 << 16, steps: 1 << 16) }
+        await #expect(processExitsWith: .failure) { _ = LSTMShape(inputSize: 1, hiddenSize: 1, inputStride: 1 << 60) }
+        await #expect(processExitsWith: .failure) { _ = DenseShape(rows: 1 << 60, inputSize: 1, outputSize: 1) }
+        await #expect(processExitsWith: .failure) { _ = RowsShape(rows: 1, units: 1 << 60) }
+        await #expect(processExitsWith: .failure) { _ = EmbeddingShape(vocabulary: 1 << 60, dimension: 1, rows: 1) }
+        let largest = ModelShape.largestDimension
+        let most = LSTMShape(inputSize: largest, hiddenSize: largest, batch: 1 << 7, steps: largest)
+        #expect(most.gatesCount == 1 << 57 && most.weightCount > 0 && most.statesCount > 0 && most.transposedCount > 0)
+    }
+
     @Test func wrongUseTraps() async {
+        await #expect(processExitsWith: .failure) {
+            let shape = ModelShape(input: .values(size: 1), hiddenSizes: [3], outputSize: 2, loss: .meanSquaredError)
+            _ = Trainer(Model(shape, seed: 1), optimizer: .adam(Adam(beta2: 1)), batch: 1, steps: 2)
+        }
+        await #expect(processExitsWith: .failure) {
+            let shape = ModelShape(input: .values(size: 1), hiddenSizes: [3], outputSize: 2, loss: .meanSquaredError)
+            var trainer = Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 1, steps: 2)
+            trainer.learningRate = -1
+        }
+        await #expect(processExitsWith: .failure) {
+            let shape = ModelShape(input: .values(size: 1), hiddenSizes: [3], outputSize: 2, loss: .meanSquaredError)
+            _ = Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 1 << 20, steps: 1 << 20)
+        }
         await #expect(processExitsWith: .failure) {
             let shape = ModelShape(input: .values(size: 1), hiddenSizes: [3], outputSize: 2, loss: .meanSquaredError)
             var trainer = Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 1, steps: 2)

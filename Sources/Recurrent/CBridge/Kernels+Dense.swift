@@ -13,11 +13,14 @@ public struct DenseShape: Hashable, Sendable {
     /// Floats from one input row to the next.
     public let inputStride: Int
 
-    /// - Precondition: all dimensions are positive. The input stride is 16 ⌈inputSize / 16⌉ unless given.
+    /// - Precondition: dimensions are in 1...`ModelShape.largestDimension`, rows in 1...2^31. The input stride is 16 ⌈inputSize / 16⌉ unless given.
     public init(rows: Int, inputSize: Int, outputSize: Int, inputStride: Int? = nil) {
-        precondition(rows > 0 && inputSize > 0 && outputSize > 0,
-                     "dense shape: expected positive dimensions, found rows \(rows), input \(inputSize), output \(outputSize)")
-        precondition((inputStride ?? inputSize) >= inputSize, "dense shape: expected an input stride of at least \(inputSize), found \(inputStride!)")
+        precondition(isRowCount(rows) && isDimension(inputSize) && isDimension(outputSize), """
+            dense shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) rows, \
+            found rows \(rows), input \(inputSize), output \(outputSize)
+            """)
+        precondition((inputStride ?? inputSize) >= inputSize && isDimension(inputStride ?? inputSize),
+                     "dense shape: expected an input stride of \(inputSize) to \(ModelShape.largestDimension), found \(inputStride!)")
         self.rows = rows
         self.inputSize = inputSize
         self.outputSize = outputSize

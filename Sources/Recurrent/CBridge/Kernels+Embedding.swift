@@ -11,10 +11,12 @@ public struct EmbeddingShape: Hashable, Sendable {
     /// M, indices to look up.
     public let rows: Int
 
-    /// - Precondition: all dimensions are positive.
+    /// - Precondition: dimensions are in 1...`ModelShape.largestDimension`, rows in 1...2^31.
     public init(vocabulary: Int, dimension: Int, rows: Int) {
-        precondition(vocabulary > 0 && dimension > 0 && rows > 0,
-                     "embedding shape: expected positive dimensions, found vocabulary \(vocabulary), dimension \(dimension), rows \(rows)")
+        precondition(isDimension(vocabulary) && isDimension(dimension) && isRowCount(rows), """
+            embedding shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) rows, \
+            found vocabulary \(vocabulary), dimension \(dimension), rows \(rows)
+            """)
         self.vocabulary = vocabulary
         self.dimension = dimension
         self.rows = rows

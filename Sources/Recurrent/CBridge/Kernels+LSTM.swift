@@ -15,11 +15,15 @@ public struct LSTMShape: Hashable, Sendable {
     /// Floats from one input row to the next.
     public let inputStride: Int
 
-    /// - Precondition: all dimensions are positive, and `inputStride`, where given, is at least `inputSize`.
+    /// - Precondition: all dimensions are in 1...`ModelShape.largestDimension`, steps × batch is at most 2^31, and `inputStride`, where
+    ///   given, is at least `inputSize`.
     public init(inputSize: Int, hiddenSize: Int, batch: Int = 1, steps: Int = 1, inputStride: Int? = nil) {
-        precondition(inputSize > 0 && hiddenSize > 0 && batch > 0 && steps > 0,
-                     "LSTM shape: expected positive dimensions, found input \(inputSize), hidden \(hiddenSize), batch \(batch), steps \(steps)")
-        precondition((inputStride ?? inputSize) >= inputSize, "LSTM shape: expected an input stride of at least \(inputSize), found \(inputStride!)")
+        precondition(isDimension(inputSize) && isDimension(hiddenSize) && isDimension(batch) && isDimension(steps) && isRowCount(steps * batch), """
+            LSTM shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) rows, \
+            found input \(inputSize), hidden \(hiddenSize), batch \(batch), steps \(steps)
+            """)
+        precondition((inputStride ?? inputSize) >= inputSize && isDimension(inputStride ?? inputSize),
+                     "LSTM shape: expected an input stride of \(inputSize) to \(ModelShape.largestDimension), found \(inputStride!)")
         self.inputSize = inputSize
         self.hiddenSize = hiddenSize
         self.batch = batch

@@ -9,9 +9,12 @@ public struct RowsShape: Hashable, Sendable {
     /// N.
     public let units: Int
 
-    /// - Precondition: both are positive.
+    /// - Precondition: units are in 1...`ModelShape.largestDimension`, rows in 1...2^31.
     public init(rows: Int, units: Int) {
-        precondition(rows > 0 && units > 0, "rows shape: expected positive dimensions, found rows \(rows), units \(units)")
+        precondition(isRowCount(rows) && isDimension(units), """
+            rows shape: expected 1 to \(ModelShape.largestDimension) units and at most \(ModelShape.largestRowCount) rows, \
+            found rows \(rows), units \(units)
+            """)
         self.rows = rows
         self.units = units
     }

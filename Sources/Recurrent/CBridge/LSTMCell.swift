@@ -2,7 +2,7 @@ internal import Formats
 
 /// An LSTM layer that runs one time step at a time: weights and the state of `batch` independent streams, in one block of memory.
 ///
-///     var cell = try LSTMCell(inputSize: 1, hiddenSize: 40)
+///     var cell = LSTMCell(inputSize: 1, hiddenSize: 40)
 ///     cell.load(weightIH: …, weightHH: …, biasIH: …, biasHH: …)
 ///     let h = unsafe cell.step(x)          // in the audio callback: no allocation, no lock, no system call
 ///
@@ -23,7 +23,7 @@ internal import Formats
     /// A cell with zero weights and zero state: load weights before use.
     ///
     /// - Parameter weightFormat: what weights are rounded to when they are loaded.
-    /// - Precondition: the sizes are positive.
+    /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`.
     public init(inputSize: Int, hiddenSize: Int, batch: Int = 1, weightFormat: WeightFormat = .float32, kernels: Kernels = .best) {
         shape = LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch)
         self.weightFormat = weightFormat
@@ -61,6 +61,9 @@ internal import Formats
 
     /// One time step of every stream.
     ///
+    /// An input that is NaN makes its stream's state NaN, infinite ones may, and the state stays NaN whatever comes after:
+    /// `reset(stream:)` begins the stream anew. The other streams do not notice.
+    ///
     /// - Parameter x: [batch][inputSize].
     /// - Returns: h, [batch][paddedHiddenSize]; valid until the step after the next.
     @discardableResult
@@ -70,7 +73,7 @@ internal import Formats
         return unsafe UnsafePointer(h)
     }
 
-    /// One time step of every stream.
+    /// One time step of every stream; a NaN stays in its stream until `reset`, as in `step(_:)`.
     ///
     /// - Parameters:
     ///   - x: batch × inputSize floats.

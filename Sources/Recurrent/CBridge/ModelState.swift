@@ -56,7 +56,8 @@ extension Model {
         unsafe step(features: features, state: &state, kernels: kernels)
     }
 
-    /// One time step on a vector of features; `state.withOutput` lends the result.
+    /// One time step on a vector of features; `state.withOutput` lends the result. A feature that is NaN makes the state NaN, which
+    /// it stays until its `reset`; infinite ones may.
     ///
     /// - Precondition: the model's input is values, of this count; the state was made for a model of the same shape.
     public func step(values: Span<Float>, state: inout ModelState, kernels: Kernels = .best) {

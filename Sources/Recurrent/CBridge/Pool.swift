@@ -19,6 +19,9 @@ internal import Darwin
     /// Looks before a thread without work sleeps: about 50 microseconds of pause instructions.
     private static let spins = 1 << 11
 
+    /// The most threads of a pool.
+    package static let largestThreadCount = 256
+
     package let threadCount: Int
     private let work: Work
     private var context: UnsafeRawPointer?
@@ -31,9 +34,10 @@ internal import Darwin
     private let wakeUp: UnsafeMutablePointer<pthread_cond_t>
     private var threads: [pthread_t] = []
 
-    /// - Precondition: threadCount ≥ 1. Traps where the system refuses a thread.
+    /// - Precondition: threadCount is in 1...`largestThreadCount`. Traps where the system refuses a thread.
     package init(threadCount: Int, work: @escaping Work) {
-        precondition(threadCount >= 1, "threads: expected at least 1, found \(threadCount)")
+        precondition((1...Self.largestThreadCount).contains(threadCount),
+                     "threads: expected 1 to \(Self.largestThreadCount), found \(threadCount)")
         self.threadCount = threadCount
         unsafe self.work = work
         unsafe barrier = Self.makeBarrier(threadCount)
@@ -41,7 +45,7 @@ internal import Darwin
         unsafe wakeUp = .allocate(capacity: 1)
         unsafe pthread_mutex_init(mutex, nil)
         unsafe pthread_cond_init(wakeUp, nil)
-        for index in 1..<max(threadCount, 1) { start(index) }
+        for index in 1..<threadCount { start(index) }
     }
 
     private static func makeBarrier(_ count: Int) -> UnsafeMutablePointer<recurrent_barrier> {

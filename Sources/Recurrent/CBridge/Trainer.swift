@@ -1,10 +1,11 @@
 /// What one training step did.
 public struct TrainingStep: Hashable, Sendable {
-    /// The mean loss of the rows that have a target: nats for cross-entropy, the mean squared error otherwise.
+    /// The mean loss of the rows that have a target: nats for cross-entropy, the mean squared error otherwise. NaN where no row has one.
     public let loss: Double
     /// The global norm of the gradient before clipping.
     public let gradientNorm: Double
-    /// Whether the parameters were updated: not where the norm is not finite.
+    /// Whether the parameters were updated: not where no row has a target, or the norm is not finite. A loss that is not finite either
+    /// means that the training has diverged: the state that is carried is then of no use before `resetState`, nor may the parameters be.
     public let updated: Bool
 }
 
@@ -41,11 +42,16 @@ public struct Evaluation: Hashable, Sendable {
     ///   - dropout: the probability that an output of a recurrent layer is dropped, in 0..<1.
     ///   - seed: of the dropout masks.
     ///   - threads: how many threads work; the bits of the result do not depend on it.
-    /// - Precondition: the model's weights are in float32, batch, steps and threads are positive, and dropout is in range.
+    /// - Precondition: the model's weights are in float32; batch and steps are in 1...`ModelShape.largestDimension`, their product is at most
+    ///   2^31; threads are in 1...256; dropout and the optimizer's hyperparameters are in range.
     public init(_ model: consuming Model, optimizer: Optimizer, batch: Int, steps: Int, clip: GradientClip = .none, dropout: Float = 0,
                 seed: UInt64 = 0, threads: Int = 1, kernels: Kernels = .best) {
         precondition(model.weightFormat == .float32, "trainer: expected weights in float32, found \(model.weightFormat)")
-        precondition(batch > 0 && steps > 0, "trainer: expected positive batch and steps, found \(batch) and \(steps)")
+        precondition(isDimension(batch) && isDimension(steps) && isRowCount(batch * steps), """
+            trainer: expected batch and steps of 1 to \(ModelShape.largestDimension), at most \(ModelShape.largestRowCount) rows, \
+            found \(batch) and \(steps)
+            """)
+        precondition(optimizer.rangeError == nil, optimizer.rangeError!)
         let shape = model.shape
         let layout = TrainingLayout(shape, batch: batch, steps: steps, momentCount: optimizer.momentCount, dropout: dropout > 0)
         arena = Arena(layout.memory)
@@ -90,11 +96,14 @@ public struct Evaluation: Hashable, Sendable {
     public var kernels: Kernels { unsafe pass.pointee.kernels }
 
     /// η of the updates to come.
+    ///
+    /// - Precondition: it is finite and not negative.
     public var learningRate: Double {
         get { unsafe pass.pointee.optimizer.learningRate }
         set {
             let pass = unsafe pass  // else Swift 6.3 cannot compile this for the thread sanitizer
             unsafe pass.pointee.optimizer.learningRate = newValue
+            precondition(unsafe pass.pointee.optimizer.rangeError == nil, unsafe pass.pointee.optimizer.rangeError!)
         }
     }
 
@@ -148,9 +157,10 @@ public struct Evaluation: Hashable, Sendable {
                        targetValues: UnsafePointer<Float>?, lengths: UnsafePointer<Int>?) -> TrainingStep {
         let result = unsafe run(.training, tokens: tokens, values: values, classes: classes, targetValues: targetValues, lengths: lengths)
         let norm = unsafe pass.pointee.gradientNorm
-        if norm.isFinite { unsafe pass.pointee.updates += 1 }
+        let updated = unsafe pass.pointee.allowsUpdate(norm: norm)
+        if updated { unsafe pass.pointee.updates += 1 }
         unsafe pass.pointee.step += 1
-        return TrainingStep(loss: result.loss, gradientNorm: norm, updated: norm.isFinite)
+        return TrainingStep(loss: result.loss, gradientNorm: norm, updated: updated)
     }
 
     private func run(_ purpose: TrainingPurpose, tokens: UnsafePointer<Int32>?, values: UnsafePointer<Float>?,

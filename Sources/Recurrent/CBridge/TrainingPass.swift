@@ -146,10 +146,14 @@
         unsafe kernels.fill(layer.shape.stateCount, 0, x: base + layout.dc, share: share)
     }
 
-    /// Updates the parameters, unless the gradient's norm is not finite; the gradient becomes zero.
+    /// Whether a segment whose gradient has this norm updates the parameters: not one without a target, in which momentum and weight decay
+    /// would move them, and not one whose gradient is not finite.
+    func allowsUpdate(norm: Double) -> Bool { lossScale > 0 && norm.isFinite }
+
+    /// Updates the parameters, or not; the gradient becomes zero.
     private func update(_ share: Share) {
         let norm = gradientNorm
-        if norm.isFinite {
+        if allowsUpdate(norm: norm) {
             unsafe kernels.update(optimizer, layout.parameters.count, scale: clip.coefficient(of: norm), clip: clip, step: updates + 1,
                                   parameters: parameters, gradient: gradients, moments: base + layout.moments,
                                   momentStride: layout.momentStride, share: share)

@@ -75,6 +75,7 @@ private func checkMemory(_ floats: Int) throws(Failure) {
 /// The sizes of an LSTM layer, checked; options by these names.
 private func checkedShape(input: Int, hidden: Int, batch: Int, steps: Int = 1) throws(Failure) -> LSTMShape {
     let sizes = 1...largestSize
+    try checkMemory(check("--batch", batch, sizes) * check("--steps", steps, sizes))
     let shape = try LSTMShape(inputSize: check("--input", input, sizes), hiddenSize: check("--hidden", hidden, sizes),
                               batch: check("--batch", batch, sizes), steps: check("--steps", steps, sizes))
     try checkMemory(2 * (shape.weightCount + shape.gatesCount + shape.statesCount + shape.transposedCount + shape.inputGradientCount))
