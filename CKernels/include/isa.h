@@ -22,6 +22,15 @@ typedef struct recurrent_kernels {
 #undef KERNEL
 } recurrent_kernels;
 
+/// `lstm_step`, or `lstm_step_bfloat16`, of all rows: the share is loaded whole from where it was stored whole. Swift stores its parts right
+/// before it loads it, which the processor can only do once the step before has ended (8 ns of a step of 20 units).
+static inline void recurrent_lstm_step(const recurrent_kernels *_Nonnull kernels, int bfloat16, const recurrent_lstm_shape *_Nonnull shape,
+                                       const float *_Nonnull x, const float *_Nonnull w, const float *_Nonnull h_prev, float *_Nonnull c,
+                                       float *_Nonnull h) {
+    static const recurrent_share all = {0, 1, 0};
+    (bfloat16 ? kernels->lstm_step_bfloat16 : kernels->lstm_step)(shape, x, w, h_prev, c, h, all);
+}
+
 /// "generic", "avx2" or "avx512".
 const char *_Nonnull recurrent_isa_name(recurrent_isa isa);
 

@@ -69,12 +69,9 @@ extension Kernels {
     ///   - c: [B][U], updated in place.
     ///   - h: [B][U], written.
     public func lstmStep(_ shape: LSTMShape, _ format: WeightFormat = .float32, x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
-                         hPrevious: UnsafePointer<Float>, c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>, share: Share = .all) {
+                         hPrevious: UnsafePointer<Float>, c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>) {
         var shape = shape.cValue
-        switch format {
-        case .float32: unsafe table.pointee.lstm_step(&shape, x, weights, hPrevious, c, h, share.cValue)
-        case .bfloat16: unsafe table.pointee.lstm_step_bfloat16(&shape, x, weights, hPrevious, c, h, share.cValue)
-        }
+        unsafe recurrent_lstm_step(table, format == .bfloat16 ? 1 : 0, &shape, x, weights, hPrevious, c, h)
     }
 
     /// A whole sequence, filling the tape. Kernel: `lstm_forward`.
