@@ -54,9 +54,22 @@ extension Trial {
         let ifgo = result("ifgo", recurrent_lstm_gates_floats(shape)), difgo = result("difgo", recurrent_lstm_gates_floats(shape))
         let transposed = result("transposed", recurrent_lstm_transposed_floats(shape)), dx = result("dx", recurrent_lstm_dx_floats(shape))
         shares { kernels.lstm_forward(&shape, lengths, x, w, ifgo, c, h, $0) }
+        forgetPadding(shape, ifgo: ifgo, c, h)
         shares { kernels.lstm_transpose(&shape, w, transposed, $0) }
         shares { kernels.lstm_backward_data(&shape, lengths, transposed, ifgo, c, withDy ? dy : nil, difgo, dh, dc, withDx ? dx : nil, $0) }
         shares { kernels.lstm_backward_weights(&shape, lengths, x, h, difgo, dw, $0) }
+    }
+
+    /// Makes what lies behind the last unit of gates or states zero, as an input that is not finite makes it NaN where it is computed.
+    private func forgetPadding(_ memory: UnsafeMutablePointer<Float>, rows: Int, _ units: Int, groups: Int = 1) {
+        let panels = recurrent_panels(units)
+        guard bytes.special else { return }
+        for index in 0..<rows * panels * groups * 16 where index / (groups * 16) % panels * 16 + index % 16 >= units { memory[index] = 0 }
+    }
+
+    private func forgetPadding(_ shape: recurrent_lstm_shape, ifgo: UnsafeMutablePointer<Float>, _ states: UnsafeMutablePointer<Float>...) {
+        forgetPadding(ifgo, rows: shape.steps * shape.batch, shape.hidden, groups: 4)
+        for state in states { forgetPadding(state, rows: (shape.steps + 1) * shape.batch, shape.hidden) }
     }
 
     /// Step by step, and the whole sequence: the same states.
@@ -69,9 +82,11 @@ extension Trial {
         let h = buffer("h", recurrent_lstm_states_floats(shape)) { $0 < state ? h0[$0] : .nan }
         let ifgo = result("ifgo", recurrent_lstm_gates_floats(shape))
         shares { kernels.lstm_forward(&shape, nil, x, w, ifgo, c, h, $0) }
+        forgetPadding(shape, ifgo: ifgo, c, h)
         for step in 0..<shape.steps {
             let now = buffer("h of a step", state) { _ in .nan }, before = h + step * state
             shares { kernels.lstm_step(&shape, x + step * shape.batch * shape.x_stride, w, before, c0, now, $0) }
+            for state in [now, c0] { forgetPadding(state, rows: shape.batch, shape.hidden) }
             for index in 0..<state {
                 let (hOfSequence, cOfSequence) = (h[(step + 1) * state + index], c[(step + 1) * state + index])
                 guard sameBits(now[index], hOfSequence) && sameBits(c0[index], cOfSequence) else {
@@ -79,10 +94,13 @@ extension Trial {
                 }
             }
         }
-        // Any words are bfloat16.
-        let words = data("words", recurrent_lstm_bfloat16_floats(shape))
+        guard shape.steps > 0 else { return }  // without a time step there is no x
+        // Any words are bfloat16, zero behind the last unit.
+        let panel = (4 + 2 * (shape.input + shape.hidden)) * 16
+        let words = buffer("words", recurrent_lstm_bfloat16_floats(shape)) { $0 / panel * 16 + $0 % 16 < shape.hidden ? bytes.float() : 0 }
         let c1 = units("c1", rows: shape.batch, shape.hidden), h1 = result("h1", state)
         shares { kernels.lstm_step_bfloat16(&shape, x, words, h0, c1, h1, $0) }
+        for state in [h1, c1] { forgetPadding(state, rows: shape.batch, shape.hidden) }
     }
 
     // MARK: Rows

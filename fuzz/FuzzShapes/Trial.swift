@@ -88,7 +88,7 @@ final class Trial {
 
     /// Calls `body` for each share of the work.
     func shares(_ body: (recurrent_share) -> Void) {
-        for index in 0..<shareCount { body(recurrent_share(index: index, count: shareCount)) }
+        for index in 0..<shareCount { body(recurrent_share(index: UInt32(index), count: UInt32(shareCount), barrier: nil)) }
     }
 
     /// Traps unless the guards stand and every float is the one of `other`.
