@@ -1,6 +1,6 @@
 // Dimensions, and the sizes of buffers in floats. Rows of activations, states and gates are padded to whole unit panels
-// (16 units); the lanes behind the last unit are zero, and every kernel keeps them zero. Only the activated gates of those
-// lanes are what zero weights give, and nothing reads them.
+// (16 units); the lanes behind the last unit are zero, and every kernel keeps them zero as long as what it reads is finite. Only the
+// activated gates of those lanes are what zero weights give, and nothing reads them.
 #ifndef RECURRENT_SHAPES_H
 #define RECURRENT_SHAPES_H
 

@@ -26,11 +26,11 @@ INLINE void lstm_cell_backward(const lanes *gates, lanes c_prev, lanes c, lanes 
     const lanes i = gates[0], f = gates[1], g = gates[2], o = gates[3], one = lanes_splat(1);
     const lanes tanh_c = lanes_tanh(c);
     const lanes d_o = dh * tanh_c;                                             // h = o tanh(c)
-    const lanes d_c = lanes_fma(dh * o, lanes_fma(-tanh_c, tanh_c, one), *dc);
+    const lanes d_c = lanes_fma(dh * o, lanes_less_square(one, tanh_c), *dc);
     const lanes d_i = d_c * g, d_f = d_c * c_prev, d_g = d_c * i;              // c = f c_prev + i g
     *dc = d_c * f;
     dgates[0] = d_i * (i * (one - i));                                         // i = σ(·)
     dgates[1] = d_f * (f * (one - f));                                         // f = σ(·)
-    dgates[2] = d_g * lanes_fma(-g, g, one);                                   // g = tanh(·)
+    dgates[2] = d_g * lanes_less_square(one, g);                                   // g = tanh(·)
     dgates[3] = d_o * (o * (one - o));                                         // o = σ(·)
 }

@@ -32,7 +32,7 @@ INLINE update_half rmsprop_begin(const rmsprop_terms *terms, const gradient_use 
     if (centered) {
         const lanes m = average_moment(terms->average, lanes_load_first(count, at.mean + from), g);
         lanes_store_first(count, at.mean + from, m);
-        v = lanes_max(lanes_fma(-m, m, v), lanes_splat(0));  // a variance, which rounding can make negative
+        v = lanes_max(lanes_less_square(v, m), lanes_splat(0));  // a variance, which rounding can make negative
     }
     return (update_half){g, root_of(terms->root, v)};
 }

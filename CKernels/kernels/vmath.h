@@ -36,6 +36,9 @@
 #define POWER_OF_TWO(n) ((uint32_t)(127 + (n)) << EXPONENT_SHIFT)
 #define SMALLEST_NORMAL 0x1p-126f
 
+/// a - x², rounded once. Not as a fused product with its sign changed, whose zero is -0 under valgrind (3.19).
+INLINE lanes lanes_less_square(lanes a, lanes x) { return lanes_splat(0) - lanes_fma(x, x, -a); }
+
 /// X and Y. `start` is r with the last correction, `near` may be without it: the correction is so small (below 2^-21 for
 /// |k| ≤ 150) that the higher terms need not wait for it.
 typedef struct { lanes x, y; } exp_factors;
