@@ -1,24 +1,112 @@
 internal import Formats
 
-/// The usual initial weights, as PyTorch has them: U(-1/√H, 1/√H) for LSTM and dense layers (H the hidden size, or the input of the
-/// dense layer), N(0, 1) for the embedding.
-///
-/// - Parameter generator: its numbers alone decide, so a seed gives the same weights on every machine.
-func initialParameters(_ shape: ModelShape, using generator: inout SplitMix64) -> StateDictParameters {
-    var embedding: [Float]?
-    if case .tokens(let vocabulary, let dimension) = shape.input {
-        embedding = KernelOrder.embedding(weight: generator.normal(vocabulary * dimension, deviation: 1), width: dimension)
+/// Where the numbers of a matrix come from before anything is learned. n is the number of inputs of a unit, m the number of units; the gates of a
+/// cell are matrices of their own.
+public enum InitialWeights: Hashable, Sendable {
+    /// Biases only. Weights of zero are refused: all units of a layer would compute the same, get the same gradient, and stay the same for
+    /// ever (symmetry).
+    case zero
+    /// U(-1/√H, 1/√H), H the hidden size, or the inputs of a dense layer: PyTorch.
+    case uniform
+    /// N(0, deviation²)
+    case gaussian(deviation: Double)
+    /// Variance 1/n, the scaled normal of the lectures: LeCun, Bottou, Orr and Müller 1998, section 4.6.
+    case lecunNormal, lecunUniform
+    /// Variance 2/(n + m): Glorot and Bengio 2010, equations 12 and 16.
+    case xavierNormal, xavierUniform
+    /// Variance 2/n: He, Zhang, Ren and Sun 2015, equation 10.
+    case heNormal, heUniform
+    /// Orthonormal rows, or columns where there are fewer of them, times `gain`: Saxe, McClelland and Ganguli 2014.
+    case orthogonal(gain: Double = 1)
+
+    /// `gates` matrices of `units` rows of `inputs` columns, one below the other; `hidden` is the H of `uniform`.
+    func draw(gates: Int = 1, units: Int, inputs: Int, hidden: Int, using generator: inout SplitMix64) -> [Float] {
+        let count = gates * units * inputs, n = Double(inputs), m = Double(units)
+        switch self {
+        case .zero: return [Float](repeating: 0, count: count)
+        case .uniform: return generator.uniform(count, limit: 1 / Double(hidden).squareRoot())
+        case .gaussian(let deviation): return generator.normal(count, deviation: deviation)
+        case .lecunNormal: return generator.normal(count, deviation: (1 / n).squareRoot())
+        case .lecunUniform: return generator.uniform(count, limit: (3 / n).squareRoot())
+        case .xavierNormal: return generator.normal(count, deviation: (2 / (n + m)).squareRoot())
+        case .xavierUniform: return generator.uniform(count, limit: (6 / (n + m)).squareRoot())
+        case .heNormal: return generator.normal(count, deviation: (2 / n).squareRoot())
+        case .heUniform: return generator.uniform(count, limit: (6 / n).squareRoot())
+        case .orthogonal(let gain): return (0..<gates).flatMap { _ in generator.orthogonal(rows: units, columns: inputs, gain: gain) }
+        }
     }
-    let lstm = shape.hiddenSizes.indices.map { index in
-        let layer = shape.layer(index, batch: 1, steps: 1)
-        let (rows, limit) = (4 * layer.hiddenSize, 1 / Double(layer.hiddenSize).squareRoot())
-        return KernelOrder.lstm(weightIH: generator.uniform(rows * layer.inputSize, limit: limit),
-                                weightHH: generator.uniform(rows * layer.hiddenSize, limit: limit),
-                                bias: zip(generator.uniform(rows, limit: limit), generator.uniform(rows, limit: limit)).map { $0 + $1 })
+}
+
+/// The initial parameters of a model; PyTorch's where nothing else is said. The embedding is N(0, 1).
+public struct Initialization: Hashable, Sendable {
+    /// W, of the inputs of the recurrent layers.
+    public var inputWeights: InitialWeights
+    /// U, of their hidden units.
+    public var recurrentWeights: InitialWeights
+    public var denseWeights: InitialWeights
+    public var biases: InitialWeights
+    /// The bias of every forget gate instead of a drawn one: 1 lets an LSTM remember from the start (Gers, Schmidhuber and Cummins 2000;
+    /// Jozefowicz, Zaremba and Sutskever 2015).
+    public var forgetBias: Float?
+
+    /// - Precondition: no weights are zero.
+    public init(inputWeights: InitialWeights = .uniform, recurrentWeights: InitialWeights = .uniform, denseWeights: InitialWeights = .uniform,
+                biases: InitialWeights = .uniform, forgetBias: Float? = nil) {
+        for (name, weights) in [("input", inputWeights), ("recurrent", recurrentWeights), ("dense", denseWeights)] {
+            precondition(weights != .zero, """
+                initial \(name) weights: found zero, with which all units of a layer would learn the same; expected any other distribution
+                """)
+        }
+        self.inputWeights = inputWeights
+        self.recurrentWeights = recurrentWeights
+        self.denseWeights = denseWeights
+        self.biases = biases
+        self.forgetBias = forgetBias
     }
-    let hidden = shape.hiddenSizes.last!
-    let limit = 1 / Double(hidden).squareRoot()
-    let dense = KernelOrder.dense(weight: generator.uniform(shape.outputSize * hidden, limit: limit),
-                                  bias: generator.uniform(shape.outputSize, limit: limit))
-    return StateDictParameters(embedding: embedding, lstm: lstm, dense: dense)
+
+    /// - Parameter generator: its numbers alone decide, so a seed gives the same weights on every machine.
+    func parameters(_ shape: ModelShape, using generator: inout SplitMix64) -> StateDictParameters {
+        var embedding: [Float]?
+        if case .tokens(let vocabulary, let dimension) = shape.input {
+            embedding = KernelOrder.embedding(weight: generator.normal(vocabulary * dimension, deviation: 1), width: dimension)
+        }
+        let lstm = shape.hiddenSizes.indices.map { index in
+            let layer = shape.layer(index, batch: 1, steps: 1), gates = KernelOrder.lstmGates
+            let (units, inputs) = (layer.hiddenSize, layer.inputSize)
+            func draw(_ weights: InitialWeights, inputs: Int) -> [Float] {
+                weights.draw(gates: gates, units: units, inputs: inputs, hidden: units, using: &generator)
+            }
+            let weightIH = draw(inputWeights, inputs: inputs), weightHH = draw(recurrentWeights, inputs: units)
+            var bias = zip(draw(biases, inputs: 1), draw(biases, inputs: 1)).map { $0 + $1 }
+            if let forgetBias { for unit in units..<2 * units { bias[unit] = forgetBias } }
+            return KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: bias)
+        }
+        let (inputs, units) = (shape.hiddenSizes.last!, shape.outputSize)
+        let dense = KernelOrder.dense(weight: denseWeights.draw(units: units, inputs: inputs, hidden: inputs, using: &generator),
+                                      bias: biases.draw(units: units, inputs: 1, hidden: inputs, using: &generator))
+        return StateDictParameters(embedding: embedding, lstm: lstm, dense: dense)
+    }
+}
+
+extension SplitMix64 {
+    /// Normal numbers made orthonormal by the modified Gram-Schmidt process, done twice (Giraud, Langou and Rozložník 2005).
+    mutating func orthogonal(rows: Int, columns: Int, gain: Double) -> [Float] {
+        let (count, length) = (min(rows, columns), max(rows, columns))
+        var vectors: [[Double]] = []
+        for _ in 0..<count {
+            var vector = normal(length, deviation: 1).map(Double.init)
+            for _ in 0..<2 {
+                for other in vectors {
+                    let product = zip(vector, other).reduce(0) { $0 + $1.0 * $1.1 }
+                    for index in 0..<length { vector[index] -= product * other[index] }
+                }
+            }
+            let norm = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            vectors.append(vector.map { $0 / norm })
+        }
+        return (0..<rows * columns).map { place in
+            let (row, column) = place.quotientAndRemainder(dividingBy: columns)
+            return Float(gain * (rows <= columns ? vectors[row][column] : vectors[column][row]))
+        }
+    }
 }

@@ -12,12 +12,14 @@ internal import Formats
     let layout: ParameterLayout
     private let arena: Arena
 
-    /// A model with the usual initial weights: U(-1/√H, 1/√H) for LSTM and dense layers, N(0, 1) for the embedding, as PyTorch has them.
+    /// A model that has learned nothing yet.
     ///
-    /// - Parameter seed: the same seed gives the same weights on every machine.
-    public init(_ shape: ModelShape, seed: UInt64) {
+    /// - Parameters:
+    ///   - seed: the same seed gives the same weights on every machine.
+    ///   - initialization: U(-1/√H, 1/√H) for LSTM and dense layers, N(0, 1) for the embedding, as PyTorch has them, if nothing else is said.
+    public init(_ shape: ModelShape, seed: UInt64, initialization: Initialization = Initialization()) {
         var generator = SplitMix64(seed: seed)
-        self.init(shape, parameters: initialParameters(shape, using: &generator))
+        self.init(shape, parameters: initialization.parameters(shape, using: &generator))
     }
 
     init(_ shape: ModelShape, parameters: StateDictParameters, weightFormat: WeightFormat = .float32) {
