@@ -77,7 +77,8 @@ public indirect enum LearningRateSchedule: Hashable, Sendable {
             term *= -z * z / (order * (order - 1))
             sine += term
         }
-        return last + (first - last) * (1 + sine) / 2
+        // Rounding must not make a rate that falls to zero negative.
+        return last + (first - last) * (1 + min(max(sine, -1), 1)) / 2
     }
 
     /// factor^exponent by squaring.

@@ -63,6 +63,12 @@ import Testing
         #expect(LearningRateSchedule.oneCycle(steps: 1).factor(0) > 0)
     }
 
+    /// A trainer refuses a rate below zero.
+    @Test func aRateThatFallsToZeroIsNotNegative() {
+        let schedules = [LearningRateSchedule.cosine(steps: 10, last: 0), .oneCycle(steps: 10, last: 0), .linear(from: 1, to: 0, steps: 10)]
+        for schedule in schedules { #expect(schedule.factor(10) == 0 && (0..<10).allSatisfy { schedule.factor($0) >= 0 }, "\(schedule)") }
+    }
+
     /// 1 - 2^(-1 - log2(⌊t / 250⌋ + 1)), by the formula as it is printed.
     @Test func momentumFollowsItsFormula() {
         for step in [0, 1, 249, 250, 499, 500, 1000, 123_456] {

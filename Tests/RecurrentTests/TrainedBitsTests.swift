@@ -20,7 +20,7 @@ import Testing
                               threads: threads, kernels: try Kernels(isa: isa))
         for segment in 0..<3 {
             let tokens = (0..<15).map { Int32((segment + $0 * $0) % 11) }, targets = tokens.map { ($0 * 3 + 1) % 11 }
-            trainer.step(tokens: tokens.span, targets: targets.span)
+            _ = trainer.step(tokens: tokens.span, targets: targets.span)
         }
         let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         defer { try? FileManager.default.removeItem(at: file) }
