@@ -60,3 +60,28 @@ struct TrainingLayout: Sendable {
         memory = layout
     }
 }
+
+/// What a `Trainer` needs beside the model, in bytes, padding included.
+public struct TrainingMemory: Hashable, Sendable {
+    /// What survives from the forward to the backward pass: features, gates, states, outputs, losses.
+    public let tapeBytes: Int
+    /// What does not.
+    public let scratchBytes: Int
+    /// One buffer like the parameters: the gradient, and each moment of an optimizer.
+    public let gradientBytes: Int
+}
+
+extension ModelShape {
+    /// The memory of a `Trainer` without dropout.
+    ///
+    /// - Precondition: batch and steps are in 1...`largestDimension`, their product is at most 2^31.
+    public func trainingMemory(batch: Int, steps: Int) -> TrainingMemory {
+        precondition(isDimension(batch) && isDimension(steps) && isRowCount(batch * steps), "memory: found a batch of \(batch) and \(steps) steps")
+        let layout = TrainingLayout(self, batch: batch, steps: steps, momentCount: 0, dropout: false), float = MemoryLayout<Float>.stride
+        return TrainingMemory(tapeBytes: (layout.gatesGradient - layout.moments) * float, scratchBytes: (layout.memory.floats - layout.gatesGradient) * float,
+                              gradientBytes: layout.parameters.count * float)
+    }
+
+    /// The memory of a `ModelState`, in bytes.
+    public var stateBytes: Int { StateLayout(self).memory.floats * MemoryLayout<Float>.stride }
+}

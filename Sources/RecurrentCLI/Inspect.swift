@@ -1,0 +1,115 @@
+import ArgumentParser
+import Foundation
+import Recurrent
+
+struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Tells what a model is made of: layers, parameters, multiply-adds, and the memory that running and training it takes.")
+
+    @Argument(help: "A model in safetensors, as train writes it.")
+    var model: String
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Sequences side by side in training. (default: the model's, or 16)", valueName: "number"))
+    var batch: Int?
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Time steps of a segment in training. (default: the model's, or 64)", valueName: "number"))
+    var steps: Int?
+
+    @Flag(help: "Prints the result as one JSON object, and nothing else.")
+    var json = false
+
+    func run() throws {
+        let model = try readLanguageModel(model)
+        let sizes = 1...ModelShape.largestDimension
+        let batch = try self.batch ?? metadataNumber(MetadataKey.batch, model.metadata, path: self.model, default: 16)
+        let steps = try self.steps ?? metadataNumber(MetadataKey.steps, model.metadata, path: self.model, default: 64)
+        try check("--batch", batch, sizes)
+        try check("--steps", steps, sizes)
+        try check("--batch × --steps", batch * steps, 1...ModelShape.largestRowCount)
+        let report = InspectReport(model, batch: batch, steps: steps)
+        if json { try printJSON(report) } else { try printToStandardOutput(report.text) }
+    }
+}
+
+/// What `inspect` prints.
+struct InspectReport: Encodable {
+    struct Layer: Encodable {
+        let name: String
+        let inputs: Int, units: Int
+        let parameters: Int
+        /// Of each gate, where there are any.
+        let gates: [String: Int]?
+        /// Of one time step.
+        let multiplyAdds: Int
+    }
+
+    let layers: [Layer]
+    let loss: String
+    let parameters: Int, multiplyAdds: Int
+    let batch: Int, steps: Int
+    let parameterBytes: Int, stateBytes: Int
+    /// Of a segment in training; a moment as an optimizer keeps none, one, two or three.
+    let tapeBytes: Int, scratchBytes: Int, gradientBytes: Int, momentBytes: Int
+    let metadata: [String: String]
+
+    init(_ model: borrowing Model, batch: Int, steps: Int) {
+        let shape = model.shape
+        var layers: [Layer] = [], inputs: Int
+        switch shape.input {
+        case .values(let size): inputs = size
+        case .tokens(let vocabulary, let dimension):
+            layers.append(Layer(name: "embedding", inputs: vocabulary, units: dimension, parameters: vocabulary * dimension, gates: nil, multiplyAdds: 0))
+            inputs = dimension
+        }
+        for (index, units) in shape.hiddenSizes.enumerated() {
+            let gate = units * (inputs + units + 1), names = ["i", "f", "g", "o"]
+            layers.append(Layer(name: "lstm \(index)", inputs: inputs, units: units, parameters: names.count * gate,
+                                gates: Dictionary(uniqueKeysWithValues: names.map { ($0, gate) }), multiplyAdds: names.count * units * (inputs + units)))
+            inputs = units
+        }
+        let outputs = shape.outputSize
+        layers.append(Layer(name: "dense", inputs: inputs, units: outputs, parameters: outputs * (inputs + 1), gates: nil, multiplyAdds: outputs * inputs))
+
+        let memory = shape.trainingMemory(batch: batch, steps: steps)
+        self.layers = layers
+        loss = shape.loss.rawValue
+        parameters = layers.reduce(0) { $0 + $1.parameters }
+        multiplyAdds = layers.reduce(0) { $0 + $1.multiplyAdds }
+        (self.batch, self.steps) = (batch, steps)
+        (parameterBytes, stateBytes) = (memory.gradientBytes, shape.stateBytes)
+        (tapeBytes, scratchBytes, gradientBytes, momentBytes) = (memory.tapeBytes, memory.scratchBytes, memory.gradientBytes, memory.gradientBytes)
+        metadata = model.metadata.filter { $0.key != MetadataKey.vocabulary }
+    }
+
+    var text: String {
+        func row(_ cells: [String]) -> String {
+            let widths = [11, 20, 14, 14]
+            return zip(cells, widths).enumerated().map { column, cell in
+                let space = String(repeating: " ", count: max(cell.1 - cell.0.count, 1))
+                return column == 0 ? cell.0 + space : space + cell.0
+            }.joined()
+        }
+        var lines = [row(["layer", "inputs → units", "parameters", "multiply-adds"])]
+        lines += layers.map { row([$0.name, "\($0.inputs.grouped) → \($0.units.grouped)", $0.parameters.grouped, $0.multiplyAdds.grouped]) }
+        lines.append(row(["all", loss == "crossEntropy" ? "cross-entropy" : "squared error", parameters.grouped, multiplyAdds.grouped]))
+        for layer in layers {
+            if let gate = layer.gates?.values.first { lines.append("\(layer.name): \(gate.grouped) parameters in each of its gates i, f, g and o") }
+        }
+        lines.append("memory to run: \(parameterBytes.asBytes) of parameters, \(stateBytes.asBytes) for each stream")
+        lines.append("memory to train, batch \(batch.grouped), \(steps.grouped) steps: tape \(tapeBytes.asBytes), scratch \(scratchBytes.asBytes), "
+            + "gradient \(gradientBytes.asBytes), each moment of the optimizer \(momentBytes.asBytes)")
+        lines += metadata.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.onOneLine)" }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}
+
+extension Int {
+    /// Bytes in a unit that reads well.
+    fileprivate var asBytes: String {
+        switch self {
+        case ..<10_000: "\(grouped) B"
+        case ..<10_000_000: String(format: "%.1f kB", Double(self) / 1e3)
+        default: String(format: "%.1f MB", Double(self) / 1e6)
+        }
+    }
+}

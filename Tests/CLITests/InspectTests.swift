@@ -1,0 +1,57 @@
+import Foundation
+import Recurrent
+import Testing
+
+@Suite struct InspectTests {
+    /// 5 tokens of 3 features, layers of 17 and 4 units, 5 outputs.
+    private func model(in folder: Folder) throws {
+        let shape = ModelShape(input: .tokens(vocabulary: 5, dimension: 3), hiddenSizes: [17, 4], outputSize: 5, loss: .crossEntropy)
+        var model = Model(shape, seed: 1)
+        model.metadata = ["recurrent.batch": "2", "note": "two\nlines"]
+        try model.save(to: folder.path + "/model")
+    }
+
+    @Test func countsParametersAndMultiplyAdds() async throws {
+        let folder = try Folder()
+        try model(in: folder)
+        let run = try await recurrent(["inspect", "model", "--steps", "7", "--json"], in: folder)
+        #expect(run.exitCode == 0 && run.error.isEmpty)
+        let report = try #require(JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+        let layers = try #require(report["layers"] as? [[String: Any]])
+        #expect(layers.map { $0["name"] as? String } == ["embedding", "lstm 0", "lstm 1", "dense"])
+        #expect(layers.map { $0["parameters"] as? Int } == [15, 4 * 17 * 21, 4 * 4 * 22, 5 * 5])
+        #expect(layers.map { $0["multiply_adds"] as? Int } == [0, 4 * 17 * 20, 4 * 4 * 21, 20])
+        #expect((layers[1]["gates"] as? [String: Int]) == ["i": 357, "f": 357, "g": 357, "o": 357] && layers[3]["gates"] == nil)
+        #expect(report["parameters"] as? Int == 15 + 1428 + 352 + 25 && report["multiply_adds"] as? Int == 1360 + 336 + 20)
+        #expect(report["batch"] as? Int == 2 && report["steps"] as? Int == 7)
+        // In panels of 16: parameters 5·16, 2·21·64, 1·22·64, 1·5·16.
+        #expect(report["parameter_bytes"] as? Int == 4 * (80 + 2688 + 1408 + 80))
+        #expect(report["gradient_bytes"] as? Int == report["moment_bytes"] as? Int)
+        // Gates and two states of each layer, 7 time steps and 2 rows, and more.
+        let tape = try #require(report["tape_bytes"] as? Int), scratch = try #require(report["scratch_bytes"] as? Int)
+        #expect(tape > 4 * 14 * (4 * 48 + 2 * 48))
+        #expect(scratch > 4 * 14 * 128)
+        #expect((report["metadata"] as? [String: String])?["note"] == "two\nlines")
+    }
+
+    @Test func textHasARowForEachLayer() async throws {
+        let folder = try Folder()
+        try model(in: folder)
+        let run = try await recurrent(["inspect", "model"], in: folder)
+        #expect(run.exitCode == 0 && run.error.isEmpty)
+        for part in ["lstm 0", "3 → 17", "1,428", "1,820", "batch 2, 64 steps", "note: two\\nlines"] { #expect(run.output.contains(part), "\(run.output)") }
+    }
+
+    @Test(arguments: [["--batch", "0"], ["--steps", "99999999"], ["--batch", "16777216", "--steps", "16777216"]])
+    func badSizesAreRefused(arguments: [String]) async throws {
+        let folder = try Folder()
+        try model(in: folder)
+        let run = try await recurrent(["inspect", "model"] + arguments, in: folder)
+        #expect(run.exitCode == 64 && run.output.isEmpty && run.error.hasPrefix("recurrent: --"))
+    }
+
+    @Test func aMissingModelIsNamed() async throws {
+        let run = try await recurrent(["inspect", "nowhere"])
+        #expect(run.exitCode == 66 && run.output.isEmpty && run.error.hasPrefix("recurrent: nowhere: "))
+    }
+}
