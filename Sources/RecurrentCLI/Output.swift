@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// Writes to stdout at once.
@@ -10,6 +11,15 @@ func printToStandardOutput(_ text: String) throws(Failure) {
         } else if errno != EINTR {
             throw Failure(.inputOutput, "standard output: \(String(cString: strerror(errno)))")
         }
+    }
+}
+
+/// Writes a file, all of it or nothing.
+func writeText(_ path: String, _ text: String) throws(Failure) {
+    do {
+        try writeFile(path, Array(text.utf8))
+    } catch {
+        throw Failure(.inputOutput, "\(error)")
     }
 }
 

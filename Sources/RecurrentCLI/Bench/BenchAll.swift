@@ -1,5 +1,4 @@
 import ArgumentParser
-import Formats
 import Recurrent
 
 struct BenchAll: ParsableCommand {
@@ -23,13 +22,7 @@ struct BenchAll: ParsableCommand {
         let settings = try options.checked()
         if let svg { try checkWritable(svg, option: "--svg") }
         let summary = try measure(settings)
-        if let svg {
-            do {
-                try writeFile(svg, Array(BenchPicture(summary).svg.utf8))
-            } catch {
-                throw Failure(.inputOutput, "\(error)")
-            }
-        }
+        if let svg { try writeText(svg, BenchPicture(summary).svg) }
         if settings.json { try printJSON(summary) } else { try printToStandardOutput(summary.text) }
     }
 

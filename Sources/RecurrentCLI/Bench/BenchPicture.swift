@@ -19,8 +19,7 @@ struct BenchPicture {
     }
 
     private func text(_ x: String, _ y: Int, _ text: String, _ classes: String = "") -> String {
-        let escaped = text.replacing("&", with: "&amp;").replacing("<", with: "&lt;")
-        return "<text x=\"\(x)\" y=\"\(y)\"\(classes.isEmpty ? "" : " class=\"\(classes)\"")>\(escaped)</text>"
+        "<text x=\"\(x)\" y=\"\(y)\"\(classes.isEmpty ? "" : " class=\"\(classes)\"")>\(text.escapedForXML)</text>"
     }
 
     var svg: String {
