@@ -113,6 +113,46 @@ KERNEL(lstm_backward_weights, (const recurrent_lstm_shape *_Nonnull shape, const
                                const float *_Nonnull x, const float *_Nonnull h, const float *_Nonnull difgo,
                                float *_Nonnull dw, recurrent_share share))
 
+// MARK: rnn.h
+//
+// The plain recurrent layer: Elman 1990, "Finding structure in time"; Goodfellow, Bengio and Courville 2016, equations 10.8 and 10.9.
+// w [P][1+I+H][16]: bias, input rows, hidden rows. f = tanh, σ or max(·, 0): `activation`.
+
+// One time step of B independent sequences, for inference.
+//   h = f(W x + U h_prev + b)
+//   x [B][x_stride] in; w in; h_prev [B][U] in; h [B][U] out. Shares split the rows.
+KERNEL(rnn_step, (const recurrent_rnn_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
+                  const float *_Nonnull h_prev, float *_Nonnull h, recurrent_share share))
+
+// A whole sequence, filling the tape.
+//   h[t+1] = step(x[t], h[t])
+//   x [T][B][x_stride] in; lengths [B] in, or null: row b holds its state from step lengths[b] on; h [T+1][B][U]: slot 0 in,
+//   the other slots out. Shares split the batch rows.
+KERNEL(rnn_forward, (const recurrent_rnn_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nonnull x,
+                     const float *_Nonnull w, float *_Nonnull h, recurrent_share share))
+
+// The copies of the input and hidden matrices that rnn_backward_data reads; to be made again whenever w has changed.
+//   w in; transposed [⌈I/16⌉ + P][U][16] out. Shares split the panels of transposed.
+KERNEL(rnn_transpose, (const recurrent_rnn_shape *_Nonnull shape, const float *_Nonnull w, float *_Nonnull transposed,
+                       recurrent_share share))
+
+// Backpropagation through time, to the pre-activations z, the inputs and the initial state: Werbos 1990; equation 10.21 there.
+//   dh = dy[t] + Σ_j U[j] dz[t+1][j]      dz[t] = dh f'(z): dh (1 - h²) for tanh, dh h (1 - h) for σ, dh or, where h ≤ 0, 0 for max
+//   transposed in; h from rnn_forward in; dy [T][B][U] in, the loss's gradient by each h, or null (zero), not read where
+//   t ≥ lengths[b]; dz [T][B][U] out; dh [B][U]: in the gradient by the final state, out by the initial state;
+//   dx [T][B][16 ⌈I/16⌉] out, or null. Shares split the batch rows.
+KERNEL(rnn_backward_data, (const recurrent_rnn_shape *_Nonnull shape, const size_t *_Nullable lengths,
+                           const float *_Nonnull transposed, const float *_Nonnull h, const float *_Nullable dy,
+                           float *_Nonnull dz, float *_Nonnull dh, float *_Nullable dx, recurrent_share share))
+
+// The gradient by the weights, time steps in ascending order, batch rows in ascending order within each.
+//   dW[·][k] += Σ_t Σ_b x[t][b][k] dz[t][b]    dU[·][k] += Σ_t Σ_b h[t][b][k] dz[t][b]    db += Σ_t Σ_b dz[t][b]
+//   x, lengths as in rnn_forward; h its tape; dz in; dw [P][1+I+H][16] in, out. Rows that have ended add nothing, whatever
+//   their x holds. Shares split dw.
+KERNEL(rnn_backward_weights, (const recurrent_rnn_shape *_Nonnull shape, const size_t *_Nullable lengths,
+                              const float *_Nonnull x, const float *_Nonnull h, const float *_Nonnull dz,
+                              float *_Nonnull dw, recurrent_share share))
+
 // MARK: embedding.h
 //
 // Vectors of a vocabulary: Bengio, Ducharme, Vincent and Jauvin 2003, "A Neural Probabilistic Language Model", section 2.

@@ -76,6 +76,44 @@ static inline size_t recurrent_lstm_dx_floats(recurrent_lstm_shape shape) {
     return shape.steps * shape.batch * recurrent_padded(shape.input);
 }
 
+/// A nonlinear function of each element.
+typedef enum recurrent_activation {
+    recurrent_activation_tanh,
+    recurrent_activation_sigmoid,  ///< σ(z) = 1 / (1 + e^-z)
+    recurrent_activation_relu,     ///< max(z, 0)
+} recurrent_activation;
+
+/// A plain recurrent layer over a batch of sequences.
+typedef struct recurrent_rnn_shape {
+    size_t input;     ///< I, features of x
+    size_t hidden;    ///< H, units
+    size_t batch;     ///< B, sequences side by side
+    size_t steps;     ///< T, time steps
+    size_t x_stride;  ///< floats from one row of x to the next, at least `input`
+    recurrent_activation activation;  ///< f
+} recurrent_rnn_shape;
+
+/// Parameters: ⌈H/16⌉ panels of [ bias | I inputs | H hidden ] rows of 16 floats.
+static inline size_t recurrent_rnn_weights_floats(recurrent_rnn_shape shape) {
+    return recurrent_padded(shape.hidden) * (1 + shape.input + shape.hidden);
+}
+/// h of one time step: [B][U], U = 16 ⌈H/16⌉.
+static inline size_t recurrent_rnn_state_floats(recurrent_rnn_shape shape) { return shape.batch * recurrent_padded(shape.hidden); }
+/// The tape of h: [T+1][B][U]; slot 0 is the initial state.
+static inline size_t recurrent_rnn_states_floats(recurrent_rnn_shape shape) {
+    return (shape.steps + 1) * recurrent_rnn_state_floats(shape);
+}
+/// dz, the gradients by the pre-activations of all time steps: [T][B][U].
+static inline size_t recurrent_rnn_dz_floats(recurrent_rnn_shape shape) { return shape.steps * recurrent_rnn_state_floats(shape); }
+/// The transposed copy of the weights: input columns, then hidden columns.
+static inline size_t recurrent_rnn_transposed_floats(recurrent_rnn_shape shape) {
+    return (recurrent_padded(shape.input) + recurrent_padded(shape.hidden)) * recurrent_padded(shape.hidden);
+}
+/// dx: [T][B][16 ⌈I/16⌉].
+static inline size_t recurrent_rnn_dx_floats(recurrent_rnn_shape shape) {
+    return shape.steps * shape.batch * recurrent_padded(shape.input);
+}
+
 /// Rows of units that a pointwise kernel works on: logits, outputs, activations, states.
 typedef struct recurrent_rows_shape {
     size_t rows;   ///< M

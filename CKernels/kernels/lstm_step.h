@@ -1,8 +1,5 @@
 // One time step of the LSTM: the products of a row or of a tile of rows, and the pointwise part behind them.
 
-/// Where a row of the tape holds its state from: all steps are live where there are no lengths.
-INLINE int lstm_live(const size_t *lengths, size_t row, size_t step) { return !lengths || step < lengths[row]; }
-
 /// The rows of one time step: from where the gates start, to where the states go. Strides are in floats.
 typedef struct {
     const recurrent_lstm_shape *shape;
@@ -73,7 +70,7 @@ INLINE void lstm_tile(const int R, const int P, const int S, const lstm_rows *ro
             const lanes c_prev = lanes_load(rows->c_prev + state);
             lanes c, h;
             lstm_cell(gates, c_prev, &c, &h);
-            if (!lstm_live(rows->lengths, row + (size_t)r, rows->step)) {
+            if (!recurrence_live(rows->lengths, row + (size_t)r, rows->step)) {
                 c = c_prev;
                 h = lanes_load(rows->h_prev + state);
             }
@@ -170,7 +167,7 @@ INLINE void lstm_row(const lstm_rows *rows, size_t row) {
 INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
     const size_t panels = rows->panels;
     if (panels == 0) return;
-    if (end - first == 1 && lstm_live(rows->lengths, first, rows->step))
+    if (end - first == 1 && recurrence_live(rows->lengths, first, rows->step))
         lstm_row(rows, first);
     else if (recurrent_panels(rows->shape->hidden) == 1)
         for (size_t row = first; row < end;) {

@@ -20,29 +20,6 @@ public struct LSTMGates<Value: Sendable>: Sendable {
     }
 }
 
-/// The parameters of one gate, whose pre-activation is W x + U h_prev + b.
-public struct LSTMGateParameters<S: Scalar>: Sendable {
-    public var W: [[S]]  // [hidden][input]
-    public var U: [[S]]  // [hidden][hidden]
-    public var b: [S]    // [hidden]
-
-    public init(W: [[S]], U: [[S]], b: [S]) {
-        self.W = W
-        self.U = U
-        self.b = b
-    }
-
-    func preActivation(x: [S], h_prev: [S]) -> [S] {
-        b.indices.map { n in S.sum(b[n], [(W[n], x), (U[n], h_prev)]) }
-    }
-
-    mutating func addGradient(x: [[S]], h_prev: [[S]], dgate: [[S]]) {
-        addOuterProducts(dgate, x, to: &W)
-        addOuterProducts(dgate, h_prev, to: &U)
-        addRows(dgate, to: &b)
-    }
-}
-
 /// What the forward pass leaves for the backward pass. Slot t of `c` and `h` is the state before step t.
 public struct LSTMTape<S: Scalar>: Sendable {
     public var gates: [[LSTMGates<[S]>]]  // [steps][batch]; zeros where the row has ended
@@ -71,9 +48,9 @@ public struct LSTMBackward<S: Scalar>: Sendable {
 
 /// The parameters of an LSTM layer, or their gradient.
 public struct LSTMCell<S: Scalar>: Sendable {
-    public var gates: LSTMGates<LSTMGateParameters<S>>
+    public var gates: LSTMGates<GateParameters<S>>
 
-    public init(gates: LSTMGates<LSTMGateParameters<S>>) { self.gates = gates }
+    public init(gates: LSTMGates<GateParameters<S>>) { self.gates = gates }
 
     public var hiddenSize: Int { gates.i.b.count }
     public var inputSize: Int { gates.i.W.first?.count ?? 0 }
@@ -168,5 +145,3 @@ public struct LSTMCell<S: Scalar>: Sendable {
         gates.o.addGradient(x: x, h_prev: h_prev, dgate: live.map(\.dgates.o))
     }
 }
-
-private func isLive(_ lengths: [Int]?, _ row: Int, _ step: Int) -> Bool { lengths.map { step < $0[row] } ?? true }

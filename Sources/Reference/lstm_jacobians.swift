@@ -44,7 +44,7 @@ extension LSTMCell<Double> {
         let pre = LSTMGates(
             i: throughSigmoid(d.i, activated.i), f: throughSigmoid(d.f, activated.f),
             g: zip(d.g, activated.g).map { $0 * (1 - $1 * $1) }, o: throughSigmoid(d.o, activated.o))
-        func by(_ matrix: (LSTMGateParameters<Double>) -> [[Double]], columns: Int) -> [[Double]] {
+        func by(_ matrix: (GateParameters<Double>) -> [[Double]], columns: Int) -> [[Double]] {
             c_prev.indices.map { n in
                 (0..<columns).map { column in
                     zip(pre.all, gates.all).reduce(0) { $0 + $1.0[n] * matrix($1.1)[n][column] }

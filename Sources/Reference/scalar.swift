@@ -8,6 +8,12 @@ public protocol Scalar: SignedNumeric, Sendable {
     /// 1 / (1 + e^-x)
     static func sigmoid(_ x: Self) -> Self
 
+    /// max(x, 0)
+    static func relu(_ x: Self) -> Self
+
+    /// 1 where x > 0, else 0: the derivative of `relu`, which at zero is taken to be zero.
+    static func heaviside(_ x: Self) -> Self
+
     /// start + Σ a b over every run, each run as long as its shorter array.
     static func sum(_ start: Self, _ runs: [(a: [Self], b: [Self])]) -> Self
 }

@@ -16,6 +16,9 @@ extension Double: Scalar {
         let decay = exp(-x.magnitude)
         return (x < 0 ? decay : 1) / (1 + decay)
     }
+
+    public static func relu(_ x: Double) -> Double { max(x, 0) }
+    public static func heaviside(_ x: Double) -> Double { x > 0 ? 1 : 0 }
 }
 
 // Outside of `Double`, where the names mean the library's functions.

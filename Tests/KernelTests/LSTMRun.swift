@@ -167,11 +167,11 @@ extension KernelOrder {
     }
 
     func cell(_ floats: [Float], input: Int) -> LSTMCell<Double> {
-        func gate(_ group: Int) -> LSTMGateParameters<Double> {
+        func gate(_ group: Int) -> GateParameters<Double> {
             func rows(_ columns: Range<Int>) -> [[Double]] {
                 (0..<units).map { unit in columns.map { Double(floats[matrixIndex(group: group, unit: unit, column: $0)]) } }
             }
-            return LSTMGateParameters(W: rows(1..<1 + input), U: rows(1 + input..<1 + input + units), b: rows(0..<1).map { $0[0] })
+            return GateParameters(W: rows(1..<1 + input), U: rows(1 + input..<1 + input + units), b: rows(0..<1).map { $0[0] })
         }
         return LSTMCell(gates: LSTMGates(i: gate(0), f: gate(1), g: gate(2), o: gate(3)))
     }

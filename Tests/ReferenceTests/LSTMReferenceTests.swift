@@ -4,7 +4,10 @@ import Reference
 import TestSupport
 import Testing
 
-extension Complex: Scalar where RealType == Double {}
+extension Complex: Scalar where RealType == Double {
+    public static func relu(_ x: Complex) -> Complex { x.real > 0 ? x : 0 }
+    public static func heaviside(_ x: Complex) -> Complex { x.real > 0 ? 1 : 0 }
+}
 
 /// What the gradients are tested for: every kind of end that a row may have, and more than one step to carry a gradient over.
 private let problems: [LSTMProblem<Double>] = [
@@ -28,7 +31,7 @@ extension LSTMProblem {
 
     /// Calls `body` with each coordinate of every parameter, of h0, of c0, and of every x that is live, in the order of `gradient`.
     func forEachCoordinate(_ body: (WritableKeyPath<LSTMProblem, S>) -> Void) {
-        typealias Gate = LSTMGateParameters<S>
+        typealias Gate = GateParameters<S>
         let gates: WritableKeyPath<LSTMProblem, LSTMGates<Gate>> = \.cell.gates
         for gate: WritableKeyPath<LSTMGates<Gate>, Gate> in [\.i, \.f, \.g, \.o] {
             func visit(_ parameter: WritableKeyPath<Gate, S>) {
@@ -78,11 +81,11 @@ extension LSTMProblem<Double> {
 }
 
 /// The first coordinate that is further than `absolute` + `relative` · |expected| from what is expected, or NaN.
-private func firstFar(_ found: [Double], _ expected: [Double], relative: Double, absolute: Double = 0) -> Int? {
+func firstFar(_ found: [Double], _ expected: [Double], relative: Double, absolute: Double = 0) -> Int? {
     found.indices.first { !((found[$0] - expected[$0]).magnitude <= absolute + relative * expected[$0].magnitude) }
 }
 
-private func expectClose(_ found: [Double], _ expected: [Double], relative: Double, absolute: Double = 0, sourceLocation: SourceLocation = #_sourceLocation) {
+func expectClose(_ found: [Double], _ expected: [Double], relative: Double, absolute: Double = 0, sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(found.count == expected.count, sourceLocation: sourceLocation)
     let far = firstFar(found, expected, relative: relative, absolute: absolute)
     #expect(far == nil, "coordinate \(far ?? 0) of \(found.count): \(found[far ?? 0]), \(expected[far ?? 0])", sourceLocation: sourceLocation)
@@ -157,7 +160,7 @@ private func expectClose(_ found: [Double], _ expected: [Double], relative: Doub
             check(derivatives { $0.h0[0][m].imaginary = step }) { $0.h_prev[$1][m] }
             check(derivatives { $0.c0[0][m].imaginary = step }) { $1 == m ? $0.c_prev[m] : 0 }
         }
-        typealias Gates = WritableKeyPath<LSTMGates<LSTMGateParameters<Complex<Double>>>, LSTMGateParameters<Complex<Double>>>
+        typealias Gates = WritableKeyPath<LSTMGates<GateParameters<Complex<Double>>>, GateParameters<Complex<Double>>>
         for (index, gate) in ([\.i, \.f, \.g, \.o] as [Gates]).enumerated() {
             for m in h_prev.indices {
                 func own(_ value: (W: [Double], U: [Double], b: Double), _ n: Int, _ element: ((W: [Double], U: [Double], b: Double)) -> Double) -> Double {

@@ -79,6 +79,31 @@ static void run_product_backward_weights(trial *trial, scenario_shape size, unsi
     trial_output(trial, "dw", dw, recurrent_product_weights_floats(shape));
 }
 
+// MARK: Rows that end
+
+static bool row_has_ended(const size_t *lengths, size_t batch, size_t row) { return lengths && row / batch >= lengths[row % batch]; }
+
+/// The rows of a buffer [T][B][floats] that have ended: nothing may depend on them.
+static void forget_ended(scenario_shape size, const size_t *lengths, float *buffer, size_t floats) {
+    for (size_t row = 0; row < size.steps * size.rows; ++row)
+        if (row_has_ended(lengths, size.rows, row)) trial_forget(buffer + row * floats, floats);
+}
+
+/// A length for each row, some of them longer than the sequence.
+static size_t *trial_lengths(trial *trial, scenario_shape size) {
+    size_t *lengths = trial->allocate(trial, size.rows * sizeof(size_t));
+    for (size_t row = 0; row < size.rows; ++row) lengths[row] = trial_choice(trial, size.steps + 2);
+    return lengths;
+}
+
+/// A tape of states, whose slot 0 alone holds any.
+static float *trial_tape(trial *trial, scenario_shape size) {
+    float *states = trial_units(trial, (size.steps + 1) * size.rows, size.units);
+    const size_t state = size.rows * recurrent_padded(size.units);
+    trial_forget(states + state, size.steps * state);
+    return states;
+}
+
 // MARK: lstm.h
 
 /// A layer, with everything that the forward pass takes.
@@ -89,40 +114,23 @@ typedef struct {
     float *x, *ifgo, *c, *h;
 } lstm_layer;
 
-static bool lstm_row_has_ended(const lstm_layer *layer, size_t row) {
-    const size_t batch = layer->shape.batch;
-    return layer->lengths && row / batch >= layer->lengths[row % batch];
-}
-
-/// The rows of a buffer [T][B][floats] that have ended: nothing may depend on them.
-static void lstm_forget_ended(const lstm_layer *layer, float *buffer, size_t floats) {
-    for (size_t row = 0; row < layer->shape.steps * layer->shape.batch; ++row)
-        if (lstm_row_has_ended(layer, row)) trial_forget(buffer + row * floats, floats);
-}
-
 static lstm_layer lstm_layer_of(trial *trial, scenario_shape size, bool gap, bool ends) {
     lstm_layer layer = {.shape = {.input = size.inputs, .hidden = size.units, .batch = size.rows, .steps = size.steps,
                                   .x_stride = size.inputs + (gap ? 3 : 0)}};
-    if (ends) {
-        layer.lengths = trial->allocate(trial, size.rows * sizeof(size_t));
-        for (size_t row = 0; row < size.rows; ++row) layer.lengths[row] = trial_choice(trial, size.steps + 2);
-    }
-    const size_t state = recurrent_lstm_state_floats(layer.shape), states = recurrent_lstm_states_floats(layer.shape);
+    if (ends) layer.lengths = trial_lengths(trial, size);
     layer.x = trial_rows(trial, size.steps * size.rows, size.inputs, layer.shape.x_stride);
-    lstm_forget_ended(&layer, layer.x, layer.shape.x_stride);
+    forget_ended(size, layer.lengths, layer.x, layer.shape.x_stride);
     layer.w = trial_matrix(trial, size.inputs + size.units, size.units, 4);
     layer.ifgo = trial_result(trial, recurrent_lstm_gates_floats(layer.shape));
-    layer.c = trial_units(trial, (size.steps + 1) * size.rows, size.units);
-    layer.h = trial_units(trial, (size.steps + 1) * size.rows, size.units);
-    trial_forget(layer.c + state, states - state);
-    trial_forget(layer.h + state, states - state);
+    layer.c = trial_tape(trial, size);
+    layer.h = trial_tape(trial, size);
     return layer;
 }
 
 /// Fills the tape that a backward kernel reads.
-static void lstm_run_forward(trial *trial, lstm_layer *layer) {
+static void lstm_run_forward(trial *trial, scenario_shape size, lstm_layer *layer) {
     trial->kernels->lstm_forward(&layer->shape, layer->lengths, layer->x, layer->w, layer->ifgo, layer->c, layer->h, whole);
-    lstm_forget_ended(layer, layer->ifgo, 4 * recurrent_padded(layer->shape.hidden));
+    forget_ended(size, layer->lengths, layer->ifgo, 4 * recurrent_padded(layer->shape.hidden));
 }
 
 enum { lstm_step_variants = 4 };  // whether floats lie between the rows of x; which of h_prev and h lies lower
@@ -184,7 +192,7 @@ static void run_lstm_forward(trial *trial, scenario_shape size, unsigned variant
     trial_shares(trial, lstm_forward_share, &(lstm_forward_call){trial->kernels, &layer});
     const size_t width = 4 * recurrent_padded(shape->hidden);
     for (size_t row = 0; row < shape->steps * shape->batch; ++row)
-        if (lstm_row_has_ended(&layer, row)) __builtin_memset(layer.ifgo + row * width, 0, width * sizeof(float));
+        if (row_has_ended(layer.lengths, size.rows, row)) __builtin_memset(layer.ifgo + row * width, 0, width * sizeof(float));
     trial_output(trial, "ifgo", layer.ifgo, recurrent_lstm_gates_floats(*shape));
     trial_output(trial, "c", layer.c, recurrent_lstm_states_floats(*shape));
     trial_output(trial, "h", layer.h, recurrent_lstm_states_floats(*shape));
@@ -217,13 +225,13 @@ static void lstm_backward_share(const void *call, recurrent_share share) {
 enum { variants_of_lstm_backward_data = 8 };  // whether rows end; dy; dx
 static void run_lstm_backward_data(trial *trial, scenario_shape size, unsigned variant) {
     lstm_layer layer = lstm_layer_of(trial, size, 0, variant & 1);
-    lstm_run_forward(trial, &layer);
+    lstm_run_forward(trial, size, &layer);
     const recurrent_lstm_shape *shape = &layer.shape;
     const size_t state = recurrent_lstm_state_floats(*shape);
     float *transposed = trial_result(trial, recurrent_lstm_transposed_floats(*shape));
     trial->kernels->lstm_transpose(shape, layer.w, transposed, whole);
     float *dy = variant & 2 ? 0 : trial_units(trial, shape->steps * shape->batch, shape->hidden);
-    if (dy) lstm_forget_ended(&layer, dy, recurrent_padded(shape->hidden));
+    if (dy) forget_ended(size, layer.lengths, dy, recurrent_padded(shape->hidden));
     float *dx = variant & 4 ? 0 : trial_result(trial, recurrent_lstm_dx_floats(*shape));
     float *difgo = trial_result(trial, recurrent_lstm_gates_floats(*shape));
     float *dh = trial_units(trial, shape->batch, shape->hidden), *dc = trial_units(trial, shape->batch, shape->hidden);
@@ -237,7 +245,7 @@ static void run_lstm_backward_data(trial *trial, scenario_shape size, unsigned v
 enum { variants_of_lstm_backward_weights = 4 };  // whether floats lie between the rows of x; whether rows end
 static void run_lstm_backward_weights(trial *trial, scenario_shape size, unsigned variant) {
     lstm_layer layer = lstm_layer_of(trial, size, variant & 1, variant & 2);
-    lstm_run_forward(trial, &layer);
+    lstm_run_forward(trial, size, &layer);
     const recurrent_lstm_shape *shape = &layer.shape;
     const float *difgo = trial_gates(trial, shape->steps * shape->batch, shape->hidden, 4);
     float *dw = trial_matrix(trial, shape->input + shape->hidden, shape->hidden, 4);

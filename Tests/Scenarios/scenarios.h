@@ -5,6 +5,7 @@
 
 #include "trial.h"
 #include "layers.h"
+#include "rnn.h"
 #include "rows.h"
 #include "optimizers.h"
 

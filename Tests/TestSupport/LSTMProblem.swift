@@ -1,6 +1,6 @@
 public import Reference
 
-/// The sizes of an LSTM layer over a batch of sequences.
+/// The sizes of an LSTM layer, or a plain recurrent one, over a batch of sequences.
 public struct LSTMSizes: Sendable, CustomStringConvertible {
     public var input, hidden, batch, steps: Int
     /// Rows of x lie this many floats further apart than they are long.
@@ -71,11 +71,7 @@ public struct LSTMProblem<S: Scalar>: Sendable {
 
 extension LSTMCell {
     public func map<Other>(_ transform: (S) -> Other) -> LSTMCell<Other> {
-        LSTMCell<Other>(
-            gates: gates.map { gate in
-                LSTMGateParameters<Other>(
-                    W: gate.W.map { $0.map(transform) }, U: gate.U.map { $0.map(transform) }, b: gate.b.map(transform))
-            })
+        LSTMCell<Other>(gates: gates.map { $0.map(transform) })
     }
 }
 
@@ -90,8 +86,8 @@ extension LSTMProblem<Double> {
             (0..<rows).map { _ in floats(columns, scale: scale, awkward: awkward) }
         }
         // Weights have no saturating values of their own: the inputs and biases see to it that some gates saturate, and not all.
-        func parameters(scale: Float) -> LSTMGateParameters<Double> {
-            LSTMGateParameters(
+        func parameters(scale: Float) -> GateParameters<Double> {
+            GateParameters(
                 W: matrix(hidden, sizes.input, scale: scale, awkward: false),
                 U: matrix(hidden, hidden, scale: scale, awkward: false).map { $0.map { generator.next() % 16 == 0 ? 0 : $0 } }, b: floats(hidden))
         }

@@ -49,6 +49,16 @@ public struct RunningError: Scalar {
     public static func tanh(_ x: RunningError) -> RunningError { increasing(Double.tanh, x) }
     public static func sigmoid(_ x: RunningError) -> RunningError { increasing(Double.sigmoid, x) }
 
+    /// The larger one: no error grows.
+    public static func relu(_ x: RunningError) -> RunningError {
+        x.value + x.error > 0 ? RunningError(max(x.value, 0), error: x.error) : RunningError(0)
+    }
+
+    /// Where the error leaves the sign open, it may be either.
+    public static func heaviside(_ x: RunningError) -> RunningError {
+        RunningError(x.value > 0 ? 1 : 0, error: x.value.magnitude < x.error ? 1 : 0)
+    }
+
     public static func sum(_ start: RunningError, _ runs: [(a: [RunningError], b: [RunningError])]) -> RunningError {
         var value = start.value, error = start.error, magnitudes = start.value.magnitude + start.error
         var terms = 0

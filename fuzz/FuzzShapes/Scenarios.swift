@@ -5,7 +5,7 @@ extension Trial {
     static let scenarios: [@Sendable (Trial) -> Void] = [
         { $0.products() }, { $0.lstm() }, { $0.lstmSteps() }, { $0.losses() }, { $0.embedding() }, { $0.dropout() }, { $0.norms() },
         { $0.sgd() }, { $0.adagrad() }, { $0.rmsprop() }, { $0.adadelta() }, { $0.adam() },
-        { $0.functions() },
+        { $0.functions() }, { $0.rnn() },
     ]
 
     // MARK: Products and cells
@@ -101,6 +101,36 @@ extension Trial {
         let c1 = units("c1", rows: shape.batch, shape.hidden), h1 = result("h1", state)
         shares { kernels.lstm_step_bfloat16(&shape, x, words, h0, c1, h1, $0) }
         for state in [h1, c1] { forgetPadding(state, rows: shape.batch, shape.hidden) }
+    }
+
+    private func rnn() {
+        let input = bytes.size()
+        var shape = recurrent_rnn_shape(
+            input: input, hidden: bytes.size(), batch: bytes.size(9), steps: bytes.size(5), x_stride: input + bytes.choice(4),
+            activation: [recurrent_activation_tanh, recurrent_activation_sigmoid, recurrent_activation_relu][bytes.choice(3)])
+        let lengths = bytes.flag() ? (0..<shape.batch).map { _ in bytes.choice(shape.steps + 2) } : nil
+        let (withDy, withDx) = (bytes.flag(), bytes.flag())
+        let columns = shape.input + shape.hidden, rows = shape.steps * shape.batch, state = recurrent_rnn_state_floats(shape)
+        let x = data("x", rows: rows, used: shape.input, stride: shape.x_stride, behind: .nan)
+        let w = matrix("w", columns: columns, shape.hidden, groups: 1), dw = matrix("dw", columns: columns, shape.hidden, groups: 1)
+        let dy = units("dy", rows: rows, shape.hidden), dh = units("dh", rows: shape.batch, shape.hidden)
+        let h0 = units("h0", rows: shape.batch, shape.hidden)
+        let h = buffer("h", recurrent_rnn_states_floats(shape)) { $0 < state ? h0[$0] : .nan }
+        let dz = result("dz", recurrent_rnn_dz_floats(shape)), dx = result("dx", recurrent_rnn_dx_floats(shape))
+        let transposed = result("transposed", recurrent_rnn_transposed_floats(shape))
+        shares { kernels.rnn_forward(&shape, lengths, x, w, h, $0) }
+        forgetPadding(h, rows: (shape.steps + 1) * shape.batch, shape.hidden)
+        for step in 0..<shape.steps where lengths == nil {
+            let now = buffer("h of a step", state) { _ in .nan }
+            shares { kernels.rnn_step(&shape, x + step * shape.batch * shape.x_stride, w, h + step * state, now, $0) }
+            forgetPadding(now, rows: shape.batch, shape.hidden)
+            for index in 0..<state where !sameBits(now[index], h[(step + 1) * state + index]) {
+                fatalError("unit \(index) of step \(step): h \(now[index]), in a sequence \(h[(step + 1) * state + index])")
+            }
+        }
+        shares { kernels.rnn_transpose(&shape, w, transposed, $0) }
+        shares { kernels.rnn_backward_data(&shape, lengths, transposed, h, withDy ? dy : nil, dz, dh, withDx ? dx : nil, $0) }
+        shares { kernels.rnn_backward_weights(&shape, lengths, x, h, dz, dw, $0) }
     }
 
     // MARK: Rows

@@ -1,0 +1,182 @@
+// What the layers of all recurrent cells share: the products around the recurrence, the sums inside it, and rows that end.
+
+/// Whether a row of the batch has a step: all of them do where there are no lengths.
+INLINE int recurrence_live(const size_t *lengths, size_t row, size_t step) { return !lengths || step < lengths[row]; }
+
+/// The next run of rows that are live at a step, from `*row` on and before `end`: its length, zero where there is none.
+INLINE size_t recurrence_live_rows(const size_t *lengths, size_t step, size_t *row, size_t end) {
+    while (*row < end && !recurrence_live(lengths, *row, step)) ++*row;
+    size_t count = 0;
+    while (*row + count < end && recurrence_live(lengths, *row + count, step)) ++count;
+    return count;
+}
+
+/// The dimensions of a layer, of whatever cell: panels of W are [ bias | input 0 | … | hidden 0 | … ], rows of `groups` × 16 floats.
+typedef struct { size_t input, hidden, batch, steps, x_stride, groups; } recurrence_layer;
+
+/// The columns of W from column `first` on; the bias is column 0.
+INLINE product_columns recurrence_columns(const recurrence_layer *layer, const float *w, size_t first) {
+    const size_t width = layer->groups * LANES;
+    return (product_columns){.from = w + first * width, .panel = (1 + layer->input + layer->hidden) * width,
+                             .panels = recurrent_panels(layer->hidden), .groups = layer->groups};
+}
+
+/// Batch rows [row, row_end) at time steps [step, step_end), for a product outside the recurrence: as few products of as many rows as their
+/// places allow. Each has `rows` rows that lie `stride` apart; the first begins at row `first`, the next ones `next` rows further on.
+typedef struct { size_t count, rows, stride, first, next; } recurrence_products;
+
+INLINE recurrence_products recurrence_products_of(size_t batch, size_t row, size_t row_end, size_t step, size_t step_end) {
+    const size_t rows = row_end - row, steps = step_end - step;
+    recurrence_products products = {.first = step * batch + row};
+    if (rows == batch) { products.count = 1; products.rows = steps * batch; products.stride = 1; }
+    else if (steps > rows) { products.count = rows; products.rows = steps; products.stride = batch; products.next = 1; }
+    else { products.count = steps; products.rows = rows; products.stride = 1; products.next = batch; }
+    return products;
+}
+
+/// Rows of the input part that are computed at a time, so that its sums stay in the L2 cache until the recurrence goes on with them.
+#define RECURRENCE_INPUT_ROWS 96
+
+/// The time steps whose input part is computed together, where a step has `rows` rows.
+INLINE size_t recurrence_input_steps(size_t rows) {
+    const size_t steps = RECURRENCE_INPUT_ROWS / (rows + (rows == 0));
+    return steps > 0 ? steps : 1;
+}
+
+/// sums = b + W x, for panels [panel, panel_end) of rows [T][B] of `groups` × U floats.
+INLINE void recurrence_input(const recurrence_layer *layer, size_t panel, size_t panel_end, recurrence_products products, const float *x,
+                             const float *w, float *sums) {
+    const size_t row_floats = recurrent_padded(layer->hidden) * layer->groups;
+    product_columns columns = recurrence_columns(layer, w, 1);
+    const tile_sums bias = {.at = (float *)w + panel * columns.panel, .row = 0, .panel = columns.panel};
+    columns.from += panel * columns.panel;
+    columns.panels = panel_end - panel;
+    for (size_t k = 0, row = products.first; k < products.count; ++k, row += products.next)
+        product_add(products.rows, layer->input,
+                    (tile_scalars){.from = x + row * layer->x_stride, .term = 1, .row = products.stride * layer->x_stride}, columns, bias,
+                    sums + row * row_floats + panel * layer->groups * LANES, products.stride * row_floats);
+}
+
+/// sums += Σ, in S chains, for R rows × V vectors.
+INLINE void recurrence_tile(const int R, const int V, const int S, size_t terms, tile_scalars x, tile_lanes w, tile_sums sums) {
+    lanes sum[TILE_SUMS_MOST];
+    UNROLL for (int r = 0; r < R; ++r)
+        UNROLL for (int v = 0; v < V; ++v) sum[r * V + v] = lanes_load(tile_sum(sums, r, v));
+    tile(R, V, S, terms, x, w, sum);
+    UNROLL for (int r = 0; r < R; ++r)
+        UNROLL for (int v = 0; v < V; ++v) lanes_store(tile_sum(sums, r, v), sum[r * V + v]);
+}
+
+/// Those vectors of `rows` rows.
+INLINE void recurrence_tile_rows(const int V, const int S, size_t rows, size_t terms, tile_scalars x, tile_lanes w, tile_sums sums) {
+    while (rows > 0) {
+        const size_t count = tile_rows(rows, TILE_ROWS / 2);
+        switch (count) {
+        case 1: recurrence_tile(1, V, S, terms, x, w, sums); break;
+        case 2: recurrence_tile(2, V, S, terms, x, w, sums); break;
+        default: recurrence_tile(3, V, S, terms, x, w, sums); break;
+        }
+        rows -= count;
+        x.from += count * x.row;
+        sums.at += count * sums.row;
+    }
+}
+
+/// sums += Σ_k x[k] w[k] inside the recurrence of a layer of `panels` panels, of which these are `count`, each one vector wide: where they
+/// are at most 4, in `product_chains` chains.
+static void recurrence_add(size_t panels, size_t count, size_t rows, size_t terms, tile_scalars x, tile_lanes w, tile_sums sums) NONBLOCKING {
+    w.groups = sums.groups = 1;
+    w.bfloat16 = 0;
+    if (count == 0) return;
+    switch (product_chains(panels)) {
+    case 8: recurrence_tile_rows(1, 8, rows, terms, x, w, sums); break;
+    case 4:
+        switch (count) {
+        case 1: recurrence_tile_rows(1, 4, rows, terms, x, w, sums); break;
+        default: recurrence_tile_rows(2, 4, rows, terms, x, w, sums); break;
+        }
+        break;
+    case 2:
+        switch (count) {
+        case 1: recurrence_tile_rows(1, 2, rows, terms, x, w, sums); break;
+        case 2: recurrence_tile_rows(2, 2, rows, terms, x, w, sums); break;
+        case 3: recurrence_tile_rows(3, 2, rows, terms, x, w, sums); break;
+        default: recurrence_tile_rows(4, 2, rows, terms, x, w, sums); break;
+        }
+        break;
+    default:
+        product_add(rows, terms, x, (product_columns){.from = w.from, .panel = w.panel, .panels = count, .groups = 1}, sums, sums.at, sums.row);
+    }
+}
+
+/// The columns of W as rows: those of the inputs, then those of the hidden units.
+INLINE void recurrence_transpose(const recurrence_layer *layer, const float *w, float *transposed, recurrent_share share) {
+    const size_t inputs = recurrent_panels(layer->input), panels = recurrent_panels(layer->hidden);
+    size_t first, end;
+    share_of(share, inputs + panels, &first, &end);
+    const size_t input_end = end < inputs ? end : inputs, hidden_first = first > inputs ? first - inputs : 0;
+    product_transpose_columns(recurrence_columns(layer, w, 1), layer->input, transposed, first, input_end);
+    if (end > inputs)
+        product_transpose_columns(recurrence_columns(layer, w, 1 + layer->input), layer->hidden,
+                                  transposed + inputs * panels * layer->groups * LANES * LANES, hidden_first, end - inputs);
+}
+
+/// dh_prev += U dgates for `rows` rows, in panels [panel, panel_end).
+INLINE void recurrence_backward(const recurrence_layer *layer, size_t panel, size_t panel_end, const float *transposed, size_t rows,
+                                const float *dgates, float *dh) {
+    const size_t panels = recurrent_panels(layer->hidden), units = panels * LANES, terms = layer->groups * units;
+    const float *hidden = transposed + recurrent_panels(layer->input) * terms * LANES;
+    recurrence_add(panels, panel_end - panel, rows, terms, (tile_scalars){.from = dgates, .term = 1, .row = terms},
+                   (tile_lanes){.from = hidden + panel * terms * LANES, .term = LANES, .panel = terms * LANES},
+                   (tile_sums){.at = dh + panel * LANES, .row = units, .panel = LANES});
+}
+
+/// dx = W dgates
+INLINE void recurrence_backward_input(const recurrence_layer *layer, recurrence_products products, const float *transposed,
+                                      const float *dgates, float *dx) {
+    const size_t inputs = recurrent_panels(layer->input), terms = layer->groups * recurrent_padded(layer->hidden);
+    for (size_t k = 0, row = products.first; k < products.count; ++k, row += products.next)
+        product_add(products.rows, terms, (tile_scalars){.from = dgates + row * terms, .term = 1, .row = products.stride * terms},
+                    (product_columns){.from = transposed, .panel = terms * LANES, .panels = inputs, .groups = 1}, (tile_sums){.at = 0},
+                    dx + row * inputs * LANES, products.stride * inputs * LANES);
+}
+
+/// The vectors of a register tile of the gradient by the weights.
+#define RECURRENCE_WEIGHTS_VECTORS 4
+
+/// dW += dgates [1 x h_prev], over all rows that have not ended.
+INLINE void recurrence_backward_weights(const recurrence_layer *layer, const size_t *lengths, const float *x, const float *h,
+                                        const float *dgates, float *dw, recurrent_share share) {
+    const size_t units = recurrent_padded(layer->hidden), groups = layer->groups, width = groups * LANES, terms = groups * units;
+    const size_t dw_panel = (1 + layer->input + layer->hidden) * width;
+    const product_share part = product_share_of(share, recurrent_panels(layer->hidden), 1 + layer->input + layer->hidden);
+    const product_share bias = product_share_within(part, 0, 1), inputs = product_share_within(part, 1, layer->input),
+                        hidden = product_share_within(part, 1 + layer->input, layer->hidden);
+    float *dw_part = dw + part.panel * dw_panel;
+    const size_t all = layer->steps * layer->batch, together = groups < RECURRENCE_WEIGHTS_VECTORS ? RECURRENCE_WEIGHTS_VECTORS / groups : 1;
+    for (size_t row = 0; row < all;) {
+        // The longest run of rows that have not ended: all of them where there are no lengths.
+        size_t count = all;
+        if (lengths) {
+            for (; row < all && !recurrence_live(lengths, row % layer->batch, row / layer->batch); ++row) {}
+            for (count = 0; row + count < all && recurrence_live(lengths, (row + count) % layer->batch, (row + count) / layer->batch);) ++count;
+        }
+        // Block by block and some panels at a time, so that the bias, the inputs and the hidden units find the gates in cache.
+        for (size_t block = 0; block < count; block += WEIGHTS_BLOCK) {
+            const size_t from = row + block, rows = count - block < WEIGHTS_BLOCK ? count - block : WEIGHTS_BLOCK;
+            for (size_t panel = 0; panel < part.panels; panel += together) {
+                const size_t panels = part.panels - panel < together ? part.panels - panel : together;
+                const float *gates = dgates + from * terms + (part.panel + panel) * width;
+                float *dw_rows = dw_part + panel * dw_panel;
+                if (bias.rows) product_add_bias(groups, panels, rows, gates, terms, dw_rows, dw_panel);
+                product_add_weights(groups, panels, inputs.rows, rows,
+                                    (tile_scalars){.from = x + from * layer->x_stride + (inputs.row - 1), .term = layer->x_stride, .row = 1},
+                                    gates, terms, dw_rows + inputs.row * width, dw_panel);
+                product_add_weights(groups, panels, hidden.rows, rows,
+                                    (tile_scalars){.from = h + from * units + (hidden.row - 1 - layer->input), .term = units, .row = 1},
+                                    gates, terms, dw_rows + hidden.row * width, dw_panel);
+            }
+        }
+        row += count;
+    }
+}

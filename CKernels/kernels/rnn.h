@@ -1,0 +1,202 @@
+// The plain recurrent layer: one step, whole sequences, and backpropagation through time.
+
+INLINE recurrence_layer rnn_layer(const recurrent_rnn_shape *shape) {
+    return (recurrence_layer){.input = shape->input, .hidden = shape->hidden, .batch = shape->batch, .steps = shape->steps,
+                              .x_stride = shape->x_stride, .groups = 1};
+}
+
+INLINE lanes rnn_activated(const recurrent_activation f, lanes z) {
+    switch (f) {
+    case recurrent_activation_tanh: return lanes_tanh(z);
+    case recurrent_activation_sigmoid: return lanes_sigmoid(z);
+    default: return lanes_max(z, lanes_splat(0));
+    }
+}
+
+/// dz = dh f'(z), from h = f(z); each line is the derivative of the line of `rnn_activated` at its place.
+INLINE lanes rnn_activated_backward(const recurrent_activation f, lanes h, lanes dh) {
+    switch (f) {
+    case recurrent_activation_tanh: return dh * lanes_less_square(lanes_splat(1), h);
+    case recurrent_activation_sigmoid: return dh * (h * (lanes_splat(1) - h));
+    default: return lanes_select(h <= lanes_splat(0), lanes_splat(0), dh);
+    }
+}
+
+/// `rnn_activated` of a function known only at run time, for V vectors.
+INLINE void rnn_activate(const int V, recurrent_activation f, lanes *h) {
+    switch (f) {
+    case recurrent_activation_tanh: UNROLL for (int v = 0; v < V; ++v) h[v] = rnn_activated(recurrent_activation_tanh, h[v]); break;
+    case recurrent_activation_sigmoid: UNROLL for (int v = 0; v < V; ++v) h[v] = rnn_activated(recurrent_activation_sigmoid, h[v]); break;
+    default: UNROLL for (int v = 0; v < V; ++v) h[v] = rnn_activated(recurrent_activation_relu, h[v]);
+    }
+}
+
+/// h = f(sum) for V vectors of a row from panel `panel` on. σ(0) is not zero: nor would the lanes behind the last unit be.
+INLINE void rnn_finish(const int V, const recurrent_rnn_shape *shape, size_t panel, lanes *sum, float *h) {
+    rnn_activate(V, shape->activation, sum);
+    UNROLL for (int v = 0; v < V; ++v) {
+        const size_t unit = (panel + (size_t)v) * LANES, left = shape->hidden - unit;
+        lanes_store(h + unit, left < LANES ? lanes_keep_first(left, sum[v]) : sum[v]);
+    }
+}
+
+/// One row: V vectors from panel `panel` on, the hidden sums in S chains. They start from the bias, or, where x is null, from h, which holds
+/// the input part.
+INLINE void rnn_row_tile(const int V, const int S, const recurrent_rnn_shape *shape, size_t panel, const float *x, const float *w,
+                         const float *h_prev, float *h) {
+    const recurrence_layer layer = rnn_layer(shape);
+    const product_columns bias = recurrence_columns(&layer, w, 0);
+    tile_lanes columns = {.from = bias.from + panel * bias.panel + LANES, .term = LANES, .panel = bias.panel, .groups = 1};
+    lanes sum[TILE_SUMS_MOST];
+    UNROLL for (int v = 0; v < V; ++v)
+        sum[v] = lanes_load(x ? bias.from + (panel + (size_t)v) * bias.panel : h + (panel + (size_t)v) * LANES);
+    if (x) tile(1, V, 1, shape->input, (tile_scalars){.from = x, .term = 1}, columns, sum);
+    columns.from += shape->input * LANES;
+    tile(1, V, S, shape->hidden, (tile_scalars){.from = h_prev, .term = 1}, columns, sum);
+    rnn_finish(V, shape, panel, sum, h);
+}
+
+/// Each a function of its own, which needs registers for itself alone.
+#define RNN_ROW_TILE(V, S)                                                                                                              \
+    static __attribute__((noinline)) void rnn_row_tile_##V##_##S(const recurrent_rnn_shape *shape, size_t panel, const float *x,        \
+                                                                 const float *w, const float *h_prev, float *h) NONBLOCKING {            \
+        rnn_row_tile(V, S, shape, panel, x, w, h_prev, h);                                                                              \
+    }
+RNN_ROW_TILE(1, 8)
+RNN_ROW_TILE(2, 4)
+RNN_ROW_TILE(3, 2)
+RNN_ROW_TILE(4, 2)
+RNN_ROW_TILE(3, 1)
+RNN_ROW_TILE(4, 1)
+RNN_ROW_TILE(5, 1)
+RNN_ROW_TILE(6, 1)
+
+/// The most vectors of a row that are summed at a time: enough to hide the latency of the multiplier, on every instruction set.
+#define RNN_ROW_VECTORS 6
+
+/// One row, all panels.
+INLINE void rnn_row(const recurrent_rnn_shape *shape, const float *x, const float *w, const float *h_prev, float *h) {
+    const size_t panels = recurrent_panels(shape->hidden);
+    switch (panels) {
+    case 0: return;
+    case 1: rnn_row_tile_1_8(shape, 0, x, w, h_prev, h); return;
+    case 2: rnn_row_tile_2_4(shape, 0, x, w, h_prev, h); return;
+    case 3: rnn_row_tile_3_2(shape, 0, x, w, h_prev, h); return;
+    case 4: rnn_row_tile_4_2(shape, 0, x, w, h_prev, h); return;
+    default: break;
+    }
+    for (size_t panel = 0; panel < panels;) {
+        const size_t count = tile_rows(panels - panel, RNN_ROW_VECTORS);
+        switch (count) {
+        case 3: rnn_row_tile_3_1(shape, panel, x, w, h_prev, h); break;
+        case 4: rnn_row_tile_4_1(shape, panel, x, w, h_prev, h); break;
+        case 5: rnn_row_tile_5_1(shape, panel, x, w, h_prev, h); break;
+        default: rnn_row_tile_6_1(shape, panel, x, w, h_prev, h); break;
+        }
+        panel += count;
+    }
+}
+
+/// h = f(h + U h_prev) for some rows, which are live; h holds the input part.
+INLINE void rnn_recur(const recurrent_rnn_shape *shape, size_t rows, const float *w, const float *h_prev, float *h) {
+    if (rows == 1) {
+        rnn_row(shape, 0, w, h_prev, h);
+        return;
+    }
+    const recurrence_layer layer = rnn_layer(shape);
+    const product_columns columns = recurrence_columns(&layer, w, 1 + shape->input);
+    const size_t units = columns.panels * LANES;
+    recurrence_add(columns.panels, columns.panels, rows, shape->hidden, (tile_scalars){.from = h_prev, .term = 1, .row = units},
+                   (tile_lanes){.from = columns.from, .term = LANES, .panel = columns.panel},
+                   (tile_sums){.at = h, .row = units, .panel = LANES});
+    for (size_t row = 0; row < rows; ++row, h += units)
+        for (size_t panel = 0; panel < columns.panels; ++panel) {
+            lanes sum = lanes_load(h + panel * LANES);
+            rnn_finish(1, shape, panel, &sum, h);
+        }
+}
+
+static void rnn_step(const recurrent_rnn_shape *shape, const float *x, const float *w, const float *h_prev, float *h,
+                     recurrent_share share) NONBLOCKING {
+    const recurrence_layer layer = rnn_layer(shape);
+    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES;
+    size_t row, row_end;
+    share_of(share, shape->batch, &row, &row_end);
+    if (row_end - row == 1) {
+        rnn_row(shape, x + row * shape->x_stride, w, h_prev + row * units, h + row * units);
+        return;
+    }
+    recurrence_input(&layer, 0, panels, recurrence_products_of(shape->batch, row, row_end, 0, 1), x, w, h);
+    rnn_recur(shape, row_end - row, w, h_prev + row * units, h + row * units);
+}
+
+static void rnn_forward(const recurrent_rnn_shape *shape, const size_t *lengths, const float *x, const float *w, float *h,
+                        recurrent_share share) NONBLOCKING {
+    const recurrence_layer layer = rnn_layer(shape);
+    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, state = shape->batch * units;
+    size_t first, end;
+    share_of(share, shape->batch, &first, &end);
+    const size_t input_steps = recurrence_input_steps(end - first);
+    for (size_t t = 0; t < shape->steps; ++t) {
+        if (t % input_steps == 0) {
+            const size_t step_end = shape->steps - t < input_steps ? shape->steps : t + input_steps;
+            recurrence_input(&layer, 0, panels, recurrence_products_of(shape->batch, first, end, t, step_end), x, w, h + state);
+        }
+        const float *h_prev = h + t * state;
+        float *h_next = h + (t + 1) * state;
+        for (size_t row = first, live; row < end; row += live) {
+            for (; row < end && !recurrence_live(lengths, row, t); ++row)
+                for (size_t at = row * units; at < (row + 1) * units; at += LANES) lanes_store(h_next + at, lanes_load(h_prev + at));
+            live = recurrence_live_rows(lengths, t, &row, end);
+            rnn_recur(shape, live, w, h_prev + row * units, h_next + row * units);
+        }
+    }
+}
+
+static void rnn_transpose(const recurrent_rnn_shape *shape, const float *w, float *transposed, recurrent_share share) NONBLOCKING {
+    const recurrence_layer layer = rnn_layer(shape);
+    recurrence_transpose(&layer, w, transposed, share);
+}
+
+/// dz from h and dh, which becomes zero, for the sums to come; some rows.
+INLINE void rnn_cells_backward(const recurrent_activation f, size_t floats, const float *h, const float *dy, float *dz, float *dh) {
+    for (size_t at = 0; at < floats; at += LANES) {
+        lanes d_h = lanes_load(dh + at);
+        if (dy) d_h += lanes_load(dy + at);
+        lanes_store(dz + at, rnn_activated_backward(f, lanes_load(h + at), d_h));
+        lanes_store(dh + at, lanes_splat(0));
+    }
+}
+
+// forward: h[t+1] = f(W x[t] + U h[t] + b)
+static void rnn_backward_data(const recurrent_rnn_shape *shape, const size_t *lengths, const float *transposed, const float *h,
+                              const float *dy, float *dz, float *dh, float *dx, recurrent_share share) NONBLOCKING {
+    const recurrence_layer layer = rnn_layer(shape);
+    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, state = shape->batch * units;
+    size_t first, end;
+    share_of(share, shape->batch, &first, &end);
+    for (size_t t = shape->steps; t-- > 0;)
+        for (size_t row = first, live; row < end; row += live) {
+            // A row that has ended passes its dh by, to the bit.
+            for (; row < end && !recurrence_live(lengths, row, t); ++row)
+                for (size_t at = row * units; at < (row + 1) * units; at += LANES) lanes_store(dz + t * state + at, lanes_splat(0));
+            live = recurrence_live_rows(lengths, t, &row, end);
+            const size_t at = row * units, tape = t * state + at, floats = live * units;
+            const float *h_next = h + state + tape, *dy_rows = dy ? dy + tape : 0;
+            float *dz_rows = dz + tape, *dh_rows = dh + at;
+            switch (shape->activation) {
+            case recurrent_activation_tanh: rnn_cells_backward(recurrent_activation_tanh, floats, h_next, dy_rows, dz_rows, dh_rows); break;
+            case recurrent_activation_sigmoid: rnn_cells_backward(recurrent_activation_sigmoid, floats, h_next, dy_rows, dz_rows, dh_rows); break;
+            default: rnn_cells_backward(recurrent_activation_relu, floats, h_next, dy_rows, dz_rows, dh_rows); break;
+            }
+            recurrence_backward(&layer, 0, panels, transposed, live, dz_rows, dh_rows);
+        }
+    if (dx) recurrence_backward_input(&layer, recurrence_products_of(shape->batch, first, end, 0, shape->steps), transposed, dz, dx);
+}
+
+// forward: h[t+1] = f(W x[t] + U h[t] + b)
+static void rnn_backward_weights(const recurrent_rnn_shape *shape, const size_t *lengths, const float *x, const float *h, const float *dz,
+                                 float *dw, recurrent_share share) NONBLOCKING {
+    const recurrence_layer layer = rnn_layer(shape);
+    recurrence_backward_weights(&layer, lengths, x, h, dz, dw, share);
+}

@@ -1,0 +1,93 @@
+// Elman 1990, "Finding structure in time"; Goodfellow, Bengio and Courville 2016, equations 10.8 and 10.9. Sequences are
+// [time][row of the batch][unit].
+
+/// A nonlinear function of each element, f.
+public enum Activation: CaseIterable, Sendable {
+    case tanh, sigmoid, relu
+
+    /// f(z)
+    public func callAsFunction<S: Scalar>(_ z: S) -> S {
+        switch self {
+        case .tanh: S.tanh(z)
+        case .sigmoid: S.sigmoid(z)
+        case .relu: S.relu(z)
+        }
+    }
+
+    /// f'(z), where h = f(z).
+    public func derivative<S: Scalar>(h: S) -> S {
+        switch self {
+        case .tanh: 1 - h * h
+        case .sigmoid: h * (1 - h)
+        case .relu: S.heaviside(h)
+        }
+    }
+}
+
+/// The gradients that flow back through a sequence, to everything but the parameters.
+public struct RNNBackward<S: Scalar>: Sendable {
+    public var dz: [[[S]]]  // [steps][batch][hidden], by the pre-activations
+    public var dx: [[[S]]]  // [steps][batch][input]
+    public var dh0: [[S]]   // [batch][hidden]
+
+    public init(dz: [[[S]]], dx: [[[S]]], dh0: [[S]]) {
+        self.dz = dz
+        self.dx = dx
+        self.dh0 = dh0
+    }
+}
+
+/// The parameters of a plain recurrent layer, or their gradient.
+public struct RNNCell<S: Scalar>: Sendable {
+    public var parameters: GateParameters<S>
+    public var f: Activation
+
+    public init(parameters: GateParameters<S>, f: Activation) {
+        self.parameters = parameters
+        self.f = f
+    }
+
+    public var hiddenSize: Int { parameters.b.count }
+    public var inputSize: Int { parameters.W.first?.count ?? 0 }
+
+    /// One time step of one sequence: h = f(W x + U h_prev + b).
+    public func step(x: [S], h_prev: [S]) -> [S] { parameters.preActivation(x: x, h_prev: h_prev).map { z in f(z) } }
+
+    /// A whole sequence: slot t of the result is the state before step t. Row b holds its state from step `lengths[b]` on.
+    public func forward(x: [[[S]]], h0: [[S]], lengths: [Int]? = nil) -> [[[S]]] {
+        var h = [h0]
+        for t in x.indices {
+            h.append(h0.indices.map { row in isLive(lengths, row, t) ? step(x: x[t][row], h_prev: h[t][row]) : h[t][row] })
+        }
+        return h
+    }
+
+    /// Backpropagation through time: Werbos 1990. `h` is what `forward` gives; `dy[t]` is the loss's gradient by h after step t, not
+    /// read where a row has ended; `dh` is its gradient by the final state.
+    public func backward(h: [[[S]]], dy: [[[S]]]?, dh: [[S]], lengths: [Int]? = nil) -> RNNBackward<S> {
+        let (W, U) = (transposed(parameters.W), transposed(parameters.U))
+        let steps = 0..<h.count - 1, rows = dh.indices
+        func zeros(_ count: Int) -> [[[S]]] { steps.map { _ in rows.map { _ in [S](repeating: 0, count: count) } } }
+        var result = RNNBackward(dz: zeros(hiddenSize), dx: zeros(inputSize), dh0: dh)
+        for t in steps.reversed() {
+            for row in rows where isLive(lengths, row, t) {
+                var dh = result.dh0[row]
+                if let dy { dh = zip(dh, dy[t][row]).map(+) }
+                let dz = zip(dh, h[t + 1][row]).map { dh, h in dh * f.derivative(h: h) }  // h = f(z)
+                result.dz[t][row] = dz
+                result.dx[t][row] = W.map { column in S.sum(0, [(dz, column)]) }          // z = W x + U h_prev + b
+                result.dh0[row] = U.map { column in S.sum(0, [(dz, column)]) }
+            }
+        }
+        return result
+    }
+
+    /// Where `self` holds the gradient: dW += Σ dz xᵀ, dU += Σ dz h_prevᵀ, db += Σ dz, over all steps of all rows that have not ended.
+    public mutating func addGradient(x: [[[S]]], h: [[[S]]], dz: [[[S]]], lengths: [Int]? = nil) {
+        var live: [(x: [S], h_prev: [S], dz: [S])] = []
+        for t in x.indices {
+            for row in x[t].indices where isLive(lengths, row, t) { live.append((x[t][row], h[t][row], dz[t][row])) }
+        }
+        parameters.addGradient(x: live.map(\.x), h_prev: live.map(\.h_prev), dgate: live.map(\.dz))
+    }
+}
