@@ -36,8 +36,8 @@ public indirect enum LearningRateSchedule: Hashable, Sendable {
         case .constant: return 1
         case .steps(let every, let factor):
             check(every)
-            return power(factor, step / every)
-        case .exponential(let factor): return power(factor, step)
+            return integerPower(factor, step / every)
+        case .exponential(let factor): return integerPower(factor, step)
         case .inverseTime(let decay): return 1 / (1 + decay * t)
         case .linear(let first, let last, let steps):
             check(steps)
@@ -79,17 +79,6 @@ public indirect enum LearningRateSchedule: Hashable, Sendable {
         }
         // Rounding must not make a rate that falls to zero negative.
         return last + (first - last) * (1 + min(max(sine, -1), 1)) / 2
-    }
-
-    /// factor^exponent by squaring.
-    private func power(_ factor: Double, _ exponent: Int) -> Double {
-        var result = 1.0, square = factor, left = exponent
-        while left > 0 {
-            if left % 2 == 1 { result *= square }
-            square *= square
-            left /= 2
-        }
-        return result
     }
 
     private func check(_ counts: Int...) {

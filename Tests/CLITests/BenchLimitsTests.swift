@@ -59,8 +59,8 @@ import FoundationXML
         parser.delegate = circles
         #expect(parser.parse(), "\(String(describing: parser.parserError))")
         // A mark for each measurement, and one in the legend.
-        #expect(circles.counts["ours"] == 4 + 1)
-        #expect(circles.counts["loop"] == 1 + 1)
+        #expect(circles.counts["fill0"] == 4 + 1)
+        #expect(circles.counts["fill5"] == 1 + 1)
         for row in rows.dropLast() + ["train, 2 threads", "adam n 100"] { #expect(picture.contains(">\(row)<"), "\(row)") }
         let object = try #require(JSONSerialization.jsonObject(with: JSONEncoder().encode(summary)) as? [String: [[String: Any]]])
         #expect(object["reports"]?.map { $0["workload"] as? String } == ["step", "sequence", "optimizer", "train"])

@@ -109,7 +109,7 @@ extension Kernels {
 }
 
 /// base^exponent by squaring: the same bits on every machine, unlike a library's `pow`.
-private func integerPower(_ base: Double, _ exponent: Int) -> Double {
+func integerPower(_ base: Double, _ exponent: Int) -> Double {
     var (result, square, left) = (1.0, base, exponent)
     while left > 0 {
         if left & 1 == 1 { result *= square }
