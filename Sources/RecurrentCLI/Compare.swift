@@ -133,12 +133,7 @@ struct CompareReport: Encodable {
     let runs: [ComparedRun]
 
     var table: String {
-        func row(_ cells: [String]) -> String {
-            zip(cells, [18, 10, 16, 8, 16, 14]).enumerated().map { column, cell in
-                let space = String(repeating: " ", count: max(cell.1 - cell.0.count, 1))
-                return column == 0 ? cell.0 + space : space + cell.0
-            }.joined()
-        }
+        func row(_ cells: [String]) -> String { tableRow(cells, widths: [18, 10, 16, 8, 16, 14]) }
         let rows = runs.map { run in
             row([run.name, "\(run.learningRate)", run.best.map { $0.perplexity.rounded } ?? "-", run.best.map { "\($0.epoch)" } ?? "-",
                  run.perplexities.last.map { $0.rounded } ?? "-", run.diverged ? "diverged" : run.losses.last.map { $0.loss.rounded } ?? "-"])

@@ -65,12 +65,7 @@ struct DescendReport: Encodable {
     let descents: [Descent]
 
     var table: String {
-        func row(_ cells: [String]) -> String {
-            zip(cells, [16, 12, 10, 12, 14, 20]).enumerated().map { column, cell in
-                let space = String(repeating: " ", count: max(cell.1 - cell.0.count, 1))
-                return column < 2 ? cell.0 + space : space + cell.0
-            }.joined()
-        }
+        func row(_ cells: [String]) -> String { tableRow(cells, widths: [16, 12, 10, 12, 14, 20], leftAligned: 2) }
         let rows = descents.map { descent in
             let end = descent.path.last!
             return row([descent.surface, descent.optimizer, "\(descent.learningRate)", String(format: "%.3g", descent.errors[descent.errors.count / 2]),

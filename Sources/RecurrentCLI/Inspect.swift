@@ -82,13 +82,7 @@ struct InspectReport: Encodable {
     }
 
     var text: String {
-        func row(_ cells: [String]) -> String {
-            let widths = [11, 20, 14, 14]
-            return zip(cells, widths).enumerated().map { column, cell in
-                let space = String(repeating: " ", count: max(cell.1 - cell.0.count, 1))
-                return column == 0 ? cell.0 + space : space + cell.0
-            }.joined()
-        }
+        func row(_ cells: [String]) -> String { tableRow(cells, widths: [11, 20, 14, 14]) }
         var lines = [row(["layer", "inputs → units", "parameters", "multiply-adds"])]
         lines += layers.map { row([$0.name, "\($0.inputs.grouped) → \($0.units.grouped)", $0.parameters.grouped, $0.multiplyAdds.grouped]) }
         lines.append(row(["all", loss == "crossEntropy" ? "cross-entropy" : "squared error", parameters.grouped, multiplyAdds.grouped]))

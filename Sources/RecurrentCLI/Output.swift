@@ -54,6 +54,14 @@ struct NumberOrNull: Encodable {
     }
 }
 
+/// A line of a table: the first `leftAligned` cells at the left of their columns, the others at the right.
+func tableRow(_ cells: [String], widths: [Int], leftAligned: Int = 1) -> String {
+    zip(cells, widths).enumerated().map { column, cell in
+        let space = String(repeating: " ", count: max(cell.1 - cell.0.count, 1))
+        return column < leftAligned ? cell.0 + space : space + cell.0
+    }.joined()
+}
+
 extension Double {
     /// With two decimals: perplexities, seconds.
     var rounded: String { String(format: "%.2f", self) }

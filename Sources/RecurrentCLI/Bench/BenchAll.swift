@@ -57,13 +57,7 @@ struct BenchSummary: Encodable {
     let reports: [BenchReport]
 
     var text: String {
-        let widths = [10, 28, 8, 11, 11, 11, 8, 8, 8, 9]
-        func row(_ cells: [String]) -> String {
-            zip(cells, widths).enumerated().map { column, cell in
-                let space = String(repeating: " ", count: max(cell.1 - cell.0.count, 1))
-                return column < 2 ? cell.0 + space : space + cell.0
-            }.joined()
-        }
+        func row(_ cells: [String]) -> String { tableRow(cells, widths: [10, 28, 8, 11, 11, 11, 8, 8, 8, 9], leftAligned: 2) }
         var lines = limits.map(\.text)
         lines.append(row(["bench", "sizes", "threads", "min", "median", "floor", "ratio", "tail", "idle", "faster"]))
         for report in reports {
