@@ -22,13 +22,21 @@ typedef struct recurrent_kernels {
 #undef KERNEL
 } recurrent_kernels;
 
-/// `lstm_step`, or `lstm_step_bfloat16`, of all rows: the share is loaded whole from where it was stored whole. Swift stores its parts right
-/// before it loads it, which the processor can only do once the step before has ended (8 ns of a step of 20 units).
+/// The share of all rows, for a step of a stream: it is loaded whole from where it was stored whole. Swift stores its parts right before it
+/// loads it, which the processor can only do once the step before has ended (8 ns of an LSTM's step of 20 units).
+static const recurrent_share recurrent_all_rows = {.count = 1};
+
+/// `lstm_step`, or `lstm_step_bfloat16`, of all rows.
 static inline void recurrent_lstm_step(const recurrent_kernels *_Nonnull kernels, int bfloat16, const recurrent_lstm_shape *_Nonnull shape,
                                        const float *_Nonnull x, const float *_Nonnull w, const float *_Nonnull h_prev, float *_Nonnull c,
                                        float *_Nonnull h) {
-    static const recurrent_share all = {0, 1, 0};
-    (bfloat16 ? kernels->lstm_step_bfloat16 : kernels->lstm_step)(shape, x, w, h_prev, c, h, all);
+    (bfloat16 ? kernels->lstm_step_bfloat16 : kernels->lstm_step)(shape, x, w, h_prev, c, h, recurrent_all_rows);
+}
+
+/// `rnn_step` of all rows.
+static inline void recurrent_rnn_step(const recurrent_kernels *_Nonnull kernels, const recurrent_rnn_shape *_Nonnull shape,
+                                      const float *_Nonnull x, const float *_Nonnull w, const float *_Nonnull h_prev, float *_Nonnull h) {
+    kernels->rnn_step(shape, x, w, h_prev, h, recurrent_all_rows);
 }
 
 /// "generic", "avx2" or "avx512".

@@ -26,6 +26,19 @@ public enum KernelOrder {
         return (weightIH: parts[1], weightHH: parts[2], bias: parts[0])
     }
 
+    /// A plain recurrent layer: `weightIH` [H, I], `weightHH` [H, H], `bias` [H] → [⌈H/16⌉][1 + I + H][1][16].
+    public static func rnn(weightIH: [Float], weightHH: [Float], bias: [Float]) -> [Float] {
+        pack([bias, weightIH, weightHH], units: bias.count, gates: 1)
+    }
+
+    /// The inverse of `rnn(weightIH:weightHH:bias:)`.
+    public static func rnn(
+        _ kernel: [Float], inputSize: Int, hiddenSize: Int
+    ) -> (weightIH: [Float], weightHH: [Float], bias: [Float]) {
+        let parts = unpack(kernel, columns: [1, inputSize, hiddenSize], units: hiddenSize, gates: 1)
+        return (weightIH: parts[1], weightHH: parts[2], bias: parts[0])
+    }
+
     /// A dense layer: `weight` [N, K], `bias` [N] → [⌈N/16⌉][1 + K][1][16].
     public static func dense(weight: [Float], bias: [Float]) -> [Float] {
         pack([bias, weight], units: bias.count, gates: 1)

@@ -9,19 +9,31 @@ struct KernelOrderTests {
     static func counted(_ count: Int, from first: Int) -> [Float] { (first..<first + count).map { Float($0) } }
 
     @Test(arguments: sizes, [1, 5, 17]) func lstm(_ hidden: Int, _ input: Int) {
-        let rows = 4 * hidden
+        check(gates: 4, hidden, input, KernelOrder.lstm) { KernelOrder.lstm($0, inputSize: input, hiddenSize: hidden) }
+    }
+
+    @Test(arguments: sizes, [1, 5, 17]) func rnn(_ hidden: Int, _ input: Int) {
+        check(gates: 1, hidden, input, KernelOrder.rnn) { KernelOrder.rnn($0, inputSize: input, hiddenSize: hidden) }
+    }
+
+    /// A recurrent layer, there and back.
+    private func check(
+        gates: Int, _ hidden: Int, _ input: Int, _ pack: (_ weightIH: [Float], _ weightHH: [Float], _ bias: [Float]) -> [Float],
+        _ unpack: ([Float]) -> (weightIH: [Float], weightHH: [Float], bias: [Float])
+    ) {
+        let rows = gates * hidden
         let weightIH = Self.counted(rows * input, from: 1)
         let weightHH = Self.counted(rows * hidden, from: 1 + rows * input)
         let bias = Self.counted(rows, from: 1 + rows * (input + hidden))
-        let kernel = KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: bias)
+        let kernel = pack(weightIH, weightHH, bias)
 
         let columns = 1 + input + hidden
         let panels = (hidden + Self.lanes - 1) / Self.lanes
-        #expect(kernel.count == panels * columns * 4 * Self.lanes)
+        #expect(kernel.count == panels * columns * gates * Self.lanes)
         var wrong = 0
         for (index, value) in kernel.enumerated() {
             let (lane, gate, column, panel) = (
-                index % 16, index / 16 % 4, index / 64 % columns, index / 64 / columns
+                index % 16, index / 16 % gates, index / 16 / gates % columns, index / 16 / gates / columns
             )
             let unit = panel * 16 + lane
             let row = gate * hidden + unit
@@ -39,7 +51,7 @@ struct KernelOrderTests {
         }
         #expect(wrong == 0)
 
-        let back = KernelOrder.lstm(kernel, inputSize: input, hiddenSize: hidden)
+        let back = unpack(kernel)
         #expect(back == (weightIH: weightIH, weightHH: weightHH, bias: bias))
     }
 
@@ -75,6 +87,7 @@ struct KernelOrderTests {
         await #expect(processExitsWith: .failure) {
             _ = KernelOrder.lstm(weightIH: [1, 2, 3], weightHH: [1, 2, 3, 4], bias: [1, 2, 3, 4])
         }
+        await #expect(processExitsWith: .failure) { _ = KernelOrder.rnn([1, 2, 3], inputSize: 1, hiddenSize: 1) }
         await #expect(processExitsWith: .failure) { _ = KernelOrder.dense([1, 2, 3], inputSize: 1, outputSize: 1) }
         await #expect(processExitsWith: .failure) { _ = KernelOrder.embedding(weight: [1, 2, 3], width: 2) }
     }

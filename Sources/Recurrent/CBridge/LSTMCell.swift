@@ -83,12 +83,7 @@ internal import Formats
         precondition(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
         precondition(h.count == shape.batch * shape.hiddenSize, "h: expected \(shape.batch * shape.hiddenSize) floats, found \(h.count)")
         let result = unsafe x.withUnsafeBufferPointer { unsafe step($0.baseAddress!) }
-        let (hidden, padded) = (shape.hiddenSize, shape.paddedHiddenSize)
-        unsafe h.withUnsafeMutableBufferPointer { to in
-            for row in 0..<shape.batch {
-                unsafe (to.baseAddress! + row * hidden).update(from: result + row * padded, count: hidden)
-            }
-        }
+        unsafe h.withUnsafeMutableBufferPointer { unsafe rows.unpad(result, to: $0.baseAddress!) }
     }
 
     /// Puts every stream into the state of rest: h = c = 0.
@@ -108,25 +103,13 @@ internal import Formats
 
     /// The state of all streams, to be saved: h, then c, each [batch][hiddenSize].
     public var state: [Float] {
-        get {
-            var floats: [Float] = []
-            for unsafe memory in unsafe [UnsafePointer(h), UnsafePointer(c)] {
-                for row in 0..<shape.batch {
-                    unsafe floats.append(contentsOf: UnsafeBufferPointer(start: memory + row * shape.paddedHiddenSize, count: shape.hiddenSize))
-                }
-            }
-            return floats
-        }
+        get { unsafe rows.unpadded(h) + rows.unpadded(c) }
         set {
-            let count = shape.batch * shape.hiddenSize
-            precondition(newValue.count == 2 * count, "state: expected \(2 * count) floats, found \(newValue.count)")
-            for row in 0..<shape.batch {
-                for unit in 0..<shape.hiddenSize {
-                    let at = row * shape.paddedHiddenSize + unit, from = row * shape.hiddenSize + unit
-                    unsafe h[at] = newValue[from]
-                    unsafe c[at] = newValue[count + from]
-                }
-            }
+            precondition(newValue.count == 2 * rows.floats, "state: expected \(2 * rows.floats) floats, found \(newValue.count)")
+            unsafe rows.pad(newValue.prefix(rows.floats), to: h)
+            unsafe rows.pad(newValue.suffix(rows.floats), to: c)
         }
     }
+
+    private var rows: PaddedRows { PaddedRows(count: shape.batch, units: shape.hiddenSize) }
 }

@@ -1,0 +1,28 @@
+internal import CKernels
+
+/// Rows of units, each padded to whole panels where kernels work on them, and without padding where a caller sees them.
+struct PaddedRows {
+    let count: Int
+    let units: Int
+
+    /// Floats without padding.
+    var floats: Int { count * units }
+    private var padded: Int { recurrent_padded(units) }
+
+    func unpad(_ memory: UnsafePointer<Float>, to floats: UnsafeMutablePointer<Float>) {
+        for row in 0..<count { unsafe (floats + row * units).update(from: memory + row * padded, count: units) }
+    }
+
+    func unpadded(_ memory: UnsafePointer<Float>) -> [Float] {
+        var floats = [Float](repeating: 0, count: floats)
+        unsafe floats.withUnsafeMutableBufferPointer { if let start = $0.baseAddress { unsafe unpad(memory, to: start) } }
+        return floats
+    }
+
+    /// Leaves the padding as it is.
+    func pad(_ floats: ArraySlice<Float>, to memory: UnsafeMutablePointer<Float>) {
+        for row in 0..<count {
+            for unit in 0..<units { unsafe memory[row * padded + unit] = floats[floats.startIndex + row * units + unit] }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+internal import Formats
+
+/// A plain recurrent layer that runs one time step at a time: weights and the state of `batch` independent streams, in one block of memory.
+///
+///     var cell = RNNCell(inputSize: 1, hiddenSize: 40)
+///     cell.load(weightIH: …, weightHH: …, biasIH: …, biasHH: …)
+///     let h = unsafe cell.step(x)          // in the audio callback: no allocation, no lock, no system call
+///
+/// Each stream's bits are those that it would have alone; a step of many streams reads the weights once for all of them.
+///
+/// h = f(W x + U h + b): Elman 1990; Goodfellow, Bengio and Courville 2016, "Deep Learning", equations 10.8 and 10.9. Kernel: `rnn_step`.
+@safe public struct RNNCell: ~Copyable, @unchecked Sendable {
+    public let shape: RNNShape
+    public let kernels: Kernels
+    private let arena: Arena
+    private let weights: UnsafeMutablePointer<Float>
+    private var h: UnsafeMutablePointer<Float>
+    private var hNext: UnsafeMutablePointer<Float>
+
+    /// A cell with zero weights and zero state: load weights before use.
+    ///
+    /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`.
+    public init(inputSize: Int, hiddenSize: Int, activation: Activation = .tanh, batch: Int = 1, kernels: Kernels = .best) {
+        shape = RNNShape(inputSize: inputSize, hiddenSize: hiddenSize, activation: activation, batch: batch)
+        self.kernels = kernels
+        var layout = Layout()
+        let offsets = [shape.stateCount, shape.stateCount, shape.weightCount].map { layout.reserve($0) }
+        arena = Arena(layout)
+        unsafe h = arena.base + offsets[0]
+        unsafe hNext = arena.base + offsets[1]
+        unsafe weights = arena.base + offsets[2]
+    }
+
+    /// Takes weights in PyTorch's layout.
+    ///
+    /// - Parameters:
+    ///   - weightIH: [H][I].
+    ///   - weightHH: [H][H].
+    ///   - biasIH, biasHH: [H]; the cell uses their sum.
+    /// - Precondition: the counts are those.
+    public mutating func load(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]) {
+        precondition(weightIH.count == shape.hiddenSize * shape.inputSize && weightHH.count == shape.hiddenSize * shape.hiddenSize
+                         && biasIH.count == shape.hiddenSize && biasHH.count == biasIH.count,
+                     "weights: expected those of \(shape.inputSize) inputs and \(shape.hiddenSize) hidden units")
+        let kernelOrder = KernelOrder.rnn(weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 })
+        unsafe kernelOrder.withUnsafeBufferPointer { unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count) }
+    }
+
+    /// One time step of every stream.
+    ///
+    /// An input that is NaN makes its stream's state NaN, infinite ones may, and the state stays NaN whatever comes after:
+    /// `reset(stream:)` begins the stream anew. The other streams do not notice.
+    ///
+    /// - Parameter x: [batch][inputSize].
+    /// - Returns: h, [batch][paddedHiddenSize]; valid until the step after the next.
+    @discardableResult
+    public mutating func step(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
+        unsafe kernels.rnnStep(shape, x: x, weights: weights, hPrevious: h, h: hNext)
+        unsafe swap(&h, &hNext)
+        return unsafe UnsafePointer(h)
+    }
+
+    /// One time step of every stream; a NaN stays in its stream until `reset`, as in `step(_:)`.
+    ///
+    /// - Parameters:
+    ///   - x: batch × inputSize floats.
+    ///   - h: batch × hiddenSize floats, written.
+    /// - Precondition: the counts are those.
+    public mutating func step(_ x: Span<Float>, into h: inout MutableSpan<Float>) {
+        precondition(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
+        precondition(h.count == rows.floats, "h: expected \(rows.floats) floats, found \(h.count)")
+        let result = unsafe x.withUnsafeBufferPointer { unsafe step($0.baseAddress!) }
+        unsafe h.withUnsafeMutableBufferPointer { unsafe rows.unpad(result, to: $0.baseAddress!) }
+    }
+
+    /// Puts every stream into the state of rest: h = 0.
+    public mutating func reset() { unsafe h.update(repeating: 0, count: shape.stateCount) }
+
+    /// Puts one stream into the state of rest; the others go on.
+    ///
+    /// - Precondition: 0 ≤ stream < batch.
+    public mutating func reset(stream: Int) {
+        precondition(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
+        unsafe (h + stream * shape.paddedHiddenSize).update(repeating: 0, count: shape.paddedHiddenSize)
+    }
+
+    /// The state of all streams, to be saved: h, [batch][hiddenSize].
+    public var state: [Float] {
+        get { unsafe rows.unpadded(h) }
+        set {
+            precondition(newValue.count == rows.floats, "state: expected \(rows.floats) floats, found \(newValue.count)")
+            unsafe rows.pad(newValue[...], to: h)
+        }
+    }
+
+    private var rows: PaddedRows { PaddedRows(count: shape.batch, units: shape.hiddenSize) }
+}
