@@ -3,6 +3,7 @@
 
 #if defined(__x86_64__)
 
+#define TILE_ROWS 6    // × 4 vectors of sums
 #define TILE_SUMS 24   // leaves eight for operands
 #define TILE_HALF_SUMS 24
 #define LSTM_PANELS 3

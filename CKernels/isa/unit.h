@@ -23,3 +23,4 @@ void __tsan_write_range(void *address, size_t bytes) NONBLOCKING;
 #endif
 
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define ROLLED _Pragma("clang loop unroll(disable)")

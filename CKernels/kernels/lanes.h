@@ -2,6 +2,7 @@
 //
 //   lanes_fma(a, b, c)   a·b + c, rounded once
 //   UNROLL               before a loop over the constants of a register tile
+//   ROLLED               before a loop that is not to be unrolled
 //   LANES_READ(address), LANES_WRITTEN(address)   beside an access of a whole vector, for the thread sanitizer
 //
 // clang splits a vector into the registers that the instruction set has (AVX-512 one, AVX2 two, NEON and SSE2 four);
@@ -22,6 +23,14 @@ typedef float lanes_half_memory __attribute__((ext_vector_type(8), aligned(4)));
 #define LANES 16
 /// Overloadable, because what isa/half.h includes exists for `lanes` and for `lanes_half`.
 #define INLINE static inline __attribute__((always_inline, overloadable))
+
+/// For a part of a kernel that has registers and a stack of its own: what the compiler hoists out of its loops and spills around them does
+/// not add to that of the other parts.
+#define OUTLINED static __attribute__((noinline))
+
+/// Leaves a value in memory until it is next used: left to itself, the compiler may keep it there inside a loop that changes it, and something
+/// that waits for longer in a register.
+#define WAIT_IN_MEMORY(value) __asm__("" : "+m"(value))
 
 INLINE lanes lanes_splat(float value) { return (lanes)(value); }
 INLINE lanes lanes_load(const float *from) {

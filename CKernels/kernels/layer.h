@@ -44,68 +44,40 @@ INLINE size_t recurrence_input_steps(size_t rows) {
 }
 
 /// sums = b + W x, for panels [panel, panel_end) of rows [T][B] of `groups` × U floats.
-INLINE void recurrence_input(const recurrence_layer *layer, size_t panel, size_t panel_end, recurrence_products products, const float *x,
-                             const float *w, float *sums) {
+OUTLINED void recurrence_input(const recurrence_layer *layer, size_t panel, size_t panel_end, const recurrence_products *products,
+                               const float *x, const float *w, float *sums) NONBLOCKING {
     const size_t row_floats = recurrent_padded(layer->hidden) * layer->groups;
     product_columns columns = recurrence_columns(layer, w, 1);
     const tile_sums bias = {.at = (float *)w + panel * columns.panel, .row = 0, .panel = columns.panel};
     columns.from += panel * columns.panel;
     columns.panels = panel_end - panel;
-    for (size_t k = 0, row = products.first; k < products.count; ++k, row += products.next)
-        product_add(products.rows, layer->input,
-                    (tile_scalars){.from = x + row * layer->x_stride, .term = 1, .row = products.stride * layer->x_stride}, columns, bias,
-                    sums + row * row_floats + panel * layer->groups * LANES, products.stride * row_floats);
+    for (size_t k = 0, row = products->first; k < products->count; ++k, row += products->next)
+        product_add(products->rows, layer->input,
+                    (tile_scalars){.from = x + row * layer->x_stride, .term = 1, .row = products->stride * layer->x_stride}, columns, bias,
+                    sums + row * row_floats + panel * layer->groups * LANES, products->stride * row_floats);
 }
 
-/// sums += Σ, in S chains, for R rows × V vectors.
-INLINE void recurrence_tile(const int R, const int V, const int S, size_t terms, tile_scalars x, tile_lanes w, tile_sums sums) {
-    lanes sum[TILE_SUMS_MOST];
-    UNROLL for (int r = 0; r < R; ++r)
-        UNROLL for (int v = 0; v < V; ++v) sum[r * V + v] = lanes_load(tile_sum(sums, r, v));
-    tile(R, V, S, terms, x, w, sum);
-    UNROLL for (int r = 0; r < R; ++r)
-        UNROLL for (int v = 0; v < V; ++v) lanes_store(tile_sum(sums, r, v), sum[r * V + v]);
-}
-
-/// Those vectors of `rows` rows.
-INLINE void recurrence_tile_rows(const int V, const int S, size_t rows, size_t terms, tile_scalars x, tile_lanes w, tile_sums sums) {
-    while (rows > 0) {
-        const size_t count = tile_rows(rows, TILE_ROWS / 2);
-        switch (count) {
-        case 1: recurrence_tile(1, V, S, terms, x, w, sums); break;
-        case 2: recurrence_tile(2, V, S, terms, x, w, sums); break;
-        default: recurrence_tile(3, V, S, terms, x, w, sums); break;
-        }
-        rows -= count;
-        x.from += count * x.row;
-        sums.at += count * sums.row;
-    }
-}
-
-/// sums += Σ_k x[k] w[k] inside the recurrence of a layer of `panels` panels, of which these are `count`, each one vector wide: where they
-/// are at most 4, in `product_chains` chains.
-static void recurrence_add(size_t panels, size_t count, size_t rows, size_t terms, tile_scalars x, tile_lanes w, tile_sums sums) NONBLOCKING {
-    w.groups = sums.groups = 1;
-    w.bfloat16 = 0;
+/// A product inside the recurrence of a layer of `panels` panels, of which these are `count`, each one vector wide: where they are at most 4,
+/// in `product_chains` chains.
+OUTLINED void recurrence_sums(size_t panels, size_t count, const tile_product *product) NONBLOCKING {
     if (count == 0) return;
     switch (product_chains(panels)) {
-    case 8: recurrence_tile_rows(1, 8, rows, terms, x, w, sums); break;
+    case 8: product_tiles_1_1_8(product, 0, 0); break;
     case 4:
         switch (count) {
-        case 1: recurrence_tile_rows(1, 4, rows, terms, x, w, sums); break;
-        default: recurrence_tile_rows(2, 4, rows, terms, x, w, sums); break;
+        case 1: product_tiles_1_1_4(product, 0, 0); break;
+        default: product_tiles_1_2_4(product, 0, 0); break;
         }
         break;
     case 2:
         switch (count) {
-        case 1: recurrence_tile_rows(1, 2, rows, terms, x, w, sums); break;
-        case 2: recurrence_tile_rows(2, 2, rows, terms, x, w, sums); break;
-        case 3: recurrence_tile_rows(3, 2, rows, terms, x, w, sums); break;
-        default: recurrence_tile_rows(4, 2, rows, terms, x, w, sums); break;
+        case 1: product_tiles_1_1_2(product, 0, 0); break;
+        case 2: product_tiles_1_2_2(product, 0, 0); break;
+        case 3: product_tiles_1_3_2(product, 0, 0); break;
+        default: product_tiles_1_4_2(product, 0, 0); break;
         }
         break;
-    default:
-        product_add(rows, terms, x, (product_columns){.from = w.from, .panel = w.panel, .panels = count, .groups = 1}, sums, sums.at, sums.row);
+    default: product_blocks(1, count, product);
     }
 }
 
@@ -122,23 +94,25 @@ INLINE void recurrence_transpose(const recurrence_layer *layer, const float *w, 
 }
 
 /// dh_prev += U dgates for `rows` rows, in panels [panel, panel_end).
-INLINE void recurrence_backward(const recurrence_layer *layer, size_t panel, size_t panel_end, const float *transposed, size_t rows,
-                                const float *dgates, float *dh) {
+OUTLINED void recurrence_backward(const recurrence_layer *layer, size_t panel, size_t panel_end, const float *transposed, size_t rows,
+                                  const float *dgates, float *dh) NONBLOCKING {
     const size_t panels = recurrent_panels(layer->hidden), units = panels * LANES, terms = layer->groups * units;
     const float *hidden = transposed + recurrent_panels(layer->input) * terms * LANES;
-    recurrence_add(panels, panel_end - panel, rows, terms, (tile_scalars){.from = dgates, .term = 1, .row = terms},
-                   (tile_lanes){.from = hidden + panel * terms * LANES, .term = LANES, .panel = terms * LANES},
-                   (tile_sums){.at = dh + panel * LANES, .row = units, .panel = LANES});
+    const tile_sums sums = {.at = dh + panel * LANES, .row = units, .panel = LANES};
+    const tile_product product = {.rows = rows, .terms = terms, .x = {.from = dgates, .term = 1, .row = terms},
+                                  .w = {.from = hidden + panel * terms * LANES, .term = LANES, .panel = terms * LANES},
+                                  .start = sums, .to = sums};
+    recurrence_sums(panels, panel_end - panel, &product);
 }
 
 /// dx = W dgates
-INLINE void recurrence_backward_input(const recurrence_layer *layer, recurrence_products products, const float *transposed,
-                                      const float *dgates, float *dx) {
+OUTLINED void recurrence_backward_input(const recurrence_layer *layer, const recurrence_products *products, const float *transposed,
+                                        const float *dgates, float *dx) NONBLOCKING {
     const size_t inputs = recurrent_panels(layer->input), terms = layer->groups * recurrent_padded(layer->hidden);
-    for (size_t k = 0, row = products.first; k < products.count; ++k, row += products.next)
-        product_add(products.rows, terms, (tile_scalars){.from = dgates + row * terms, .term = 1, .row = products.stride * terms},
+    for (size_t k = 0, row = products->first; k < products->count; ++k, row += products->next)
+        product_add(products->rows, terms, (tile_scalars){.from = dgates + row * terms, .term = 1, .row = products->stride * terms},
                     (product_columns){.from = transposed, .panel = terms * LANES, .panels = inputs, .groups = 1}, (tile_sums){.at = 0},
-                    dx + row * inputs * LANES, products.stride * inputs * LANES);
+                    dx + row * inputs * LANES, products->stride * inputs * LANES);
 }
 
 /// The vectors of a register tile of the gradient by the weights.

@@ -18,8 +18,8 @@ static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *length
         if (t % input_steps == 0) {
             RECURRENCE_PIECES(&part, n, piece) {
                 const size_t end = shape->steps - t < input_steps ? shape->steps : t + input_steps;
-                recurrence_input(&layer, piece.panel, piece.panel_end, recurrence_products_of(shape->batch, part.row, part.row_end, t, end), x, w,
-                                 ifgo);
+                const recurrence_products products = recurrence_products_of(shape->batch, part.row, part.row_end, t, end);
+                recurrence_input(&layer, piece.panel, piece.panel_end, &products, x, w, ifgo);
             }
             ++n;
         }
@@ -43,15 +43,16 @@ static void lstm_transpose(const recurrent_lstm_shape *shape, const float *w, fl
 
 /// The pointwise part of some rows at one time step, in some panels; it takes dh and leaves dc_prev; dh becomes zero, for the sums to
 /// come.
-INLINE void lstm_cells_backward(recurrence_piece piece, size_t rows, size_t units, const float *ifgo, const float *c_prev,
-                                const float *c, const float *dy, float *difgo, float *dh, float *dc) {
+OUTLINED void lstm_cells_backward(const recurrence_piece *piece, size_t rows, size_t units, const float *ifgo, const float *c_prev,
+                                  const float *c, const float *dy, float *difgo, float *dh, float *dc) NONBLOCKING {
     for (size_t row = 0; row < rows; ++row)
-        for (size_t at = row * units + piece.panel * LANES, end = row * units + piece.panel_end * LANES; at < end; at += LANES) {
+        for (size_t at = row * units + piece->panel * LANES, end = row * units + piece->panel_end * LANES; at < end; at += LANES) {
+            const lanes tanh_c = lanes_tanh(lanes_load(c + at));  // before the rest is loaded, which would have to wait for it
             lanes gates[4], dgates[4];
             for (int v = 0; v < 4; ++v) gates[v] = lanes_load(ifgo + 4 * at + (size_t)v * LANES);
             lanes d_h = lanes_load(dh + at), d_c = lanes_load(dc + at);
             if (dy) d_h += lanes_load(dy + at);
-            lstm_cell_backward(gates, lanes_load(c_prev + at), lanes_load(c + at), d_h, &d_c, dgates);
+            lstm_cell_backward(gates, lanes_load(c_prev + at), tanh_c, d_h, &d_c, dgates);
             lanes_store(dc + at, d_c);
             lanes_store(dh + at, lanes_splat(0));
             for (int v = 0; v < 4; ++v) lanes_store(difgo + 4 * at + (size_t)v * LANES, dgates[v]);
@@ -80,7 +81,7 @@ static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *
                         lanes_store(difgo + 4 * ((t - 1) * state + row * units) + j, lanes_splat(0));
                 live = recurrence_live_rows(lengths, t - 1, &row, part.row_end);
                 const size_t at = row * units, tape = (t - 1) * state + at;
-                lstm_cells_backward(piece, live, units, ifgo + 4 * tape, c + tape, c + state + tape, dy ? dy + tape : 0,
+                lstm_cells_backward(&piece, live, units, ifgo + 4 * tape, c + tape, c + state + tape, dy ? dy + tape : 0,
                                     difgo + 4 * tape, dh + at, dc + at);
             }
         }
@@ -89,7 +90,8 @@ static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *
         if (!dx) continue;
         size_t step, step_end;
         share_of(recurrence_piece_share(&part, piece), shape->steps, &step, &step_end);
-        recurrence_backward_input(&layer, recurrence_products_of(shape->batch, part.row, part.row_end, step, step_end), transposed, difgo, dx);
+        const recurrence_products products = recurrence_products_of(shape->batch, part.row, part.row_end, step, step_end);
+        recurrence_backward_input(&layer, &products, transposed, difgo, dx);
     }
     recurrence_end(&part, shape->steps + 2);
 }

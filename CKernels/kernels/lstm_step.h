@@ -34,13 +34,13 @@ INLINE tile_lanes lstm_columns_from(lstm_panels panels, size_t column) {
 /// each begins with the weights that the one before it has left in the nearer cache.
 INLINE size_t lstm_walk(const lstm_rows *rows, size_t index, size_t count) { return rows->back ? count - 1 - index : index; }
 
-/// Where the sums of V vectors from panel `panel` on start from: the bias, or the partial sums of the input part.
-INLINE void lstm_start(const int V, const lstm_rows *rows, size_t panel, size_t row, lanes *sum) {
+/// Where the sums of V vectors, from vector `first` of panel `panel` on, start from: the bias, or the partial sums of the input part.
+INLINE void lstm_start(const int first, const int V, const lstm_rows *rows, size_t panel, size_t row, lanes *sum) {
     const size_t units = recurrent_padded(rows->shape->hidden);
     const lstm_panels w = lstm_panels_from(rows, panel);
-    UNROLL for (int v = 0; v < V; ++v)
-        sum[v] = rows->x ? lanes_load(w.bias + (size_t)(v / 4) * w.columns.panel + (size_t)(v % 4) * LANES)
-                         : lanes_load(rows->ifgo + (row * units + panel * LANES) * 4 + (size_t)v * LANES);
+    UNROLL for (int v = first; v < first + V; ++v)
+        sum[v - first] = rows->x ? lanes_load(w.bias + (size_t)(v / 4) * w.columns.panel + (size_t)(v % 4) * LANES)
+                                 : lanes_load(rows->ifgo + (row * units + panel * LANES) * 4 + (size_t)v * LANES);
 }
 
 /// Records the gates and states of one row of one panel, at `state` floats from the first state.
@@ -51,46 +51,109 @@ INLINE void lstm_finish(const lstm_rows *rows, size_t state, const lanes *gates,
     lanes_store(rows->h + state, h);
 }
 
+/// The pointwise part of one row of one panel.
+INLINE void lstm_tile_cell(const lstm_rows *rows, size_t panel, size_t row, lanes *gates) {
+    const size_t state = row * recurrent_padded(rows->shape->hidden) + panel * LANES;
+    lanes c, h;
+    lstm_cell(gates, lanes_load(rows->c_prev + state), &c, &h);
+    if (!recurrence_live(rows->lengths, row, rows->step)) {
+        c = lanes_load(rows->c_prev + state);
+        h = lanes_load(rows->h_prev + state);
+    }
+    lstm_finish(rows, state, gates, c, h);
+}
+
+/// The most sums that wait for their pointwise part: one gate of all rows, or all gates of two.
+#define LSTM_WAITING (TILE_SUMS == 1 ? TILE_ROWS : 8)
+
+/// One gate of R rows, and what it makes of the states: h holds g, then i g, before it is h. The gates come in the order g i f o. These are
+/// loops, because in a stretch of code the compiler would have values of one row wait for those of another.
+INLINE void lstm_gate_of_rows(const int R, const int v, const lstm_rows *rows, size_t panel, size_t row, lanes *sums, const int stride) {
+    const size_t units = recurrent_padded(rows->shape->hidden), first = row * units + panel * LANES;
+    ROLLED for (int r = 0; r < R; ++r) {
+        const size_t state = first + (size_t)r * units;
+        float *at_c = rows->c + state, *at_h = rows->h + state;
+        const lanes gate = lstm_gate(v, sums[r * stride]);
+        if (rows->ifgo) lanes_store(rows->ifgo + 4 * state + (size_t)v * LANES, gate);
+        switch (v) {
+        case 0: lanes_store(at_h, gate * lanes_load(at_h)); break;
+        case 1: lanes_store(at_c, lanes_fma(gate, lanes_load(rows->c_prev + state), lanes_load(at_h))); break;
+        case 2: lanes_store(at_h, gate); break;
+        default: sums[r * stride] = gate;
+        }
+    }
+    if (v == 3)
+        ROLLED for (int r = 0; r < R; ++r) {
+            const size_t state = first + (size_t)r * units;
+            const int live = recurrence_live(rows->lengths, row + (size_t)r, rows->step);
+            lanes c = lanes_load(rows->c + state), h;
+            lstm_cell_output(sums[r * stride], &c, &h);
+            lanes_store(rows->c + state, live ? c : lanes_load(rows->c_prev + state));
+            lanes_store(rows->h + state, live ? h : lanes_load(rows->h_prev + state));
+        }
+}
+
+/// Gate number n of that order.
+INLINE int lstm_gate_in_turn(int n) { return n == 0 ? 2 : n < 3 ? n - 1 : 3; }
+
+/// R rows of a panel whose sums need several passes. Where a pass has one gate, its pointwise part follows it, so that no sum has to wait for
+/// another pass.
+INLINE void lstm_tile_by_gates(const int R, const int S, const lstm_rows *rows, size_t panel, size_t row, lanes *waiting) {
+    const recurrent_lstm_shape *shape = rows->shape;
+    const size_t units = recurrent_padded(shape->hidden);
+    const int width = tile_vectors(TILE_SUMS, R, 1, 4), hidden_width = tile_vectors(TILE_SUMS, R, S, width), stride = width == 1 ? 1 : 4;
+    const lstm_panels w = lstm_panels_from(rows, panel);
+    UNROLL for (int pass = 0; pass < 4; pass += width) {
+        const int first = width == 1 ? lstm_gate_in_turn(pass) : pass;
+        lanes sum[TILE_SUMS];
+        UNROLL for (int r = 0; r < R; ++r) lstm_start(first, width, rows, panel, row + (size_t)r, sum + r * width);
+        if (rows->x)
+            tile_pass(R, width, 1, first, width, shape->input,
+                      (tile_scalars){.from = rows->x + row * shape->x_stride, .term = 1, .row = shape->x_stride}, w.columns, sum);
+        UNROLL for (int v = 0; v < width; v += hidden_width)
+            tile_pass(R, width, S, first + v, hidden_width, shape->hidden,
+                      (tile_scalars){.from = rows->h_prev + row * units, .term = 1, .row = units}, lstm_columns_from(w, shape->input), sum + v);
+        UNROLL for (int r = 0; r < R; ++r)
+            UNROLL for (int v = 0; v < width; ++v) waiting[r * stride + (width == 1 ? 0 : first + v)] = sum[r * width + v];
+        if (width == 1) lstm_gate_of_rows(R, first, rows, panel, row, waiting, stride);
+    }
+    if (width > 1)
+        UNROLL for (int n = 0; n < 4; ++n)
+            lstm_gate_of_rows(R, lstm_gate_in_turn(n), rows, panel, row, waiting + lstm_gate_in_turn(n), stride);
+}
+
+/// The gates of up to LSTM_PANELS panels of a row, or of a tile.
+#define LSTM_SUMS (TILE_SUMS > 4 * LSTM_PANELS ? TILE_SUMS : 4 * LSTM_PANELS)
+
 /// R rows × P panels from panel `panel`, with the hidden sums in S chains.
 INLINE void lstm_tile(const int R, const int P, const int S, const lstm_rows *rows, size_t panel, size_t row) {
     const recurrent_lstm_shape *shape = rows->shape;
     const size_t units = recurrent_padded(shape->hidden);
     const lstm_panels w = lstm_panels_from(rows, panel);
-    lanes sum[TILE_SUMS_MOST];
-    UNROLL for (int r = 0; r < R; ++r) lstm_start(4 * P, rows, panel, row + (size_t)r, sum + r * 4 * P);
+    lanes sum[LSTM_SUMS];
+    UNROLL for (int r = 0; r < R; ++r) lstm_start(0, 4 * P, rows, panel, row + (size_t)r, sum + r * 4 * P);
     if (rows->x)
         tile(R, 4 * P, 1, shape->input, (tile_scalars){.from = rows->x + row * shape->x_stride, .term = 1, .row = shape->x_stride},
              w.columns, sum);
     tile(R, 4 * P, S, shape->hidden, (tile_scalars){.from = rows->h_prev + row * units, .term = 1, .row = units},
          lstm_columns_from(w, shape->input), sum);
     UNROLL for (int r = 0; r < R; ++r)
-        UNROLL for (int p = 0; p < P; ++p) {
-            const size_t state = (row + (size_t)r) * units + (panel + (size_t)p) * LANES;
-            lanes *gates = &sum[(r * P + p) * 4];
-            const lanes c_prev = lanes_load(rows->c_prev + state);
-            lanes c, h;
-            lstm_cell(gates, c_prev, &c, &h);
-            if (!recurrence_live(rows->lengths, row + (size_t)r, rows->step)) {
-                c = c_prev;
-                h = lanes_load(rows->h_prev + state);
-            }
-            lstm_finish(rows, state, gates, c, h);
-        }
+        UNROLL for (int p = 0; p < P; ++p) lstm_tile_cell(rows, panel + (size_t)p, row + (size_t)r, &sum[(r * P + p) * 4]);
 }
 
-/// One row of the first `panels` panels of the share, P at a time out of a multiple of P. The pointwise part of a panel waits for itself most of the time: its parts stand
-/// between the products of the next panels, which fill that time.
+/// One row of the first `panels` panels of the share, P at a time out of a multiple of P. The pointwise part of a panel waits for itself most
+/// of the time: its parts stand between the products of the next panels, which fill that time.
 INLINE void lstm_row_of_panels(const int P, const lstm_rows *rows, size_t row, size_t panels) {
     const recurrent_lstm_shape *shape = rows->shape;
     const size_t groups = panels / (size_t)P, units = recurrent_padded(shape->hidden);
     const tile_scalars h_prev = {.from = rows->h_prev + row * units, .term = 1};
-    lanes gates[TILE_SUMS_MOST], c_prev[TILE_SUMS_MOST], c[TILE_SUMS_MOST], h[TILE_SUMS_MOST];
+    lanes gates[4 * LSTM_PANELS], c_prev[LSTM_PANELS], c[LSTM_PANELS], h[LSTM_PANELS];
     size_t state = 0;
     for (size_t index = 0; index < groups; ++index) {
         const size_t panel = rows->panel + lstm_walk(rows, index, groups) * (size_t)P;
         const lstm_panels w = lstm_panels_from(rows, panel);
-        lanes sum[TILE_SUMS_MOST];
-        lstm_start(4 * P, rows, panel, row, sum);
+        lanes sum[LSTM_SUMS];
+        lstm_start(0, 4 * P, rows, panel, row, sum);
         if (rows->x) tile(1, 4 * P, 1, shape->input, (tile_scalars){.from = rows->x + row * shape->x_stride, .term = 1}, w.columns, sum);
         if (index == 0)
             tile(1, 4 * P, 1, shape->hidden, h_prev, lstm_columns_from(w, shape->input), sum);
@@ -145,14 +208,19 @@ INLINE void lstm_half_cell(const lstm_rows *rows, size_t row, lanes_half *gates)
 
 /// One row that has not ended.
 INLINE void lstm_row(const lstm_rows *rows, size_t row) {
-    size_t panels = rows->panels;
-    const int alone = recurrent_panels(rows->shape->hidden) == 1;
-    lanes_half gates[4];
-    // Its products come first and its pointwise part last, so that it waits while the other panels are computed.
-    if (lstm_ends_half(rows)) {
-        if (alone) lstm_half_sums(LSTM_CHAINS, rows, row, gates);
-        else lstm_half_sums(1, rows, row, gates);
-        panels -= 1;
+    const int alone = recurrent_panels(rows->shape->hidden) == 1, ends_half = lstm_ends_half(rows);
+    if (alone && ends_half) {
+        lanes_half gates[4];
+        lstm_half_sums(LSTM_CHAINS, rows, row, gates);
+        lstm_half_cell(rows, row, gates);
+        return;
+    }
+    const size_t panels = rows->panels - (size_t)ends_half;
+    lanes_half last_gates[4];
+    // The products of the last panel come first and its pointwise part last, so that it waits while the other panels are computed.
+    if (ends_half) {
+        lstm_half_sums(1, rows, row, last_gates);
+        UNROLL for (int v = 0; v < 4; ++v) WAIT_IN_MEMORY(last_gates[v]);
     }
     if (panels > LSTM_PANELS && rows->bfloat16 && LSTM_PANELS >= 2 && panels % 2 == 0) lstm_row_of_panels(2, rows, row, panels);
     else if (panels > LSTM_PANELS) lstm_row_of_panels(1, rows, row, panels);
@@ -160,58 +228,109 @@ INLINE void lstm_row(const lstm_rows *rows, size_t row) {
     else if (panels == 1) lstm_tile(1, 1, 1, rows, rows->panel, row);
     else if (panels == 2 && LSTM_PANELS >= 2) lstm_tile(1, 2, 1, rows, rows->panel, row);
     else if (panels == 3 && LSTM_PANELS >= 3) lstm_tile(1, 3, 1, rows, rows->panel, row);
-    if (lstm_ends_half(rows)) lstm_half_cell(rows, row, gates);
+    if (ends_half) lstm_half_cell(rows, row, last_gates);
 }
 
-/// Rows [first, end) of one time step.
-INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
-    const size_t panels = rows->panels;
-    if (panels == 0) return;
-    if (end - first == 1 && recurrence_live(rows->lengths, first, rows->step))
-        lstm_row(rows, first);
-    else if (recurrent_panels(rows->shape->hidden) == 1)
-        for (size_t row = first; row < end;) {
-            const size_t count = tile_rows(end - row, TILE_ROWS / 2);
-            switch (count) {
-            case 1: lstm_tile(1, 1, LSTM_CHAINS, rows, 0, row); break;
-            case 2: lstm_tile(2, 1, LSTM_CHAINS, rows, 0, row); break;
-            default: lstm_tile(3, 1, LSTM_CHAINS, rows, 0, row); break;
-            }
-            row += count;
-        }
-    else
-        for (size_t index = 0; index < panels; ++index) {
-            const size_t panel = rows->panel + lstm_walk(rows, index, panels);
-            for (size_t row = first; row < end;) {
-                const size_t count = tile_rows(end - row, TILE_ROWS);
-                switch (count) {
-                case 1: lstm_tile(1, 1, 1, rows, panel, row); break;
-                case 2: lstm_tile(2, 1, 1, rows, panel, row); break;
-                case 3: lstm_tile(3, 1, 1, rows, panel, row); break;
-                case 4: lstm_tile(4, 1, 1, rows, panel, row); break;
-                case 5: lstm_tile(5, 1, 1, rows, panel, row); break;
-                default: lstm_tile(6, 1, 1, rows, panel, row); break;
-                }
-                row += count;
-            }
-        }
+/// R rows of a panel.
+INLINE void lstm_tile_of_rows(const int R, const int S, const lstm_rows *rows, size_t panel, size_t row, lanes *waiting) {
+    if (tile_vectors(TILE_SUMS, TILE_ROWS, 1, 4) < 4) lstm_tile_by_gates(R, S, rows, panel, row, waiting);
+    else lstm_tile(R, 1, S, rows, panel, row);
 }
 
-INLINE void lstm_stream(const recurrent_lstm_shape *shape, const float *x, const float *w, const int bfloat16, const float *h_prev,
-                        float *c, float *h, recurrent_share share) {
-    size_t first, end;
-    share_of(share, shape->batch, &first, &end);
-    const lstm_rows rows = {.shape = shape, .w = w, .bfloat16 = bfloat16, .x = x, .h_prev = h_prev, .c_prev = c, .h = h, .c = c,
-                            .panels = recurrent_panels(shape->hidden), .back = h < h_prev};  // a stream swaps its two buffers from step to step
-    lstm_time_step(&rows, first, end);
+/// Rows [first, end) of one panel, tile by tile, with the hidden sums in S chains.
+INLINE void lstm_tiles(const int S, const lstm_rows *rows, size_t panel, size_t first, size_t end) {
+    const int most = S == 1 ? TILE_ROWS : TILE_ROWS_OF_CHAINS;
+    lanes waiting[LSTM_WAITING];
+    for (size_t row = first; row < end;) {
+        const size_t count = tile_rows(end - row, (size_t)most);
+        switch (count) {
+        case 1: lstm_tile_of_rows(1, S, rows, panel, row, waiting); break;
+        case 2: lstm_tile_of_rows(2, S, rows, panel, row, waiting); break;
+        case 3: lstm_tile_of_rows(3, S, rows, panel, row, waiting); break;
+        case 4: if (4 <= most) lstm_tile_of_rows(4, S, rows, panel, row, waiting); break;
+        case 5: if (5 <= most) lstm_tile_of_rows(5, S, rows, panel, row, waiting); break;
+        default: if (6 <= most) lstm_tile_of_rows(6, S, rows, panel, row, waiting); break;
+        }
+        row += count;
+    }
 }
+
+/// For rows of a kind, of which something is known: those of one panel, in a layer of one or of more; and those of one time step.
+#define LSTM_TILES(kind, known)                                                                                 \
+    OUTLINED void lstm_tiles_alone_##kind(const lstm_rows *any, size_t first, size_t end) NONBLOCKING {         \
+        lstm_rows rows = *any;                                                                                  \
+        known;                                                                                                  \
+        lstm_tiles(LSTM_CHAINS, &rows, 0, first, end);                                                          \
+    }                                                                                                           \
+    OUTLINED void lstm_tiles_##kind(const lstm_rows *any, size_t panel, size_t first, size_t end) NONBLOCKING { \
+        lstm_rows rows = *any;                                                                                  \
+        known;                                                                                                  \
+        lstm_tiles(1, &rows, panel, first, end);                                                                \
+    }                                                                                                           \
+    INLINE void lstm_panels_##kind(const lstm_rows *rows, size_t first, size_t end) {                           \
+        if (recurrent_panels(rows->shape->hidden) > 1)                                                          \
+            for (size_t index = 0; index < rows->panels; ++index)                                               \
+                lstm_tiles_##kind(rows, rows->panel + lstm_walk(rows, index, rows->panels), first, end);        \
+        else if (rows->panels > 0)                                                                              \
+            lstm_tiles_alone_##kind(rows, first, end);                                                          \
+    }
+LSTM_TILES(recorded, (rows.x = 0, rows.bfloat16 = 0))
+LSTM_TILES(float, (__builtin_assume(rows.x != 0), rows.ifgo = 0, rows.lengths = 0, rows.bfloat16 = 0))
+LSTM_TILES(bfloat16, (__builtin_assume(rows.x != 0), rows.ifgo = 0, rows.lengths = 0, rows.bfloat16 = 1))
+
+/// The rows of one time step of a stream, which swaps its two buffers of h from step to step.
+INLINE lstm_rows lstm_stream_of(const recurrent_lstm_shape *shape, const float *x, const float *w, const int bfloat16, const float *h_prev,
+                                float *c, float *h) {
+    return (lstm_rows){.shape = shape, .w = w, .bfloat16 = bfloat16, .x = x, .h_prev = h_prev, .c_prev = c, .h = h, .c = c,
+                       .panels = recurrent_panels(shape->hidden), .back = h < h_prev};
+}
+
+/// One row, or rows [first, end), of a stream whose weights are of a kind. The last thing that a step does is to call the former, with all
+/// arguments in registers: a jump.
+#define LSTM_STREAM(kind, bfloat16)                                                                                                          \
+    OUTLINED void lstm_stream_row_##kind(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,   \
+                                         float *h) NONBLOCKING {                                                                             \
+        const lstm_rows rows = lstm_stream_of(shape, x, w, bfloat16, h_prev, c, h);                                                          \
+        if (rows.panels > 0) lstm_row(&rows, 0);                                                                                             \
+    }                                                                                                                                        \
+    OUTLINED void lstm_stream_rows_##kind(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,  \
+                                          float *h, size_t first, size_t end) NONBLOCKING {                                                  \
+        const lstm_rows rows = lstm_stream_of(shape, x, w, bfloat16, h_prev, c, h);                                                          \
+        lstm_panels_##kind(&rows, first, end);                                                                                               \
+    }                                                                                                                                        \
+    INLINE void lstm_stream_##kind(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,         \
+                                   float *h, recurrent_share share) {                                                                        \
+        size_t first, end;                                                                                                                   \
+        share_of(share, shape->batch, &first, &end);                                                                                         \
+        const size_t state = first * recurrent_padded(shape->hidden);                                                                        \
+        if (LSTM_PANELS > 0 && end - first == 1)                                                                                                 \
+            lstm_stream_row_##kind(shape, x + first * shape->x_stride, w, h_prev + state, c + state, h + state);                             \
+        else                                                                                                                                 \
+            lstm_stream_rows_##kind(shape, x, w, h_prev, c, h, first, end);                                                                  \
+    }
+LSTM_STREAM(float, 0)
+LSTM_STREAM(bfloat16, 1)
 
 static void lstm_step(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,
                       float *h, recurrent_share share) NONBLOCKING {
-    lstm_stream(shape, x, w, 0, h_prev, c, h, share);
+    lstm_stream_float(shape, x, w, h_prev, c, h, share);
 }
 
 static void lstm_step_bfloat16(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,
                                float *h, recurrent_share share) NONBLOCKING {
-    lstm_stream(shape, x, w, 1, h_prev, c, h, share);
+    lstm_stream_bfloat16(shape, x, w, h_prev, c, h, share);
+}
+
+/// One row of a sequence that has not ended.
+OUTLINED void lstm_row_recorded(const lstm_rows *any, size_t row) NONBLOCKING {
+    lstm_rows rows = *any;
+    rows.x = 0;
+    rows.bfloat16 = 0;
+    lstm_row(&rows, row);
+}
+
+/// Rows [first, end) of one time step of a sequence.
+INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
+    if (LSTM_PANELS > 0 && end - first == 1 && rows->panels > 0 && recurrence_live(rows->lengths, first, rows->step)) lstm_row_recorded(rows, first);
+    else lstm_panels_recorded(rows, first, end);
 }

@@ -1,9 +1,9 @@
 // What a register tile works on: how many rows and chains it has, and where its scalars and its rows of lanes lie.
 
-/// The most rows of a tile: 6 × 4 vectors of sums leave 8 of 32 registers for the operands.
-#define TILE_ROWS 6
-/// The most sums of any tile, on any instruction set.
-#define TILE_SUMS_MOST 24
+/// The most rows of a tile whose sums are split into chains.
+#define TILE_ROWS_OF_CHAINS (TILE_ROWS < 3 ? TILE_ROWS : 3)
+/// The most chains of a pass: those of a full tile, or of a single sum.
+#define TILE_CHAINS (TILE_SUMS > 8 ? TILE_SUMS : 8)
 /// How many chains a recurrent sum over a row of `vectors` vectors is split into, so that 8 sums are in flight
 /// (a fused multiply-add takes 4 cycles, and two start in each).
 INLINE int product_chains(size_t vectors) { return vectors <= 1 ? 8 : vectors <= 2 ? 4 : vectors <= 4 ? 2 : 1; }
@@ -14,13 +14,19 @@ INLINE size_t tile_rows(size_t rows, size_t most) {
     return (rows + tiles - 1) / tiles;
 }
 
-/// The vectors that are summed in one pass over the terms, out of `vectors`: as many as leave at most `most` sums.
-INLINE int tile_vectors(int most, int rows, int chains, int vectors) {
+/// Whether one pass can have all these sums: at most `most`, and where the vectors of weights stay in registers from row to row, as many of
+/// both as a full tile has.
+INLINE int tile_fits(int most, int rows, int chains, int vectors) {
     const int sums = rows * chains * vectors;
-    return sums <= most                           ? vectors
-           : vectors % 2 == 0 && sums / 2 <= most ? vectors / 2
-           : vectors % 4 == 0 && sums / 4 <= most ? vectors / 4
-                                                  : 1;
+    return sums <= most && (rows == 1 || sums + vectors <= most + most / TILE_ROWS);
+}
+
+/// The vectors that are summed in one pass over the terms, out of `vectors`.
+INLINE int tile_vectors(int most, int rows, int chains, int vectors) {
+    return tile_fits(most, rows, chains, vectors)                           ? vectors
+           : vectors % 2 == 0 && tile_fits(most, rows, chains, vectors / 2) ? vectors / 2
+           : vectors % 4 == 0 && tile_fits(most, rows, chains, vectors / 4) ? vectors / 4
+                                                                        : 1;
 }
 
 /// A bfloat16 is the upper half of a float.

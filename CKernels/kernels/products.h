@@ -24,92 +24,130 @@ INLINE float *tile_sum(tile_sums sums, int r, int v) {
     return sums.at + (size_t)r * sums.row + (size_t)(v / sums.groups) * sums.panel + (size_t)(v % sums.groups) * LANES;
 }
 
-/// to = start + Σ, where `start.at` may be null (zero) and a row stride of zero gives every row the same start.
-INLINE void tile_in_memory(const int R, const int V, size_t terms, tile_scalars x, tile_lanes w,
-                           tile_sums start, tile_sums to) {
-    lanes sum[TILE_SUMS_MOST];
-    UNROLL for (int r = 0; r < R; ++r)
-        UNROLL for (int v = 0; v < V; ++v)
-            sum[r * V + v] = start.at ? lanes_load(tile_sum(start, r, v)) : lanes_splat(0);
-    tile(R, V, 1, terms, x, w, sum);
-    UNROLL for (int r = 0; r < R; ++r)
-        UNROLL for (int v = 0; v < V; ++v) lanes_store(tile_sum(to, r, v), sum[r * V + v]);
-}
+/// A product whose sums begin and end in memory: to = start + Σ for `rows` rows, where `start.at` may be null (zero) and a row stride of
+/// zero gives every row the same start.
+typedef struct {
+    size_t rows, terms;
+    tile_scalars x;
+    tile_lanes w;
+    tile_sums start, to;
+} tile_product;
 
-/// V vectors of `rows` rows, tile by tile.
-INLINE void tile_rows_in_memory(const int V, size_t rows, size_t terms, tile_scalars x, tile_lanes w,
-                                tile_sums start, tile_sums to) {
-    for (size_t row = 0; row < rows;) {
-        const size_t count = tile_rows(rows - row, TILE_ROWS);
-        switch (count) {
-        case 1: tile_in_memory(1, V, terms, x, w, start, to); break;
-        case 2: tile_in_memory(2, V, terms, x, w, start, to); break;
-        case 3: tile_in_memory(3, V, terms, x, w, start, to); break;
-        case 4: tile_in_memory(4, V, terms, x, w, start, to); break;
-        case 5: tile_in_memory(5, V, terms, x, w, start, to); break;
-        default: tile_in_memory(6, V, terms, x, w, start, to); break;
-        }
-        row += count;
-        x.from += count * x.row;
-        start.at = start.at ? start.at + count * start.row : start.at;
-        to.at += count * to.row;
+/// V vectors of the first R rows in S chains, as many vectors at a time as the registers hold.
+INLINE void tile_in_memory(const int R, const int V, const int S, tile_product product) {
+    const int width = tile_vectors(TILE_SUMS, R, S, V);
+    UNROLL for (int first = 0; first < V; first += width) {
+        lanes sum[TILE_SUMS];
+        UNROLL for (int r = 0; r < R; ++r)
+            UNROLL for (int v = 0; v < width; ++v)
+                sum[r * width + v] = product.start.at ? lanes_load(tile_sum(product.start, r, first + v)) : lanes_splat(0);
+        tile_pass(R, width, S, first, width, product.terms, product.x, product.w, sum);
+        UNROLL for (int r = 0; r < R; ++r)
+            UNROLL for (int v = 0; v < width; ++v) lanes_store(tile_sum(product.to, r, first + v), sum[r * width + v]);
     }
 }
 
+/// V vectors of all rows, tile by tile.
+INLINE void tile_rows_in_memory(const int V, const int S, tile_product product) {
+    // No more rows than have all their chains in one pass.
+    const int most = S == 1 ? TILE_ROWS : TILE_ROWS_OF_CHAINS * S <= TILE_SUMS ? TILE_ROWS_OF_CHAINS : 1;
+    while (product.rows > 0) {
+        const size_t count = tile_rows(product.rows, (size_t)most);
+        switch (count) {
+        case 1: tile_in_memory(1, V, S, product); break;
+        case 2: if (2 <= most) tile_in_memory(2, V, S, product); break;
+        case 3: if (3 <= most) tile_in_memory(3, V, S, product); break;
+        case 4: if (4 <= most) tile_in_memory(4, V, S, product); break;
+        case 5: if (5 <= most) tile_in_memory(5, V, S, product); break;
+        default: if (6 <= most) tile_in_memory(6, V, S, product); break;
+        }
+        product.rows -= count;
+        product.x.from += count * product.x.row;
+        product.start.at = product.start.at ? product.start.at + count * product.start.row : 0;
+        product.to.at += count * product.to.row;
+    }
+}
+
+/// V vectors of all rows, or of a single one, in S chains, from a group of a panel of G groups on.
+#define PRODUCT_TILES(G, V, S, tiles)                                                                                \
+    OUTLINED void product_tiles_##G##_##V##_##S(const tile_product *whole, size_t panel, size_t group) NONBLOCKING { \
+        tile_product product = *whole;                                                                               \
+        product.w.from += panel * product.w.panel + group * LANES;                                                   \
+        if (product.start.at) product.start.at += panel * product.start.panel + group * LANES;                       \
+        product.to.at += panel * product.to.panel + group * LANES;                                                   \
+        product.w.groups = product.start.groups = product.to.groups = G;                                             \
+        product.w.bfloat16 = 0;                                                                                      \
+        tiles;                                                                                                       \
+    }
+PRODUCT_TILES(1, 1, 1, tile_rows_in_memory(1, 1, product))
+PRODUCT_TILES(1, 2, 1, tile_rows_in_memory(2, 1, product))
+PRODUCT_TILES(1, 3, 1, tile_rows_in_memory(3, 1, product))
+PRODUCT_TILES(1, 4, 1, tile_rows_in_memory(4, 1, product))
+PRODUCT_TILES(1, 5, 1, tile_in_memory(1, 5, 1, product))
+PRODUCT_TILES(1, 6, 1, tile_in_memory(1, 6, 1, product))
+PRODUCT_TILES(1, 7, 1, tile_in_memory(1, 7, 1, product))
+PRODUCT_TILES(1, 8, 1, tile_in_memory(1, 8, 1, product))
+PRODUCT_TILES(3, 3, 1, tile_rows_in_memory(3, 1, product))
+PRODUCT_TILES(4, 4, 1, tile_rows_in_memory(4, 1, product))
+PRODUCT_TILES(1, 1, 8, tile_rows_in_memory(1, 8, product))
+PRODUCT_TILES(1, 1, 4, tile_rows_in_memory(1, 4, product))
+PRODUCT_TILES(1, 2, 4, tile_rows_in_memory(2, 4, product))
+PRODUCT_TILES(1, 1, 2, tile_rows_in_memory(1, 2, product))
+PRODUCT_TILES(1, 2, 2, tile_rows_in_memory(2, 2, product))
+PRODUCT_TILES(1, 3, 2, tile_rows_in_memory(3, 2, product))
+PRODUCT_TILES(1, 4, 2, tile_rows_in_memory(4, 2, product))
+
 /// All of `vectors` vectors, block after block: as many at a time as the registers hold for full tiles, so that a block is
 /// still in cache for the next tile; all of a panel, or up to four panels, for fewer rows; up to eight panels for a single row.
-INLINE void product_sums(const int G, size_t rows, size_t vectors, size_t terms, tile_scalars x, tile_lanes w,
-                         tile_sums start, tile_sums to) {
-    const int widest = G > 1 ? G : 4;
-    for (size_t vector = 0; vector < vectors;) {
-        const size_t most = rows >= TILE_ROWS ? (size_t)tile_vectors(TILE_SUMS, TILE_ROWS, 1, widest) : rows == 1 && G == 1 ? 8 : (size_t)widest;
-        const size_t count = tile_rows(G > 1 ? (size_t)G : vectors - vector, most);
-        const size_t panel = vector / (size_t)G, group = vector % (size_t)G * LANES;
-        tile_lanes block = w;
-        block.from += panel * w.panel + group;
-        tile_sums from = start, into = to;
-        from.at = start.at ? start.at + panel * start.panel + group : start.at;
-        into.at += panel * to.panel + group;
-        switch (count) {
-        case 1: tile_rows_in_memory(1, rows, terms, x, block, from, into); break;
-        case 2: tile_rows_in_memory(2, rows, terms, x, block, from, into); break;
-        case 3: tile_rows_in_memory(3, rows, terms, x, block, from, into); break;
-        case 4: tile_rows_in_memory(4, rows, terms, x, block, from, into); break;
-        case 5: tile_in_memory(1, 5, terms, x, block, from, into); break;
-        case 6: tile_in_memory(1, 6, terms, x, block, from, into); break;
-        case 7: tile_in_memory(1, 7, terms, x, block, from, into); break;
-        default: tile_in_memory(1, 8, terms, x, block, from, into); break;
+OUTLINED void product_sums(size_t groups, size_t vectors, const tile_product *product) NONBLOCKING {
+    const int full = product->rows >= TILE_ROWS;
+    if (groups == 1)
+        for (size_t panel = 0; panel < vectors;) {
+            const size_t most = full ? (size_t)tile_vectors(TILE_SUMS, TILE_ROWS, 1, 4) : product->rows == 1 ? 8 : 4;
+            const size_t count = tile_rows(vectors - panel, most);
+            switch (count) {
+            case 1: product_tiles_1_1_1(product, panel, 0); break;
+            case 2: product_tiles_1_2_1(product, panel, 0); break;
+            case 3: product_tiles_1_3_1(product, panel, 0); break;
+            case 4: product_tiles_1_4_1(product, panel, 0); break;
+            case 5: product_tiles_1_5_1(product, panel, 0); break;
+            case 6: product_tiles_1_6_1(product, panel, 0); break;
+            case 7: product_tiles_1_7_1(product, panel, 0); break;
+            default: product_tiles_1_8_1(product, panel, 0); break;
+            }
+            panel += count;
         }
-        vector += count;
+    else if (full && tile_vectors(TILE_SUMS, TILE_ROWS, 1, (int)groups) == 1)
+        for (size_t panel = 0; panel < vectors / groups; ++panel)
+            for (size_t group = 0; group < groups; ++group) product_tiles_1_1_1(product, panel, group);
+    else
+        for (size_t panel = 0; panel < vectors / groups; ++panel) {
+            if (groups == 3) product_tiles_3_3_1(product, panel, 0);
+            else product_tiles_4_4_1(product, panel, 0);
+        }
+}
+
+/// The same, some rows at a time.
+OUTLINED void product_blocks(size_t groups, size_t vectors, const tile_product *product) NONBLOCKING {
+    tile_product block = *product;
+    for (size_t left = product->rows; left > 0; left -= block.rows) {
+        block.rows = left < PRODUCT_BLOCK ? left : PRODUCT_BLOCK;
+        product_sums(groups, vectors, &block);
+        block.x.from += block.rows * block.x.row;
+        if (block.start.at) block.start.at += block.rows * block.start.row;
+        block.to.at += block.rows * block.to.row;
     }
 }
 
 /// Columns of a matrix in kernel order: `from` is the first of their rows in panel 0, panels lie `panel` floats apart.
 typedef struct { const float *from; size_t panel, panels, groups; } product_columns;
 
-/// `product_sums` for a number of groups known only at run time. A real call, so that the tiles exist once.
-static __attribute__((noinline)) void product_sums_any(size_t groups, size_t rows, size_t vectors, size_t terms, tile_scalars x, tile_lanes w,
-                                                       tile_sums start, tile_sums to) NONBLOCKING {
-    w.bfloat16 = 0;  // known to the compiler here, which makes a second copy of every loop otherwise
-    switch (groups) {
-    case 1: w.groups = start.groups = to.groups = 1; product_sums(1, rows, vectors, terms, x, w, start, to); break;
-    case 3: w.groups = start.groups = to.groups = 3; product_sums(3, rows, vectors, terms, x, w, start, to); break;
-    default: w.groups = start.groups = to.groups = 4; product_sums(4, rows, vectors, terms, x, w, start, to); break;
-    }
-}
-
 /// y[m] = start + Σ_k x[m][k] W[·][k]
 INLINE void product_add(size_t rows, size_t terms, tile_scalars x, product_columns w, tile_sums start, float *y, size_t y_row) {
     const size_t width = w.groups * LANES;
-    for (size_t row = 0; row < rows; row += PRODUCT_BLOCK) {
-        tile_scalars x_block = x;
-        tile_sums start_block = start;
-        x_block.from += row * x.row;
-        start_block.at = start.at ? start.at + row * start.row : start.at;
-        product_sums_any(w.groups, rows - row < PRODUCT_BLOCK ? rows - row : PRODUCT_BLOCK, w.panels * w.groups, terms, x_block,
-                         (tile_lanes){.from = w.from, .term = width, .panel = w.panel}, start_block,
-                         (tile_sums){.at = y + row * y_row, .row = y_row, .panel = width});
-    }
+    const tile_product product = {.rows = rows, .terms = terms, .x = x, .w = {.from = w.from, .term = width, .panel = w.panel},
+                                  .start = start, .to = {.at = y, .row = y_row, .panel = width}};
+    product_blocks(w.groups, w.panels * w.groups, &product);
 }
 
 /// The columns of W as rows: to[q][j][lane] = W[j][16 q + lane], j over panels × groups × 16, q over ⌈columns / 16⌉.
@@ -138,10 +176,10 @@ INLINE void product_add_weights(size_t groups, size_t panels, size_t count, size
     const size_t width = groups * LANES;
     for (size_t m = 0; m < rows; m += WEIGHTS_BLOCK) {
         const size_t block = rows - m < WEIGHTS_BLOCK ? rows - m : WEIGHTS_BLOCK;
-        tile_scalars x_block = {.from = x.from + m * x.term, .term = x.term, .row = x.row};
-        tile_lanes dy_block = {.from = dy + m * dy_row, .term = dy_row, .panel = width};
-        tile_sums sums = {.at = dw, .row = width, .panel = dw_panel};
-        product_sums_any(groups, count, panels * groups, block, x_block, dy_block, sums, sums);
+        const tile_sums sums = {.at = dw, .row = width, .panel = dw_panel};
+        const tile_product product = {.rows = count, .terms = block, .x = {.from = x.from + m * x.term, .term = x.term, .row = x.row},
+                                      .w = {.from = dy + m * dy_row, .term = dy_row, .panel = width}, .start = sums, .to = sums};
+        product_sums(groups, panels * groups, &product);
     }
 }
 
@@ -187,9 +225,10 @@ static void product_forward(const recurrent_product_shape *shape, const float *x
 #define BFLOAT16_VECTORS 8
 
 INLINE void product_bfloat16_vectors(const int V, size_t inputs, const float *x, const float *w, size_t panel, float *y) {
-    const tile_sums bias = {.at = (float *)w, .panel = panel, .groups = 2}, to = {.at = y, .panel = 2 * LANES, .groups = 2};
-    tile_in_memory(1, V, inputs, (tile_scalars){.from = x, .term = 1},
-                   (tile_lanes){.from = w + 2 * LANES, .term = LANES, .panel = panel, .groups = 2, .bfloat16 = 1}, bias, to);
+    const tile_product product = {.terms = inputs, .x = {.from = x, .term = 1},
+                                  .w = {.from = w + 2 * LANES, .term = LANES, .panel = panel, .groups = 2, .bfloat16 = 1},
+                                  .start = {.at = (float *)w, .panel = panel, .groups = 2}, .to = {.at = y, .panel = 2 * LANES, .groups = 2}};
+    tile_in_memory(1, V, 1, product);
 }
 
 static void product_forward_bfloat16(const recurrent_product_shape *shape, const float *x, const float *w, float *y,

@@ -40,6 +40,9 @@ INLINE void rnn_finish(const int V, const recurrent_rnn_shape *shape, size_t pan
     }
 }
 
+/// The most vectors of a row that are summed at a time: enough to hide the latency of the multiplier, on every instruction set.
+#define RNN_ROW_VECTORS 6
+
 /// One row: V vectors from panel `panel` on, the hidden sums in S chains. They start from the bias, or, where x is null, from h, which holds
 /// the input part.
 INLINE void rnn_row_tile(const int V, const int S, const recurrent_rnn_shape *shape, size_t panel, const float *x, const float *w,
@@ -47,7 +50,7 @@ INLINE void rnn_row_tile(const int V, const int S, const recurrent_rnn_shape *sh
     const recurrence_layer layer = rnn_layer(shape);
     const product_columns bias = recurrence_columns(&layer, w, 0);
     tile_lanes columns = {.from = bias.from + panel * bias.panel + LANES, .term = LANES, .panel = bias.panel, .groups = 1};
-    lanes sum[TILE_SUMS_MOST];
+    lanes sum[RNN_ROW_VECTORS];
     UNROLL for (int v = 0; v < V; ++v)
         sum[v] = lanes_load(x ? bias.from + (panel + (size_t)v) * bias.panel : h + (panel + (size_t)v) * LANES);
     if (x) tile(1, V, 1, shape->input, (tile_scalars){.from = x, .term = 1}, columns, sum);
@@ -56,11 +59,10 @@ INLINE void rnn_row_tile(const int V, const int S, const recurrent_rnn_shape *sh
     rnn_finish(V, shape, panel, sum, h);
 }
 
-/// Each a function of its own, which needs registers for itself alone.
-#define RNN_ROW_TILE(V, S)                                                                                                              \
-    static __attribute__((noinline)) void rnn_row_tile_##V##_##S(const recurrent_rnn_shape *shape, size_t panel, const float *x,        \
-                                                                 const float *w, const float *h_prev, float *h) NONBLOCKING {            \
-        rnn_row_tile(V, S, shape, panel, x, w, h_prev, h);                                                                              \
+#define RNN_ROW_TILE(V, S)                                                                                                               \
+    OUTLINED void rnn_row_tile_##V##_##S(const recurrent_rnn_shape *shape, size_t panel, const float *x, const float *w,                 \
+                                         const float *h_prev, float *h) NONBLOCKING {                                                    \
+        rnn_row_tile(V, S, shape, panel, x, w, h_prev, h);                                                                               \
     }
 RNN_ROW_TILE(1, 8)
 RNN_ROW_TILE(2, 4)
@@ -70,9 +72,6 @@ RNN_ROW_TILE(3, 1)
 RNN_ROW_TILE(4, 1)
 RNN_ROW_TILE(5, 1)
 RNN_ROW_TILE(6, 1)
-
-/// The most vectors of a row that are summed at a time: enough to hide the latency of the multiplier, on every instruction set.
-#define RNN_ROW_VECTORS 6
 
 /// One row, all panels.
 INLINE void rnn_row(const recurrent_rnn_shape *shape, const float *x, const float *w, const float *h_prev, float *h) {
@@ -97,23 +96,30 @@ INLINE void rnn_row(const recurrent_rnn_shape *shape, const float *x, const floa
     }
 }
 
+/// h = f(h) for some rows.
+OUTLINED void rnn_cells(const recurrent_rnn_shape *shape, size_t rows, float *h) NONBLOCKING {
+    const size_t panels = recurrent_panels(shape->hidden);
+    for (size_t row = 0; row < rows; ++row, h += panels * LANES)
+        for (size_t panel = 0; panel < panels; ++panel) {
+            lanes sum = lanes_load(h + panel * LANES);
+            rnn_finish(1, shape, panel, &sum, h);
+        }
+}
+
 /// h = f(h + U h_prev) for some rows, which are live; h holds the input part.
 INLINE void rnn_recur(const recurrent_rnn_shape *shape, size_t rows, const float *w, const float *h_prev, float *h) {
-    if (rows == 1) {
+    if (TILE_ROWS > 1 && rows == 1) {
         rnn_row(shape, 0, w, h_prev, h);
         return;
     }
     const recurrence_layer layer = rnn_layer(shape);
     const product_columns columns = recurrence_columns(&layer, w, 1 + shape->input);
     const size_t units = columns.panels * LANES;
-    recurrence_add(columns.panels, columns.panels, rows, shape->hidden, (tile_scalars){.from = h_prev, .term = 1, .row = units},
-                   (tile_lanes){.from = columns.from, .term = LANES, .panel = columns.panel},
-                   (tile_sums){.at = h, .row = units, .panel = LANES});
-    for (size_t row = 0; row < rows; ++row, h += units)
-        for (size_t panel = 0; panel < columns.panels; ++panel) {
-            lanes sum = lanes_load(h + panel * LANES);
-            rnn_finish(1, shape, panel, &sum, h);
-        }
+    const tile_sums sums = {.at = h, .row = units, .panel = LANES};
+    const tile_product product = {.rows = rows, .terms = shape->hidden, .x = {.from = h_prev, .term = 1, .row = units},
+                                  .w = {.from = columns.from, .term = LANES, .panel = columns.panel}, .start = sums, .to = sums};
+    recurrence_sums(columns.panels, columns.panels, &product);
+    rnn_cells(shape, rows, h);
 }
 
 static void rnn_step(const recurrent_rnn_shape *shape, const float *x, const float *w, const float *h_prev, float *h,
@@ -122,11 +128,12 @@ static void rnn_step(const recurrent_rnn_shape *shape, const float *x, const flo
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES;
     size_t row, row_end;
     share_of(share, shape->batch, &row, &row_end);
-    if (row_end - row == 1) {
+    if (TILE_ROWS > 1 && row_end - row == 1) {
         rnn_row(shape, x + row * shape->x_stride, w, h_prev + row * units, h + row * units);
         return;
     }
-    recurrence_input(&layer, 0, panels, recurrence_products_of(shape->batch, row, row_end, 0, 1), x, w, h);
+    const recurrence_products products = recurrence_products_of(shape->batch, row, row_end, 0, 1);
+    recurrence_input(&layer, 0, panels, &products, x, w, h);
     rnn_recur(shape, row_end - row, w, h_prev + row * units, h + row * units);
 }
 
@@ -140,7 +147,8 @@ static void rnn_forward(const recurrent_rnn_shape *shape, const size_t *lengths,
     for (size_t t = 0; t < shape->steps; ++t) {
         if (t % input_steps == 0) {
             const size_t step_end = shape->steps - t < input_steps ? shape->steps : t + input_steps;
-            recurrence_input(&layer, 0, panels, recurrence_products_of(shape->batch, first, end, t, step_end), x, w, h + state);
+            const recurrence_products products = recurrence_products_of(shape->batch, first, end, t, step_end);
+            recurrence_input(&layer, 0, panels, &products, x, w, h + state);
         }
         const float *h_prev = h + t * state;
         float *h_next = h + (t + 1) * state;
@@ -159,12 +167,20 @@ static void rnn_transpose(const recurrent_rnn_shape *shape, const float *w, floa
 }
 
 /// dz from h and dh, which becomes zero, for the sums to come; some rows.
-INLINE void rnn_cells_backward(const recurrent_activation f, size_t floats, const float *h, const float *dy, float *dz, float *dh) {
+INLINE void rnn_cells_backward_of(const recurrent_activation f, size_t floats, const float *h, const float *dy, float *dz, float *dh) {
     for (size_t at = 0; at < floats; at += LANES) {
         lanes d_h = lanes_load(dh + at);
         if (dy) d_h += lanes_load(dy + at);
         lanes_store(dz + at, rnn_activated_backward(f, lanes_load(h + at), d_h));
         lanes_store(dh + at, lanes_splat(0));
+    }
+}
+
+OUTLINED void rnn_cells_backward(recurrent_activation f, size_t floats, const float *h, const float *dy, float *dz, float *dh) NONBLOCKING {
+    switch (f) {
+    case recurrent_activation_tanh: rnn_cells_backward_of(recurrent_activation_tanh, floats, h, dy, dz, dh); break;
+    case recurrent_activation_sigmoid: rnn_cells_backward_of(recurrent_activation_sigmoid, floats, h, dy, dz, dh); break;
+    default: rnn_cells_backward_of(recurrent_activation_relu, floats, h, dy, dz, dh);
     }
 }
 
@@ -181,17 +197,13 @@ static void rnn_backward_data(const recurrent_rnn_shape *shape, const size_t *le
             for (; row < end && !recurrence_live(lengths, row, t); ++row)
                 for (size_t at = row * units; at < (row + 1) * units; at += LANES) lanes_store(dz + t * state + at, lanes_splat(0));
             live = recurrence_live_rows(lengths, t, &row, end);
-            const size_t at = row * units, tape = t * state + at, floats = live * units;
-            const float *h_next = h + state + tape, *dy_rows = dy ? dy + tape : 0;
+            const size_t at = row * units, tape = t * state + at;
             float *dz_rows = dz + tape, *dh_rows = dh + at;
-            switch (shape->activation) {
-            case recurrent_activation_tanh: rnn_cells_backward(recurrent_activation_tanh, floats, h_next, dy_rows, dz_rows, dh_rows); break;
-            case recurrent_activation_sigmoid: rnn_cells_backward(recurrent_activation_sigmoid, floats, h_next, dy_rows, dz_rows, dh_rows); break;
-            default: rnn_cells_backward(recurrent_activation_relu, floats, h_next, dy_rows, dz_rows, dh_rows); break;
-            }
+            rnn_cells_backward(shape->activation, live * units, h + state + tape, dy ? dy + tape : 0, dz_rows, dh_rows);
             recurrence_backward(&layer, 0, panels, transposed, live, dz_rows, dh_rows);
         }
-    if (dx) recurrence_backward_input(&layer, recurrence_products_of(shape->batch, first, end, 0, shape->steps), transposed, dz, dx);
+    const recurrence_products products = recurrence_products_of(shape->batch, first, end, 0, shape->steps);
+    if (dx) recurrence_backward_input(&layer, &products, transposed, dz, dx);
 }
 
 // forward: h[t+1] = f(W x[t] + U h[t] + b)

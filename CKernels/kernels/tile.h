@@ -12,60 +12,51 @@ INLINE void tile_vector(tile_lanes w, size_t term, int v, lanes *vector) {
         *vector = lanes_load(panel + (size_t)group * LANES);
 }
 
-/// sum[r * V + v] continues its chain over `terms` terms, for `width` vectors from `first`. With S > 1 the terms are
-/// cut into S runs of ⌈terms / S⌉: the first run continues `sum`, the others start from zero, and the chains are added
+/// Chain s of the sum of row r and vector v: the first one is the sum itself.
+INLINE lanes *tile_chain(const int R, const int V, const int width, int s, int r, int v, lanes *sum, lanes *others) {
+    return s == 0 ? &sum[r * V + v] : &others[((s - 1) * R + r) * width + v];
+}
+
+/// One term of chain s of all sums of a pass.
+INLINE void tile_term(const int R, const int V, const int first, const int width, int s, size_t term, tile_scalars x, tile_lanes w, lanes *sum,
+                      lanes *others) {
+    lanes row[TILE_SUMS];
+    UNROLL for (int v = 0; v < width; ++v) tile_vector(w, term, first + v, &row[v]);
+    UNROLL for (int r = 0; r < R; ++r) {
+        const lanes scalar = lanes_splat(x.from[term * x.term + (size_t)r * x.row]);
+        UNROLL for (int v = 0; v < width; ++v) {
+            lanes *chain = tile_chain(R, V, width, s, r, v, sum, others);
+            *chain = lanes_fma(scalar, row[v], *chain);
+        }
+    }
+}
+
+/// `width` vectors from `first` of R rows, in one pass over the terms: sum[r * V + v] continues its chain over `terms` terms. With S > 1 the
+/// terms are cut into S runs of ⌈terms / S⌉: the first run continues `sum`, the others start from zero, and the chains are added
 /// by halves. R, V, S, first and width are constants wherever this is inlined.
 INLINE void tile_pass(const int R, const int V, const int S, const int first, const int width, size_t terms,
                       tile_scalars x, tile_lanes w, lanes *sum) {
-    lanes chain[TILE_SUMS_MOST];
+    lanes second[TILE_SUMS], more[TILE_CHAINS], *others = S == 2 ? second : more;
     const size_t run = (terms + (size_t)S - 1) / (size_t)S;
     const size_t before_last = run * (size_t)(S - 1);
     const size_t whole = terms > before_last ? terms - before_last : 0;
-    UNROLL for (int r = 0; r < R; ++r)
-        UNROLL for (int v = 0; v < width; ++v)
-            UNROLL for (int s = 0; s < S; ++s)
-                chain[(s * R + r) * width + v] = s == 0 ? sum[r * V + first + v] : lanes_splat(0);
+    UNROLL for (int n = 0; n < (S - 1) * R * width; ++n) others[n] = lanes_splat(0);
     for (size_t k = 0; k < whole; ++k)
-        UNROLL for (int s = 0; s < S; ++s) {
-            const size_t term = k + (size_t)s * run;
-            lanes row[TILE_SUMS_MOST];
-            UNROLL for (int v = 0; v < width; ++v) tile_vector(w, term, first + v, &row[v]);
-            UNROLL for (int r = 0; r < R; ++r) {
-                const lanes scalar = lanes_splat(x.from[term * x.term + (size_t)r * x.row]);
-                UNROLL for (int v = 0; v < width; ++v) {
-                    lanes *target = &chain[(s * R + r) * width + v];
-                    *target = lanes_fma(scalar, row[v], *target);
-                }
-            }
-        }
-    if (S == 1) {
-        UNROLL for (int r = 0; r < R; ++r)
-            UNROLL for (int v = 0; v < width; ++v) sum[r * V + first + v] = chain[r * width + v];
-        return;
-    }
+        UNROLL for (int s = 0; s < S; ++s) tile_term(R, V, first, width, s, k + (size_t)s * run, x, w, sum, others);
+    if (S == 1) return;
     // What the other runs have beyond the last one: at most one term where `terms` is large, S - 1 runs where it is small.
     for (size_t k = whole; k < run; ++k)
-        UNROLL for (int s = 0; s < S; ++s) {
-            const size_t term = k + (size_t)s * run;
-            if (term >= terms) continue;
+        UNROLL for (int s = 0; s < S; ++s)
+            if (k + (size_t)s * run < terms) tile_term(R, V, first, width, s, k + (size_t)s * run, x, w, sum, others);
+    UNROLL for (int half = S / 2; half > 0; half /= 2)
+        UNROLL for (int s = 0; s < half; ++s)
             UNROLL for (int r = 0; r < R; ++r)
-                UNROLL for (int v = 0; v < width; ++v) {
-                    lanes row, *target = &chain[(s * R + r) * width + v];
-                    tile_vector(w, term, first + v, &row);
-                    *target = lanes_fma(lanes_splat(x.from[term * x.term + (size_t)r * x.row]), row, *target);
-                }
-        }
-    UNROLL for (int r = 0; r < R; ++r)
-        UNROLL for (int v = 0; v < width; ++v) {
-            UNROLL for (int half = S / 2; half > 0; half /= 2)
-                UNROLL for (int s = 0; s < half; ++s)
-                    chain[(s * R + r) * width + v] += chain[((s + half) * R + r) * width + v];
-            sum[r * V + first + v] = chain[r * width + v];
-        }
+                UNROLL for (int v = 0; v < width; ++v)
+                    *tile_chain(R, V, width, s, r, v, sum, others) += *tile_chain(R, V, width, s + half, r, v, sum, others);
 }
 
 /// A tile of R rows × V vectors, in as many passes as the registers of the instruction set ask for.
 INLINE void tile(const int R, const int V, const int S, size_t terms, tile_scalars x, tile_lanes w, lanes *sum) {
     const int width = tile_vectors(TILE_SUMS, R, S, V);
-    UNROLL for (int first = 0; first < V; first += width) tile_pass(R, V, S, first, width, terms, x, w, sum);
+    UNROLL for (int first = 0; first < V; first += width) tile_pass(R, V, S, first, width, terms, x, w, sum + first);
 }

@@ -19,9 +19,8 @@
 
 enum { trap_flag = 0x100, arena_bytes = 1 << 24, alternate_stack = 1 << 16 };
 
-/// Bytes of stack that a kernel may use. The 24 sums of the largest tile are 1.5 KiB: with 32 registers of 64 bytes most kernels stay below
-/// 2 KiB; with 16 smaller ones the sums wait on the stack, and a recurrence adds those of its products.
-static const size_t most_stack[recurrent_isa_count] = {14 << 10, 8 << 10, 3 << 10};
+/// Bytes of stack that a kernel may use, with all that it calls.
+static const size_t most_stack = 2 << 10;
 
 static char *arena;
 static size_t arena_used;
@@ -104,7 +103,7 @@ static bool same_path(const recurrent_kernels *kernels, size_t index, scenario_s
             instructions = trace.instructions;
         }
         if (trace.deepest > *deepest) *deepest = trace.deepest;
-        if (trace.hash == hash && trace.instructions == instructions && instructions > 0 && trace.deepest <= most_stack[kernels->isa]) continue;
+        if (trace.hash == hash && trace.instructions == instructions && instructions > 0 && trace.deepest <= most_stack) continue;
         printf("%s, %s, variant %u, values %u: %llu instructions, not %llu, or another path; %zu bytes of stack\n", scenarios[index].kernel,
                recurrent_isa_name(kernels->isa), variant, (unsigned)values, (unsigned long long)trace.instructions,
                (unsigned long long)instructions, trace.deepest);
