@@ -16,8 +16,8 @@ public struct ModelFileError: Error, CustomStringConvertible, Sendable {
         isInputOutput = false
     }
 
-    init(_ path: String, expected: String, found: String) {
-        description = "\(path): not a model; expected \(expected), found \(found)"
+    init(_ path: String, what: String = "not a model", expected: String, found: String) {
+        description = "\(path): \(what); expected \(expected), found \(found)"
         isInputOutput = false
     }
 }
@@ -26,7 +26,7 @@ public struct ModelFileError: Error, CustomStringConvertible, Sendable {
 private let lossKey = "recurrent.loss"
 
 /// The longest header of a model file: it holds the metadata, and with it the vocabulary.
-private let headerLimit = 16 << 20
+let modelHeaderLimit = 16 << 20
 
 extension Model {
     /// Reads a model from a safetensors file with PyTorch's names: `embedding.weight`, `lstm.weight_ih_l0` …, `dense.weight`,
@@ -66,7 +66,7 @@ extension Model {
         do {
             let tensors = stateDictParameters.tensors(shape: shape.stateDict)
             for tensor in tensors { try tensor.checkFinite() }
-            bytes = try Safetensors.encode(tensors, metadata: metadata, headerLimit: headerLimit)
+            bytes = try Safetensors.encode(tensors, metadata: metadata, headerLimit: modelHeaderLimit)
         } catch {
             throw ModelFileError(path, error)
         }
@@ -105,7 +105,7 @@ private func readParameters(_ file: Safetensors, _ path: String) throws(ModelFil
     return (sizes, parameters)
 }
 
-private func readSafetensors(_ path: String) throws(ModelFileError) -> Safetensors {
+func readSafetensors(_ path: String) throws(ModelFileError) -> Safetensors {
     let bytes: [UInt8]
     do {
         bytes = try readFile(path)
@@ -113,7 +113,7 @@ private func readSafetensors(_ path: String) throws(ModelFileError) -> Safetenso
         throw ModelFileError(error)
     }
     do {
-        return try Safetensors(bytes, headerLimit: headerLimit)
+        return try Safetensors(bytes, headerLimit: modelHeaderLimit)
     } catch {
         throw ModelFileError(path, error)
     }

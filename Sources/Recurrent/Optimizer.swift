@@ -132,6 +132,13 @@ public enum Optimizer: Hashable, Sendable {
         return optimizer
     }
 
+    /// The rule without its learning rate, as text.
+    var name: String {
+        var rule = self
+        rule.learningRate = 0
+        return "\(rule)"
+    }
+
     /// η.
     public var learningRate: Double {
         get {

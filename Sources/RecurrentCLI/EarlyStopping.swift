@@ -1,7 +1,7 @@
 /// Ends a training whose development perplexity no longer improves.
-struct EarlyStopping {
+struct EarlyStopping: Codable {
     /// Epochs in a row without improvement after which it is over.
-    let patience: Int
+    var patience: Int
     private(set) var bestPerplexity = Double.infinity
     private(set) var bestEpoch = 0
     private var lastEpoch = 0

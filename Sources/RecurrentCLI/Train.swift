@@ -7,7 +7,8 @@ struct Train: ParsableCommand {
         abstract: "Learns a language model of a text, character by character.",
         discussion: """
             Tokens are Unicode scalars, an end of line and an unknown token, which stands for those that occur only once. The last lines \
-            of the text are not learned: they tell how good the model is. The best model so far is always in the file that --out names.
+            of the text are not learned: they tell how good the model is. The best model so far is always in the file that --out names, and beside \
+            it, in FILE.checkpoint, what --resume needs to go on to the same bits as a training that was never cut off.
             """)
 
     @OptionGroup var training: TrainingOptions
@@ -26,6 +27,9 @@ struct Train: ParsableCommand {
 
     @Option(help: ArgumentHelp("Where the model goes.", valueName: "file"))
     var out = "model.safetensors"
+
+    @Flag(help: "Goes on where the training into --out was cut off, or has reached its --epochs.")
+    var resume = false
 
     @Flag(help: "Shows no progress, only the result.")
     var quiet = false
@@ -60,7 +64,9 @@ struct Train: ParsableCommand {
                 """)
         }
         var trainer = training.trainer(model, rule, threads: threads, kernels: kernels)
-        var run = TrainingRun(text: text, epochs: epochs, patience: patience, out: out, quiet: quiet || json, bar: ProgressBar(quiet: quiet))
+        var run = TrainingRun(text: text, training: training.identity(text, optimizer: optimizer, learningRate: rule.learningRate), epochs: epochs,
+                              patience: patience, out: out, quiet: quiet || json, bar: ProgressBar(quiet: quiet))
+        if resume { try run.resume(&trainer) }
         try run.train(&trainer)
 
         let seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -70,12 +76,12 @@ struct Train: ParsableCommand {
                 steps: training.steps, optimizer: optimizer, learningRate: rule.learningRate, clip: training.clip, dropout: training.dropout,
                 seed: training.seed, threads: threads, isa: "\(kernels.isa)", out: out,
                 vocabulary: text.vocabulary.count, trainTokens: text.training.tokenCount, devTokens: text.development.tokenCount,
-                parameters: parameters, epochs: run.epochCount, bestEpoch: run.stopping.bestEpoch, trainPerplexity: NumberOrNull(run.bestTrainPerplexity),
-                devPerplexity: run.stopping.bestPerplexity, skippedSteps: run.skippedSteps, tokensPerSecond: run.tokensPerSecond,
+                parameters: parameters, epochs: run.progress.epochCount, bestEpoch: run.progress.stopping.bestEpoch, trainPerplexity: NumberOrNull(run.progress.bestTrainPerplexity),
+                devPerplexity: run.progress.stopping.bestPerplexity, skippedSteps: run.progress.skippedSteps, tokensPerSecond: NumberOrNull(run.tokensPerSecond),
                 seconds: seconds))
         } else {
             try printToStandardOutput("""
-                best: epoch \(run.stopping.bestEpoch), development perplexity \(run.stopping.bestPerplexity.rounded); \(seconds.rounded) s in all
+                best: epoch \(run.progress.stopping.bestEpoch), development perplexity \(run.progress.stopping.bestPerplexity.rounded); \(seconds.rounded) s in all
                 the model is in \(out); this continues a prompt with it:
                 \(generateCommand(model: out, prompt: text.prompt))
 

@@ -2,7 +2,9 @@ import Foundation
 import Recurrent
 
 /// What one epoch did.
-struct Epoch {
+struct Epoch: Codable {
+    /// Segments learned.
+    var segmentCount = 0
     /// Over the epoch, while the model learned.
     var training = Evaluation()
     /// Updates left out because the gradient was not finite.
@@ -15,15 +17,16 @@ extension Evaluation {
 }
 
 extension Trainer {
-    /// Learns every segment once, in order, from the state of rest on.
-    mutating func runEpoch(_ batches: Batches, onStep: (Epoch) throws -> Void) rethrows -> Epoch {
-        var epoch = Epoch()
-        resetState()
-        for index in 0..<batches.segmentCount {
+    /// Learns every segment once, in order, from the state of rest on; where `epoch` has begun, the segments that are left.
+    mutating func runEpoch(_ batches: Batches, from epoch: Epoch = Epoch(), onStep: (Epoch) throws -> Void) rethrows -> Epoch {
+        var epoch = epoch
+        if epoch.segmentCount == 0 { resetState() }
+        for index in epoch.segmentCount..<batches.segmentCount {
             let result = batches.withSegment(index) { step(tokens: $0, targets: $1) }
             epoch.training.lossSum += result.loss * Double(batches.targetCounts[index])
             epoch.training.count += batches.targetCounts[index]
             if !result.updated { epoch.skippedSteps += 1 }
+            epoch.segmentCount += 1
             try onStep(epoch)
         }
         return epoch

@@ -67,6 +67,11 @@ struct TrainingOptions: ParsableArguments {
         return shape
     }
 
+    /// Names what a training depends on beside the model: where two differ, one cannot go on with the other's checkpoint.
+    func identity(_ text: TrainingText, optimizer: String, learningRate: Double) -> String {
+        "text \(String(text.fingerprint, radix: 16)), \(steps) steps, \(optimizer) at \(learningRate)"
+    }
+
     func trainer(_ model: consuming Model, _ rule: Optimizer, threads: Int, kernels: Kernels) -> Trainer {
         Trainer(model, optimizer: rule, batch: batch, steps: steps, clip: GradientClip(norm: clip), dropout: Float(dropout), seed: seed,
                 threads: threads, kernels: kernels)

@@ -2,83 +2,139 @@ import ArgumentParser
 import Foundation
 import Recurrent
 
-/// A training from the first epoch to the last: learns, measures, keeps the best model, tells how it goes.
+/// How far a training has come: with the trainer's checkpoint, all that is needed to go on.
+struct TrainingProgress: Codable {
+    /// Names the text and how it is learned, apart from what the trainer knows itself.
+    let training: String
+    var epochCount = 0
+    /// The epoch that runs.
+    var epoch = Epoch()
+    var stopping: EarlyStopping
+    /// Of the epoch after which the model was best.
+    var bestTrainPerplexity = Double.infinity
+    var skippedSteps = 0
+    /// Tokens learned, and the time that took, without the time to measure and to save.
+    var tokens = 0, seconds = 0.0
+}
+
+/// A training from the first epoch to the last: learns, measures, keeps the best model and a checkpoint, tells how it goes.
 struct TrainingRun {
     /// A token that is learned costs a forward pass, and a backward pass of twice that; one that is measured on the forward pass alone.
     private static let learningCost = 3
+    private static let progressKey = "training"
 
     let text: TrainingText
     let epochs: Int
     let out: String
     let quiet: Bool
     private var bar: ProgressBar
-    private(set) var stopping: EarlyStopping
-    /// Of the epoch after which the model was best.
-    private(set) var bestTrainPerplexity = Double.infinity
-    private(set) var epochCount = 0
-    private(set) var skippedSteps = 0
-    private var learningTime = Duration.zero
+    private(set) var progress: TrainingProgress
 
-    init(text: TrainingText, epochs: Int, patience: Int, out: String, quiet: Bool, bar: ProgressBar) {
+    /// - Parameter training: what must be the same for a checkpoint to fit, beside what the trainer checks.
+    init(text: TrainingText, training: String, epochs: Int, patience: Int, out: String, quiet: Bool, bar: ProgressBar) {
         self.text = text
         self.epochs = epochs
         self.out = out
         self.quiet = quiet
         self.bar = bar
-        stopping = EarlyStopping(patience: patience)
+        progress = TrainingProgress(training: training, stopping: EarlyStopping(patience: patience))
     }
 
-    /// Tokens learned in a second, without the time to measure and to save.
-    var tokensPerSecond: Double { Double(epochCount * text.training.tokenCount) / (learningTime / .seconds(1)) }
+    var tokensPerSecond: Double { Double(progress.tokens) / progress.seconds }
+    private var checkpoint: String { out + ".checkpoint" }
+
+    /// Goes back to where the checkpoint was written.
+    mutating func resume(_ trainer: inout Trainer) throws(Failure) {
+        let metadata: [String: String]
+        do {
+            metadata = try trainer.restoreCheckpoint(contentsOf: checkpoint)
+        } catch {
+            throw Failure(reading: error)
+        }
+        let decoder = JSONDecoder()
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        guard let json = metadata[Self.progressKey], let found = try? decoder.decode(TrainingProgress.self, from: Data(json.utf8)),
+              0...text.training.segmentCount ~= found.epoch.segmentCount, found.epochCount >= 0 else {
+            throw Failure(.data, "\(checkpoint): metadata \(Self.progressKey); expected the progress of a training, found none that fits")
+        }
+        guard found.training == progress.training else {
+            throw Failure(.data, "\(checkpoint): a checkpoint of another training; expected \(progress.training), found \(found.training)")
+        }
+        let patience = progress.stopping.patience
+        progress = found
+        progress.stopping.patience = patience
+    }
 
     /// Trains until the last epoch, or until the model no longer improves. Throws where it never did, or where the loss is no longer finite.
     mutating func train(_ trainer: inout Trainer) throws {
-        while epochCount < epochs && !stopping.isOver {
+        while progress.epochCount < epochs && !progress.stopping.isOver {
             do {
                 try runEpoch(&trainer)
             } catch let interruption as ExitCode {
                 bar.clear()
-                printToStandardError("recurrent: interrupted; \(modelSoFar)\n")
+                try saveCheckpoint(trainer)
+                printToStandardError("recurrent: interrupted; \(modelSoFar); --resume goes on\n")
                 throw interruption
             }
         }
-        guard stopping.bestEpoch > 0 else {
-            throw diverged("no perplexity is finite after \(epochCount) epochs", trainer.learningRate)
+        guard progress.stopping.bestEpoch > 0 else {
+            throw diverged("no perplexity is finite after \(progress.epochCount) epochs", trainer.learningRate)
         }
     }
 
     private mutating func runEpoch(_ trainer: inout Trainer) throws {
-        let number = epochCount + 1
+        let number = progress.epochCount + 1
         let title = "epoch \(number)/\(epochs)"
-        let start = ContinuousClock.now, learningRate = trainer.learningRate
-        let epoch = try trainer.runEpoch(text.training) { epoch in
+        let start = ContinuousClock.now, learningRate = trainer.learningRate, before = progress.epoch.training.count
+        func seconds() -> Double { (ContinuousClock.now - start) / .seconds(1) }
+        let epoch = try trainer.runEpoch(text.training, from: progress.epoch) { epoch in
+            progress.epoch = epoch
             try Interruption.check()
             guard epoch.training.lossSum.isFinite else { throw diverged("the loss is not finite in epoch \(number)", learningRate) }
-            let seconds = (ContinuousClock.now - start) / .seconds(1)
             bar.show(title, fraction: fraction(learned: epoch.training.count, measured: 0), """
                 loss \(epoch.training.loss.rounded), perplexity \(epoch.training.perplexity.rounded), \
-                \(Int(Double(epoch.training.count) / seconds).grouped) tokens/s
+                \(Int(Double(epoch.training.count - before) / seconds()).grouped) tokens/s
                 """)
         }
-        let time = ContinuousClock.now - start
+        let (tokens, time) = (epoch.training.count - before, seconds())
         let development = try trainer.evaluate(text.development) { sum in
             try Interruption.check()
             bar.show(title, fraction: fraction(learned: epoch.training.count, measured: sum.count), "development perplexity \(sum.perplexity.rounded)")
         }
-        epochCount = number
-        learningTime += time
-        skippedSteps += epoch.skippedSteps
-        let improved = stopping.improves(epoch: number, perplexity: development.perplexity)
+        progress.epochCount = number
+        progress.epoch = Epoch()
+        progress.tokens += tokens
+        progress.seconds += time
+        progress.skippedSteps += epoch.skippedSteps
+        let improved = progress.stopping.improves(epoch: number, perplexity: development.perplexity)
         if improved {
-            bestTrainPerplexity = epoch.training.perplexity
-            try save(trainer)
+            progress.bestTrainPerplexity = epoch.training.perplexity
+            try failing { () throws(ModelFileError) in try trainer.model.save(to: out) }
         }
+        try saveCheckpoint(trainer)
         bar.clear()
-        if !quiet { try printToStandardOutput(line(epoch, development: development, improved: improved, time: time)) }
+        if !quiet { try printToStandardOutput(line(epoch, development, improved: improved, rate: Double(tokens) / time)) }
+    }
+
+    private func saveCheckpoint(_ trainer: borrowing Trainer) throws(Failure) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        guard let json = try? encoder.encode(progress) else { throw Failure(.software, "checkpoint: the progress is not text") }
+        let metadata = [Self.progressKey: String(decoding: json, as: UTF8.self)]
+        try failing { () throws(ModelFileError) in try trainer.saveCheckpoint(to: checkpoint, metadata: metadata) }
+    }
+
+    private func failing(_ write: () throws(ModelFileError) -> Void) throws(Failure) {
+        do {
+            try write()
+        } catch {
+            throw Failure(error.isInputOutput ? .inputOutput : .software, "\(error)")
+        }
     }
 
     /// What there is when the training ends early.
-    private var modelSoFar: String { stopping.bestEpoch > 0 ? "the best model so far is in \(out)" : "no model yet" }
+    private var modelSoFar: String { progress.stopping.bestEpoch > 0 ? "the best model so far is in \(out)" : "no model yet" }
 
     private mutating func diverged(_ what: String, _ learningRate: Double) -> Failure {
         bar.clear()
@@ -88,23 +144,14 @@ struct TrainingRun {
     /// The share of all the work that is done.
     private func fraction(learned: Int, measured: Int) -> Double {
         let epoch = text.training.tokenCount * Self.learningCost + text.development.tokenCount
-        return (Double(epochCount) + Double(learned * Self.learningCost + measured) / Double(epoch)) / Double(epochs)
+        return (Double(progress.epochCount) + Double(learned * Self.learningCost + measured) / Double(epoch)) / Double(epochs)
     }
 
-    private func save(_ trainer: borrowing Trainer) throws(Failure) {
-        do {
-            try trainer.model.save(to: out)
-        } catch {
-            throw Failure(error.isInputOutput ? .inputOutput : .software, "\(error)")
-        }
-    }
-
-    private func line(_ epoch: Epoch, development: Evaluation, improved: Bool, time: Duration) -> String {
-        let rate = Int(Double(epoch.training.count) / (time / .seconds(1)))
+    private func line(_ epoch: Epoch, _ development: Evaluation, improved: Bool, rate: Double) -> String {
         let skipped = epoch.skippedSteps == 0 ? "" : ", \(epoch.skippedSteps) steps skipped: gradient not finite"
         return """
-            epoch \(epochCount): train perplexity \(epoch.training.perplexity.rounded), development perplexity \(development.perplexity.rounded)\
-            \(improved ? "" : " (no better)"), \(rate.grouped) tokens/s\(skipped)
+            epoch \(progress.epochCount): train perplexity \(epoch.training.perplexity.rounded), development perplexity \(development.perplexity.rounded)\
+            \(improved ? "" : " (no better)"), \(Int(rate).grouped) tokens/s\(skipped)
 
             """
     }
@@ -118,5 +165,5 @@ struct TrainReport: Encodable {
     let seed: UInt64, threads: Int, isa: String, out: String
     let vocabulary: Int, trainTokens: Int, devTokens: Int, parameters: Int
     let epochs: Int, bestEpoch: Int, trainPerplexity: NumberOrNull, devPerplexity: Double
-    let skippedSteps: Int, tokensPerSecond: Double, seconds: Double
+    let skippedSteps: Int, tokensPerSecond: NumberOrNull, seconds: Double
 }

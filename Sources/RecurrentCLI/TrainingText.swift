@@ -29,6 +29,12 @@ struct TrainingText {
         prompt = String(String.UnicodeScalarView((beginnings.first { !$0.isEmpty } ?? "").unicodeScalars.prefix(8)))
     }
 
+    /// Differs between texts, and between the ways to split one.
+    var fingerprint: UInt64 {
+        // FNV-1a over the tokens.
+        [training, development].flatMap(\.tokens).reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64(UInt32(bitPattern: $1))) &* 0x100_0000_01B3 }
+    }
+
     /// What the model needs to be used again.
     var metadata: [String: String] {
         [

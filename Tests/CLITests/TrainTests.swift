@@ -33,7 +33,7 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
         }
         #expect(perplexities.count == 3)
         #expect(perplexities == perplexities.sorted(by: >) && perplexities[2] < 12)
-        #expect(folder.names == ["model.safetensors", "text"])
+        #expect(folder.names == ["model.safetensors", "model.safetensors.checkpoint", "text"])
 
         let continued = try await shell(run.lastLine, in: folder)
         #expect(continued.exitCode == 0 && continued.error.isEmpty)
@@ -125,8 +125,42 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
             """
         let run = try await shell(line, in: folder)
         #expect(run.exitCode == 128 + 15)
-        #expect(run.error == "recurrent: interrupted; the best model so far is in model.safetensors\n")
-        #expect(folder.names == ["model.safetensors", "text"])
+        #expect(run.error == "recurrent: interrupted; the best model so far is in model.safetensors; --resume goes on\n")
+        #expect(folder.names == ["model.safetensors", "model.safetensors.checkpoint", "text"])
         _ = try Model(contentsOf: folder.path + "/model.safetensors")
+    }
+
+    /// Cut off in the middle of an epoch, wherever that is, and once more where it has reached its epochs.
+    @Test func aTrainingThatWasCutOffGoesOnWithTheSameBits() async throws {
+        let options = smallModel + ["--dropout", "0.2", "--patience", "100"]
+        let line = """
+            "$RECURRENT" train \(options.joined(separator: " ")) --epochs 1000000 >/dev/null 2>&1 & tool=$!
+            while [ ! -e model.safetensors.checkpoint ]; do sleep 0.02; done; kill -INT $tool; wait $tool
+            """
+        let cut = try await shell(line, in: folder)
+        #expect(cut.exitCode == 128 + 2)
+        let done = try await recurrent(["train"] + options + ["--resume", "--epochs", "1", "--json"], in: folder)
+        let object = try #require(JSONSerialization.jsonObject(with: Data(done.output.utf8)) as? [String: Any])
+        let epochs = try #require(object["epochs"] as? Int) + 3
+        for rest in [epochs - 1, epochs] {
+            let run = try await recurrent(["train"] + options + ["--resume", "--epochs", String(rest), "--threads", "2"], in: folder)
+            #expect(run.exitCode == 0 && run.error.isEmpty, "\(run.error)")
+        }
+        let whole = try Folder()
+        try whole.write("text", folder.read("text"))
+        _ = try await recurrent(["train"] + options + ["--epochs", String(epochs)], in: whole)
+        #expect(try whole.read("model.safetensors") == folder.read("model.safetensors"))
+    }
+
+    @Test(arguments: [["--steps", "7"], ["--optimizer", "sgd"], ["--learning-rate", "0.5"], ["--seed", "2"], ["--dev-fraction", "0.5"]])
+    func aCheckpointOfAnotherTrainingIsRefused(options: [String]) async throws {
+        _ = try await recurrent(["train"] + smallModel + ["--epochs", "1"], in: folder)
+        let run = try await recurrent(["train"] + smallModel + options + ["--resume"], in: folder)
+        #expect(run.exitCode == 65 && run.error.hasPrefix("recurrent: model.safetensors.checkpoint: a checkpoint of another training; expected "), "\(run.error)")
+    }
+
+    @Test func withoutACheckpointThereIsNothingToResume() async throws {
+        let run = try await recurrent(["train"] + smallModel + ["--resume"], in: folder)
+        #expect(run.exitCode == 66 && run.error == "recurrent: model.safetensors.checkpoint: No such file or directory\n")
     }
 }

@@ -10,7 +10,7 @@ public struct TrainingStep: Hashable, Sendable {
 }
 
 /// The loss of an evaluation.
-public struct Evaluation: Hashable, Sendable {
+public struct Evaluation: Hashable, Codable, Sendable {
     /// The sum over the rows that have a target.
     public var lossSum: Double
     /// Rows that have a target.
@@ -34,7 +34,7 @@ public struct Evaluation: Hashable, Sendable {
     public let batch: Int
     public let steps: Int
     private let arena: Arena
-    private let pass: UnsafeMutablePointer<TrainingPass>
+    let pass: UnsafeMutablePointer<TrainingPass>
     private let pool: Pool
 
     /// - Parameters:

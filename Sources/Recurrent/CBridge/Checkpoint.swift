@@ -1,0 +1,94 @@
+internal import Formats
+
+/// What a checkpoint says beside its buffers.
+private enum CheckpointKey {
+    static let kind = "recurrent.checkpoint", step = "recurrent.step", updates = "recurrent.updates", learningRate = "recurrent.learning-rate"
+    static let own = [kind, step, updates, learningRate]
+}
+
+extension Trainer {
+    /// Writes all that the steps to come depend on: parameters, moments, the states that are carried, the number of steps and updates, the
+    /// learning rate. A trainer made with the same arguments that takes it back goes on with the same bits. The file is safetensors, in kernel
+    /// order, and whole or as it was.
+    ///
+    /// - Parameter metadata: the owner's own, such as where in the data the next segment begins.
+    /// - Precondition: no key of `metadata` is one of the checkpoint's own, which begin with `recurrent.`.
+    public func saveCheckpoint(to path: String, metadata: [String: String] = [:]) throws(ModelFileError) {
+        let own = [CheckpointKey.kind: kind, CheckpointKey.step: String(unsafe pass.pointee.step), CheckpointKey.updates: String(unsafe pass.pointee.updates),
+                   CheckpointKey.learningRate: String(learningRate)]
+        let all = metadata.merging(own) { _, _ in preconditionFailure("checkpoint: a key of the metadata is the checkpoint's own") }
+        let tensors = unsafe checkpointBuffers.map { name, memory in
+            Tensor(name: name, shape: [memory.count], values: unsafe Array(memory))
+        }
+        let bytes: [UInt8]
+        do {
+            bytes = try Safetensors.encode(tensors, metadata: all, headerLimit: modelHeaderLimit)
+        } catch {
+            throw ModelFileError(path, error)
+        }
+        do {
+            try writeFile(path, bytes)
+        } catch {
+            throw ModelFileError(error)
+        }
+    }
+
+    /// Takes back what `saveCheckpoint` has written, and returns the metadata that its owner gave. Changes nothing where it throws.
+    public mutating func restoreCheckpoint(contentsOf path: String) throws(ModelFileError) -> [String: String] {
+        let file = try readSafetensors(path)
+        guard let found = file.metadata[CheckpointKey.kind] else {
+            throw ModelFileError(path, what: "not a checkpoint", expected: "metadata \(CheckpointKey.kind)", found: "none")
+        }
+        guard found == kind else { throw ModelFileError(path, what: "a checkpoint of another training", expected: kind, found: found) }
+        func number<Value: LosslessStringConvertible>(_ key: String, _ isValid: (Value) -> Bool) throws(ModelFileError) -> Value {
+            guard let text = file.metadata[key], let value = Value(text), isValid(value) else {
+                throw ModelFileError(path, what: "metadata \(key)", expected: "a number", found: file.metadata[key] ?? "none")
+            }
+            return value
+        }
+        let step: Int = try number(CheckpointKey.step) { $0 >= 0 }, updates: Int = try number(CheckpointKey.updates) { 0...step ~= $0 }
+        let rate: Double = try number(CheckpointKey.learningRate) { $0 >= 0 && $0.isFinite }
+        var values: [[Float]] = []
+        for unsafe (name, memory) in unsafe checkpointBuffers {
+            do {
+                values.append(try file.tensor(named: name).values)
+            } catch {
+                throw ModelFileError(path, error)
+            }
+            guard values.last!.count == memory.count else {
+                throw ModelFileError(path, what: name, expected: "\(memory.count) floats", found: "\(values.last!.count)")
+            }
+        }
+        for unsafe (floats, buffer) in unsafe zip(values, checkpointBuffers) {
+            _ = unsafe buffer.memory.update(fromContentsOf: floats)
+        }
+        let pass = unsafe pass
+        unsafe pass.pointee.step = step
+        unsafe pass.pointee.updates = updates
+        learningRate = rate
+        return file.metadata.filter { !CheckpointKey.own.contains($0.key) }
+    }
+
+    /// What must be the same for a checkpoint to fit.
+    private var kind: String {
+        let pass = unsafe pass
+        return unsafe "\(model.shape.stateDict), batch \(batch), \(pass.pointee.optimizer.name), \(pass.pointee.clip), dropout \(pass.pointee.mask.probability), "
+            + "seed \(pass.pointee.mask.seed)"
+    }
+
+    /// The buffers that outlive a step, each in one piece.
+    private var checkpointBuffers: [(name: String, memory: UnsafeMutableBufferPointer<Float>)] {
+        let pass = unsafe pass
+        let layout = unsafe pass.pointee.layout
+        let moments = unsafe layout.momentStride * pass.pointee.optimizer.momentCount
+        var buffers = unsafe [(name: "parameters", memory: UnsafeMutableBufferPointer(start: pass.pointee.parameters, count: layout.parameters.count)),
+                              (name: "moments", memory: UnsafeMutableBufferPointer(start: pass.pointee.base + layout.moments, count: moments))]
+        for (index, layer) in layout.layers.enumerated() {
+            for (purpose, offset) in layer.carried.enumerated() {
+                unsafe buffers.append((name: "state.\(index).\(TrainingPurpose(rawValue: purpose)!)", memory: UnsafeMutableBufferPointer(
+                    start: pass.pointee.base + offset, count: 2 * layer.shape.stateCount)))
+            }
+        }
+        return unsafe buffers
+    }
+}
