@@ -136,7 +136,8 @@ KERNEL(rnn_forward, (const recurrent_rnn_shape *_Nonnull shape, const size_t *_N
 KERNEL(rnn_transpose, (const recurrent_rnn_shape *_Nonnull shape, const float *_Nonnull w, float *_Nonnull transposed,
                        recurrent_share share))
 
-// Backpropagation through time, to the pre-activations z, the inputs and the initial state: Werbos 1990; equation 10.21 there.
+// Backpropagation through time, to the pre-activations z, the inputs and the initial state: Werbos 1990; Goodfellow, Bengio and
+// Courville 2016, equation 10.21.
 //   dh = dy[t] + Σ_j U[j] dz[t+1][j]      dz[t] = dh f'(z): dh (1 - h²) for tanh, dh h (1 - h) for σ, dh or, where h ≤ 0, 0 for max
 //   transposed in; h from rnn_forward in; dy [T][B][U] in, the loss's gradient by each h, or null (zero), not read where
 //   t ≥ lengths[b]; dz [T][B][U] out; dh [B][U]: in the gradient by the final state, out by the initial state;
