@@ -112,7 +112,7 @@ struct Side {
     var singleTimes: Times { (single ?? long).times }
 }
 
-/// Multiply-adds that wait for each other, as many as last about as long as the work they stand beside: their tail is the machine's.
+/// Multiply-adds in registers at the core's full rate, as many as last about as long as the work they stand beside: their tail is the machine's.
 struct IdleLoop: Work {
     let loops: recurrent_limit_loops
     let rounds: Int
@@ -121,12 +121,16 @@ struct IdleLoop: Work {
 
     init(_ limits: HardwareLimits, nanoseconds: Double) {
         loops = limits.loops
-        rounds = max(1, Int(nanoseconds / limits.multiplyAddLatency))
+        rounds = max(1, Int(nanoseconds * limits.gflops / Double(2 * loops.multiply_adds_per_round)))
         result = blocks(16)
     }
 
     func run(calls: Int) {
-        for _ in 0..<calls { loops.chain(rounds, result) }
+        for _ in 0..<calls {
+            loops.multiply_add(rounds, result)
+            // Small again, whatever the loop has left there.
+            result.update(repeating: 0.01, count: 16)
+        }
     }
 
     func results() -> [(name: String, values: [Float])] { [] }
@@ -139,6 +143,8 @@ struct Measurement {
 
     /// Passes of ours, theirs and the idle loop, in turn: a slow second of the machine meets all of them.
     private static let passes = 10
+    /// OpenBLAS's threads look for more work for about 20 ms before they sleep, on cores that our threads need.
+    private static let restMicroseconds: UInt32 = 50_000
 
     init<Ours: Work, Theirs: Work>(_ ours: inout Ours, against theirs: inout Theirs?, _ settings: BenchSettings, _ limits: HardwareLimits) {
         let seconds = settings.seconds
@@ -148,7 +154,10 @@ struct Measurement {
         for pass in 0..<Self.passes {
             settings.progress.show(Double(pass) / Double(Self.passes))
             oursSide.pass(&ours, seconds: seconds / Double(Self.passes))
-            if theirs != nil { theirsSide!.pass(&theirs!, seconds: seconds / Double(Self.passes)) }
+            if theirs != nil {
+                theirsSide!.pass(&theirs!, seconds: seconds / Double(Self.passes))
+                if settings.threads > 1 { usleep(Self.restMicroseconds) }
+            }
             idle.pass(&idleLoop, seconds: seconds / Double(2 * Self.passes))
         }
         (self.ours, self.theirs) = (oursSide, theirsSide)
