@@ -192,15 +192,38 @@ KERNEL(softmax_cross_entropy, (const recurrent_rows_shape *_Nonnull shape, const
                                float *_Nullable dlogits, recurrent_share share))
 
 // MARK: losses.h
+//
+// Each is the mean over the units of a row. y, targets [M][16 ⌈N/16⌉] in, any value behind the last unit; live [M] in, or null: a row
+// where it is zero has a loss and a gradient of zero, whatever its y; losses [M] out; dy [M][16 ⌈N/16⌉] out, zero behind the last unit, or
+// null; may be the same buffer as y. Shares split the rows.
 
 // The mean of the squared errors of a row, and its gradient: Goodfellow, Bengio and Courville 2016, equation 5.4.
 //   loss[m] = 1/N Σ_n (y[m][n] - target[m][n])²      dy[m][n] = scale 2/N (y[m][n] - target[m][n])
-//   y, targets [M][16 ⌈N/16⌉] in, any value behind the last unit; live [M] in, or null: a row where it is zero has a loss
-//   and a gradient of zero, whatever its y; losses [M] out; dy [M][16 ⌈N/16⌉] out, zero behind the last unit, or null; may
-//   be the same buffer as y. Shares split the rows.
 KERNEL(mean_squared_error, (const recurrent_rows_shape *_Nonnull shape, const float *_Nonnull y, const float *_Nonnull targets,
                             const int32_t *_Nullable live, float scale, float *_Nonnull losses, float *_Nullable dy,
                             recurrent_share share))
+
+// The mean of the absolute errors of a row, and its gradient, the subgradient 0 where y is the target.
+//   loss[m] = 1/N Σ_n |y[m][n] - target[m][n]|      dy[m][n] = scale/N sign(y[m][n] - target[m][n])
+KERNEL(mean_absolute_error, (const recurrent_rows_shape *_Nonnull shape, const float *_Nonnull y, const float *_Nonnull targets,
+                             const int32_t *_Nullable live, float scale, float *_Nonnull losses, float *_Nullable dy,
+                             recurrent_share share))
+
+// Squared near the target, absolute far from it: Huber 1964, "Robust estimation of a location parameter".
+//   loss[m] = 1/N Σ_n ρ(e), e = y[m][n] - target[m][n], ρ = e²/2 for |e| ≤ δ, δ (|e| - δ/2) otherwise
+//   dy[m][n] = scale/N min(max(e, -δ), δ)
+//   delta: δ, finite and above 0.
+KERNEL(huber_loss, (const recurrent_rows_shape *_Nonnull shape, const float *_Nonnull y, const float *_Nonnull targets,
+                    const int32_t *_Nullable live, float delta, float scale, float *_Nonnull losses, float *_Nullable dy,
+                    recurrent_share share))
+
+// Binary cross-entropy of sigmoids, from their logits z: Goodfellow, Bengio and Courville 2016, equations 6.24 to 6.26.
+//   loss[m] = 1/N Σ_n max(z, 0) - z target[m][n] + log(1 + e^-|z|), z = z[m][n]      dz[m][n] = scale/N (σ(z) - target[m][n])
+//   logits z, dlogits dz as y, dy; targets in 0 ... 1. No loss is negative. Beyond 64 in magnitude a logit is certain: e^-|z| is zero.
+//   The loss of one that is NaN or infinite is NaN or infinite.
+KERNEL(binary_cross_entropy, (const recurrent_rows_shape *_Nonnull shape, const float *_Nonnull logits, const float *_Nonnull targets,
+                              const int32_t *_Nullable live, float scale, float *_Nonnull losses, float *_Nullable dlogits,
+                              recurrent_share share))
 
 // The sum of losses, to report: in double, in one order.
 //   sum = Σ_m loss[m]

@@ -81,6 +81,11 @@ INLINE lanes lanes_max(lanes x, lanes bound) { return lanes_select(x < bound, bo
 INLINE lanes_half lanes_min(lanes_half x, lanes_half bound) { return lanes_select(x > bound, bound, x); }
 INLINE lanes_half lanes_max(lanes_half x, lanes_half bound) { return lanes_select(x < bound, bound, x); }
 
+/// 1 or -1; a zero or NaN stays.
+INLINE lanes lanes_sign(lanes x) {
+    return lanes_select(x > lanes_splat(0), lanes_splat(1), lanes_select(x < lanes_splat(0), lanes_splat(-1), x));
+}
+
 INLINE lanes_int lanes_index(void) { return (lanes_int){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; }
 
 /// All ones in the first `count` lanes.

@@ -17,6 +17,26 @@ private func complexSquaredError(_ y: [C], target: [Double]) -> C {
     return sum / C(Double(y.count))
 }
 
+/// The mean over the units of what `loss` makes of each error.
+private func complexMean(_ y: [C], target: [Double], _ loss: (C) -> C) -> C {
+    zip(y, target).reduce(C(0)) { $0 + loss($1.0 - C($1.1)) } / C(Double(y.count))
+}
+
+private func complexMagnitude(_ e: C) -> C { e.real < 0 ? -e : e }
+
+private func complexHuber(_ e: C, delta: Double) -> C {
+    e.real.magnitude <= delta ? e * e / C(2) : C(delta) * (complexMagnitude(e) - C(delta / 2))
+}
+
+/// -t log σ(z) - (1 - t) log(1 - σ(z)).
+private func complexBinaryCrossEntropy(_ logits: [C], target: [Double]) -> C {
+    var sum = C(0)
+    for (z, target) in zip(logits, target) {
+        sum += C(target) * C.log(C(1) + C.exp(-z)) + C(1 - target) * C.log(C(1) + C.exp(z))
+    }
+    return sum / C(Double(logits.count))
+}
+
 private func complexLookup(_ table: [C], dimension: Int, indices: [Int], dy: [[Double]]) -> C {
     var sum = C(0)
     for (index, dy) in zip(indices, dy) where index >= 0 && (index + 1) * dimension <= table.count {
@@ -54,6 +74,43 @@ private func check(_ x: [Double], _ gradient: [Double], absolute: Double = 0, lo
     @Test(arguments: [1, 2, 17]) func squaredError(units: Int) throws {
         let y = Self.doubles(units, seed: 4), target = Self.doubles(units, seed: 5)
         try check(y, meanSquaredError(y, target: target).dy) { complexSquaredError($0, target: target) }
+    }
+
+    /// Away from equality, where the absolute value has no derivative.
+    @Test(arguments: [1, 2, 17]) func absoluteError(units: Int) throws {
+        let y = Self.doubles(units, seed: 4), target = Self.doubles(units, seed: 5)
+        try check(y, meanAbsoluteError(y, target: target).dy) { complexMean($0, target: target, complexMagnitude) }
+        #expect(meanAbsoluteError(y, target: y).dy.allSatisfy { $0 == 0 })
+    }
+
+    @Test(arguments: [1, 2, 17], [0.01, 0.7, 100]) func huber(units: Int, delta: Double) throws {
+        let y = Self.doubles(units, seed: 4), target = Self.doubles(units, seed: 5)
+        try check(y, huberLoss(y, target: target, delta: delta).dy) { complexMean($0, target: target) { complexHuber($0, delta: delta) } }
+    }
+
+    /// The ends: half the squared error for a large δ, δ times the absolute error for a small one.
+    @Test func huberLiesBetweenSquaredAndAbsoluteErrors() {
+        let y = Self.doubles(17, seed: 4), target = Self.doubles(17, seed: 5), small = 1e-9
+        #expect((huberLoss(y, target: target, delta: 1e3).loss - meanSquaredError(y, target: target).loss / 2).magnitude < 1e-15)
+        #expect((huberLoss(y, target: target, delta: small).loss / small - meanAbsoluteError(y, target: target).loss).magnitude < small)
+    }
+
+    @Test(arguments: [1, 2, 17], [2, 20] as [Float]) func binary(units: Int, scale: Float) throws {
+        let logits = Self.doubles(units, seed: 3, scale: scale), between = Self.doubles(units, seed: 8, scale: 1).map(\.magnitude)
+        for target in [between, between.map { $0.rounded() }] {
+            try check(logits, binaryCrossEntropy(logits, target: target).dlogits, absolute: 1.0.ulp) {
+                complexBinaryCrossEntropy($0, target: target)
+            }
+        }
+    }
+
+    /// With one unit, two classes of logits z and 0.
+    @Test(arguments: [-30, -1, 0, 0.5, 40] as [Double]) func binaryIsSoftmaxOfTwo(logit: Double) {
+        for target in [0, 1] {
+            let (loss, dlogits) = binaryCrossEntropy([logit], target: [Double(target)])
+            let (expected, gradient) = softmaxCrossEntropy([0, logit], target: target)
+            #expect((loss - expected).magnitude <= 1.0.ulp + 1e-15 * expected && (dlogits[0] - gradient[1]).magnitude <= 1.0.ulp)
+        }
     }
 
     /// Indices that come twice, never, and that the table does not have.

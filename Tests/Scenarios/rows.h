@@ -62,8 +62,14 @@ static void run_softmax_cross_entropy(trial *trial, scenario_shape size, unsigne
 
 // MARK: losses.h
 
-enum { variants_of_mean_squared_error = 2 * result_places };  // whether rows are skipped
-static void run_mean_squared_error(trial *trial, scenario_shape size, unsigned variant) {
+/// A loss of rows of numbers; Huber's has a δ beside the scale.
+typedef void (*row_loss)(const recurrent_rows_shape *shape, const float *y, const float *targets, const int32_t *live, float scale,
+                         float *losses, float *dy, recurrent_share share) RECURRENT_NONBLOCKING;
+typedef void (*row_loss_with_delta)(const recurrent_rows_shape *shape, const float *y, const float *targets, const int32_t *live, float delta,
+                                    float scale, float *losses, float *dy, recurrent_share share) RECURRENT_NONBLOCKING;
+
+enum { variants_of_row_loss = 2 * result_places };  // whether rows are skipped
+static void run_row_loss(trial *trial, scenario_shape size, unsigned variant, row_loss loss, row_loss_with_delta with_delta) {
     const recurrent_rows_shape shape = rows_shape(size);
     const size_t floats = recurrent_rows_floats(shape);
     const unsigned place = variant % result_places;
@@ -71,9 +77,31 @@ static void run_mean_squared_error(trial *trial, scenario_shape size, unsigned v
     const int32_t *live = variant < result_places ? 0 : trial_indices(trial, shape.rows, 0);
     float *losses = trial_result(trial, shape.rows);
     float *dy = place == result_none ? 0 : place == result_in_place ? y : trial_result(trial, floats);
-    FOR_SHARES(trial) trial->kernels->mean_squared_error(&shape, y, targets, live, 0.125f, losses, dy, share);
+    FOR_SHARES(trial) {
+        if (loss) loss(&shape, y, targets, live, 0.125f, losses, dy, share);
+        else with_delta(&shape, y, targets, live, 0.75f, 0.125f, losses, dy, share);
+    }
     trial_output(trial, "losses", losses, shape.rows);
     if (dy) trial_output(trial, "dy", dy, floats);
+}
+
+enum {
+    variants_of_mean_squared_error = variants_of_row_loss,
+    variants_of_mean_absolute_error = variants_of_row_loss,
+    variants_of_huber_loss = variants_of_row_loss,
+    variants_of_binary_cross_entropy = variants_of_row_loss,
+};
+static void run_mean_squared_error(trial *trial, scenario_shape size, unsigned variant) {
+    run_row_loss(trial, size, variant, trial->kernels->mean_squared_error, 0);
+}
+static void run_mean_absolute_error(trial *trial, scenario_shape size, unsigned variant) {
+    run_row_loss(trial, size, variant, trial->kernels->mean_absolute_error, 0);
+}
+static void run_huber_loss(trial *trial, scenario_shape size, unsigned variant) {
+    run_row_loss(trial, size, variant, 0, trial->kernels->huber_loss);
+}
+static void run_binary_cross_entropy(trial *trial, scenario_shape size, unsigned variant) {
+    run_row_loss(trial, size, variant, trial->kernels->binary_cross_entropy, 0);
 }
 
 enum { variants_of_sum_losses = 1 };

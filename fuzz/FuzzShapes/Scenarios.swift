@@ -151,6 +151,9 @@ extension Trial {
             kernels.softmax_cross_entropy(&shape, inPlace ? dlogits : logits, targets, scale, crossEntropy, withGradient ? dlogits : nil, $0)
         }
         shares { kernels.mean_squared_error(&shape, y, wanted, live, scale, squares, withGradient ? dy : nil, $0) }
+        shares { kernels.mean_absolute_error(&shape, y, wanted, live, scale, squares, withGradient ? dy : nil, $0) }
+        shares { kernels.huber_loss(&shape, y, wanted, live, 0.5, scale, squares, withGradient ? dy : nil, $0) }
+        shares { kernels.binary_cross_entropy(&shape, y, wanted, live, scale, squares, withGradient ? dy : nil, $0) }
         kernels.sum_losses(rows, crossEntropy, sum)
     }
 

@@ -69,6 +69,30 @@ extension Kernels {
         unsafe table.pointee.mean_squared_error(&shape, y, targets, live, scale, losses, outputGradient, share.cValue)
     }
 
+    /// Mean absolute error of each row, and the gradient by `y` times `scale`, as `meanSquaredError`. Kernel: `mean_absolute_error`.
+    public func meanAbsoluteError(_ shape: RowsShape, y: UnsafePointer<Float>, targets: UnsafePointer<Float>, live: UnsafePointer<Int32>?,
+                                  scale: Float, losses: UnsafeMutablePointer<Float>, outputGradient: UnsafeMutablePointer<Float>?,
+                                  share: Share = .all) {
+        var shape = shape.cValue
+        unsafe table.pointee.mean_absolute_error(&shape, y, targets, live, scale, losses, outputGradient, share.cValue)
+    }
+
+    /// Huber's loss of each row, with `delta` above zero, and the gradient by `y` times `scale`, as `meanSquaredError`. Kernel: `huber_loss`.
+    public func huberLoss(_ shape: RowsShape, y: UnsafePointer<Float>, targets: UnsafePointer<Float>, live: UnsafePointer<Int32>?, delta: Float,
+                          scale: Float, losses: UnsafeMutablePointer<Float>, outputGradient: UnsafeMutablePointer<Float>?, share: Share = .all) {
+        var shape = shape.cValue
+        unsafe table.pointee.huber_loss(&shape, y, targets, live, delta, scale, losses, outputGradient, share.cValue)
+    }
+
+    /// Binary cross-entropy, in nats, of the sigmoids of each row's logits with targets of 0...1, the mean of the row, and the gradient by
+    /// the logits times `scale`, as `meanSquaredError`. Kernel: `binary_cross_entropy`.
+    public func binaryCrossEntropy(_ shape: RowsShape, logits: UnsafePointer<Float>, targets: UnsafePointer<Float>, live: UnsafePointer<Int32>?,
+                                   scale: Float, losses: UnsafeMutablePointer<Float>, logitsGradient: UnsafeMutablePointer<Float>?,
+                                   share: Share = .all) {
+        var shape = shape.cValue
+        unsafe table.pointee.binary_cross_entropy(&shape, logits, targets, live, scale, losses, logitsGradient, share.cValue)
+    }
+
     /// The sum of `count` losses, in Double. Kernel: `sum_losses`.
     public func sumLosses(_ count: Int, losses: UnsafePointer<Float>) -> Double {
         var sum = 0.0
