@@ -46,6 +46,33 @@ private final class Counter: Sendable { let value = Atomic<Int>(0) }
         #expect(early.value.load(ordering: .relaxed) == 0)
     }
 
+    /// Short calls after a pause are done alone; those that follow find the others awake again.
+    @Test func doesShortCallsAloneWhileOthersWakeUp() async throws {
+        let (alone, together) = (Counter(), Counter())
+        let pool = Pool(threadCount: 2, isAdaptive: true) { context, _, share in
+            Unmanaged<Shared>.fromOpaque(context).takeUnretainedValue().body(share)
+        }
+        let shared = Shared { share in (share.count == 1 ? alone : together).value.add(1, ordering: .relaxed) }
+        func run() { pool.run(Unmanaged.passUnretained(shared).toOpaque()) }
+        var calls = 0
+        func repeats(until counter: Counter, pause: Duration?) async throws {
+            let before = counter.value.load(ordering: .relaxed), end = ContinuousClock.now + .seconds(20)
+            while counter.value.load(ordering: .relaxed) == before && ContinuousClock.now < end {
+                if let pause { try await Task.sleep(for: pause) }
+                run()
+                calls += 1
+            }
+            #expect(counter.value.load(ordering: .relaxed) > before)
+        }
+        for _ in 0..<3 {
+            try await repeats(until: alone, pause: .milliseconds(3))
+            try await repeats(until: together, pause: nil)
+        }
+        pool.close()
+        #expect(alone.value.load(ordering: .relaxed) + together.value.load(ordering: .relaxed) / 2 == calls)
+        withExtendedLifetime(shared) {}
+    }
+
     @Test func wakesThreadsThatSleep() async throws {
         let count = Counter()
         let pool = Pool(threadCount: 3) { context, _, _ in

@@ -11,6 +11,9 @@ internal import Darwin
 /// A few threads that do the shares of one call at a time, side by side. They are made at set-up and belong to their owner; the calling
 /// thread does share 0 itself. A thread without work spins for some microseconds, so that the next call finds it awake, and then sleeps.
 ///
+/// To wake up takes a thread about a tenth of a millisecond. In an adaptive pool, a call that is over sooner than that is done by the calling
+/// thread alone while the others wake up, for the calls that may follow.
+///
 /// A call allocates nothing; it locks only to wake threads that sleep.
 @safe package final class Pool: @unchecked Sendable {
     /// Does one share. `context` and `phase` are what `run` was given.
@@ -19,26 +22,38 @@ internal import Darwin
     /// Looks before a thread without work sleeps: about 50 microseconds of pause instructions.
     private static let spins = 1 << 11
 
+    /// A call that takes one thread no longer than this, in nanoseconds, does not wait for others to wake up.
+    private static let shortCall: UInt64 = 300_000
+
     /// The most threads of a pool.
     package static let largestThreadCount = 256
 
     package let threadCount: Int
+    private let isAdaptive: Bool
     private let work: Work
     private var context: UnsafeRawPointer?
     private var phase = 0
     private let call = Atomic<Int>(0)
     private let sleeping = Atomic<Int>(0)
+    /// How often sleeping threads were woken for calls to come, and whether such a call is not yet over.
+    private let alarms = Atomic<Int>(0)
+    private let isAlone = Atomic<Bool>(false)
+    /// What a call takes one thread, at most: 0 before anything is known, so that the first one finds out. Calls together only lower it, because
+    /// they wait for threads that the system keeps waiting.
+    private var timeAlone: UInt64 = 0
     private let closing = Atomic<Bool>(false)
     private let barrier: UnsafeMutablePointer<recurrent_barrier>
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let wakeUp: UnsafeMutablePointer<pthread_cond_t>
     private var threads: [pthread_t] = []
 
+    /// - Parameter isAdaptive: whether `work` may be given all of the work as one share, although there are more threads.
     /// - Precondition: threadCount is in 1...`largestThreadCount`. Traps where the system refuses a thread.
-    package init(threadCount: Int, work: @escaping Work) {
+    package init(threadCount: Int, isAdaptive: Bool = false, work: @escaping Work) {
         precondition((1...Self.largestThreadCount).contains(threadCount),
                      "threads: expected 1 to \(Self.largestThreadCount), found \(threadCount)")
         self.threadCount = threadCount
+        self.isAdaptive = isAdaptive
         unsafe self.work = work
         unsafe barrier = Self.makeBarrier(threadCount)
         unsafe mutex = .allocate(capacity: 1)
@@ -63,7 +78,7 @@ internal import Darwin
     /// The owner must have let go of the pool: the threads hold it only while they run, and end when it closes.
     package func close() {
         guard !closing.exchange(true, ordering: .sequentiallyConsistent) else { return }
-        wake()
+        beginCall()
         for thread in threads { pthread_join(thread, nil) }
         threads = []
     }
@@ -82,18 +97,38 @@ internal import Darwin
             unsafe work(context, phase, .all)
             return
         }
-        unsafe self.context = context
-        self.phase = phase
-        wake()
-        let share = share(0)
-        unsafe work(context, phase, share)
-        share.wait()
+        let start = nanoseconds()
+        if isAdaptive && timeAlone <= Self.shortCall && sleeping.load(ordering: .sequentiallyConsistent) > 0 {
+            isAlone.store(true, ordering: .releasing)
+            alarms.add(1, ordering: .sequentiallyConsistent)
+            wakeSleepers()
+            unsafe work(context, phase, .all)
+            isAlone.store(false, ordering: .releasing)
+            timeAlone = nanoseconds() - start
+        } else {
+            unsafe self.context = context
+            self.phase = phase
+            beginCall()
+            let share = share(0)
+            unsafe work(context, phase, share)
+            share.wait()
+            timeAlone = min(timeAlone, (nanoseconds() - start) * UInt64(threadCount))
+        }
+    }
+
+    private func nanoseconds() -> UInt64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
     /// Lets the other threads begin the next call.
-    private func wake() {
+    private func beginCall() {
         call.add(1, ordering: .sequentiallyConsistent)
-        guard sleeping.load(ordering: .sequentiallyConsistent) > 0 else { return }
+        if sleeping.load(ordering: .sequentiallyConsistent) > 0 { wakeSleepers() }
+    }
+
+    private func wakeSleepers() {
         unsafe pthread_mutex_lock(mutex)
         unsafe pthread_cond_broadcast(wakeUp)
         unsafe pthread_mutex_unlock(mutex)
@@ -133,8 +168,13 @@ internal import Darwin
         while true {
             var looks = 0
             while call.load(ordering: .acquiring) == done {
-                looks += 1
-                if looks < Self.spins { recurrent_spin_hint() } else { sleep(until: done) }
+                looks = isAlone.load(ordering: .acquiring) ? 0 : looks + 1
+                if looks < Self.spins {
+                    recurrent_spin_hint()
+                } else {
+                    sleep(while: done)
+                    looks = 0
+                }
             }
             done += 1
             if closing.load(ordering: .acquiring) { return }
@@ -143,10 +183,14 @@ internal import Darwin
         }
     }
 
-    private func sleep(until done: Int) {
+    /// Until a call begins, or is to be expected.
+    private func sleep(while done: Int) {
         unsafe pthread_mutex_lock(mutex)
         sleeping.add(1, ordering: .sequentiallyConsistent)
-        while call.load(ordering: .sequentiallyConsistent) == done { unsafe pthread_cond_wait(wakeUp, mutex) }
+        let heard = alarms.load(ordering: .sequentiallyConsistent)
+        while call.load(ordering: .sequentiallyConsistent) == done && alarms.load(ordering: .sequentiallyConsistent) == heard {
+            unsafe pthread_cond_wait(wakeUp, mutex)
+        }
         sleeping.subtract(1, ordering: .sequentiallyConsistent)
         unsafe pthread_mutex_unlock(mutex)
     }

@@ -78,7 +78,7 @@ public struct Evaluation: Hashable, Codable, Sendable {
             loss: shape.loss, base: base, parameters: parameters, clip: clip, optimizer: optimizer,
             mask: DropoutMask(seed: seed, probability: dropout)))
         unsafe kernels.fill(layout.parameters.count * optimizer.momentCount, optimizer.initialMoment, x: base + layout.moments)
-        pool = unsafe Pool(threadCount: threads) { context, _, share in
+        pool = unsafe Pool(threadCount: threads, isAdaptive: true) { context, _, share in
             unsafe context.assumingMemoryBound(to: TrainingPass.self).pointee.work(share)
         }
         self.model = model

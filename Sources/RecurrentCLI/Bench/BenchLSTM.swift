@@ -92,7 +92,7 @@ final class LSTMEngine {
     init(_ data: LSTMData, kernels: Kernels, threads: Int, training: Bool) {
         let shape = data.shape
         self.data = data
-        pool = Pool(threadCount: threads) { context, phase, share in
+        pool = Pool(threadCount: threads, isAdaptive: true) { context, phase, share in
             context.assumingMemoryBound(to: LSTMCalls.self).pointee.work(LSTMCalls.Phase(rawValue: phase)!, share)
         }
         calls = .allocate(capacity: 1)

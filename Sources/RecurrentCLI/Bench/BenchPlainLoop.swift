@@ -50,7 +50,7 @@ final class OptimizerEngine {
     var buffers: OptimizerBuffers { call.pointee.buffers }
 
     init(_ rule: Optimizer, _ count: Int, kernels: Kernels, threads: Int) {
-        pool = Pool(threadCount: threads) { context, _, share in
+        pool = Pool(threadCount: threads, isAdaptive: true) { context, _, share in
             let call = context.assumingMemoryBound(to: Call.self).pointee
             let buffers = call.buffers
             call.kernels.update(call.rule, buffers.count, scale: OptimizerBuffers.scale, step: OptimizerBuffers.step,
