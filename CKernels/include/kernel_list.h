@@ -154,6 +154,58 @@ KERNEL(rnn_backward_weights, (const recurrent_rnn_shape *_Nonnull shape, const s
                               const float *_Nonnull x, const float *_Nonnull h, const float *_Nonnull dz,
                               float *_Nonnull dw, recurrent_share share))
 
+// MARK: gru.h
+//
+// The gated recurrent unit. `definition` says which:
+//
+//   reset_after    n = tanh(W x + b + r past), past = U h_prev + b′    h = (1 - z) n + z h_prev    PyTorch, Keras by default, cuDNN
+//   reset_before   n = tanh(W x + U past + b), past = r h_prev         h = (1 - z) n + z h_prev    Cho et al. 2014, equations 5 to 8
+//   lecture        n = σ(W x + U past + b),    past = r h_prev         h = (1 - z) h_prev + z n    s = (1 - i) s_prev + i s̃
+//
+// with r, z = σ(W x + U h_prev + b) in all of them; the lectures call r o, z i and n s̃.
+// w [P][1+I+D+H][r z n][16]: bias, input rows, hidden bias, hidden rows. D = 1 for reset_after, whose hidden bias is b′ in n and zero in
+// r and z, which need no second one; else D = 0.
+// An h below the smallest normal number is zero: one that decays in silence would stay at the smallest subnormal number for ever, z h
+// rounding to h, and every operation on it be slow.
+
+// One time step of B independent sequences, for inference.
+//   x [B][x_stride] in; w in; h_prev [B][U] in; h [B][U] out; scratch [B][4U]. shape.steps is not used. Shares split the rows.
+KERNEL(gru_step, (const recurrent_gru_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
+                  const float *_Nonnull h_prev, float *_Nonnull h, float *_Nonnull scratch, recurrent_share share))
+
+// A whole sequence, filling the tape.
+//   h[t+1] = step(x[t], h[t])
+//   x [T][B][x_stride] in; lengths [B] in, or null: row b holds its state from step lengths[b] on; rzn [T][B][P][r z n][16] out, the
+//   activated gates; past [T][B][U] out; h [T+1][B][U]: slot 0 in, the other slots out. Shares split the batch rows.
+KERNEL(gru_forward, (const recurrent_gru_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nonnull x,
+                     const float *_Nonnull w, float *_Nonnull rzn, float *_Nonnull past, float *_Nonnull h, recurrent_share share))
+
+// The copies of the input and hidden matrices that gru_backward_data reads; to be made again whenever w has changed.
+//   w in; transposed [⌈I/16⌉ + P][3U][16] out. Shares split the panels of transposed.
+KERNEL(gru_transpose, (const recurrent_gru_shape *_Nonnull shape, const float *_Nonnull w, float *_Nonnull transposed,
+                       recurrent_share share))
+
+// Backpropagation through time, to the gates, the inputs and the initial state: Werbos 1990.
+//   dh += dy[t]      dz = dh (h_prev - n) z (1 - z)    dn = dh (1 - z) (1 - n²)      kept = dh z          lecture:
+//                    dz = dh (n - h_prev) z (1 - z)    dn = dh z n (1 - n)           kept = dh (1 - z)
+//   reset_after      dpast = dn r                      dr = dn past r (1 - r)        dh = kept + Σ_j U[j] (dr, dz, dpast)[j]
+//   else             dpast = Σ_j U[j] dn[j]            dr = dpast h_prev r (1 - r)   dh = kept + dpast r + Σ_j U[j] (dr, dz)[j]
+//   transposed in; rzn, past, h from gru_forward in; dy [T][B][U] in, the loss's gradient by each h, or null (zero), not read where
+//   t ≥ lengths[b]; drzn [T][B][P][r z n][16] out, by the pre-activations; dpast [T][B][U] out, by past; dh [B][U]: in the gradient by
+//   the final state, out by the initial state; dx [T][B][16 ⌈I/16⌉] out, or null. Shares split the batch rows.
+KERNEL(gru_backward_data, (const recurrent_gru_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nonnull transposed,
+                           const float *_Nonnull rzn, const float *_Nonnull past, const float *_Nonnull h, const float *_Nullable dy,
+                           float *_Nonnull drzn, float *_Nonnull dpast, float *_Nonnull dh, float *_Nullable dx, recurrent_share share))
+
+// The gradient by the weights, time steps in ascending order, batch rows in ascending order within each.
+//   dW[·][k] += Σ_t Σ_b x[t][b][k] drzn[t][b]    db += Σ_t Σ_b drzn[t][b]    dU[·][k] += Σ_t Σ_b h[t][b][k] drzn[t][b], but for n:
+//   dU[·][k] += Σ_t Σ_b h[t][b][k] dpast[t][b], db′ += Σ_t Σ_b dpast[t][b] in reset_after, Σ_t Σ_b past[t][b][k] dn[t][b] else
+//   x, lengths as in gru_forward; past, h its tape; drzn, dpast in; dw [P][1+I+D+H][r z n][16] in, out. Rows that have ended add
+//   nothing, whatever their x holds. Shares split dw.
+KERNEL(gru_backward_weights, (const recurrent_gru_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nonnull x,
+                              const float *_Nonnull past, const float *_Nonnull h, const float *_Nonnull drzn,
+                              const float *_Nonnull dpast, float *_Nonnull dw, recurrent_share share))
+
 // MARK: embedding.h
 //
 // Vectors of a vocabulary: Bengio, Ducharme, Vincent and Jauvin 2003, "A Neural Probabilistic Language Model", section 2.

@@ -114,6 +114,50 @@ static inline size_t recurrent_rnn_dx_floats(recurrent_rnn_shape shape) {
     return shape.steps * shape.batch * recurrent_padded(shape.input);
 }
 
+/// The definitions of the GRU that are in use; n is the candidate.
+typedef enum recurrent_gru_definition {
+    recurrent_gru_reset_after,   ///< n = tanh(W x + b + r∘(U h_prev + b′)), h = (1 - z)∘n + z∘h_prev
+    recurrent_gru_reset_before,  ///< n = tanh(W x + U (r∘h_prev) + b), h = (1 - z)∘n + z∘h_prev
+    recurrent_gru_lecture,       ///< n = σ(W x + U (r∘h_prev) + b), h = (1 - z)∘h_prev + z∘n
+} recurrent_gru_definition;
+
+/// A GRU layer over a batch of sequences.
+typedef struct recurrent_gru_shape {
+    size_t input;     ///< I, features of x
+    size_t hidden;    ///< H, units
+    size_t batch;     ///< B, sequences side by side
+    size_t steps;     ///< T, time steps
+    size_t x_stride;  ///< floats from one row of x to the next, at least `input`
+    recurrent_gru_definition definition;
+} recurrent_gru_shape;
+
+/// D, the rows of a panel that hold b′: 1 where the reset gate acts after the product, else 0.
+static inline size_t recurrent_gru_hidden_biases(recurrent_gru_shape shape) { return shape.definition == recurrent_gru_reset_after; }
+/// Parameters: ⌈H/16⌉ panels of [ bias | I inputs | D hidden biases | H hidden ] rows of [r z n][16] floats.
+static inline size_t recurrent_gru_weights_floats(recurrent_gru_shape shape) {
+    return 3 * recurrent_padded(shape.hidden) * (1 + shape.input + recurrent_gru_hidden_biases(shape) + shape.hidden);
+}
+/// h of one time step: [B][U], U = 16 ⌈H/16⌉.
+static inline size_t recurrent_gru_state_floats(recurrent_gru_shape shape) { return shape.batch * recurrent_padded(shape.hidden); }
+/// The tape of h: [T+1][B][U]; slot 0 is the initial state.
+static inline size_t recurrent_gru_states_floats(recurrent_gru_shape shape) {
+    return (shape.steps + 1) * recurrent_gru_state_floats(shape);
+}
+/// The tape of the gates, and their gradient: [T][B][P][r z n][16].
+static inline size_t recurrent_gru_gates_floats(recurrent_gru_shape shape) { return 3 * shape.steps * recurrent_gru_state_floats(shape); }
+/// The tape of what the candidate takes from h_prev, and its gradient: [T][B][U].
+static inline size_t recurrent_gru_past_floats(recurrent_gru_shape shape) { return shape.steps * recurrent_gru_state_floats(shape); }
+/// Scratch of a step: [B][4U].
+static inline size_t recurrent_gru_scratch_floats(recurrent_gru_shape shape) { return 4 * recurrent_gru_state_floats(shape); }
+/// The transposed copy of the weights: input columns, then hidden columns.
+static inline size_t recurrent_gru_transposed_floats(recurrent_gru_shape shape) {
+    return (recurrent_padded(shape.input) + recurrent_padded(shape.hidden)) * 3 * recurrent_padded(shape.hidden);
+}
+/// dx: [T][B][16 ⌈I/16⌉].
+static inline size_t recurrent_gru_dx_floats(recurrent_gru_shape shape) {
+    return shape.steps * shape.batch * recurrent_padded(shape.input);
+}
+
 /// Rows of units that a pointwise kernel works on: logits, outputs, activations, states.
 typedef struct recurrent_rows_shape {
     size_t rows;   ///< M

@@ -16,6 +16,7 @@
 #include "../kernels/lstm_step.h"
 #include "../kernels/lstm.h"
 #include "../kernels/rnn.h"
+#include "../kernels/gru.h"
 #include "../kernels/embedding.h"
 #include "../kernels/softmax.h"
 #include "../kernels/losses.h"

@@ -11,13 +11,14 @@ INLINE size_t recurrence_live_rows(const size_t *lengths, size_t step, size_t *r
     return count;
 }
 
-/// The dimensions of a layer, of whatever cell: panels of W are [ bias | input 0 | … | hidden 0 | … ], rows of `groups` × 16 floats.
-typedef struct { size_t input, hidden, batch, steps, x_stride, groups; } recurrence_layer;
+/// The dimensions of a layer, of whatever cell: panels of W are [ bias | input 0 | … | hidden 0 | … ], rows of `groups` × 16 floats, with
+/// `hidden_biases` more rows of biases before the first hidden one.
+typedef struct { size_t input, hidden, batch, steps, x_stride, groups, hidden_biases; } recurrence_layer;
 
 /// The columns of W from column `first` on; the bias is column 0.
 INLINE product_columns recurrence_columns(const recurrence_layer *layer, const float *w, size_t first) {
     const size_t width = layer->groups * LANES;
-    return (product_columns){.from = w + first * width, .panel = (1 + layer->input + layer->hidden) * width,
+    return (product_columns){.from = w + first * width, .panel = (1 + layer->input + layer->hidden_biases + layer->hidden) * width,
                              .panels = recurrent_panels(layer->hidden), .groups = layer->groups};
 }
 
@@ -89,7 +90,7 @@ INLINE void recurrence_transpose(const recurrence_layer *layer, const float *w, 
     const size_t input_end = end < inputs ? end : inputs, hidden_first = first > inputs ? first - inputs : 0;
     product_transpose_columns(recurrence_columns(layer, w, 1), layer->input, transposed, first, input_end);
     if (end > inputs)
-        product_transpose_columns(recurrence_columns(layer, w, 1 + layer->input), layer->hidden,
+        product_transpose_columns(recurrence_columns(layer, w, 1 + layer->input + layer->hidden_biases), layer->hidden,
                                   transposed + inputs * panels * layer->groups * LANES * LANES, hidden_first, end - inputs);
 }
 
@@ -115,6 +116,16 @@ OUTLINED void recurrence_backward_input(const recurrence_layer *layer, const rec
                     dx + row * inputs * LANES, products->stride * inputs * LANES);
 }
 
+/// The next run of rows of all time steps that have not ended, from `*row` on: its length, zero where there is none.
+INLINE size_t recurrence_live_run(const recurrence_layer *layer, const size_t *lengths, size_t *row) {
+    const size_t all = layer->steps * layer->batch;
+    if (!lengths) return all - *row;
+    for (; *row < all && !recurrence_live(lengths, *row % layer->batch, *row / layer->batch); ++*row) {}
+    size_t count = 0;
+    while (*row + count < all && recurrence_live(lengths, (*row + count) % layer->batch, (*row + count) / layer->batch)) ++count;
+    return count;
+}
+
 /// The vectors of a register tile of the gradient by the weights.
 #define RECURRENCE_WEIGHTS_VECTORS 4
 
@@ -127,14 +138,9 @@ INLINE void recurrence_backward_weights(const recurrence_layer *layer, const siz
     const product_share bias = product_share_within(part, 0, 1), inputs = product_share_within(part, 1, layer->input),
                         hidden = product_share_within(part, 1 + layer->input, layer->hidden);
     float *dw_part = dw + part.panel * dw_panel;
-    const size_t all = layer->steps * layer->batch, together = groups < RECURRENCE_WEIGHTS_VECTORS ? RECURRENCE_WEIGHTS_VECTORS / groups : 1;
-    for (size_t row = 0; row < all;) {
-        // The longest run of rows that have not ended: all of them where there are no lengths.
-        size_t count = all;
-        if (lengths) {
-            for (; row < all && !recurrence_live(lengths, row % layer->batch, row / layer->batch); ++row) {}
-            for (count = 0; row + count < all && recurrence_live(lengths, (row + count) % layer->batch, (row + count) / layer->batch);) ++count;
-        }
+    const size_t together = groups < RECURRENCE_WEIGHTS_VECTORS ? RECURRENCE_WEIGHTS_VECTORS / groups : 1;
+    size_t row = 0;
+    for (size_t count; (count = recurrence_live_run(layer, lengths, &row)) > 0; row += count) {
         // Block by block and some panels at a time, so that the bias, the inputs and the hidden units find the gates in cache.
         for (size_t block = 0; block < count; block += WEIGHTS_BLOCK) {
             const size_t from = row + block, rows = count - block < WEIGHTS_BLOCK ? count - block : WEIGHTS_BLOCK;
@@ -151,6 +157,5 @@ INLINE void recurrence_backward_weights(const recurrence_layer *layer, const siz
                                     gates, terms, dw_rows + hidden.row * width, dw_panel);
             }
         }
-        row += count;
     }
 }

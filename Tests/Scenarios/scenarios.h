@@ -6,6 +6,7 @@
 #include "trial.h"
 #include "layers.h"
 #include "rnn.h"
+#include "gru.h"
 #include "rows.h"
 #include "optimizers.h"
 

@@ -5,7 +5,7 @@ extension Trial {
     static let scenarios: [@Sendable (Trial) -> Void] = [
         { $0.products() }, { $0.lstm() }, { $0.lstmSteps() }, { $0.losses() }, { $0.embedding() }, { $0.dropout() }, { $0.norms() },
         { $0.sgd() }, { $0.adagrad() }, { $0.rmsprop() }, { $0.adadelta() }, { $0.adam() },
-        { $0.functions() }, { $0.rnn() },
+        { $0.functions() }, { $0.rnn() }, { $0.gru() },
     ]
 
     // MARK: Products and cells
@@ -131,6 +131,40 @@ extension Trial {
         shares { kernels.rnn_transpose(&shape, w, transposed, $0) }
         shares { kernels.rnn_backward_data(&shape, lengths, transposed, h, withDy ? dy : nil, dz, dh, withDx ? dx : nil, $0) }
         shares { kernels.rnn_backward_weights(&shape, lengths, x, h, dz, dw, $0) }
+    }
+
+    private func gru() {
+        let input = bytes.size()
+        var shape = recurrent_gru_shape(
+            input: input, hidden: bytes.size(), batch: bytes.size(9), steps: bytes.size(5), x_stride: input + bytes.choice(4),
+            definition: [recurrent_gru_reset_after, recurrent_gru_reset_before, recurrent_gru_lecture][bytes.choice(3)])
+        let lengths = bytes.flag() ? (0..<shape.batch).map { _ in bytes.choice(shape.steps + 2) } : nil
+        let (withDy, withDx) = (bytes.flag(), bytes.flag())
+        let columns = shape.input + recurrent_gru_hidden_biases(shape) + shape.hidden
+        let rows = shape.steps * shape.batch, state = recurrent_gru_state_floats(shape)
+        let x = data("x", rows: rows, used: shape.input, stride: shape.x_stride, behind: .nan)
+        let w = matrix("w", columns: columns, shape.hidden, groups: 3), dw = matrix("dw", columns: columns, shape.hidden, groups: 3)
+        let dy = units("dy", rows: rows, shape.hidden), dh = units("dh", rows: shape.batch, shape.hidden)
+        let h0 = units("h0", rows: shape.batch, shape.hidden)
+        let h = buffer("h", recurrent_gru_states_floats(shape)) { $0 < state ? h0[$0] : .nan }
+        let rzn = result("rzn", recurrent_gru_gates_floats(shape)), drzn = result("drzn", recurrent_gru_gates_floats(shape))
+        let past = result("past", recurrent_gru_past_floats(shape)), dpast = result("dpast", recurrent_gru_past_floats(shape))
+        let dx = result("dx", recurrent_gru_dx_floats(shape)), transposed = result("transposed", recurrent_gru_transposed_floats(shape))
+        shares { kernels.gru_forward(&shape, lengths, x, w, rzn, past, h, $0) }
+        forgetPadding(rzn, rows: rows, shape.hidden, groups: 3)
+        forgetPadding(past, rows: rows, shape.hidden)
+        forgetPadding(h, rows: (shape.steps + 1) * shape.batch, shape.hidden)
+        for step in 0..<shape.steps where lengths == nil {
+            let now = buffer("h of a step", state) { _ in .nan }, scratch = buffer("scratch", recurrent_gru_scratch_floats(shape)) { _ in .nan }
+            shares { kernels.gru_step(&shape, x + step * shape.batch * shape.x_stride, w, h + step * state, now, scratch, $0) }
+            forgetPadding(now, rows: shape.batch, shape.hidden)
+            for index in 0..<state where !sameBits(now[index], h[(step + 1) * state + index]) {
+                fatalError("unit \(index) of step \(step): h \(now[index]), in a sequence \(h[(step + 1) * state + index])")
+            }
+        }
+        shares { kernels.gru_transpose(&shape, w, transposed, $0) }
+        shares { kernels.gru_backward_data(&shape, lengths, transposed, rzn, past, h, withDy ? dy : nil, drzn, dpast, dh, withDx ? dx : nil, $0) }
+        shares { kernels.gru_backward_weights(&shape, lengths, x, past, h, drzn, dpast, dw, $0) }
     }
 
     // MARK: Rows

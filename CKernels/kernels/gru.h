@@ -1,0 +1,286 @@
+// The gated recurrent unit in its three definitions: one step, whole sequences, and backpropagation through time.
+
+/// The gates in a panel: r z n.
+#define GRU_GATES 3
+
+INLINE recurrence_layer gru_layer(const recurrent_gru_shape *shape) {
+    return (recurrence_layer){.input = shape->input, .hidden = shape->hidden, .batch = shape->batch, .steps = shape->steps,
+                              .x_stride = shape->x_stride, .groups = GRU_GATES, .hidden_biases = recurrent_gru_hidden_biases(*shape)};
+}
+
+INLINE lanes gru_candidate(const recurrent_gru_definition definition, lanes sum) {
+    return definition == recurrent_gru_lecture ? lanes_sigmoid(sum) : lanes_tanh(sum);
+}
+
+/// z says what is kept of h_prev, or, in the lecture form, what is taken of n. Either way a gate of exactly 0 or 1 gives one of them to the
+/// bit.
+INLINE lanes gru_state(const recurrent_gru_definition definition, lanes z, lanes n, lanes h_prev) {
+    const lanes other = lanes_splat(1) - z;
+    const lanes h = definition == recurrent_gru_lecture ? lanes_fma(z, n, other * h_prev) : lanes_fma(z, h_prev, other * n);
+    return lanes_select(lanes_abs(h) < lanes_splat(SMALLEST_NORMAL), lanes_splat(0), h);
+}
+
+/// sums += U h of one gate for some rows: all panels. `start` may be `to`.
+OUTLINED void gru_sums(const recurrent_gru_shape *shape, size_t gate, size_t rows, const float *w, const float *h, const tile_sums *start,
+                       const tile_sums *to) NONBLOCKING {
+    const recurrence_layer layer = gru_layer(shape);
+    const product_columns columns = recurrence_columns(&layer, w, 1 + layer.input + layer.hidden_biases);
+    const tile_product product = {.rows = rows, .terms = layer.hidden, .x = {.from = h, .term = 1, .row = columns.panels * LANES},
+                                  .w = {.from = columns.from + gate * LANES, .term = GRU_GATES * LANES, .panel = columns.panel},
+                                  .start = *start, .to = *to};
+    recurrence_sums(columns.panels, columns.panels, &product);
+}
+
+/// Where the sums of a gate lie in rows of r z n, and where those of units lie in rows of states.
+INLINE tile_sums gru_gate_sums(size_t gate, size_t panels, float *rzn) {
+    return (tile_sums){.at = rzn + gate * LANES, .row = GRU_GATES * panels * LANES, .panel = GRU_GATES * LANES};
+}
+INLINE tile_sums gru_unit_sums(size_t panels, float *units) {
+    return (tile_sums){.at = units, .row = panels * LANES, .panel = LANES};
+}
+
+/// past = r∘h_prev, and r activated, for some panels of some rows.
+OUTLINED void gru_reset(size_t panels, float *rzn, float *past, const float *h_prev) NONBLOCKING {
+    for (size_t panel = 0; panel < panels; ++panel) {
+        const lanes r = lanes_sigmoid(lanes_load(rzn + panel * GRU_GATES * LANES));
+        lanes_store(rzn + panel * GRU_GATES * LANES, r);
+        lanes_store(past + panel * LANES, r * lanes_load(h_prev + panel * LANES));
+    }
+}
+
+/// h, and the gates activated, for some panels of some rows.
+INLINE void gru_cells_of(const recurrent_gru_definition definition, const recurrent_gru_shape *shape, size_t rows, float *rzn,
+                         const float *past, const float *h_prev, float *h) {
+    const size_t panels = recurrent_panels(shape->hidden);
+    for (size_t at = 0, panel = 0; at < rows * panels; ++at, panel = panel + 1 < panels ? panel + 1 : 0) {
+        float *gates = rzn + at * GRU_GATES * LANES;
+        lanes sum = lanes_load(gates + 2 * LANES);
+        if (definition == recurrent_gru_reset_after) {
+            const lanes r = lanes_sigmoid(lanes_load(gates));
+            lanes_store(gates, r);
+            sum = lanes_fma(r, lanes_load(past + at * LANES), sum);
+        }
+        const lanes z = lanes_sigmoid(lanes_load(gates + LANES)), n = gru_candidate(definition, sum);
+        lanes_store(gates + LANES, z);
+        lanes_store(gates + 2 * LANES, n);
+        // σ(0) is not zero: nor would the lanes behind the last unit be.
+        const size_t left = shape->hidden - panel * LANES;
+        const lanes state = gru_state(definition, z, n, lanes_load(h_prev + at * LANES));
+        lanes_store(h + at * LANES, left < LANES ? lanes_keep_first(left, state) : state);
+    }
+}
+
+OUTLINED void gru_cells(const recurrent_gru_shape *shape, size_t rows, float *rzn, const float *past, const float *h_prev,
+                        float *h) NONBLOCKING {
+    switch (shape->definition) {
+    case recurrent_gru_reset_after: gru_cells_of(recurrent_gru_reset_after, shape, rows, rzn, past, h_prev, h); break;
+    case recurrent_gru_reset_before: gru_cells_of(recurrent_gru_reset_before, shape, rows, rzn, past, h_prev, h); break;
+    default: gru_cells_of(recurrent_gru_lecture, shape, rows, rzn, past, h_prev, h);
+    }
+}
+
+/// One time step of some rows, which are live; rzn holds the input part.
+INLINE void gru_recur(const recurrent_gru_shape *shape, size_t rows, const float *w, float *rzn, float *past, const float *h_prev, float *h) {
+    const recurrence_layer layer = gru_layer(shape);
+    const size_t panels = recurrent_panels(shape->hidden);
+    const tile_sums r = gru_gate_sums(0, panels, rzn), z = gru_gate_sums(1, panels, rzn), n = gru_gate_sums(2, panels, rzn);
+    gru_sums(shape, 0, rows, w, h_prev, &r, &r);
+    gru_sums(shape, 1, rows, w, h_prev, &z, &z);
+    if (shape->definition == recurrent_gru_reset_after) {
+        const product_columns bias = recurrence_columns(&layer, w, 1 + shape->input);
+        const tile_sums start = {.at = (float *)bias.from + 2 * LANES, .row = 0, .panel = bias.panel}, to = gru_unit_sums(panels, past);
+        gru_sums(shape, 2, rows, w, h_prev, &start, &to);
+    } else {
+        gru_reset(rows * panels, rzn, past, h_prev);
+        gru_sums(shape, 2, rows, w, past, &n, &n);
+    }
+    gru_cells(shape, rows, rzn, past, h_prev, h);
+}
+
+static void gru_step(const recurrent_gru_shape *shape, const float *x, const float *w, const float *h_prev, float *h, float *scratch,
+                     recurrent_share share) NONBLOCKING {
+    const recurrence_layer layer = gru_layer(shape);
+    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES;
+    size_t row, row_end;
+    share_of(share, shape->batch, &row, &row_end);
+    const recurrence_products products = recurrence_products_of(shape->batch, row, row_end, 0, 1);
+    float *past = scratch + GRU_GATES * shape->batch * units;
+    recurrence_input(&layer, 0, panels, &products, x, w, scratch);
+    gru_recur(shape, row_end - row, w, scratch + GRU_GATES * row * units, past + row * units, h_prev + row * units, h + row * units);
+}
+
+static void gru_forward(const recurrent_gru_shape *shape, const size_t *lengths, const float *x, const float *w, float *rzn, float *past,
+                        float *h, recurrent_share share) NONBLOCKING {
+    const recurrence_layer layer = gru_layer(shape);
+    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, state = shape->batch * units;
+    size_t first, end;
+    share_of(share, shape->batch, &first, &end);
+    const size_t input_steps = recurrence_input_steps(end - first);
+    for (size_t t = 0; t < shape->steps; ++t) {
+        if (t % input_steps == 0) {
+            const size_t step_end = shape->steps - t < input_steps ? shape->steps : t + input_steps;
+            const recurrence_products products = recurrence_products_of(shape->batch, first, end, t, step_end);
+            recurrence_input(&layer, 0, panels, &products, x, w, rzn);
+        }
+        for (size_t row = first, live; row < end; row += live) {
+            for (; row < end && !recurrence_live(lengths, row, t); ++row) {
+                const float *from = h + t * state + row * units;
+                for (size_t at = 0; at < units; at += LANES) lanes_store(h + (t + 1) * state + row * units + at, lanes_load(from + at));
+            }
+            live = recurrence_live_rows(lengths, t, &row, end);
+            const size_t at = t * state + row * units;
+            gru_recur(shape, live, w, rzn + GRU_GATES * at, past + at, h + at, h + state + at);
+        }
+    }
+}
+
+static void gru_transpose(const recurrent_gru_shape *shape, const float *w, float *transposed, recurrent_share share) NONBLOCKING {
+    const recurrence_layer layer = gru_layer(shape);
+    recurrence_transpose(&layer, w, transposed, share);
+}
+
+/// The pointwise part of some panels of some rows, before U is multiplied: it takes dh and leaves what h_prev has of it in dh; each line is the
+/// derivative of the line of `gru_candidate` or `gru_state` that it quotes.
+INLINE void gru_cells_backward_of(const recurrent_gru_definition definition, size_t panels, const float *rzn, const float *past,
+                                  const float *h_prev, const float *dy, float *drzn, float *dpast, float *dh) {
+    const lanes one = lanes_splat(1);
+    for (size_t panel = 0; panel < panels; ++panel) {
+        const size_t gates = panel * GRU_GATES * LANES, at = panel * LANES;
+        const lanes r = lanes_load(rzn + gates), z = lanes_load(rzn + gates + LANES), n = lanes_load(rzn + gates + 2 * LANES);
+        const lanes h = lanes_load(h_prev + at);
+        lanes d_h = lanes_load(dh + at);
+        if (dy) d_h += lanes_load(dy + at);
+        lanes d_z, d_n;
+        if (definition == recurrent_gru_lecture) {  // h = (1 - z) h_prev + z n, n = σ(·)
+            d_z = d_h * (n - h);
+            d_n = d_h * z * (n * (one - n));
+            lanes_store(dh + at, d_h * (one - z));
+        } else {                                    // h = (1 - z) n + z h_prev, n = tanh(·)
+            d_z = d_h * (h - n);
+            d_n = d_h * (one - z) * lanes_less_square(one, n);
+            lanes_store(dh + at, d_h * z);
+        }
+        if (definition == recurrent_gru_reset_after) {  // n = tanh(W x + b + r past)
+            lanes_store(drzn + gates, d_n * lanes_load(past + at) * (r * (one - r)));
+            lanes_store(dpast + at, d_n * r);
+        }
+        lanes_store(drzn + gates + LANES, d_z * (z * (one - z)));
+        lanes_store(drzn + gates + 2 * LANES, d_n);
+    }
+}
+
+OUTLINED void gru_cells_backward(recurrent_gru_definition definition, size_t panels, const float *rzn, const float *past,
+                                 const float *h_prev, const float *dy, float *drzn, float *dpast, float *dh) NONBLOCKING {
+    switch (definition) {
+    case recurrent_gru_reset_after:
+        gru_cells_backward_of(recurrent_gru_reset_after, panels, rzn, past, h_prev, dy, drzn, dpast, dh);
+        break;
+    case recurrent_gru_reset_before:
+        gru_cells_backward_of(recurrent_gru_reset_before, panels, rzn, past, h_prev, dy, drzn, dpast, dh);
+        break;
+    default: gru_cells_backward_of(recurrent_gru_lecture, panels, rzn, past, h_prev, dy, drzn, dpast, dh);
+    }
+}
+
+// forward: past = r∘h_prev
+OUTLINED void gru_reset_backward(size_t panels, const float *rzn, const float *h_prev, float *drzn, const float *dpast, float *dh) NONBLOCKING {
+    for (size_t panel = 0; panel < panels; ++panel) {
+        const size_t gates = panel * GRU_GATES * LANES, at = panel * LANES;
+        const lanes r = lanes_load(rzn + gates), d_past = lanes_load(dpast + at);
+        lanes_store(drzn + gates, d_past * lanes_load(h_prev + at) * (r * (lanes_splat(1) - r)));
+        lanes_store(dh + at, lanes_fma(d_past, r, lanes_load(dh + at)));
+    }
+}
+
+/// dh += Σ_j U[j] d[j] for some rows and `gates` gates from `gate` on: their panels, one after the other, lie `d_panel` apart in rows of d
+/// that lie `d_row` apart. The first of them assigns, where there is no `start`.
+OUTLINED void gru_backward_sums(const recurrent_gru_shape *shape, size_t gate, size_t gates, const float *transposed, size_t rows,
+                                const float *d, size_t d_panel, size_t d_row, int start, float *dh) NONBLOCKING {
+    const size_t panels = recurrent_panels(shape->hidden), terms = GRU_GATES * panels * LANES;
+    const float *hidden = transposed + recurrent_panels(shape->input) * terms * LANES + gate * LANES * LANES;
+    const tile_sums sums = gru_unit_sums(panels, dh);
+    tile_product product = {.rows = rows, .terms = gates * LANES, .x = {.from = d, .term = 1, .row = d_row},
+                            .w = {.from = hidden, .term = LANES, .panel = terms * LANES}, .start = sums, .to = sums};
+    if (!start) product.start.at = 0;
+    for (size_t panel = 0; panel < panels; ++panel) {
+        recurrence_sums(panels, panels, &product);
+        product.start.at = dh;
+        product.x.from += d_panel;
+        product.w.from += GRU_GATES * LANES * LANES;
+    }
+}
+
+// forward: h[t+1] = step(x[t], h[t])
+static void gru_backward_data(const recurrent_gru_shape *shape, const size_t *lengths, const float *transposed, const float *rzn,
+                              const float *past, const float *h, const float *dy, float *drzn, float *dpast, float *dh, float *dx,
+                              recurrent_share share) NONBLOCKING {
+    const recurrence_layer layer = gru_layer(shape);
+    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, state = shape->batch * units;
+    const size_t gates = GRU_GATES * LANES, gates_row = GRU_GATES * units;
+    size_t first, end;
+    share_of(share, shape->batch, &first, &end);
+    for (size_t t = shape->steps; t-- > 0;)
+        for (size_t row = first, live; row < end; row += live) {
+            // A row that has ended passes its dh by, to the bit.
+            for (; row < end && !recurrence_live(lengths, row, t); ++row) {
+                const size_t from = t * state + row * units;
+                for (size_t at = GRU_GATES * from; at < GRU_GATES * (from + units); at += LANES) lanes_store(drzn + at, lanes_splat(0));
+                for (size_t at = from; at < from + units; at += LANES) lanes_store(dpast + at, lanes_splat(0));
+            }
+            live = recurrence_live_rows(lengths, t, &row, end);
+            const size_t at = t * state + row * units;
+            const float *rzn_rows = rzn + GRU_GATES * at, *h_prev = h + at;
+            float *drzn_rows = drzn + GRU_GATES * at, *dpast_rows = dpast + at, *dh_rows = dh + row * units;
+            gru_cells_backward(shape->definition, live * panels, rzn_rows, past + at, h_prev, dy ? dy + at : 0, drzn_rows, dpast_rows, dh_rows);
+            if (shape->definition == recurrent_gru_reset_after) {  // past = U h_prev + b′
+                gru_backward_sums(shape, 2, 1, transposed, live, dpast_rows, LANES, units, 1, dh_rows);
+            } else {                                               // n = f(W x + U past + b)
+                gru_backward_sums(shape, 2, 1, transposed, live, drzn_rows + 2 * LANES, gates, gates_row, 0, dpast_rows);
+                gru_reset_backward(live * panels, rzn_rows, h_prev, drzn_rows, dpast_rows, dh_rows);
+            }
+            gru_backward_sums(shape, 0, 2, transposed, live, drzn_rows, gates, gates_row, 1, dh_rows);
+        }
+    const recurrence_products products = recurrence_products_of(shape->batch, first, end, 0, shape->steps);
+    if (dx) recurrence_backward_input(&layer, &products, transposed, drzn, dx);
+}
+
+/// dU += Σ d h_prev of one gate, for the columns and panels that `part` has of U: `rows` rows of d, whose panels lie `d_panel` apart.
+OUTLINED void gru_add_weights(product_share part, size_t gate, size_t rows, tile_scalars h, const float *d, size_t d_panel, size_t d_row,
+                              float *dw, size_t dw_panel) NONBLOCKING {
+    const tile_sums sums = {.at = dw + gate * LANES, .row = GRU_GATES * LANES, .panel = dw_panel};
+    const tile_product product = {.rows = part.rows, .terms = rows, .x = h,
+                                  .w = {.from = d + part.panel * d_panel, .term = d_row, .panel = d_panel}, .start = sums, .to = sums};
+    product_sums(1, part.panels, &product);
+}
+
+// forward: h[t+1] = step(x[t], h[t])
+static void gru_backward_weights(const recurrent_gru_shape *shape, const size_t *lengths, const float *x, const float *past, const float *h,
+                                 const float *drzn, const float *dpast, float *dw, recurrent_share share) NONBLOCKING {
+    const recurrence_layer layer = gru_layer(shape);
+    const size_t units = recurrent_padded(shape->hidden), biases = layer.hidden_biases, columns = 1 + shape->input + biases + shape->hidden;
+    const size_t gates = GRU_GATES * LANES, gates_row = GRU_GATES * units, dw_panel = columns * gates;
+    const product_share part = product_share_of(share, recurrent_panels(shape->hidden), columns);
+    const product_share bias = product_share_within(part, 0, 1), inputs = product_share_within(part, 1, shape->input),
+                        hidden_bias = product_share_within(part, 1 + shape->input, biases),
+                        hidden = product_share_within(part, 1 + shape->input + biases, shape->hidden);
+    float *dw_part = dw + part.panel * dw_panel, *dw_hidden = dw_part + hidden.row * gates;
+    size_t row = 0;
+    for (size_t run; (run = recurrence_live_run(&layer, lengths, &row)) > 0; row += run)
+        for (size_t block = 0; block < run; block += WEIGHTS_BLOCK) {
+            const size_t from = row + block, rows = run - block < WEIGHTS_BLOCK ? run - block : WEIGHTS_BLOCK;
+            const float *d = drzn + from * gates_row, *d_past = dpast + from * units, *d_part = d + part.panel * gates;
+            if (bias.rows) product_add_bias(GRU_GATES, part.panels, rows, d_part, gates_row, dw_part, dw_panel);
+            product_add_weights(GRU_GATES, part.panels, inputs.rows, rows,
+                                (tile_scalars){.from = x + from * shape->x_stride + (inputs.row - 1), .term = shape->x_stride, .row = 1},
+                                d_part, gates_row, dw_part + inputs.row * gates, dw_panel);
+            for (size_t panel = 0; panel < hidden_bias.rows * part.panels; ++panel)
+                product_add_bias(1, 1, rows, d_past + (part.panel + panel) * LANES, units,
+                                 dw_part + panel * dw_panel + hidden_bias.row * gates + 2 * LANES, dw_panel);
+            const size_t unit = from * units + (hidden.row - 1 - shape->input - biases);
+            const tile_scalars states = {.from = h + unit, .term = units, .row = 1}, pasts = {.from = past + unit, .term = units, .row = 1};
+            gru_add_weights(hidden, 0, rows, states, d, gates, gates_row, dw_hidden, dw_panel);
+            gru_add_weights(hidden, 1, rows, states, d + LANES, gates, gates_row, dw_hidden, dw_panel);
+            if (biases) gru_add_weights(hidden, 2, rows, states, d_past, LANES, units, dw_hidden, dw_panel);
+            else gru_add_weights(hidden, 2, rows, pasts, d + 2 * LANES, gates, gates_row, dw_hidden, dw_panel);
+        }
+}
