@@ -39,6 +39,13 @@ static inline void recurrent_rnn_step(const recurrent_kernels *_Nonnull kernels,
     kernels->rnn_step(shape, x, w, h_prev, h, recurrent_all_rows);
 }
 
+/// `gru_step` of all rows.
+static inline void recurrent_gru_step(const recurrent_kernels *_Nonnull kernels, const recurrent_gru_shape *_Nonnull shape,
+                                      const float *_Nonnull x, const float *_Nonnull w, const float *_Nonnull h_prev, float *_Nonnull h,
+                                      float *_Nonnull scratch) {
+    kernels->gru_step(shape, x, w, h_prev, h, scratch, recurrent_all_rows);
+}
+
 /// "generic", "avx2" or "avx512".
 const char *_Nonnull recurrent_isa_name(recurrent_isa isa);
 

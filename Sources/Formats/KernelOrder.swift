@@ -9,6 +9,8 @@ public enum KernelOrder {
     public static let panel = 16
     /// Gates of an LSTM, in the order i f g o: the kernels' and PyTorch's.
     public static let lstmGates = 4
+    /// Gates of a GRU, in the order r z n: the kernels' and PyTorch's.
+    public static let gruGates = 3
 
     /// Floats in a padded row of `units` units: 16 ⌈units/16⌉.
     public static func padded(_ units: Int) -> Int { (units + panel - 1) / panel * panel }
@@ -37,6 +39,21 @@ public enum KernelOrder {
     ) -> (weightIH: [Float], weightHH: [Float], bias: [Float]) {
         let parts = unpack(kernel, columns: [1, inputSize, hiddenSize], units: hiddenSize, gates: 1)
         return (weightIH: parts[1], weightHH: parts[2], bias: parts[0])
+    }
+
+    /// A GRU layer: `weightIH` [3H, I], `weightHH` [3H, H], `bias` [3H], and `hiddenBias` [H] of the candidate where the reset gate acts after
+    /// the product, else empty → [⌈H/16⌉][1 + I + (0 or 1) + H][3][16].
+    public static func gru(weightIH: [Float], weightHH: [Float], bias: [Float], hiddenBias: [Float]) -> [Float] {
+        let units = bias.count / gruGates, none = Array(repeating: Float(0), count: hiddenBias.isEmpty ? 0 : bias.count - hiddenBias.count)
+        return pack([bias, weightIH, none + hiddenBias, weightHH], units: units, gates: gruGates)
+    }
+
+    /// The inverse of `gru(weightIH:weightHH:bias:hiddenBias:)`.
+    public static func gru(
+        _ kernel: [Float], inputSize: Int, hiddenSize: Int, hasHiddenBias: Bool
+    ) -> (weightIH: [Float], weightHH: [Float], bias: [Float], hiddenBias: [Float]) {
+        let parts = unpack(kernel, columns: [1, inputSize, hasHiddenBias ? 1 : 0, hiddenSize], units: hiddenSize, gates: gruGates)
+        return (weightIH: parts[1], weightHH: parts[3], bias: parts[0], hiddenBias: Array(parts[2].suffix(hiddenSize)))
     }
 
     /// A dense layer: `weight` [N, K], `bias` [N] → [⌈N/16⌉][1 + K][1][16].

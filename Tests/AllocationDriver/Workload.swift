@@ -1,7 +1,7 @@
 public import Recurrent
 
 /// The names of everything that must not allocate once it is set up: a step of a cell of each kind, a model's step, and training with each optimizer.
-public let workloads = ["cell", "rnn", "model"] + Optimizer.names
+public let workloads = ["cell", "rnn", "gru", "model"] + Optimizer.names
 
 /// Sets up a workload, and lends one step of it.
 ///
@@ -19,6 +19,14 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
         }
     case "rnn":
         var cell = RNNCell(inputSize: 3, hiddenSize: 5, batch: 2, kernels: kernels)
+        let x: [Float] = [0.5, -0.25, 1, 0, 2, -1]
+        var h = [Float](repeating: 0, count: 2 * 5)
+        return try body {
+            var span = h.mutableSpan
+            cell.step(x.span, into: &span)
+        }
+    case "gru":
+        var cell = GRUCell(inputSize: 3, hiddenSize: 5, batch: 2, kernels: kernels)
         let x: [Float] = [0.5, -0.25, 1, 0, 2, -1]
         var h = [Float](repeating: 0, count: 2 * 5)
         return try body {

@@ -16,6 +16,26 @@ struct KernelOrderTests {
         check(gates: 1, hidden, input, KernelOrder.rnn) { KernelOrder.rnn($0, inputSize: input, hiddenSize: hidden) }
     }
 
+    /// Without a hidden bias, one more input column is where it would be; with it, that column is b′ in n and zero in r and z.
+    @Test(arguments: sizes, [1, 5, 17]) func gru(_ hidden: Int, _ input: Int) {
+        check(gates: 3, hidden, input, { KernelOrder.gru(weightIH: $0, weightHH: $1, bias: $2, hiddenBias: []) }) {
+            let parts = KernelOrder.gru($0, inputSize: input, hiddenSize: hidden, hasHiddenBias: false)
+            #expect(parts.hiddenBias == [])
+            return (weightIH: parts.weightIH, weightHH: parts.weightHH, bias: parts.bias)
+        }
+        let rows = 3 * hidden, weightIH = Self.counted(rows * input, from: 1), hiddenBias = Self.counted(hidden, from: 5000)
+        let weightHH = Self.counted(rows * hidden, from: 10_000), bias = Self.counted(rows, from: 40_000)
+        var wider: [Float] = []
+        for row in 0..<rows {
+            wider += weightIH[row * input..<(row + 1) * input]
+            wider.append(row < 2 * hidden ? 0 : hiddenBias[row - 2 * hidden])
+        }
+        let kernel = KernelOrder.gru(weightIH: weightIH, weightHH: weightHH, bias: bias, hiddenBias: hiddenBias)
+        #expect(kernel == KernelOrder.gru(weightIH: wider, weightHH: weightHH, bias: bias, hiddenBias: []))
+        let back = KernelOrder.gru(kernel, inputSize: input, hiddenSize: hidden, hasHiddenBias: true)
+        #expect(back == (weightIH: weightIH, weightHH: weightHH, bias: bias, hiddenBias: hiddenBias))
+    }
+
     /// A recurrent layer, there and back.
     private func check(
         gates: Int, _ hidden: Int, _ input: Int, _ pack: (_ weightIH: [Float], _ weightHH: [Float], _ bias: [Float]) -> [Float],
@@ -88,6 +108,7 @@ struct KernelOrderTests {
             _ = KernelOrder.lstm(weightIH: [1, 2, 3], weightHH: [1, 2, 3, 4], bias: [1, 2, 3, 4])
         }
         await #expect(processExitsWith: .failure) { _ = KernelOrder.rnn([1, 2, 3], inputSize: 1, hiddenSize: 1) }
+        await #expect(processExitsWith: .failure) { _ = KernelOrder.gru([1, 2, 3], inputSize: 1, hiddenSize: 1, hasHiddenBias: true) }
         await #expect(processExitsWith: .failure) { _ = KernelOrder.dense([1, 2, 3], inputSize: 1, outputSize: 1) }
         await #expect(processExitsWith: .failure) { _ = KernelOrder.embedding(weight: [1, 2, 3], width: 2) }
     }
