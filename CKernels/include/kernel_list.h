@@ -317,7 +317,8 @@ KERNEL(fill, (size_t count, float value, float *_Nonnull x, recurrent_share shar
 // parameters and gradient [count] in, out; every other buffer [count] in, out, zero before the first step unless said.
 // So that nothing decays into subnormals, averages of gradients and momentum below 2^-100 become zero, with decay
 // parameters too, and averages and sums of squares are 2^-120 at least. Where an average of squares is kept, clip_value is
-// 2^63 at most. An infinite parameter stays as it is, but becomes NaN where λ p goes into the gradient. Shares split the buffers into runs of 16 floats. η, μ, ρ … are in optimizers.h.
+// 2^63 at most. An infinite parameter stays as it is, but becomes NaN where λ p goes into the gradient. Shares split the
+// buffers into runs of 16 floats. η, μ, ρ … are in optimizers.h.
 
 // MARK: sgd.h
 

@@ -3,7 +3,8 @@
 ///
 ///     trainer.learningRate = 0.002 * schedule.factor(step)
 ///
-/// The same bits on every machine: only operations that IEEE 754 rounds exactly are used. Most follow the classes of the same name in `torch.optim.lr_scheduler`; their final rates are given here as parts of the first one.
+/// The same bits on every machine: only operations that IEEE 754 rounds exactly are used. Most follow the classes of the same name in
+/// `torch.optim.lr_scheduler`; their final rates are given here as parts of the first one.
 public indirect enum LearningRateSchedule: Hashable, Sendable {
     /// 1
     case constant

@@ -132,11 +132,22 @@ public enum Optimizer: Hashable, Sendable {
         return optimizer
     }
 
-    /// The rule without its learning rate, as text.
-    var name: String {
-        var rule = self
-        rule.learningRate = 0
-        return "\(rule)"
+    /// The rule without its learning rate, as text that stays the same from version to version.
+    var identity: String {
+        switch self {
+        case .sgd(let rule):
+            "sgd with momentum \(rule.momentum) \(rule.convention), dampening \(rule.dampening), nesterov \(rule.nesterov), weight decay \(rule.weightDecay)"
+        case .adaGrad(let rule):
+            "adagrad with decay \(rule.learningRateDecay), epsilon \(rule.epsilon) \(rule.epsilonPlace), weight decay \(rule.weightDecay)"
+        case .rmsProp(let rule):
+            "rmsprop with decay \(rule.decay), epsilon \(rule.epsilon) \(rule.epsilonPlace), momentum \(rule.momentum) \(rule.convention), "
+                + "centered \(rule.centered), weight decay \(rule.weightDecay)"
+        case .adaDelta(let rule):
+            "adadelta with decay \(rule.decay), epsilon \(rule.epsilon), weight decay \(rule.weightDecay)"
+        case .adam(let rule):
+            "adam with beta1 \(rule.beta1), beta2 \(rule.beta2), epsilon \(rule.epsilon) \(rule.epsilonPlace), weight decay \(rule.weightDecay), "
+                + "decoupled \(rule.decoupled), amsgrad \(rule.amsgrad)"
+        }
     }
 
     /// η.

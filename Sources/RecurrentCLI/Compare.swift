@@ -33,10 +33,15 @@ struct Compare: ParsableCommand {
     func run() throws {
         try training.check()
         try check("--epochs", epochs, 1...Int.max)
-        let rules = try rules(), threads = try threadOptions.count(), kernels = try kernelOptions.kernels()
-        if let svg { try checkWritable(svg, option: "--svg") }
+        let rules = try rules(), kernels = try kernelOptions.kernels()
+        _ = try threadOptions.count()
+        if let svg {
+            try checkWritable(svg, option: "--svg")
+            try training.checkDistinct(svg, option: "--svg")
+        }
         let text = try training.readTrainingText()
         let shape = try training.shape(text, momentCount: rules.map(\.rule.momentCount).max()!)
+        let threads = try threadOptions.count(shape, rows: training.batch * training.steps)
         Interruption.watch()
 
         var bar = ProgressBar(quiet: quiet)

@@ -18,7 +18,8 @@ struct Evaluate: ParsableCommand {
 
     func run() throws {
         let start = ContinuousClock.now
-        let threads = try threadOptions.count(), kernels = try kernelOptions.kernels()
+        let kernels = try kernelOptions.kernels()
+        _ = try threadOptions.count()
         let model = try readLanguageModel(model)
         let vocabulary = try Vocabulary(model, path: self.model)
         // Cut like the development text of the training, so that the figures agree.
@@ -34,6 +35,7 @@ struct Evaluate: ParsableCommand {
         let tokens = try vocabulary.tokens(splitLines(readText(text)))
         let unknown = tokens.count { $0 == Vocabulary.unknown }
 
+        let threads = try threadOptions.count(model.shape, rows: batch * steps)
         var trainer = Trainer(model, optimizer: .sgd(SGD()), batch: batch, steps: steps, threads: threads, kernels: kernels)
         let evaluation = trainer.evaluate(Batches(tokens, batch: batch, steps: steps)) { _ in }
         guard evaluation.loss.isFinite else {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CLimits
 import Foundation
 import Recurrent
 
@@ -24,12 +25,39 @@ struct KernelOptions: ParsableArguments {
 
 /// How many threads to run. Their number changes no bit of a result.
 struct ThreadOptions: ParsableArguments {
-    static let largestCount = Pool.largestThreadCount
+    static let largestCount = 256
+    /// Multiply-adds of a training step, about five milliseconds of one core, below which threads that other work holds up cost more than they bring.
+    private static let worthSplitting = 250_000_000
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Threads. (default: one for each core)", valueName: "number"))
+    @Option(parsing: .unconditional, help: ArgumentHelp(
+        "Threads. (default: one for each core that this process may use; one for small models)", valueName: "number"))
     var threads: Int?
 
+    /// As many as asked for, or as there are cores.
     func count() throws(Failure) -> Int {
-        try check("--threads", threads ?? min(ProcessInfo.processInfo.activeProcessorCount, Self.largestCount), 1...Self.largestCount)
+        let allowed = Int(recurrent_allowed_cores()), cores = allowed > 0 ? allowed : ProcessInfo.processInfo.activeProcessorCount
+        return try check("--threads", threads ?? min(cores, Self.largestCount), 1...Self.largestCount)
+    }
+
+    /// As many as asked for, or as do well for steps of `rows` rows.
+    func count(_ shape: ModelShape, rows: Int) throws(Failure) -> Int {
+        let isSmall = 3 * Double(shape.multiplyAdds) * Double(rows) < Double(Self.worthSplitting)
+        return threads == nil && isSmall ? 1 : try count()
+    }
+}
+
+extension ModelShape {
+    /// Of one row, forward.
+    var multiplyAdds: Int {
+        var inputs = switch input {
+        case .values(let size): size
+        case .tokens(_, let dimension): dimension
+        }
+        var sum = 0
+        for units in hiddenSizes {
+            sum += 4 * units * (inputs + units)
+            inputs = units
+        }
+        return sum + outputSize * inputs
     }
 }

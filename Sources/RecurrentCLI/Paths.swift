@@ -23,11 +23,13 @@ func checkWritable(_ path: String, option: String) throws(Failure) {
     unlink(probe)
 }
 
-/// Refuses to write the model over the text that it is learned from, by whatever paths the two are named.
-func checkDistinct(text: String, out: String) throws(Failure) {
-    var one = stat(), other = stat()
-    guard stat(text, &one) == 0, stat(out, &other) == 0, one.st_dev == other.st_dev, one.st_ino == other.st_ino else { return }
-    throw Failure(.usage, "--out: \(out) is the text; expected another file")
+extension TrainingOptions {
+    /// Refuses to write over the text that is learned, by whatever paths the two are named.
+    func checkDistinct(_ path: String, option: String) throws(Failure) {
+        var one = stat(), other = stat()
+        guard let text, stat(text, &one) == 0, stat(path, &other) == 0, one.st_dev == other.st_dev, one.st_ino == other.st_ino else { return }
+        throw Failure(.usage, "\(option): \(path) is the text; expected another file")
+    }
 }
 
 /// The command that continues a prompt with a model, to be pasted into a shell in the current folder.

@@ -46,19 +46,25 @@ struct Train: ParsableCommand {
         try check("--epochs", epochs, 1...Int.max)
         try check("--patience", patience, 1...Int.max)
         if let learningRate { try checkPositive("--learning-rate", learningRate) }
-        let threads = try threadOptions.count(), kernels = try kernelOptions.kernels()
+        let kernels = try kernelOptions.kernels()
+        _ = try threadOptions.count()
         let rule = try Optimizer.forText(optimizer, learningRate: learningRate, option: "--optimizer")
-        try checkWritable(out, option: "--out")
-        if let text = training.text { try checkDistinct(text: text, out: out) }
+        for file in [out, TrainingRun.checkpoint(out)] {
+            try checkWritable(file, option: "--out")
+            try training.checkDistinct(file, option: "--out")
+        }
 
         let text = try training.readTrainingText()
-        var model = try Model(training.shape(text, momentCount: rule.momentCount), seed: training.seed)
+        let shape = try training.shape(text, momentCount: rule.momentCount)
+        let threads = try threadOptions.count(shape, rows: training.batch * training.steps)
+        var model = Model(shape, seed: training.seed)
         let parameters = model.parameterCount
         model.metadata = text.metadata
         Interruption.watch()
         if !quiet && !json {
             try printToStandardOutput("""
-                \(text.training.tokenCount.grouped) tokens to learn, \(text.development.tokenCount.grouped) to measure on, vocabulary of \(text.vocabulary.count.grouped)
+                \(text.training.tokenCount.grouped) tokens to learn, \(text.development.tokenCount.grouped) to measure on, \
+                vocabulary of \(text.vocabulary.count.grouped)
                 \(parameters.grouped) parameters, \(optimizer) at \(rule.learningRate), \(threads) \(threads == 1 ? "thread" : "threads"), \(kernels.isa)
 
                 """)
@@ -69,19 +75,20 @@ struct Train: ParsableCommand {
         if resume { try run.resume(&trainer) }
         try run.train(&trainer)
 
-        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        let seconds = (ContinuousClock.now - start) / .seconds(1), progress = run.progress
         if json {
             try printJSON(TrainReport(
                 text: training.text, hidden: training.hidden, layers: training.layers, embedding: training.embedding, batch: training.batch,
                 steps: training.steps, optimizer: optimizer, learningRate: rule.learningRate, clip: training.clip, dropout: training.dropout,
                 seed: training.seed, threads: threads, isa: "\(kernels.isa)", out: out,
                 vocabulary: text.vocabulary.count, trainTokens: text.training.tokenCount, devTokens: text.development.tokenCount,
-                parameters: parameters, epochs: run.progress.epochCount, bestEpoch: run.progress.stopping.bestEpoch, trainPerplexity: NumberOrNull(run.progress.bestTrainPerplexity),
-                devPerplexity: run.progress.stopping.bestPerplexity, skippedSteps: run.progress.skippedSteps, tokensPerSecond: NumberOrNull(run.tokensPerSecond),
-                seconds: seconds))
+                parameters: parameters, epochs: progress.epochCount, bestEpoch: progress.stopping.bestEpoch,
+                trainPerplexity: NumberOrNull(progress.bestTrainPerplexity), devPerplexity: progress.stopping.bestPerplexity,
+                skippedSteps: progress.skippedSteps, tokensPerSecond: NumberOrNull(run.tokensPerSecond), seconds: seconds))
         } else {
             try printToStandardOutput("""
-                best: epoch \(run.progress.stopping.bestEpoch), development perplexity \(run.progress.stopping.bestPerplexity.rounded); \(seconds.rounded) s in all
+                best: epoch \(progress.stopping.bestEpoch), development perplexity \(progress.stopping.bestPerplexity.rounded); \
+                \(seconds.rounded) s in all
                 the model is in \(out); this continues a prompt with it:
                 \(generateCommand(model: out, prompt: text.prompt))
 

@@ -41,7 +41,10 @@ struct TrainingRun {
     }
 
     var tokensPerSecond: Double { Double(progress.tokens) / progress.seconds }
-    private var checkpoint: String { out + ".checkpoint" }
+    private var checkpoint: String { Self.checkpoint(out) }
+
+    /// Where the checkpoint of a training into `out` lies.
+    static func checkpoint(_ out: String) -> String { out + ".checkpoint" }
 
     /// Goes back to where the checkpoint was written.
     mutating func resume(_ trainer: inout Trainer) throws(Failure) {
@@ -59,6 +62,9 @@ struct TrainingRun {
         }
         guard found.training == progress.training else {
             throw Failure(.data, "\(checkpoint): a checkpoint of another training; expected \(progress.training), found \(found.training)")
+        }
+        guard found.stopping.bestEpoch == 0 || FileManager.default.fileExists(atPath: out) else {
+            throw Failure(.noInput, "\(out): no model; expected the best one so far beside its checkpoint")
         }
         let patience = progress.stopping.patience
         progress = found

@@ -42,9 +42,11 @@ struct Tune: ParsableCommand {
             throw Failure(.usage, "--highest: out of range; expected --lowest to \(RateSearch.widest) times as much, found \(highest)")
         }
         let rule = try Optimizer.forText(optimizer, learningRate: lowest, option: "--optimizer")
-        let threads = try threadOptions.count(), kernels = try kernelOptions.kernels()
+        let kernels = try kernelOptions.kernels()
+        _ = try threadOptions.count()
         let text = try training.readTrainingText()
         let shape = try training.shape(text, momentCount: rule.momentCount)
+        let threads = try threadOptions.count(shape, rows: training.batch * training.steps)
         Interruption.watch()
 
         var search = RateSearch(lowest: lowest, highest: highest)
@@ -123,7 +125,8 @@ struct TuneReport: Encodable {
         let rows = runs.map { run in
             row([run.learningRate.asRate, run.best.map { $0.perplexity.rounded } ?? "diverged", run.learningRate == bestLearningRate ? "best" : ""])
         }
-        return ([row(["learning rate", "perplexity", ""])] + rows + ["--optimizer \(optimizer) --learning-rate \(bestLearningRate.asRate)"]).joined(separator: "\n") + "\n"
+        let advice = "--optimizer \(optimizer) --learning-rate \(bestLearningRate.asRate)"
+        return ([row(["learning rate", "perplexity", ""])] + rows + [advice]).joined(separator: "\n") + "\n"
     }
 }
 

@@ -38,7 +38,8 @@ import FoundationXML
         let twice = LSTMShape(inputSize: 3, hiddenSize: 17, batch: 4, steps: 3), wide = LSTMShape(inputSize: 900, hiddenSize: 900, batch: 1, steps: 3)
         #expect(limits.sequence(twice, training: false) == 2 * limits.sequence(Self.shape, training: false))
         #expect(limits.sequence(Self.shape, training: true) > limits.sequence(Self.shape, training: false))
-        #expect(limits.step(wide) >= Double(4 * wide.weightCount) / limits.bandwidth(holding: 4 * wide.weightCount))
+        #expect(limits.step(wide, .float32) >= Double(4 * wide.weightCount) / limits.bandwidth(holding: 4 * wide.weightCount))
+        #expect(limits.step(wide, .bfloat16) <= limits.step(wide, .float32))
         #expect(limits.sequence(wide, training: false) > 3 * forwardFlops(Self.shape) / limits.gflops)
         #expect(limits.bandwidth(holding: 1) == limits.levels[0].gigabytesPerSecond)
         #expect(limits.bandwidth(holding: 1 << 60) == limits.levels.last!.gigabytesPerSecond)
@@ -48,7 +49,7 @@ import FoundationXML
     @Test func theSummaryIsATableAndAPicture() throws {
         let one = HardwareLimits(.best, threads: 1), two = HardwareLimits(.best, threads: 2)
         let summary = try BenchSummary(limits: [one, two].map(LimitsReport.init), reports: [
-            .step(LSTMShape(inputSize: 3, hiddenSize: 17, batch: 1, steps: 1), settings(), one), .sequence(Self.shape, settings(), one),
+            .step(LSTMShape(inputSize: 3, hiddenSize: 17, batch: 1, steps: 1), .float32, settings(), one), .sequence(Self.shape, settings(), one),
             .optimizer("adam", .adam(Adam()), 100, settings(), one), .training(Self.shape, settings(threads: 2), two),
         ])
         let rows = ["I 3, H 17, B 1", "I 3, H 17, B 2, T 3", "n 100"]

@@ -60,6 +60,12 @@ import Testing
         #expect((report["ratio"] != nil) == (peer != nil))
     }
 
+    @Test func stepsWithRoundedWeights() async throws {
+        let report = try await report(Self.benches[0] + ["--weights", "bfloat16"])
+        #expect(report["ratio"] == nil && report["openblas_core"] == nil)
+        try checkTimes(report)
+    }
+
     private var hasOpenBLAS: Bool {
         #if OpenBLAS
         true
@@ -100,8 +106,10 @@ import Testing
         ["foo"], ["step", "--hidden", "0"], ["step", "--input", "-1"], ["step", "--batch", "x"], ["step", "--steps", "1"],
         ["sequence", "--steps", "-1"], ["sequence", "--hidden", "65536", "--steps", "65536"], ["train", "--batch", "0"],
         ["train", "--hidden", "99999999999999999999"], ["optimizer", "--parameters", "0"], ["optimizer", "--parameters", "400000000"],
-        ["optimizer", "--optimizer", "newton"], ["optimizer", "--hidden", "3"], ["step", "--threads", "0"], ["step", "--threads", "2"], ["step", "--isa", "neon"],
-        ["step", "--seconds", "0"], ["limits", "--threads", "0"], ["limits", "--isa", "neon"], ["all", "--svg", ""], ["all", "--threads", "1000"], ["step", "--seconds", "nan"], ["train", "--seconds", "1e9"],
+        ["optimizer", "--optimizer", "newton"], ["optimizer", "--hidden", "3"],
+        ["step", "--weights", "float16"], ["step", "--threads", "0"], ["step", "--threads", "2"], ["step", "--isa", "neon"],
+        ["step", "--seconds", "0"], ["limits", "--threads", "0"], ["limits", "--isa", "neon"],
+        ["all", "--svg", ""], ["all", "--threads", "1000"], ["step", "--seconds", "nan"], ["train", "--seconds", "1e9"],
     ])
     func aBadArgumentIsOneLineAndExitCode64(arguments: [String]) async throws {
         let run = try await recurrent(["bench"] + arguments + ["--json"])

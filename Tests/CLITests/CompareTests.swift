@@ -49,6 +49,13 @@ import FoundationXML
         #expect(run.exitCode == 64 && run.output.isEmpty && run.error.hasPrefix("recurrent: --optimizers: "), "\(run.error)")
     }
 
+    @Test func theTextIsNotDrawnOver() async throws {
+        let folder = try Folder()
+        let run = try await compare(["--svg", "./text"], in: folder)
+        #expect(run.exitCode == 64 && run.error == "recurrent: --svg: ./text is the text; expected another file\n")
+        #expect(try folder.read("text") == Array(sampleText.utf8))
+    }
+
     @Test func aPictureThatCannotBeWrittenIsKnownAtOnce() async throws {
         let run = try await compare(["--svg", "/"], in: Folder())
         #expect(run.exitCode == 73 && run.output.isEmpty)

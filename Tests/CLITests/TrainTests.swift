@@ -156,7 +156,33 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
     func aCheckpointOfAnotherTrainingIsRefused(options: [String]) async throws {
         _ = try await recurrent(["train"] + smallModel + ["--epochs", "1"], in: folder)
         let run = try await recurrent(["train"] + smallModel + options + ["--resume"], in: folder)
-        #expect(run.exitCode == 65 && run.error.hasPrefix("recurrent: model.safetensors.checkpoint: a checkpoint of another training; expected "), "\(run.error)")
+        #expect(run.exitCode == 65 && run.error.hasPrefix("recurrent: model.safetensors.checkpoint: a checkpoint of another training; expected "),
+                "\(run.error)")
+    }
+
+    @Test func aCheckpointWithoutItsModelIsRefused() async throws {
+        _ = try await recurrent(["train"] + smallModel + ["--epochs", "1"], in: folder)
+        try FileManager.default.removeItem(atPath: folder.path + "/model.safetensors")
+        let run = try await recurrent(["train"] + smallModel + ["--resume"], in: folder)
+        #expect(run.exitCode == 66 && run.error.hasPrefix("recurrent: model.safetensors: no model; expected "), "\(run.error)")
+    }
+
+    @Test func neitherTheModelNorItsCheckpointIsWrittenOverTheText() async throws {
+        try folder.write("model.checkpoint", sampleText)
+        for (text, out) in [("text", "./text"), ("model.checkpoint", "model")] {
+            let before = folder.names
+            let run = try await recurrent(["train"] + smallModel + ["--text", text, "--out", out, "--epochs", "1"], in: folder)
+            #expect(run.exitCode == 64 && run.error.hasSuffix("is the text; expected another file\n"), "\(run.error)")
+            #expect(folder.names == before)
+        }
+    }
+
+    /// Threads that wait for each other cost a small model more than they bring; bits do not depend on them.
+    @Test func aSmallModelTakesOneThread() async throws {
+        let options = smallModel.filter { !["--threads", "1"].contains($0) } + ["--epochs", "1", "--json"]
+        let run = try await recurrent(["train"] + options, in: folder)
+        let report = try #require(JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+        #expect(report["threads"] as? Int == 1)
     }
 
     @Test func withoutACheckpointThereIsNothingToResume() async throws {

@@ -1,5 +1,4 @@
-/// Where the elements of matrices and rows lie in kernel order. Written from DESIGN.md alone, so that it also checks the module that
-/// owns the permutations.
+/// Where the elements of matrices and rows lie in kernel order, written anew, so that it also checks the module that owns the permutations.
 public struct KernelOrder: Sendable {
     public let units: Int
     public let groups: Int

@@ -30,6 +30,9 @@ typedef struct recurrent_affinity {
     unsigned char cores[128];
 } recurrent_affinity;
 
+/// Cores on which this process may run; 0 where the system does not say.
+int recurrent_allowed_cores(void);
+
 /// Keeps the calling thread on the core that it is on, where the system can do that. Returns where it might run before.
 recurrent_affinity recurrent_pin(void);
 

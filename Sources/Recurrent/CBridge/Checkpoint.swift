@@ -39,7 +39,12 @@ extension Trainer {
         guard let found = file.metadata[CheckpointKey.kind] else {
             throw ModelFileError(path, what: "not a checkpoint", expected: "metadata \(CheckpointKey.kind)", found: "none")
         }
-        guard found == kind else { throw ModelFileError(path, what: "a checkpoint of another training", expected: kind, found: found) }
+        // The first item that differs, where there is one.
+        let pairs = zip(kind.split(separator: ", ", omittingEmptySubsequences: false), found.split(separator: ", ", omittingEmptySubsequences: false))
+        guard found == kind else {
+            let (expected, other) = pairs.first { $0 != $1 } ?? (kind[...], found[...])
+            throw ModelFileError(path, what: "a checkpoint of another training", expected: String(expected), found: String(other))
+        }
         func number<Value: LosslessStringConvertible>(_ key: String, _ isValid: (Value) -> Bool) throws(ModelFileError) -> Value {
             guard let text = file.metadata[key], let value = Value(text), isValid(value) else {
                 throw ModelFileError(path, what: "metadata \(key)", expected: "a number", found: file.metadata[key] ?? "none")
@@ -69,11 +74,17 @@ extension Trainer {
         return file.metadata.filter { !CheckpointKey.own.contains($0.key) }
     }
 
-    /// What must be the same for a checkpoint to fit.
+    /// What must be the same for a checkpoint to fit, item by item.
     private var kind: String {
         let pass = unsafe pass
-        return unsafe "\(model.shape.stateDict), batch \(batch), \(pass.pointee.optimizer.name), \(pass.pointee.clip), dropout \(pass.pointee.mask.probability), "
-            + "seed \(pass.pointee.mask.seed)"
+        let clip = unsafe pass.pointee.clip, mask = unsafe pass.pointee.mask
+        let input = switch model.shape.input {
+        case .values(let size): "\(size) values"
+        case .tokens(let vocabulary, let dimension): "\(vocabulary) tokens of \(dimension) features"
+        }
+        return unsafe [input, "hidden sizes \(model.shape.hiddenSizes.map(String.init).joined(separator: "-"))", "\(model.shape.outputSize) outputs",
+                       "batch \(batch)", pass.pointee.optimizer.identity, "clip \(clip.norm ?? .infinity) and \(clip.value ?? .infinity)",
+                       "dropout \(mask.probability)", "seed \(mask.seed)"].joined(separator: ", ")
     }
 
     /// The buffers that outlive a step, each in one piece.

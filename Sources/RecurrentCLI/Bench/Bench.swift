@@ -89,6 +89,7 @@ struct BenchStep: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Features of the input.", valueName: "number")) var input = 1
     @Option(parsing: .unconditional, help: ArgumentHelp("Hidden units.", valueName: "number")) var hidden = 40
     @Option(parsing: .unconditional, help: ArgumentHelp("Independent streams.", valueName: "number")) var batch = 1
+    @Option(help: "How weights are held: float32, or bfloat16, which is not compared with OpenBLAS.") var weights = WeightFormat.float32
     @OptionGroup var options: BenchOptions
 
     func run() throws {
@@ -96,7 +97,7 @@ struct BenchStep: ParsableCommand {
         guard settings.threads == 1 else {
             throw Failure(.usage, "--threads: a step runs on the thread that calls; expected 1, found \(settings.threads)")
         }
-        try BenchReport.step(shape, settings, HardwareLimits(settings)).print()
+        try BenchReport.step(shape, weights, settings, HardwareLimits(settings)).print()
     }
 }
 

@@ -29,7 +29,9 @@ struct BenchAll: ParsableCommand {
     private func measure(_ settings: BenchSettings) throws -> BenchSummary {
         typealias Run = (BenchSettings, HardwareLimits) throws -> BenchReport
         let steps: [Run] = Self.steps.map { sizes in
-            { try .step(LSTMShape(inputSize: sizes.0, hiddenSize: sizes.1, batch: 1, steps: 1), $0, $1) }
+            { settings, limits in
+                try .step(LSTMShape(inputSize: sizes.0, hiddenSize: sizes.1, batch: 1, steps: 1), .float32, settings, limits)
+            }
         }
         let shapes = Self.sequences.map { LSTMShape(inputSize: $0.2, hiddenSize: $0.2, batch: $0.1, steps: $0.0) }
         let layers: [Run] = shapes.map { shape in { try .sequence(shape, $0, $1) } } + shapes.map { shape in { try .training(shape, $0, $1) } }

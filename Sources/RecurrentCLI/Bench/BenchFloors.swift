@@ -8,8 +8,8 @@ extension HardwareLimits {
     private static let pointwise = 0.79
 
     /// One time step: the weights loaded from the nearest cache that holds them, or the multiply-adds.
-    func step(_ shape: LSTMShape) -> Double {
-        max(stream(weights: 4 * shape.weightCount), forwardFlops(shape) / gflops, Self.dependencyChain)
+    func step(_ shape: LSTMShape, _ weights: WeightFormat) -> Double {
+        max(stream(weights: MemoryLayout<Float>.size * shape.weightCount(weights)), forwardFlops(shape) / gflops, Self.dependencyChain)
     }
 
     /// Whole sequences: the multiply-adds and the pointwise part, spread over `threads` cores. At batch 1 the recurrent weights, or each

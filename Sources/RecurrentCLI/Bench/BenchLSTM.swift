@@ -120,10 +120,11 @@ final class LSTMStepWork: Work {
     private let x: UnsafeMutablePointer<Float>
     private var cell: LSTMCell
 
-    init(_ data: LSTMData, kernels: Kernels) {
+    init(_ data: LSTMData, _ weights: WeightFormat, kernels: Kernels) {
         self.data = data
         x = blocks(data.x)
-        cell = LSTMCell(inputSize: data.shape.inputSize, hiddenSize: data.shape.hiddenSize, batch: data.shape.batch, kernels: kernels)
+        cell = LSTMCell(inputSize: data.shape.inputSize, hiddenSize: data.shape.hiddenSize, batch: data.shape.batch, weightFormat: weights,
+                        kernels: kernels)
         cell.load(weightIH: data.weightIH, weightHH: data.weightHH, biasIH: data.bias, biasHH: [Float](repeating: 0, count: data.bias.count))
     }
 

@@ -79,6 +79,8 @@ struct TimeSampler {
 struct Side {
     /// A reading of the clock costs about 25 ns: half a percent of the shortest sample.
     private static let shortestSample = 5000.0
+    /// While warming up: one alone may have been interrupted.
+    private static let fewestCalls = 3
     private var long: TimeSampler
     /// Where a sample of `long` is more than one call.
     private var single: TimeSampler?
@@ -88,16 +90,17 @@ struct Side {
     /// Warms up, and finds out how many calls a sample needs.
     init<W: Work>(_ work: inout W, warmUp seconds: Double) {
         let end = nanoseconds() + UInt64(seconds * 1e9)
-        var fastest = Double.infinity
+        var fastest = Double.infinity, calls = 0
         repeat {
             work.prepare()
             let start = nanoseconds()
             work.run(calls: 1)
             fastest = min(fastest, Double(nanoseconds() - start))
-        } while nanoseconds() < end
-        let calls = min(W.mostCalls, max(1, Int((Self.shortestSample / max(fastest, 1)).rounded(.up))))
-        long = TimeSampler(calls: calls)
-        single = calls > 1 ? TimeSampler(calls: 1) : nil
+            calls += 1
+        } while calls < Self.fewestCalls || nanoseconds() < end
+        let callsPerSample = min(W.mostCalls, max(1, Int((Self.shortestSample / max(fastest, 1)).rounded(.up))))
+        long = TimeSampler(calls: callsPerSample)
+        single = callsPerSample > 1 ? TimeSampler(calls: 1) : nil
         self.fastest = fastest
     }
 

@@ -198,7 +198,7 @@ struct OpenBLASTrainingWork: Work {
 
 enum OpenBLASBuild {
     /// It chooses its kernels by the processor when it starts, so the report says which.
-    static var peer: Peer { Peer(key: "openblas", name: "OpenBLAS", core: String(cString: openblas_get_corename())) }
+    static var peer: Peer { Peer(key: "openblas", name: "OpenBLAS and scalar gates", core: String(cString: openblas_get_corename())) }
     static func step(_ data: LSTMData, threads: Int) -> OpenBLASStepWork? {
         OpenBLASStepWork(lstm: OpenBLASLSTM(data, threads: threads))
     }
@@ -217,7 +217,7 @@ struct NoWork: Work {
 }
 
 enum OpenBLASBuild {
-    static let peer = Peer(key: "openblas", name: "OpenBLAS")
+    static let peer = Peer(key: "openblas", name: "OpenBLAS and scalar gates")
     static func step(_ data: LSTMData, threads: Int) -> NoWork? { nil }
     static func sequence(_ data: LSTMData, threads: Int) -> NoWork? { nil }
     static func training(_ data: LSTMData, threads: Int) -> NoWork? { nil }

@@ -129,7 +129,7 @@ struct BenchReport: Encodable {
         var lines = ["\(name): \(optimizer.map { "\($0), " } ?? "")\(sizes.map { "\($0.name) \($0.size.grouped)" }.joined(separator: ", ")), "
             + "\(threads) thread\(threads == 1 ? "" : "s"), \(isa)"]
         func row(_ name: String, _ cells: [String]) {
-            lines.append(name.padding(toLength: 36, withPad: " ", startingAt: 0)
+            lines.append(name.padding(toLength: 40, withPad: " ", startingAt: 0)
                 + cells.map { String(repeating: " ", count: max(0, 10 - $0.count)) + $0 }.joined())
         }
         func row(_ name: String, _ times: Times) { row(name, times.named.map { $0.value.asTime }) }

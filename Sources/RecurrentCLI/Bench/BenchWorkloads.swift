@@ -3,12 +3,14 @@ import Recurrent
 
 /// The measurements, each of one workload.
 extension BenchReport {
-    static func step(_ shape: LSTMShape, _ settings: BenchSettings, _ limits: HardwareLimits) throws(Failure) -> BenchReport {
+    static func step(_ shape: LSTMShape, _ weights: WeightFormat, _ settings: BenchSettings,
+                     _ limits: HardwareLimits) throws(Failure) -> BenchReport {
         let data = LSTMData(shape)
-        var report = BenchReport(lstm: "step", shape, withSteps: false, passes: 1, floor: limits.step(shape), limits)
+        var report = BenchReport(lstm: "step", shape, withSteps: false, passes: 1, floor: limits.step(shape, weights), limits)
         var before = recurrent_pin()
         defer { recurrent_unpin(&before) }
-        try report.measure(LSTMStepWork(data, kernels: settings.kernels), against: OpenBLASBuild.step(data, threads: 1), OpenBLASBuild.peer, settings)
+        let peer = weights == .float32 ? OpenBLASBuild.step(data, threads: 1) : nil
+        try report.measure(LSTMStepWork(data, weights, kernels: settings.kernels), against: peer, OpenBLASBuild.peer, settings)
         return report
     }
 
