@@ -16,6 +16,7 @@
 #include "../kernels/lstm_step.h"
 #include "../kernels/lstm.h"
 #include "../kernels/rnn.h"
+#include "../kernels/gru_step.h"
 #include "../kernels/gru.h"
 #include "../kernels/embedding.h"
 #include "../kernels/softmax.h"
