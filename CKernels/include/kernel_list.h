@@ -309,6 +309,15 @@ KERNEL(global_norm, (size_t blocks, const double *_Nonnull partial, double *_Non
 //   x [count] out. Shares split x into runs of 16.
 KERNEL(fill, (size_t count, float value, float *_Nonnull x, recurrent_share share))
 
+// MARK: regularization.h
+
+// Parameter norm penalties as a part of the loss, L1 and L2: Goodfellow, Bengio and Courville 2016, sections 7.1.1 and 7.1.2.
+//   gradient += λ1 sign(p) + λ2 p, where sign(0) = 0      partial[b] = Σ λ1 |p| + λ2/2 p²   over the blocks of sum_of_squares
+//   parameters p [count] in; gradient [count] in, out; partial [recurrent_squares_blocks(count)] out, in double. So that nothing decays
+//   into subnormals, λ2 p is zero for |p| < 2^-100. What is not finite stays so. Shares split the blocks, as those of sum_of_squares.
+KERNEL(add_norm_penalty, (size_t count, double l1, double l2, const float *_Nonnull parameters, float *_Nonnull gradient,
+                          double *_Nonnull partial, recurrent_share share))
+
 // MARK: Optimizer updates
 //
 // Each is one pass over flat buffers of `count` floats, in the order of the parameters. In all of them

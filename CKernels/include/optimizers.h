@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/// Floats per block of `sum_of_squares`.
+/// Floats per block of `sum_of_squares` and `add_norm_penalty`.
 #define RECURRENT_SQUARES_BLOCK 4096
 
-/// Partial sums that `sum_of_squares` writes: ⌈count / 4096⌉.
+/// Partial sums that they write: ⌈count / 4096⌉.
 static inline size_t recurrent_squares_blocks(size_t count) {
     return (count + RECURRENT_SQUARES_BLOCK - 1) / RECURRENT_SQUARES_BLOCK;
 }

@@ -23,6 +23,7 @@
 #include "../kernels/losses.h"
 #include "../kernels/dropout.h"
 #include "../kernels/clip.h"
+#include "../kernels/regularization.h"
 #include "../kernels/sgd.h"
 #include "../kernels/adagrad.h"
 #include "../kernels/rmsprop.h"

@@ -1,7 +1,7 @@
-// The gradient's norm, and what all optimizer updates have in common: the gradient made ready, moments kept away from
+// The gradient's norm, sums over blocks, and what all optimizer updates have in common: the gradient made ready, moments kept away from
 // subnormals, roots kept away from zero, and the part of the floats that a share is.
 
-/// Floats per round of `squares_of_block`: two chains of 16 sums hide the latency of the addition.
+/// Floats per round of `block_sum`: two chains of 16 sums hide the latency of the addition.
 #define SQUARES_ROUND (2 * LANES)
 /// They are kept in vectors of four doubles: conversions to wider ones are slower per float where registers are split in
 /// two (Zen 4: by a third).
@@ -21,25 +21,25 @@ typedef double squares_doubles __attribute__((ext_vector_type(SQUARES_WIDTH)));
 /// The largest gradient whose square is a float, with room for the rounding of an average.
 #define ROOT_MOST 0x1p63f
 
-/// sums[n] += x[n]² for a round. The product of two floats is exact in double, so the compiler may fuse it: the bits are
+/// sums[n] += x[n]² for a round, or |x[n]|. The product of two floats is exact in double, so the compiler may fuse it: the bits are
 /// the same.
-INLINE void squares_of_round(squares_doubles sums[SQUARES_SUMS], const float *x) {
+INLINE void sum_round(const bool squared, squares_doubles sums[SQUARES_SUMS], const float *x) {
 #pragma clang fp contract(fast)
     UNROLL for (size_t n = 0; n < SQUARES_SUMS; ++n) {
         const squares_doubles wide = __builtin_convertvector(*(const squares_floats *)(x + n * SQUARES_WIDTH), squares_doubles);
-        sums[n] += wide * wide;
+        sums[n] += squared ? wide * wide : __builtin_elementwise_abs(wide);
     }
 }
 
-/// Σ x² over up to a block.
-INLINE double squares_of_block(size_t count, const float *x) {
+/// Σ x² over up to a block, or Σ |x|.
+INLINE double block_sum(const bool squared, size_t count, const float *x) {
     squares_doubles sums[SQUARES_SUMS] = {0};
     size_t at = 0;
-    for (; at + SQUARES_ROUND <= count; at += SQUARES_ROUND) squares_of_round(sums, x + at);
+    for (; at + SQUARES_ROUND <= count; at += SQUARES_ROUND) sum_round(squared, sums, x + at);
     if (at < count) {
         float last[SQUARES_ROUND] = {0};
         for (size_t n = 0; at + n < count; ++n) last[n] = x[at + n];
-        squares_of_round(sums, last);
+        sum_round(squared, sums, last);
     }
     // By halves: of the round, of 16, of eight, of four, of two.
     for (size_t half = SQUARES_SUMS / 2; half > 0; half /= 2)
@@ -53,7 +53,7 @@ static void sum_of_squares(size_t count, const float *x, double *partial, recurr
     share_of(share, recurrent_squares_blocks(count), &first, &end);
     for (size_t block = first; block < end; ++block) {
         const size_t from = block * RECURRENT_SQUARES_BLOCK, left = count - from;
-        partial[block] = squares_of_block(left < RECURRENT_SQUARES_BLOCK ? left : RECURRENT_SQUARES_BLOCK, x + from);
+        partial[block] = block_sum(true, left < RECURRENT_SQUARES_BLOCK ? left : RECURRENT_SQUARES_BLOCK, x + from);
     }
 }
 

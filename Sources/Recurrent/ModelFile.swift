@@ -23,7 +23,7 @@ public struct ModelFileError: Error, CustomStringConvertible, Sendable {
 }
 
 /// What a saved model says of its loss.
-private let lossKey = "recurrent.loss"
+private let lossKey = "recurrent.loss", deltaKey = "recurrent.delta"
 
 /// The longest header of a model file: it holds the metadata, and with it the vocabulary.
 let modelHeaderLimit = 16 << 20
@@ -39,10 +39,7 @@ extension Model {
         guard let outputSize = sizes.outputSize else {
             throw ModelFileError(path, expected: "a dense layer (dense.weight, dense.bias)", found: "none")
         }
-        let lossName = file.metadata[lossKey] ?? ModelShape.Loss.crossEntropy.rawValue
-        guard let loss = ModelShape.Loss(rawValue: lossName) else {
-            throw ModelFileError(path, expected: "a loss of crossEntropy or meanSquaredError", found: lossName)
-        }
+        let loss = try readLoss(file.metadata, path)
         let input: ModelShape.Input = if let vocabulary = sizes.vocabularySize {
             .tokens(vocabulary: vocabulary, dimension: sizes.inputSize)
         } else {
@@ -52,6 +49,7 @@ extension Model {
                   weightFormat: weightFormat)
         metadata = file.metadata
         metadata[lossKey] = nil
+        metadata[deltaKey] = nil
     }
 
     /// Writes the model, to a temporary file beside `path` that then takes its place, so that the file is whole or as it was. A model with
@@ -61,7 +59,8 @@ extension Model {
     public func save(to path: String) throws(ModelFileError) {
         precondition(weightFormat == .float32, "model: weights rounded to \(weightFormat) are not saved; expected float32")
         var metadata = metadata
-        metadata[lossKey] = shape.loss.rawValue
+        metadata[lossKey] = shape.loss.name
+        if case .huber(let delta) = shape.loss { metadata[deltaKey] = "\(delta)" }
         let bytes: [UInt8]
         do {
             let tensors = stateDictParameters.tensors(shape: shape.stateDict)
@@ -87,6 +86,22 @@ extension LSTMCell {
         self.init(inputSize: sizes.inputSize, hiddenSize: sizes.hiddenSizes[0], batch: batch, weightFormat: weightFormat, kernels: kernels)
         load(parameters.lstm[0])
     }
+}
+
+/// The loss that a file names, cross-entropy where it names none.
+private func readLoss(_ metadata: [String: String], _ path: String) throws(ModelFileError) -> ModelShape.Loss {
+    guard let name = metadata[lossKey] else { return .crossEntropy }
+    guard name == ModelShape.Loss.huber().name else {
+        let losses = [ModelShape.Loss.crossEntropy, .meanSquaredError, .meanAbsoluteError, .binaryCrossEntropy]
+        guard let loss = losses.first(where: { $0.name == name }) else {
+            throw ModelFileError(path, expected: "a loss of \(losses.map(\.name).joined(separator: ", ")) or huber", found: name)
+        }
+        return loss
+    }
+    guard let delta = metadata[deltaKey].flatMap(Float.init), isHuberDelta(delta) else {
+        throw ModelFileError(path, expected: "a positive \(deltaKey)", found: metadata[deltaKey] ?? "none")
+    }
+    return .huber(delta: delta)
 }
 
 /// The sizes and the weights of the model in a file.

@@ -11,11 +11,31 @@ public struct ModelShape: Hashable, Sendable {
     }
 
     /// What the output of the dense layer is compared with.
-    public enum Loss: String, Hashable, Sendable {
+    public enum Loss: Hashable, Sendable {
         /// Softmax and cross-entropy with a class index, in nats.
         case crossEntropy
         /// The mean of the squared differences from a vector.
         case meanSquaredError
+        /// The mean of the absolute differences.
+        case meanAbsoluteError
+        /// The mean of half the squared difference where it is at most delta, and of delta (|difference| - delta / 2) elsewhere.
+        case huber(delta: Float = 1)
+        /// The mean of the binary cross-entropies, in nats, of the outputs' sigmoids with numbers in 0...1. The outputs themselves are logits.
+        case binaryCrossEntropy
+
+        /// As model files have it.
+        public var name: String {
+            switch self {
+            case .crossEntropy: "crossEntropy"
+            case .meanSquaredError: "meanSquaredError"
+            case .meanAbsoluteError: "meanAbsoluteError"
+            case .huber: "huber"
+            case .binaryCrossEntropy: "binaryCrossEntropy"
+            }
+        }
+
+        /// Whether targets are classes rather than vectors.
+        var comparesClasses: Bool { self == .crossEntropy }
     }
 
     public let input: Input
@@ -30,7 +50,7 @@ public struct ModelShape: Hashable, Sendable {
     /// The most rows that a call works on, such as time steps times batch.
     package static let largestRowCount = 1 << 31
 
-    /// - Precondition: all sizes are in 1...`largestDimension`, and there is at least one layer.
+    /// - Precondition: all sizes are in 1...`largestDimension`, and there is at least one layer; Huber's delta is finite and above zero.
     public init(input: Input, hiddenSizes: [Int], outputSize: Int, loss: Loss) {
         precondition(!hiddenSizes.isEmpty, "model shape: expected at least one layer")
         var sizes = hiddenSizes + [outputSize]
@@ -41,6 +61,7 @@ public struct ModelShape: Hashable, Sendable {
         for size in sizes {
             precondition(isDimension(size), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
         }
+        if case .huber(let delta) = loss { precondition(isHuberDelta(delta), "model shape: expected a positive delta, found \(delta)") }
         self.input = input
         self.hiddenSizes = hiddenSizes
         self.outputSize = outputSize
@@ -80,6 +101,9 @@ public struct ModelShape: Hashable, Sendable {
 
 /// Whether `size` may be a dimension of a layer.
 func isDimension(_ size: Int) -> Bool { size > 0 && size <= ModelShape.largestDimension }
+
+/// Whether Huber's loss may turn from squares to absolute values at `delta`.
+func isHuberDelta(_ delta: Float) -> Bool { delta > 0 && delta.isFinite }
 
 /// Whether a call may work on `rows` rows.
 func isRowCount(_ rows: Int) -> Bool { rows > 0 && rows <= ModelShape.largestRowCount }

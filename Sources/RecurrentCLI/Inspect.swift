@@ -72,7 +72,7 @@ struct InspectReport: Encodable {
 
         let memory = shape.trainingMemory(batch: batch, steps: steps)
         self.layers = layers
-        loss = shape.loss.rawValue
+        loss = shape.loss.name
         parameters = layers.reduce(0) { $0 + $1.parameters }
         multiplyAdds = layers.reduce(0) { $0 + $1.multiplyAdds }
         (self.batch, self.steps) = (batch, steps)
@@ -85,7 +85,7 @@ struct InspectReport: Encodable {
         func row(_ cells: [String]) -> String { tableRow(cells, widths: [11, 20, 14, 14]) }
         var lines = [row(["layer", "inputs → units", "parameters", "multiply-adds"])]
         lines += layers.map { row([$0.name, "\($0.inputs.grouped) → \($0.units.grouped)", $0.parameters.grouped, $0.multiplyAdds.grouped]) }
-        lines.append(row(["all", loss == "crossEntropy" ? "cross-entropy" : "squared error", parameters.grouped, multiplyAdds.grouped]))
+        lines.append(row(["all", loss, parameters.grouped, multiplyAdds.grouped]))
         for layer in layers {
             if let gate = layer.gates?.values.first { lines.append("\(layer.name): \(gate.grouped) parameters in each of its gates i, f, g and o") }
         }

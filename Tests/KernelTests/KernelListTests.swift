@@ -41,6 +41,7 @@ let kernelTests: [String: @Sendable (KernelTable) throws -> Void] = [
     "sum_of_squares": checkSumOfSquares,
     "global_norm": checkGlobalNorm,
     "fill": checkFill,
+    "add_norm_penalty": checkAddNormPenalty,
     "sgd_update": OptimizerCase.checker(OptimizerCase.sgd),
     "adagrad_update": OptimizerCase.checker(OptimizerCase.adaGrad),
     "rmsprop_update": OptimizerCase.checker(OptimizerCase.rmsProp),

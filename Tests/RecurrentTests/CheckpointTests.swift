@@ -65,9 +65,11 @@ import Testing
         _ = step(&first, 0)
         try first.saveCheckpoint(to: path)
         let other = ModelShape(input: .tokens(vocabulary: 7, dimension: 5), hiddenSizes: [17, 7], outputSize: 7, loss: .crossEntropy)
-        for different in [DifferentTrainer.shape, .optimizer, .dropout] {
+        for different in [DifferentTrainer.shape, .optimizer, .dropout, .regularization] {
             var trainer = switch different {
             case .shape: trainer(rule, shape: other)
+            case .regularization: Trainer(Model(Self.shape, seed: 1), optimizer: rule, batch: 3, steps: 4, clip: GradientClip(norm: 1),
+                                          regularization: Regularization(l2: 1e-4), dropout: 0.3, seed: 9)
             case .optimizer: trainer(.adam(Adam(beta1: 0.8)))
             case .dropout: trainer(rule, dropout: 0)
             }
@@ -83,5 +85,5 @@ import Testing
         #expect(message(&second, path).contains("metadata recurrent.step; expected a number, found x"))
     }
 
-    private enum DifferentTrainer { case shape, optimizer, dropout }
+    private enum DifferentTrainer { case shape, optimizer, dropout, regularization }
 }

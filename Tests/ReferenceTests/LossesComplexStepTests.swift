@@ -113,6 +113,14 @@ private func check(_ x: [Double], _ gradient: [Double], absolute: Double = 0, lo
         }
     }
 
+    @Test(arguments: [(0.3, 0), (0, 0.2), (0.01, 7)] as [(Double, Double)]) func normPenalties(l1: Double, l2: Double) throws {
+        let parameters = Self.doubles(17, seed: 9)
+        try check(parameters, normPenalty(parameters, l1: l1, l2: l2).gradient) {
+            $0.reduce(C(0)) { $0 + C(l1) * complexMagnitude($1) + C(l2 / 2) * $1 * $1 }
+        }
+        #expect(normPenalty([0, -0.0], l1: l1, l2: l2).gradient == [0, 0])
+    }
+
     /// Indices that come twice, never, and that the table does not have.
     @Test func embedding() throws {
         let table = Self.doubles(12, seed: 6), indices = [2, 0, 2, -1, 3, 9], values = Self.doubles(18, seed: 7)

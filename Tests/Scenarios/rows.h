@@ -1,4 +1,4 @@
-// Scenarios of vmath.h, softmax.h, losses.h, dropout.h and of the norms in clip.h.
+// Scenarios of vmath.h, softmax.h, losses.h, dropout.h, of the norms in clip.h and of regularization.h.
 
 /// Whether the result has a buffer of its own, is the input's buffer, or is not asked for.
 typedef enum { result_apart, result_in_place, result_none } result_place;
@@ -158,4 +158,18 @@ static void run_fill(trial *trial, scenario_shape size, unsigned variant) {
     float *x = trial_result(trial, count);
     FOR_SHARES(trial) trial->kernels->fill(count, value, x, share);
     trial_output(trial, "x", x, count);
+}
+
+// MARK: regularization.h
+
+enum { variants_of_add_norm_penalty = 4 };  // without λ1; without λ2
+static void run_add_norm_penalty(trial *trial, scenario_shape size, unsigned variant) {
+    const size_t count = size.rows * size.units, blocks = recurrent_squares_blocks(count);
+    const float *parameters = trial_data(trial, count);
+    float *gradient = trial_data(trial, count);
+    double *partial = trial_doubles(trial, blocks);
+    FOR_SHARES(trial)
+        trial->kernels->add_norm_penalty(count, variant & 1 ? 0 : 0.01, variant & 2 ? 0 : 0.3, parameters, gradient, partial, share);
+    trial_output(trial, "gradient", gradient, count);
+    trial_output_doubles(trial, "partial", partial, blocks);
 }

@@ -179,15 +179,21 @@ extension Trial {
         let y = data("y", rows: rows, used: count, stride: stride, behind: .nan), wanted = data("targets", rows: rows, used: count, stride: stride, behind: .nan)
         let probabilities = inPlace ? buffer("probabilities", floats) { logits[$0] } : result("probabilities", floats)
         let dlogits = inPlace ? buffer("dlogits", floats) { logits[$0] } : result("dlogits", floats)
-        let crossEntropy = result("cross-entropy", rows), squares = result("squares", rows), dy = result("dy", floats), sum = doubles("sum", 1)
+        let crossEntropy = result("cross-entropy", rows), sum = doubles("sum", 1)
         shares { kernels.softmax(&shape, inPlace ? probabilities : logits, probabilities, $0) }
         shares {
             kernels.softmax_cross_entropy(&shape, inPlace ? dlogits : logits, targets, scale, crossEntropy, withGradient ? dlogits : nil, $0)
         }
-        shares { kernels.mean_squared_error(&shape, y, wanted, live, scale, squares, withGradient ? dy : nil, $0) }
-        shares { kernels.mean_absolute_error(&shape, y, wanted, live, scale, squares, withGradient ? dy : nil, $0) }
-        shares { kernels.huber_loss(&shape, y, wanted, live, 0.5, scale, squares, withGradient ? dy : nil, $0) }
-        shares { kernels.binary_cross_entropy(&shape, y, wanted, live, scale, squares, withGradient ? dy : nil, $0) }
+        let losses: [(StaticString, StaticString, (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>?, recurrent_share) -> Void)] = [
+            ("squares", "dy of squares", { kernels.mean_squared_error(&shape, y, wanted, live, scale, $0, $1, $2) }),
+            ("magnitudes", "dy of magnitudes", { kernels.mean_absolute_error(&shape, y, wanted, live, scale, $0, $1, $2) }),
+            ("Huber", "dy of Huber", { kernels.huber_loss(&shape, y, wanted, live, 0.5, scale, $0, $1, $2) }),
+            ("binary", "dy of binary", { kernels.binary_cross_entropy(&shape, y, wanted, live, scale, $0, $1, $2) }),
+        ]
+        for (name, gradientName, loss) in losses {
+            let sums = result(name, rows), dy = withGradient ? result(gradientName, floats) : nil
+            shares { loss(sums, dy, $0) }
+        }
         kernels.sum_losses(rows, crossEntropy, sum)
     }
 
@@ -227,6 +233,8 @@ extension Trial {
         let x = data("x", count), partial = doubles("partial", blocks), norm = doubles("norm", 1)
         shares { kernels.sum_of_squares(count, x, partial, $0) }
         kernels.global_norm(blocks, partial, norm)
+        let penalty = doubles("penalty", blocks), gradient = data("gradient", count), l1 = oneOf(0, 0.01), l2 = oneOf(0, 0.3)
+        shares { kernels.add_norm_penalty(count, l1, l2, x, gradient, penalty, $0) }
         shares { kernels.fill(count, value, x, $0) }
     }
 

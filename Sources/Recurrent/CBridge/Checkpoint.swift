@@ -77,12 +77,13 @@ extension Trainer {
     /// What must be the same for a checkpoint to fit, item by item.
     private var kind: String {
         let pass = unsafe pass
-        let clip = unsafe pass.pointee.clip, mask = unsafe pass.pointee.mask
+        let clip = unsafe pass.pointee.clip, mask = unsafe pass.pointee.mask, strengths = unsafe pass.pointee.regularization
         let input = switch model.shape.input {
         case .values(let size): "\(size) values"
         case .tokens(let vocabulary, let dimension): "\(vocabulary) tokens of \(dimension) features"
         }
         return unsafe [input, "hidden sizes \(model.shape.hiddenSizes.map(String.init).joined(separator: "-"))", "\(model.shape.outputSize) outputs",
+                       "loss \(model.shape.loss)", "regularization \(strengths.l1) and \(strengths.l2)",
                        "batch \(batch)", pass.pointee.optimizer.identity, "clip \(clip.norm ?? .infinity) and \(clip.value ?? .infinity)",
                        "dropout \(mask.probability)", "seed \(mask.seed)"].joined(separator: ", ")
     }

@@ -57,6 +57,13 @@ extension Kernels {
         return norm
     }
 
+    /// Adds the gradient of the regularization by `count` parameters; `partial` becomes the regularization, one partial sum for each block of
+    /// `sumOfSquares`. Kernel: `add_norm_penalty`.
+    public func addNormPenalty(_ regularization: Regularization, _ count: Int, parameters: UnsafePointer<Float>,
+                               gradient: UnsafeMutablePointer<Float>, partial: UnsafeMutablePointer<Double>, share: Share = .all) {
+        unsafe table.pointee.add_norm_penalty(count, regularization.l1, regularization.l2, parameters, gradient, partial, share.cValue)
+    }
+
     /// x = value. Kernel: `fill`.
     public func fill(_ count: Int, _ value: Float, x: UnsafeMutablePointer<Float>, share: Share = .all) {
         unsafe table.pointee.fill(count, value, x, share.cValue)

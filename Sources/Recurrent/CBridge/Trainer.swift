@@ -1,12 +1,17 @@
 /// What one training step did.
 public struct TrainingStep: Hashable, Sendable {
-    /// The mean loss of the rows that have a target: nats for cross-entropy, the mean squared error otherwise. NaN where no row has one.
+    /// The mean loss of the rows that have a target, in nats for cross-entropies. NaN where no row has one.
     public let loss: Double
-    /// The global norm of the gradient before clipping.
+    /// The regularization of the parameters before the update, which is no part of `loss`: losses stay comparable with those of evaluations
+    /// and of other strengths, and a cross-entropy's perplexity is e^loss. What training minimizes is their sum, `objective`.
+    public let penalty: Double
+    /// The global norm of the objective's gradient before clipping.
     public let gradientNorm: Double
     /// Whether the parameters were updated: not where no row has a target, or the norm is not finite. A loss that is not finite either
     /// means that the training has diverged: the state that is carried is then of no use before `resetState`, nor may the parameters be.
     public let updated: Bool
+    /// loss + penalty.
+    public var objective: Double { loss + penalty }
 }
 
 /// The loss of an evaluation.
@@ -39,13 +44,14 @@ public struct Evaluation: Hashable, Codable, Sendable {
 
     /// - Parameters:
     ///   - clip: limits of the gradient's norm or elements.
+    ///   - regularization: what is added to the loss of a training step, and to its gradient before clipping.
     ///   - dropout: the probability that an output of a recurrent layer is dropped, in 0..<1.
     ///   - seed: of the dropout masks.
     ///   - threads: how many threads work; the bits of the result do not depend on it.
     /// - Precondition: the model's weights are in float32; batch and steps are in 1...`ModelShape.largestDimension`, their product is at most
     ///   2^31; threads are in 1...256; dropout and the optimizer's hyperparameters are in range.
-    public init(_ model: consuming Model, optimizer: Optimizer, batch: Int, steps: Int, clip: GradientClip = .none, dropout: Float = 0,
-                seed: UInt64 = 0, threads: Int = 1, kernels: Kernels = .best) {
+    public init(_ model: consuming Model, optimizer: Optimizer, batch: Int, steps: Int, clip: GradientClip = .none,
+                regularization: Regularization = .none, dropout: Float = 0, seed: UInt64 = 0, threads: Int = 1, kernels: Kernels = .best) {
         precondition(model.weightFormat == .float32, "trainer: expected weights in float32, found \(model.weightFormat)")
         precondition(isDimension(batch) && isDimension(steps) && isRowCount(batch * steps), """
             trainer: expected batch and steps of 1 to \(ModelShape.largestDimension), at most \(ModelShape.largestRowCount) rows, \
@@ -75,7 +81,7 @@ public struct Evaluation: Hashable, Codable, Sendable {
         unsafe pass = .allocate(capacity: 1)
         unsafe pass.initialize(to: TrainingPass(
             kernels: kernels, layout: layout, layers: layers, embedding: embedding, dense: shape.dense(rows: batch * steps),
-            loss: shape.loss, base: base, parameters: parameters, clip: clip, optimizer: optimizer,
+            loss: shape.loss, base: base, parameters: parameters, clip: clip, regularization: regularization, optimizer: optimizer,
             mask: DropoutMask(seed: seed, probability: dropout)))
         unsafe kernels.fill(layout.parameters.count * optimizer.momentCount, optimizer.initialMoment, x: base + layout.moments)
         pool = unsafe Pool(threadCount: threads, isAdaptive: true) { context, _, share in
@@ -160,13 +166,13 @@ public struct Evaluation: Hashable, Codable, Sendable {
         let updated = unsafe pass.pointee.allowsUpdate(norm: norm)
         if updated { unsafe pass.pointee.updates += 1 }
         unsafe pass.pointee.step += 1
-        return TrainingStep(loss: result.loss, gradientNorm: norm, updated: updated)
+        return TrainingStep(loss: result.loss, penalty: unsafe pass.pointee.penalty, gradientNorm: norm, updated: updated)
     }
 
     private func run(_ purpose: TrainingPurpose, tokens: UnsafePointer<Int32>?, values: UnsafePointer<Float>?,
                      classes: UnsafePointer<Int32>?, targetValues: UnsafePointer<Float>?, lengths: UnsafePointer<Int>?) -> Evaluation {
         precondition((unsafe tokens == nil) == (unsafe pass.pointee.embedding == nil), "trainer: the model's input is of the other kind")
-        precondition((unsafe classes == nil) == (unsafe pass.pointee.loss == .meanSquaredError), "trainer: the model's targets are of the other kind")
+        precondition((unsafe classes == nil) == (unsafe !pass.pointee.loss.comparesClasses), "trainer: the model's targets are of the other kind")
         unsafe pass.pointee.purpose = purpose
         unsafe pass.pointee.tokens = tokens
         unsafe pass.pointee.values = values

@@ -30,8 +30,8 @@ struct TrainingLayout: Sendable {
     /// Tape: features of tokens, layers, outputs (then their gradient), the loss of each row, and which rows have a target.
     let features: Int?, layers: [LayerLayout], outputs: Int, losses: Int, targets: Int, targetValues: Int?
     /// Scratch: the gradient by the gates and by the state of one layer, transposed weights, the gradients by the rows between two
-    /// layers, which take turns, and partial sums of squares (Doubles).
-    let gatesGradient: Int, dh: Int, dc: Int, transposed: Int, denseTransposed: Int, between: [Int], squares: Int
+    /// layers, which take turns, and partial sums of squares and of penalties (Doubles).
+    let gatesGradient: Int, dh: Int, dc: Int, transposed: Int, denseTransposed: Int, between: [Int], squares: Int, penalties: Int
     let memory: Layout
 
     init(_ shape: ModelShape, batch: Int, steps: Int, momentCount: Int, dropout: Bool) {
@@ -48,7 +48,7 @@ struct TrainingLayout: Sendable {
         outputs = layout.reserve(rows * dense.paddedOutputSize)
         losses = layout.reserve(rows)
         targets = layout.reserve(rows)
-        targetValues = shape.loss == .meanSquaredError ? layout.reserve(rows * dense.paddedOutputSize) : nil
+        targetValues = !shape.loss.comparesClasses ? layout.reserve(rows * dense.paddedOutputSize) : nil
         gatesGradient = layout.reserve(layerShapes.map(\.gatesCount).max()!)
         dh = layout.reserve(layerShapes.map(\.stateCount).max()!)
         dc = layout.reserve(layerShapes.map(\.stateCount).max()!)
@@ -57,6 +57,7 @@ struct TrainingLayout: Sendable {
         let widest = layerShapes.map { max($0.paddedHiddenSize, padded($0.inputSize)) }.max()!
         between = [layout.reserve(rows * widest), layout.reserve(rows * widest)]
         squares = layout.reserve(2 * Kernels.squaresBlockCount(parameters.count))
+        penalties = layout.reserve(2 * Kernels.squaresBlockCount(parameters.count))
         memory = layout
     }
 }

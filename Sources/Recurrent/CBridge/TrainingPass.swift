@@ -24,6 +24,7 @@
     let base: UnsafeMutablePointer<Float>
     let parameters: UnsafeMutablePointer<Float>
     let clip: GradientClip
+    let regularization: Regularization
     var optimizer: Optimizer
     var mask: DropoutMask
     /// Steps before the one that runs, and those of them that updated the parameters.
@@ -40,6 +41,7 @@
     var targets: UnsafeMutablePointer<Int32> { unsafe UnsafeMutableRawPointer(base + layout.targets).assumingMemoryBound(to: Int32.self) }
     var losses: UnsafeMutablePointer<Float> { unsafe base + layout.losses }
     var squares: UnsafeMutablePointer<Double> { unsafe UnsafeMutableRawPointer(base + layout.squares).assumingMemoryBound(to: Double.self) }
+    var penalties: UnsafeMutablePointer<Double> { unsafe UnsafeMutableRawPointer(base + layout.penalties).assumingMemoryBound(to: Double.self) }
     private var outputs: UnsafeMutablePointer<Float> { unsafe base + layout.outputs }
     private var isTraining: Bool { purpose == .training }
     private var drops: Bool { isTraining && mask.probability > 0 }
@@ -66,6 +68,12 @@
         unsafe kernels.globalNorm(blocks: Kernels.squaresBlockCount(layout.parameters.count), partial: squares)
     }
 
+    /// The regularization of the parameters before the update, from what the threads have summed.
+    var penalty: Double {
+        guard regularization != .none else { return 0 }
+        return (0..<Kernels.squaresBlockCount(layout.parameters.count)).reduce(0) { unsafe $0 + penalties[$1] }
+    }
+
     /// A share of a segment's work: the forward pass and, where the purpose is training, the backward pass and the update. The threads
     /// wait for each other wherever one reads what another has written.
     func work(_ share: Share) {
@@ -74,6 +82,10 @@
         share.wait()
         backward(share)
         share.wait()
+        if regularization != .none {  // A share's blocks are those that it then sums.
+            unsafe kernels.addNormPenalty(regularization, layout.parameters.count, parameters: parameters, gradient: gradients,
+                                          partial: penalties, share: share)
+        }
         unsafe kernels.sumOfSquares(layout.parameters.count, x: gradients, partial: squares, share: share)
         share.wait()
         update(share)
@@ -111,6 +123,15 @@
         case .meanSquaredError:
             unsafe kernels.meanSquaredError(outputRows, y: outputs, targets: base + layout.targetValues!, live: targets, scale: lossScale,
                                             losses: losses, outputGradient: gradient, share: share)
+        case .meanAbsoluteError:
+            unsafe kernels.meanAbsoluteError(outputRows, y: outputs, targets: base + layout.targetValues!, live: targets, scale: lossScale,
+                                             losses: losses, outputGradient: gradient, share: share)
+        case .huber(let delta):
+            unsafe kernels.huberLoss(outputRows, y: outputs, targets: base + layout.targetValues!, live: targets, delta: delta, scale: lossScale,
+                                     losses: losses, outputGradient: gradient, share: share)
+        case .binaryCrossEntropy:
+            unsafe kernels.binaryCrossEntropy(outputRows, logits: outputs, targets: base + layout.targetValues!, live: targets, scale: lossScale,
+                                              losses: losses, logitsGradient: gradient, share: share)
         }
     }
 
