@@ -65,7 +65,8 @@ private struct PenaltyCase: CustomStringConvertible {
     @Test(arguments: KernelTable.all) func nanAndInfinityShow(isa: KernelTable) {
         for broken in [Float.nan, .infinity, -.infinity] {
             var gradient = [Float](repeating: 1, count: 18), partial = 0.0
-            isa.kernels.add_norm_penalty(18, 0.5, 0.25, [Float](repeating: 2, count: 17) + [broken], &gradient, &partial, recurrent_share(index: 0, count: 1))
+            let parameters = [Float](repeating: 2, count: 17) + [broken]
+            isa.kernels.add_norm_penalty(18, 0.5, 0.25, parameters, &gradient, &partial, recurrent_share(index: 0, count: 1))
             #expect(!partial.isFinite && !gradient[17].isFinite)
             #expect(gradient[..<17].allSatisfy { $0 == 2 })
         }

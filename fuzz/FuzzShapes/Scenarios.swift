@@ -185,10 +185,10 @@ extension Trial {
             kernels.softmax_cross_entropy(&shape, inPlace ? dlogits : logits, targets, scale, crossEntropy, withGradient ? dlogits : nil, $0)
         }
         let losses: [(StaticString, StaticString, (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>?, recurrent_share) -> Void)] = [
-            ("squares", "dy of squares", { kernels.mean_squared_error(&shape, y, wanted, live, scale, $0, $1, $2) }),
-            ("magnitudes", "dy of magnitudes", { kernels.mean_absolute_error(&shape, y, wanted, live, scale, $0, $1, $2) }),
-            ("Huber", "dy of Huber", { kernels.huber_loss(&shape, y, wanted, live, 0.5, scale, $0, $1, $2) }),
-            ("binary", "dy of binary", { kernels.binary_cross_entropy(&shape, y, wanted, live, scale, $0, $1, $2) }),
+            ("squares", "dy of squares", { [kernels] in kernels.mean_squared_error(&shape, y, wanted, live, scale, $0, $1, $2) }),
+            ("magnitudes", "dy of magnitudes", { [kernels] in kernels.mean_absolute_error(&shape, y, wanted, live, scale, $0, $1, $2) }),
+            ("Huber", "dy of Huber", { [kernels] in kernels.huber_loss(&shape, y, wanted, live, 0.5, scale, $0, $1, $2) }),
+            ("binary", "dy of binary", { [kernels] in kernels.binary_cross_entropy(&shape, y, wanted, live, scale, $0, $1, $2) }),
         ]
         for (name, gradientName, loss) in losses {
             let sums = result(name, rows), dy = withGradient ? result(gradientName, floats) : nil
