@@ -14,10 +14,12 @@ public struct LSTMShape: Hashable, Sendable {
     public let steps: Int
     /// Floats from one input row to the next.
     public let inputStride: Int
+    public let variant: LSTMVariant
 
     /// - Precondition: all dimensions are in 1...`ModelShape.largestDimension`, steps × batch is at most 2^31, and `inputStride`, where
-    ///   given, is at least `inputSize`.
-    public init(inputSize: Int, hiddenSize: Int, batch: Int = 1, steps: Int = 1, inputStride: Int? = nil) {
+    ///   given, is at least `inputSize`. Kernels for other variants than the plain one do not exist yet.
+    public init(inputSize: Int, hiddenSize: Int, variant: LSTMVariant = .plain, batch: Int = 1, steps: Int = 1, inputStride: Int? = nil) {
+        precondition(variant == .plain, "LSTM shape: only the plain variant has kernels")
         precondition(isDimension(inputSize) && isDimension(hiddenSize) && isDimension(batch) && isDimension(steps) && isRowCount(steps * batch), """
             LSTM shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) rows, \
             found input \(inputSize), hidden \(hiddenSize), batch \(batch), steps \(steps)
@@ -29,14 +31,19 @@ public struct LSTMShape: Hashable, Sendable {
         self.batch = batch
         self.steps = steps
         self.inputStride = inputStride ?? inputSize
+        self.variant = variant
     }
 
     var cValue: recurrent_lstm_shape {
         recurrent_lstm_shape(input: inputSize, hidden: hiddenSize, batch: batch, steps: steps, x_stride: inputStride)
     }
 
-    /// Hidden units in whole panels, 16 ⌈H/16⌉: the length of a row of h or c in memory.
+    /// Hidden units in whole panels, 16 ⌈H/16⌉: the length of a row of c in memory.
     public var paddedHiddenSize: Int { recurrent_padded(hiddenSize) }
+    /// Units of h: those of its projection, or the hidden ones.
+    public var outputSize: Int { variant.projectionSize ?? hiddenSize }
+    /// The length of a row of h in memory: `outputSize` in whole panels.
+    public var paddedOutputSize: Int { recurrent_padded(outputSize) }
     /// Floats of the weights in kernel order. C counterpart: `recurrent_lstm_weights_floats`.
     public var weightCount: Int { recurrent_lstm_weights_floats(cValue) }
     /// The same in a format, in 32-bit words. C counterpart of bfloat16: `recurrent_lstm_bfloat16_floats`.
@@ -46,12 +53,18 @@ public struct LSTMShape: Hashable, Sendable {
         case .bfloat16: recurrent_lstm_bfloat16_floats(cValue)
         }
     }
-    /// Floats of h or c at one time step: batch × padded hidden size. C counterpart: `recurrent_lstm_state_floats`.
+    /// Floats of c at one time step: batch × padded hidden size. C counterpart: `recurrent_lstm_state_floats`.
     public var stateCount: Int { recurrent_lstm_state_floats(cValue) }
-    /// Floats of the tape of h or of c, with slot 0 for the initial state. C counterpart: `recurrent_lstm_states_floats`.
+    /// Floats of the tape of c, with slot 0 for the initial state. C counterpart: `recurrent_lstm_states_floats`.
     public var statesCount: Int { recurrent_lstm_states_floats(cValue) }
+    /// Floats of h at one time step: batch × padded output size.
+    public var outputCount: Int { batch * paddedOutputSize }
+    /// Floats of the tape of h, with slot 0 for the initial state.
+    public var outputsCount: Int { (steps + 1) * outputCount }
     /// Floats of the gates of all time steps. C counterpart: `recurrent_lstm_gates_floats`.
     public var gatesCount: Int { recurrent_lstm_gates_floats(cValue) }
+    /// Floats of the gradient by the gates of all time steps.
+    public var gatesGradientCount: Int { gatesCount }
     /// Floats of the transposed copy of the weights. C counterpart: `recurrent_lstm_transposed_floats`.
     public var transposedCount: Int { recurrent_lstm_transposed_floats(cValue) }
     /// Floats of the gradient by the inputs. C counterpart: `recurrent_lstm_dx_floats`.

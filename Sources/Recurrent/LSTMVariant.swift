@@ -1,0 +1,47 @@
+/// What an LSTM cell does differently from the plain one. Each part is independent of the others, and their equations hold together: with
+/// s for `squash`, c* for the cell state before it is clipped and m for the output before it is projected,
+///
+///     i  = σ(W x + U h + p∘c + b)      f = σ(W x + U h + p∘c + b)      g = s(W x + U h + b)
+///     c* = f∘c + i∘g                   c = min(max(c*, -clip), clip)
+///     o  = σ(W x + U h + p∘c + b)      m = o∘s(c)                      h = P m
+///
+/// C counterpart: `recurrent_lstm_variant`.
+public struct LSTMVariant: Hashable, Sendable {
+    /// What the candidate and the cell state are squashed by.
+    public enum Squash: String, CaseIterable, Sendable {
+        /// g = tanh(·), h = o∘tanh(c).
+        case tanh
+        /// g = σ(·), h = o∘σ(c): the lecture form, whose s̃ is g and whose s is c.
+        case sigmoid
+    }
+
+    public let squash: Squash
+    /// Whether the gates see the cell state through one weight p for each unit: i and f the one of the step before, o the new one. Gers,
+    /// Schraudolph and Schmidhuber 2002, "Learning Precise Timing with LSTM Recurrent Networks".
+    public let hasPeepholes: Bool
+    /// Whether f = 1 - i, so that what is forgotten makes room for what is taken in; the weights of f are not used. Greff, Srivastava,
+    /// Koutník, Steunebrink and Schmidhuber 2017, "LSTM: A Search Space Odyssey", CIFG.
+    public let hasCoupledGates: Bool
+    /// The largest magnitude of the cell state, or nil for any: Sak, Senior and Beaufays 2014. Where it holds the state back, nothing that
+    /// has made the state has a gradient.
+    public let cellClip: Float?
+    /// R, the units of h where it is a projection of m to so many, or nil: Sak, Senior and Beaufays 2014, "Long Short-Term Memory Based
+    /// Recurrent Neural Network Architectures for Large Scale Acoustic Modeling". P has no bias; PyTorch's `proj_size`.
+    public let projectionSize: Int?
+
+    /// i, f, o = σ(W x + U h + b), g = tanh(W x + U h + b), c = f∘c + i∘g, h = o∘tanh(c).
+    public static let plain = LSTMVariant()
+
+    /// - Precondition: `cellClip` is positive and finite, and `projectionSize` is in 1...`ModelShape.largestDimension`, where they are given.
+    public init(squash: Squash = .tanh, hasPeepholes: Bool = false, hasCoupledGates: Bool = false, cellClip: Float? = nil,
+                projectionSize: Int? = nil) {
+        precondition(cellClip.map { $0 > 0 && $0.isFinite } ?? true, "cell clip: expected a positive number, found \(cellClip!)")
+        precondition(projectionSize.map(isDimension) ?? true,
+                     "projection: expected 1 to \(ModelShape.largestDimension) units, found \(projectionSize!)")
+        self.squash = squash
+        self.hasPeepholes = hasPeepholes
+        self.hasCoupledGates = hasCoupledGates
+        self.cellClip = cellClip
+        self.projectionSize = projectionSize
+    }
+}
