@@ -206,6 +206,53 @@ KERNEL(gru_backward_weights, (const recurrent_gru_shape *_Nonnull shape, const s
                               const float *_Nonnull past, const float *_Nonnull h, const float *_Nonnull drzn,
                               const float *_Nonnull dpast, float *_Nonnull dw, recurrent_share share))
 
+// MARK: convolution.h
+//
+// Convolutions with any number of channels, stride, dilation and padding (as the field calls them: the kernel is not flipped): LeCun et al. 1989,
+// "Backpropagation Applied to Handwritten Zip Code Recognition"; Goodfellow, Bengio and Courville 2016, equations 9.7 to 9.13. A sequence is an
+// image of one row. Channels lie side by side: x [N][H][W][x_stride], y [N][H′][W′][16 ⌈C′/16⌉]; w [⌈C′/16⌉][1 + KH KW C][16]: bias, then a row
+// for each kernel row, kernel column and channel, the last of which changes fastest. Taps outside the image are left out of the sums.
+
+// Forward: from the bias, kernel rows in ascending order, in them kernel columns, in them channels.
+//   y[n][i][j][m] = b[m] + Σ_k Σ_l Σ_c W[m][k][l][c] x[n][i s + k d - p][j s + l d - p][c], stride s, dilation d, padding p of each axis
+//   x, w in; y out. Shares split images, rows or columns, whichever are most.
+KERNEL(convolution_forward, (const recurrent_convolution_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
+                             float *_Nonnull y, recurrent_share share))
+
+// The copy of the weights that convolution_backward_input reads; to be made again whenever w has changed.
+//   transposed[k][l][q][m][lane] = W[m][k][l][16 q + lane], zero where 16 q + lane ≥ C
+//   w in; transposed [KH][KW][⌈C/16⌉][16 ⌈C′/16⌉][16] out. Shares split q.
+KERNEL(convolution_transpose, (const recurrent_convolution_shape *_Nonnull shape, const float *_Nonnull w, float *_Nonnull transposed,
+                               recurrent_share share))
+
+// The gradient by the input: equation 9.13. Kernel rows in ascending order, in them kernel columns, in them channels of y.
+//   dx[n][i][j][c] = Σ_k Σ_l Σ_m W[m][k][l][c] dy[n][(i + p - k d) / s][(j + p - l d) / s][m], over the quotients that are whole and inside
+//   dy, transposed in; dx [N][H][W][16 ⌈C/16⌉] out. Shares split images, rows or columns, whichever are most.
+KERNEL(convolution_backward_input, (const recurrent_convolution_shape *_Nonnull shape, const float *_Nonnull dy,
+                                    const float *_Nonnull transposed, float *_Nonnull dx, recurrent_share share))
+
+// The gradient by the weights: equation 9.11. Images in ascending order, in them rows, in them columns.
+//   dW[m][k][l][c] += Σ_n Σ_i Σ_j x[n][i s + k d - p][j s + l d - p][c] dy[n][i][j][m]      db[m] += Σ_n Σ_i Σ_j dy[n][i][j][m]
+//   x in; dy in, zero behind the last channel; dw, as w, in, out. Shares split dw.
+KERNEL(convolution_backward_weights, (const recurrent_convolution_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull dy,
+                                      float *_Nonnull dw, recurrent_share share))
+
+// MARK: pooling.h
+//
+// Each channel by itself: Goodfellow, Bengio and Courville 2016, section 9.3. x [N][H][W][16 ⌈C/16⌉], y [N][H′][W′][16 ⌈C/16⌉]. Taps outside
+// the image are left out; a window without any other gives zero.
+
+// Forward, kernel rows in ascending order, in them kernel columns.
+//   y[n][i][j] = max_k max_l x[n][i s + k d - p][j s + l d - p], NaN where one is; their sum; or their mean: the sum / (KH KW)
+//   x in; y out. Shares split images, rows or columns, whichever are most.
+KERNEL(pooling_forward, (const recurrent_pooling_shape *_Nonnull shape, const float *_Nonnull x, float *_Nonnull y, recurrent_share share))
+
+// The gradient by the input, windows in ascending order.
+//   dx of a tap += dy, or dy / (KH KW) for the mean; for the largest only the first tap of a window that equals y, or is NaN where y is
+//   x, y from pooling_forward in, not read but for the largest; dy as y in; dx as x out. Shares split images and panels of channels.
+KERNEL(pooling_backward, (const recurrent_pooling_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull y,
+                          const float *_Nonnull dy, float *_Nonnull dx, recurrent_share share))
+
 // MARK: embedding.h
 //
 // Vectors of a vocabulary: Bengio, Ducharme, Vincent and Jauvin 2003, "A Neural Probabilistic Language Model", section 2.

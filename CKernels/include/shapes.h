@@ -158,6 +158,73 @@ static inline size_t recurrent_gru_dx_floats(recurrent_gru_shape shape) {
     return shape.steps * shape.batch * recurrent_padded(shape.input);
 }
 
+/// Windows that move along one axis of images or, where the rows have size 1, of sequences. Window p has a tap at each of the places
+/// p stride + k dilation - padding, k = 0 ... taps - 1; those that lie outside 0 ..< size are left out.
+typedef struct recurrent_axis {
+    size_t size;      ///< places that are read
+    size_t windows;   ///< places that are written, one for each window
+    size_t taps;      ///< of a window, at least 1
+    size_t stride;    ///< at least 1
+    size_t dilation;  ///< at least 1
+    size_t padding;   ///< places outside that lie in front of the first
+} recurrent_axis;
+
+/// A convolution of images.
+typedef struct recurrent_convolution_shape {
+    size_t images;         ///< N
+    recurrent_axis rows;     ///< H places, H′ windows of KH taps
+    recurrent_axis columns;  ///< W places, W′ windows of KW taps
+    size_t inputs;         ///< C, channels of x
+    size_t outputs;        ///< C′, channels of y
+    size_t x_stride;       ///< floats from one place of x to the next, at least `inputs`
+} recurrent_convolution_shape;
+
+/// K, the terms of an output.
+static inline size_t recurrent_convolution_terms(recurrent_convolution_shape shape) {
+    return shape.rows.taps * shape.columns.taps * shape.inputs;
+}
+/// Parameters: ⌈C′/16⌉ panels of [ bias | KH × KW × C ] rows of 16 floats.
+static inline size_t recurrent_convolution_weights_floats(recurrent_convolution_shape shape) {
+    return recurrent_padded(shape.outputs) * (1 + recurrent_convolution_terms(shape));
+}
+/// y, or its gradient: [N][H′][W′][16 ⌈C′/16⌉].
+static inline size_t recurrent_convolution_y_floats(recurrent_convolution_shape shape) {
+    return shape.images * shape.rows.windows * shape.columns.windows * recurrent_padded(shape.outputs);
+}
+/// dx: [N][H][W][16 ⌈C/16⌉].
+static inline size_t recurrent_convolution_dx_floats(recurrent_convolution_shape shape) {
+    return shape.images * shape.rows.size * shape.columns.size * recurrent_padded(shape.inputs);
+}
+/// The transposed copy of the weights: for each tap ⌈C/16⌉ panels of 16 ⌈C′/16⌉ rows of 16 floats.
+static inline size_t recurrent_convolution_transposed_floats(recurrent_convolution_shape shape) {
+    return shape.rows.taps * shape.columns.taps * recurrent_padded(shape.inputs) * recurrent_padded(shape.outputs);
+}
+
+/// What a window of pooling gives.
+typedef enum recurrent_pooling {
+    recurrent_pooling_max,      ///< the largest of the taps inside; the first of them where several are
+    recurrent_pooling_average,  ///< their sum over the number of all taps, also those outside
+    recurrent_pooling_sum,
+} recurrent_pooling;
+
+/// Pooling of images.
+typedef struct recurrent_pooling_shape {
+    size_t images;         ///< N
+    recurrent_axis rows;     ///< H places, H′ windows of KH taps
+    recurrent_axis columns;  ///< W places, W′ windows of KW taps
+    size_t channels;       ///< C
+    recurrent_pooling pooling;
+} recurrent_pooling_shape;
+
+/// x, or its gradient: [N][H][W][16 ⌈C/16⌉].
+static inline size_t recurrent_pooling_x_floats(recurrent_pooling_shape shape) {
+    return shape.images * shape.rows.size * shape.columns.size * recurrent_padded(shape.channels);
+}
+/// y, or its gradient: [N][H′][W′][16 ⌈C/16⌉].
+static inline size_t recurrent_pooling_y_floats(recurrent_pooling_shape shape) {
+    return shape.images * shape.rows.windows * shape.columns.windows * recurrent_padded(shape.channels);
+}
+
 /// Rows of units that a pointwise kernel works on: logits, outputs, activations, states.
 typedef struct recurrent_rows_shape {
     size_t rows;   ///< M

@@ -33,33 +33,46 @@ typedef struct {
     tile_sums start, to;
 } tile_product;
 
-/// V vectors of the first R rows in S chains, as many vectors at a time as the registers hold.
-INLINE void tile_in_memory(const int R, const int V, const int S, tile_product product) {
+/// Runs of terms, one after the other: `count` of them, `x` and `w` floats apart.
+typedef struct { size_t count; ptrdiff_t x, w; } tile_runs;
+
+/// One run.
+static const tile_runs tile_once = {.count = 1};
+
+/// V vectors of the first R rows in S chains, as many vectors at a time as the registers hold: the terms of all `inner` runs of all `outer` runs.
+INLINE void tile_in_memory(const int R, const int V, const int S, tile_product product, tile_runs outer, tile_runs inner) {
     const int width = tile_vectors(TILE_SUMS, R, S, V);
     UNROLL for (int first = 0; first < V; first += width) {
         lanes sum[TILE_SUMS];
         UNROLL for (int r = 0; r < R; ++r)
             UNROLL for (int v = 0; v < width; ++v)
                 sum[r * width + v] = product.start.at ? lanes_load(tile_sum(product.start, r, first + v)) : lanes_splat(0);
-        tile_pass(R, width, S, first, width, product.terms, product.x, product.w, sum);
+        tile_scalars outer_x = product.x;
+        tile_lanes outer_w = product.w;
+        for (size_t o = 0; o < outer.count; ++o, outer_x.from += outer.x, outer_w.from += outer.w) {
+            tile_scalars x = outer_x;
+            tile_lanes w = outer_w;
+            for (size_t i = 0; i < inner.count; ++i, x.from += inner.x, w.from += inner.w)
+                tile_pass(R, width, S, first, width, product.terms, x, w, sum);
+        }
         UNROLL for (int r = 0; r < R; ++r)
             UNROLL for (int v = 0; v < width; ++v) lanes_store(tile_sum(product.to, r, first + v), sum[r * width + v]);
     }
 }
 
 /// V vectors of all rows, tile by tile.
-INLINE void tile_rows_in_memory(const int V, const int S, tile_product product) {
+INLINE void tile_rows_in_memory(const int V, const int S, tile_product product, tile_runs outer, tile_runs inner) {
     // No more rows than have all their chains in one pass.
     const int most = S == 1 ? TILE_ROWS : TILE_ROWS_OF_CHAINS * S <= TILE_SUMS ? TILE_ROWS_OF_CHAINS : 1;
     while (product.rows > 0) {
         const size_t count = tile_rows(product.rows, (size_t)most);
         switch (count) {
-        case 1: tile_in_memory(1, V, S, product); break;
-        case 2: if (2 <= most) tile_in_memory(2, V, S, product); break;
-        case 3: if (3 <= most) tile_in_memory(3, V, S, product); break;
-        case 4: if (4 <= most) tile_in_memory(4, V, S, product); break;
-        case 5: if (5 <= most) tile_in_memory(5, V, S, product); break;
-        default: if (6 <= most) tile_in_memory(6, V, S, product); break;
+        case 1: tile_in_memory(1, V, S, product, outer, inner); break;
+        case 2: if (2 <= most) tile_in_memory(2, V, S, product, outer, inner); break;
+        case 3: if (3 <= most) tile_in_memory(3, V, S, product, outer, inner); break;
+        case 4: if (4 <= most) tile_in_memory(4, V, S, product, outer, inner); break;
+        case 5: if (5 <= most) tile_in_memory(5, V, S, product, outer, inner); break;
+        default: if (6 <= most) tile_in_memory(6, V, S, product, outer, inner); break;
         }
         product.rows -= count;
         product.x.from += count * product.x.row;
@@ -79,23 +92,23 @@ INLINE void tile_rows_in_memory(const int V, const int S, tile_product product) 
         product.w.bfloat16 = 0;                                                                                      \
         tiles;                                                                                                       \
     }
-PRODUCT_TILES(1, 1, 1, tile_rows_in_memory(1, 1, product))
-PRODUCT_TILES(1, 2, 1, tile_rows_in_memory(2, 1, product))
-PRODUCT_TILES(1, 3, 1, tile_rows_in_memory(3, 1, product))
-PRODUCT_TILES(1, 4, 1, tile_rows_in_memory(4, 1, product))
-PRODUCT_TILES(1, 5, 1, tile_in_memory(1, 5, 1, product))
-PRODUCT_TILES(1, 6, 1, tile_in_memory(1, 6, 1, product))
-PRODUCT_TILES(1, 7, 1, tile_in_memory(1, 7, 1, product))
-PRODUCT_TILES(1, 8, 1, tile_in_memory(1, 8, 1, product))
-PRODUCT_TILES(3, 3, 1, tile_rows_in_memory(3, 1, product))
-PRODUCT_TILES(4, 4, 1, tile_rows_in_memory(4, 1, product))
-PRODUCT_TILES(1, 1, 8, tile_rows_in_memory(1, 8, product))
-PRODUCT_TILES(1, 1, 4, tile_rows_in_memory(1, 4, product))
-PRODUCT_TILES(1, 2, 4, tile_rows_in_memory(2, 4, product))
-PRODUCT_TILES(1, 1, 2, tile_rows_in_memory(1, 2, product))
-PRODUCT_TILES(1, 2, 2, tile_rows_in_memory(2, 2, product))
-PRODUCT_TILES(1, 3, 2, tile_rows_in_memory(3, 2, product))
-PRODUCT_TILES(1, 4, 2, tile_rows_in_memory(4, 2, product))
+PRODUCT_TILES(1, 1, 1, tile_rows_in_memory(1, 1, product, tile_once, tile_once))
+PRODUCT_TILES(1, 2, 1, tile_rows_in_memory(2, 1, product, tile_once, tile_once))
+PRODUCT_TILES(1, 3, 1, tile_rows_in_memory(3, 1, product, tile_once, tile_once))
+PRODUCT_TILES(1, 4, 1, tile_rows_in_memory(4, 1, product, tile_once, tile_once))
+PRODUCT_TILES(1, 5, 1, tile_in_memory(1, 5, 1, product, tile_once, tile_once))
+PRODUCT_TILES(1, 6, 1, tile_in_memory(1, 6, 1, product, tile_once, tile_once))
+PRODUCT_TILES(1, 7, 1, tile_in_memory(1, 7, 1, product, tile_once, tile_once))
+PRODUCT_TILES(1, 8, 1, tile_in_memory(1, 8, 1, product, tile_once, tile_once))
+PRODUCT_TILES(3, 3, 1, tile_rows_in_memory(3, 1, product, tile_once, tile_once))
+PRODUCT_TILES(4, 4, 1, tile_rows_in_memory(4, 1, product, tile_once, tile_once))
+PRODUCT_TILES(1, 1, 8, tile_rows_in_memory(1, 8, product, tile_once, tile_once))
+PRODUCT_TILES(1, 1, 4, tile_rows_in_memory(1, 4, product, tile_once, tile_once))
+PRODUCT_TILES(1, 2, 4, tile_rows_in_memory(2, 4, product, tile_once, tile_once))
+PRODUCT_TILES(1, 1, 2, tile_rows_in_memory(1, 2, product, tile_once, tile_once))
+PRODUCT_TILES(1, 2, 2, tile_rows_in_memory(2, 2, product, tile_once, tile_once))
+PRODUCT_TILES(1, 3, 2, tile_rows_in_memory(3, 2, product, tile_once, tile_once))
+PRODUCT_TILES(1, 4, 2, tile_rows_in_memory(4, 2, product, tile_once, tile_once))
 
 /// All of `vectors` vectors, block after block: as many at a time as the registers hold for full tiles, so that a block is
 /// still in cache for the next tile; all of a panel, or up to four panels, for fewer rows; up to eight panels for a single row.
@@ -228,7 +241,7 @@ INLINE void product_bfloat16_vectors(const int V, size_t inputs, const float *x,
     const tile_product product = {.terms = inputs, .x = {.from = x, .term = 1},
                                   .w = {.from = w + 2 * LANES, .term = LANES, .panel = panel, .groups = 2, .bfloat16 = 1},
                                   .start = {.at = (float *)w, .panel = panel, .groups = 2}, .to = {.at = y, .panel = 2 * LANES, .groups = 2}};
-    tile_in_memory(1, V, 1, product);
+    tile_in_memory(1, V, 1, product, tile_once, tile_once);
 }
 
 static void product_forward_bfloat16(const recurrent_product_shape *shape, const float *x, const float *w, float *y,

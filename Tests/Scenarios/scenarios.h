@@ -7,6 +7,7 @@
 #include "layers.h"
 #include "rnn.h"
 #include "gru.h"
+#include "convolution.h"
 #include "rows.h"
 #include "optimizers.h"
 

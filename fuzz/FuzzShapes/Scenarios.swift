@@ -5,7 +5,7 @@ extension Trial {
     static let scenarios: [@Sendable (Trial) -> Void] = [
         { $0.products() }, { $0.lstm() }, { $0.lstmSteps() }, { $0.losses() }, { $0.embedding() }, { $0.dropout() }, { $0.norms() },
         { $0.sgd() }, { $0.adagrad() }, { $0.rmsprop() }, { $0.adadelta() }, { $0.adam() },
-        { $0.functions() }, { $0.rnn() }, { $0.gru() },
+        { $0.functions() }, { $0.rnn() }, { $0.gru() }, { $0.convolution() }, { $0.pooling() },
     ]
 
     // MARK: Products and cells
@@ -204,6 +204,40 @@ extension Trial {
         let dy = units("dy", rows: shape.rows, shape.dimension), y = result("y", recurrent_embedding_rows_floats(shape))
         shares { kernels.embedding_forward(&shape, table, indices, y, $0) }
         shares { kernels.embedding_backward(&shape, indices, dy, dtable, $0) }
+    }
+
+    private func axis() -> recurrent_axis {
+        recurrent_axis(
+            size: bytes.size(9), windows: bytes.size(9), taps: 1 + bytes.choice(4), stride: 1 + bytes.choice(4), dilation: 1 + bytes.choice(4),
+            padding: bytes.size(6))
+    }
+
+    private func convolution() {
+        let (rows, columns) = (axis(), axis()), inputs = bytes.size(35)
+        var shape = recurrent_convolution_shape(
+            images: bytes.size(8), rows: rows, columns: columns, inputs: inputs, outputs: bytes.size(35), x_stride: inputs + bytes.choice(3))
+        let terms = recurrent_convolution_terms(shape), windows = shape.images * rows.windows * columns.windows
+        let x = data("x", rows: shape.images * rows.size * columns.size, used: inputs, stride: shape.x_stride, behind: .nan)
+        let w = matrix("w", columns: terms, shape.outputs, groups: 1), dw = matrix("dw", columns: terms, shape.outputs, groups: 1)
+        let dy = units("dy", rows: windows, shape.outputs)
+        let y = result("y", recurrent_convolution_y_floats(shape)), dx = result("dx", recurrent_convolution_dx_floats(shape))
+        let transposed = result("transposed", recurrent_convolution_transposed_floats(shape))
+        shares { kernels.convolution_forward(&shape, x, w, y, $0) }
+        shares { kernels.convolution_transpose(&shape, w, transposed, $0) }
+        shares { kernels.convolution_backward_input(&shape, dy, transposed, dx, $0) }
+        shares { kernels.convolution_backward_weights(&shape, x, dy, dw, $0) }
+    }
+
+    private func pooling() {
+        let (rows, columns) = (axis(), axis())
+        var shape = recurrent_pooling_shape(
+            images: bytes.size(8), rows: rows, columns: columns, channels: bytes.size(),
+            pooling: [recurrent_pooling_max, recurrent_pooling_average, recurrent_pooling_sum][bytes.choice(3)])
+        let x = units("x", rows: shape.images * rows.size * columns.size, shape.channels)
+        let dy = units("dy", rows: shape.images * rows.windows * columns.windows, shape.channels)
+        let y = result("y", recurrent_pooling_y_floats(shape)), dx = result("dx", recurrent_pooling_x_floats(shape))
+        shares { kernels.pooling_forward(&shape, x, y, $0) }
+        shares { kernels.pooling_backward(&shape, x, y, dy, dx, $0) }
     }
 
     private func dropout() {

@@ -1,0 +1,92 @@
+// Pooling: the largest, the mean or the sum of the taps of each window, channel by channel. Taps outside the image are left out.
+
+/// The taps of one window that lie inside: places `row`, `row` + `row_step`, …, in floats from the first of an image.
+typedef struct { size_t rows, columns, first, row_step, column_step; } pooling_taps;
+
+INLINE pooling_taps pooling_taps_of(const recurrent_pooling_shape *shape, size_t row, size_t column) {
+    const window_axis down = window_axis_of(&shape->rows), across = window_axis_of(&shape->columns);
+    const window_range rows = window_taps(&down, row), columns = window_taps(&across, column);
+    const size_t place = recurrent_padded(shape->channels), x_row = shape->columns.size * place;
+    pooling_taps taps = {.rows = rows.end - rows.first, .columns = columns.end - columns.first, .row_step = shape->rows.dilation * x_row,
+                         .column_step = shape->columns.dilation * place};
+    if (taps.rows > 0 && taps.columns > 0)
+        taps.first = (size_t)window_at(&down, row, rows.first) * x_row + (size_t)window_at(&across, column, columns.first) * place;
+    return taps;
+}
+
+/// What the sum of a window is divided by.
+INLINE lanes pooling_divisor(const recurrent_pooling_shape *shape) {
+    return lanes_splat(shape->pooling == recurrent_pooling_average ? (float)(shape->rows.taps * shape->columns.taps) : 1);
+}
+
+/// The sum of the taps of a window, or the largest of them: the first where several are, the first NaN where there is one.
+INLINE lanes pooling_window(const int largest, pooling_taps taps, const float *x) {
+    lanes result = taps.rows > 0 && taps.columns > 0 && largest ? lanes_load(x + taps.first) : lanes_splat(0);
+    for (size_t row = 0; row < taps.rows; ++row)
+        for (size_t column = 0; column < taps.columns; ++column) {
+            const lanes value = lanes_load(x + taps.first + row * taps.row_step + column * taps.column_step);
+            const lanes_int larger = (value > result) | ((value != value) & (result == result));
+            result = largest ? lanes_select(larger, value, result) : result + value;
+        }
+    return result;
+}
+
+static void pooling_forward(const recurrent_pooling_shape *shape, const float *x, float *y, recurrent_share share) NONBLOCKING {
+    const size_t place = recurrent_padded(shape->channels), image_floats = shape->rows.size * shape->columns.size * place;
+    const window_part part = window_part_of(share, shape->images, shape->rows.windows, shape->columns.windows);
+    const lanes divisor = pooling_divisor(shape);
+    for (size_t image = part.images.first; image < part.images.end; ++image)
+        for (size_t row = part.rows.first; row < part.rows.end; ++row)
+            for (size_t column = part.columns.first; column < part.columns.end; ++column) {
+                const pooling_taps taps = pooling_taps_of(shape, row, column);
+                const float *from = x + image * image_floats;
+                float *to = y + ((image * shape->rows.windows + row) * shape->columns.windows + column) * place;
+                for (size_t at = 0; at < place; at += LANES)
+                    lanes_store(to + at, shape->pooling == recurrent_pooling_max ? pooling_window(1, taps, from + at)
+                                                                                 : pooling_window(0, taps, from + at) / divisor);
+            }
+}
+
+/// dx of the taps of a window: dy where the largest is, which is y.
+INLINE void pooling_window_backward_largest(pooling_taps taps, const float *x, lanes y, lanes dy, float *dx) {
+    lanes_int found = lanes_first(0);
+    for (size_t row = 0; row < taps.rows; ++row)
+        for (size_t column = 0; column < taps.columns; ++column) {
+            const size_t at = taps.first + row * taps.row_step + column * taps.column_step;
+            const lanes value = lanes_load(x + at), sum = lanes_load(dx + at);
+            const lanes_int here = ((value == y) | ((value != value) & (y != y))) & ~found;
+            found |= here;
+            lanes_store(dx + at, lanes_select(here, sum + dy, sum));
+        }
+}
+
+/// dx += dy of the taps of a window.
+INLINE void pooling_window_backward_sum(pooling_taps taps, lanes dy, float *dx) {
+    for (size_t row = 0; row < taps.rows; ++row)
+        for (size_t column = 0; column < taps.columns; ++column) {
+            float *at = dx + taps.first + row * taps.row_step + column * taps.column_step;
+            lanes_store(at, lanes_load(at) + dy);
+        }
+}
+
+// forward: y = the largest tap of x, or Σ x / divisor
+static void pooling_backward(const recurrent_pooling_shape *shape, const float *x, const float *y, const float *dy, float *dx,
+                             recurrent_share share) NONBLOCKING {
+    const size_t place = recurrent_padded(shape->channels), panels = recurrent_panels(shape->channels);
+    const size_t places = shape->rows.size * shape->columns.size, windows = shape->rows.windows * shape->columns.windows;
+    const lanes divisor = pooling_divisor(shape);
+    size_t first, end;
+    share_of(share, shape->images * panels, &first, &end);
+    for (size_t n = first; n < end; ++n) {
+        const size_t image = n / panels, channel = n % panels * LANES, at_image = image * places * place + channel;
+        for (size_t at = 0; at < places; ++at) lanes_store(dx + at_image + at * place, lanes_splat(0));
+        for (size_t window = 0; window < windows; ++window) {
+            const pooling_taps taps = pooling_taps_of(shape, window / shape->columns.windows, window % shape->columns.windows);
+            const size_t at_window = (image * windows + window) * place + channel;
+            const lanes d = lanes_load(dy + at_window);
+            if (shape->pooling == recurrent_pooling_max)
+                pooling_window_backward_largest(taps, x + at_image, lanes_load(y + at_window), d, dx + at_image);
+            else pooling_window_backward_sum(taps, d / divisor, dx + at_image);
+        }
+    }
+}
