@@ -46,7 +46,8 @@ struct ConvolutionRun {
     var xPlaces: Int { sizes.images * sizes.rows.size * sizes.columns.size }
 
     private func result(
-        _ name: String, _ values: [Float], zeros: [Int], _ call: (UnsafePointer<recurrent_convolution_shape>, UnsafeMutablePointer<Float>, recurrent_share) -> Void
+        _ name: String, _ values: [Float], zeros: [Int],
+        _ call: (UnsafePointer<recurrent_convolution_shape>, UnsafeMutablePointer<Float>, recurrent_share) -> Void
     ) throws -> [Float] {
         let buffer = GuardedBuffer(values)
         withUnsafePointer(to: shape) { shape in

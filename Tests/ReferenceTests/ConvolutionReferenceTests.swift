@@ -80,7 +80,8 @@ extension ConvolutionProblem<Double> {
 
     /// A kernel of one tap is a dense layer of every place.
     @Test func oneTapIsADenseLayer() {
-        let problem = ConvolutionProblem(ConvolutionSizes(3, 5, images: 2, rows: WindowAxis(size: 2, taps: 1), columns: WindowAxis(size: 4, taps: 1)), seed: 3)
+        let sizes = ConvolutionSizes(3, 5, images: 2, rows: WindowAxis(size: 2, taps: 1), columns: WindowAxis(size: 4, taps: 1))
+        let problem = ConvolutionProblem(sizes, seed: 3)
         let dense = Dense(W: problem.layer.W.map { $0[0][0] }, b: problem.layer.b)
         #expect(flat(problem.solved().y) == dense.forward(x: problem.x.flatMap { $0.flatMap { $0 } }).flatMap { $0 })
     }

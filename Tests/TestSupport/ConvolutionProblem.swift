@@ -20,7 +20,9 @@ public struct ConvolutionSizes: Sendable, CustomStringConvertible {
         (self.rows, self.columns, self.gap, self.awkward) = (rows, columns, gap, awkward)
     }
 
-    public var description: String { "\(inputs) to \(outputs) channels, images \(images), rows \(rows), columns \(columns)\(awkward ? ", awkward" : "")" }
+    public var description: String {
+        "\(inputs) to \(outputs) channels, images \(images), rows \(rows), columns \(columns)\(awkward ? ", awkward" : "")"
+    }
 }
 
 /// Data for a convolution in the textbook's layout; every number is a float's value.
