@@ -365,6 +365,19 @@ KERNEL(fill, (size_t count, float value, float *_Nonnull x, recurrent_share shar
 KERNEL(add_norm_penalty, (size_t count, double l1, double l2, const float *_Nonnull parameters, float *_Nonnull gradient,
                           double *_Nonnull partial, recurrent_share share))
 
+// MARK: lbfgs.h
+
+// The inner products of L-BFGS: Nocedal and Wright 2006, algorithm 7.4.
+//   partial[b] = Σ x y   over the blocks of sum_of_squares, in its order: for y = x it gives the same bits
+//   x, y [count] in, may overlap; partial [recurrent_squares_blocks(count)] out. Shares split the blocks.
+KERNEL(dot_product, (size_t count, const float *_Nonnull x, const float *_Nonnull y, double *_Nonnull partial, recurrent_share share))
+
+// Its sums of vectors.
+//   z = a x + (b y)   the sum rounded once, a and b as floats
+//   x, y [count] in; z [count] out, may be x or y. Shares split the buffers into runs of 16 floats.
+KERNEL(linear_combination, (size_t count, double a, const float *_Nonnull x, double b, const float *_Nonnull y, float *_Nonnull z,
+                            recurrent_share share))
+
 // MARK: Optimizer updates
 //
 // Each is one pass over flat buffers of `count` floats, in the order of the parameters. In all of them

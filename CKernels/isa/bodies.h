@@ -27,6 +27,7 @@
 #include "../kernels/dropout.h"
 #include "../kernels/clip.h"
 #include "../kernels/regularization.h"
+#include "../kernels/lbfgs.h"
 #include "../kernels/sgd.h"
 #include "../kernels/adagrad.h"
 #include "../kernels/rmsprop.h"

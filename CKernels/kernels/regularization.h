@@ -13,7 +13,7 @@ static void add_norm_penalty(size_t count, double l1, double l2, const float *pa
         const size_t floats = left < RECURRENT_SQUARES_BLOCK ? left : RECURRENT_SQUARES_BLOCK;
         const float *p = parameters + from;
         float *dp = gradient + from;
-        partial[block] = l1 * block_sum(false, floats, p) + l2 / 2 * block_sum(true, floats, p);
+        partial[block] = l1 * block_sum(sum_of_magnitudes, floats, p, p) + l2 / 2 * block_sum(sum_of_products, floats, p, p);
         size_t n = 0;
         for (; n + LANES <= floats; n += LANES) lanes_store(dp + n, lanes_load(dp + n) + penalty_slope(sign, decay, lanes_load(p + n)));
         if (n == floats) continue;

@@ -48,6 +48,8 @@ let kernelTests: [String: @Sendable (KernelTable) throws -> Void] = [
     "global_norm": checkGlobalNorm,
     "fill": checkFill,
     "add_norm_penalty": checkAddNormPenalty,
+    "dot_product": checkDotProduct,
+    "linear_combination": checkLinearCombination,
     "sgd_update": OptimizerCase.checker(OptimizerCase.sgd),
     "adagrad_update": OptimizerCase.checker(OptimizerCase.adaGrad),
     "rmsprop_update": OptimizerCase.checker(OptimizerCase.rmsProp),

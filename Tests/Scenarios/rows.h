@@ -1,4 +1,4 @@
-// Scenarios of vmath.h, softmax.h, losses.h, dropout.h, of the norms in clip.h and of regularization.h.
+// Scenarios of vmath.h, softmax.h, losses.h, dropout.h, of the norms in clip.h, of regularization.h and lbfgs.h.
 
 /// Whether the result has a buffer of its own, is the input's buffer, or is not asked for.
 typedef enum { result_apart, result_in_place, result_none } result_place;
@@ -172,4 +172,24 @@ static void run_add_norm_penalty(trial *trial, scenario_shape size, unsigned var
         trial->kernels->add_norm_penalty(count, variant & 1 ? 0 : 0.01, variant & 2 ? 0 : 0.3, parameters, gradient, partial, share);
     trial_output(trial, "gradient", gradient, count);
     trial_output_doubles(trial, "partial", partial, blocks);
+}
+
+// MARK: lbfgs.h
+
+enum { variants_of_dot_product = 2 };  // of x with itself
+static void run_dot_product(trial *trial, scenario_shape size, unsigned variant) {
+    const size_t count = size.rows * size.units, blocks = recurrent_squares_blocks(count);
+    const float *x = trial_data(trial, count), *y = variant & 1 ? x : trial_data(trial, count);
+    double *partial = trial_doubles(trial, blocks);
+    FOR_SHARES(trial) trial->kernels->dot_product(count, x, y, partial, share);
+    trial_output_doubles(trial, "partial", partial, blocks);
+}
+
+enum { variants_of_linear_combination = 3 };  // z is x; z is y
+static void run_linear_combination(trial *trial, scenario_shape size, unsigned variant) {
+    const size_t count = size.rows * size.units;
+    float *x = trial_data(trial, count), *y = trial_data(trial, count);
+    float *z = variant == 1 ? x : variant == 2 ? y : trial_result(trial, count);
+    FOR_SHARES(trial) trial->kernels->linear_combination(count, -0.3, x, 1.7, y, z, share);
+    trial_output(trial, "z", z, count);
 }

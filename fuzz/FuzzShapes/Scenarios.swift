@@ -269,6 +269,9 @@ extension Trial {
         kernels.global_norm(blocks, partial, norm)
         let penalty = doubles("penalty", blocks), gradient = data("gradient", count), l1 = oneOf(0, 0.01), l2 = oneOf(0, 0.3)
         shares { kernels.add_norm_penalty(count, l1, l2, x, gradient, penalty, $0) }
+        shares { kernels.dot_product(count, x, gradient, partial, $0) }
+        let a = oneOf(1, -0.5, 0), b = oneOf(1, 0, -3)
+        shares { kernels.linear_combination(count, a, x, b, gradient, gradient, $0) }
         shares { kernels.fill(count, value, x, $0) }
     }
 

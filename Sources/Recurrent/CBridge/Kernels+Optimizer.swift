@@ -64,6 +64,18 @@ extension Kernels {
         unsafe table.pointee.add_norm_penalty(count, regularization.l1, regularization.l2, parameters, gradient, partial, share.cValue)
     }
 
+    /// The inner product of `count` floats, summed in Double, one partial sum for each block of `sumOfSquares`. Kernel: `dot_product`.
+    public func dotProduct(_ count: Int, _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, partial: UnsafeMutablePointer<Double>,
+                           share: Share = .all) {
+        unsafe table.pointee.dot_product(count, x, y, partial, share.cValue)
+    }
+
+    /// z = a x + b y, a and b as floats; z may be x or y. Kernel: `linear_combination`.
+    public func linearCombination(_ count: Int, _ a: Double, _ x: UnsafePointer<Float>, _ b: Double, _ y: UnsafePointer<Float>,
+                                  z: UnsafeMutablePointer<Float>, share: Share = .all) {
+        unsafe table.pointee.linear_combination(count, a, x, b, y, z, share.cValue)
+    }
+
     /// x = value. Kernel: `fill`.
     public func fill(_ count: Int, _ value: Float, x: UnsafeMutablePointer<Float>, share: Share = .all) {
         unsafe table.pointee.fill(count, value, x, share.cValue)
