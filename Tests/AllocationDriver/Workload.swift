@@ -1,7 +1,8 @@
 public import Recurrent
 
-/// The names of everything that must not allocate once it is set up: a step of a cell of each kind, a model's step, and training with each optimizer.
-public let workloads = ["cell", "rnn", "gru", "model"] + Optimizer.names
+/// The names of everything that must not allocate once it is set up: a step of a cell of each kind, a model's step, minimization by
+/// L-BFGS, and training with each optimizer.
+public let workloads = ["cell", "rnn", "gru", "model", "lbfgs"] + Optimizer.names
 
 /// Sets up a workload, and lends one step of it.
 ///
@@ -37,6 +38,22 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
         let model = tinyModel()
         var state = ModelState(model)
         return try body { model.step(token: 1, state: &state, kernels: kernels) }
+    case "lbfgs":
+        var lbfgs = LBFGS(count: 5, history: 3, kernels: kernels)
+        var parameters: [Float] = [3, -2, 1, 0, 5]
+        return try body {
+            var span = parameters.mutableSpan
+            lbfgs.reset()
+            lbfgs.minimize(&span, gradientCalls: 10) { p, gradient in
+                var loss = 0.0
+                for n in 0..<p.count {
+                    gradient[n] = Float(n + 1) * (p[n] - 1)
+                    loss += Double(gradient[n] * (p[n] - 1)) / 2
+                }
+                return loss
+            }
+            for n in 0..<span.count { span[n] += Float(n) - 2 }
+        }
     case "fault":
         return try body { precondition(Array(repeating: threads, count: threads + 100).count > threads) }
     default:
