@@ -116,7 +116,7 @@ KERNEL(lstm_backward_weights, (const recurrent_lstm_shape *_Nonnull shape, const
 // MARK: rnn.h
 //
 // The plain recurrent layer: Elman 1990, "Finding structure in time"; Goodfellow, Bengio and Courville 2016, equations 10.8 and 10.9.
-// w [P][1+I+H][16]: bias, input rows, hidden rows. f = tanh, σ or max(·, 0): `activation`.
+// w [P][1+I+H][16]: bias, input rows, hidden rows. f: `activation`, as in activation.h.
 
 // One time step of B independent sequences, for inference.
 //   h = f(W x + U h_prev + b)
@@ -138,7 +138,7 @@ KERNEL(rnn_transpose, (const recurrent_rnn_shape *_Nonnull shape, const float *_
 
 // Backpropagation through time, to the pre-activations z, the inputs and the initial state: Werbos 1990; Goodfellow, Bengio and
 // Courville 2016, equation 10.21.
-//   dh = dy[t] + Σ_j U[j] dz[t+1][j]      dz[t] = dh f'(z): dh (1 - h²) for tanh, dh h (1 - h) for σ, dh or, where h ≤ 0, 0 for max
+//   dh = dy[t] + Σ_j U[j] dz[t+1][j]      dz[t] = dh f'(z): f' as in activation_backward
 //   transposed in; h from rnn_forward in; dy [T][B][U] in, the loss's gradient by each h, or null (zero), not read where
 //   t ≥ lengths[b]; dz [T][B][U] out; dh [B][U]: in the gradient by the final state, out by the initial state;
 //   dx [T][B][16 ⌈I/16⌉] out, or null. Shares split the batch rows.
@@ -253,6 +253,84 @@ KERNEL(pooling_forward, (const recurrent_pooling_shape *_Nonnull shape, const fl
 KERNEL(pooling_backward, (const recurrent_pooling_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull y,
                           const float *_Nonnull dy, float *_Nonnull dx, recurrent_share share))
 
+// MARK: activation.h
+//
+// A nonlinear function of each element, of a dense layer or any other. With one output and σ, a dense layer is the sigmoid neuron
+// y = σ(w·x + b).
+
+// y[m][n] = f(x[m][n])
+//   f = tanh, σ, max(·, 0), or the leaky rectifier of Maas, Hannun and Ng 2013: z, but slope z where z < 0
+//   slope in 0 ... 1, read for the leaky one alone; x [M][16 ⌈N/16⌉] in, any value behind the last unit; y [M][16 ⌈N/16⌉] out, zero
+//   there; may be the same buffer. Errors as those of vmath.h. Shares split the rows.
+KERNEL(activation_forward, (const recurrent_rows_shape *_Nonnull shape, recurrent_activation activation, float slope,
+                            const float *_Nonnull x, float *_Nonnull y, recurrent_share share))
+
+// Its gradient, from what it gave.
+//   dx[m][n] = dy[m][n] f'(x[m][n]): dy (1 - y²) for tanh, dy y (1 - y) for σ, and where y > 0 dy, else 0 or, for the leaky one, slope dy
+//   y, dy [M][16 ⌈N/16⌉] in, any value behind the last unit; dx [M][16 ⌈N/16⌉] out, zero there; may be the buffer of dy or of y.
+//   Shares split the rows.
+KERNEL(activation_backward, (const recurrent_rows_shape *_Nonnull shape, recurrent_activation activation, float slope,
+                             const float *_Nonnull y, const float *_Nonnull dy, float *_Nonnull dx, recurrent_share share))
+
+// MARK: normalization.h
+//
+// x̂ = (x - μ) / √(v + ε)      y = γ x̂ + β
+// μ and v are the mean and the variance of x over the rows (batch normalization) or over the units of a row (layer normalization). Means,
+// variances and the sums of gradients are in double, each rounded once. Rows are [M][16 ⌈N/16⌉], of which any value may stand behind the last unit
+// in what is read, and zero does in what is written; γ, β and whatever else has one number for each unit is [16 ⌈N/16⌉].
+// epsilon: ε, above 0; |x| up to 2^62.
+
+// Batch normalization in training: Ioffe and Szegedy 2015, algorithm 1.
+//   μ[n] = 1/L Σ_m x[m][n]      v[n] = 1/L Σ_m (x[m][n] - μ[n])²      over the L rows that are live
+//   running_mean += momentum (μ - running_mean)      running_variance += momentum (v L/(L - 1) - running_variance)
+//   live [M] in, or null: a row where it is zero has no part in anything, whatever its x, and a y of zero. x in; gamma, beta in; running_mean,
+//   running_variance in, out, below 2^-100 zero; for L = 0 they stay, for L = 1 v is zero. mean, inverse_deviation 1/√(v + ε) out, the tape;
+//   y out. Shares split the units, by 16.
+KERNEL(batch_normalization_forward, (const recurrent_rows_shape *_Nonnull shape, const int32_t *_Nullable live, float epsilon,
+                                     float momentum, const float *_Nonnull x, const float *_Nonnull gamma, const float *_Nonnull beta,
+                                     float *_Nonnull running_mean, float *_Nonnull running_variance, float *_Nonnull mean,
+                                     float *_Nonnull inverse_deviation, float *_Nonnull y, recurrent_share share))
+
+// Batch normalization with what was found in training: Ioffe and Szegedy 2015, algorithm 2.
+//   μ = running_mean      v = running_variance
+//   x in; y out, may be the same buffer. Shares split the rows.
+KERNEL(batch_normalization_inference, (const recurrent_rows_shape *_Nonnull shape, float epsilon, const float *_Nonnull x,
+                                       const float *_Nonnull gamma, const float *_Nonnull beta, const float *_Nonnull running_mean,
+                                       const float *_Nonnull running_variance, float *_Nonnull y, recurrent_share share))
+
+// The gradient of batch_normalization_forward: Ioffe and Szegedy 2015, section 3.
+//   dγ[n] += Σ_m dy[m][n] x̂[m][n]      dβ[n] += Σ_m dy[m][n]
+//   dx[m][n] = γ[n]/√(v[n] + ε) (dy[m][n] - 1/L Σ_m dy[m][n] - x̂[m][n] 1/L Σ_m dy[m][n] x̂[m][n])
+//   live, x, gamma as in the forward pass; mean, inverse_deviation its tape; dy in, not read for rows that are not live; dgamma, dbeta in,
+//   out; dx out, zero for such rows; may be the same buffer as dy. Shares split the units, by 16.
+KERNEL(batch_normalization_backward, (const recurrent_rows_shape *_Nonnull shape, const int32_t *_Nullable live, const float *_Nonnull x,
+                                      const float *_Nonnull gamma, const float *_Nonnull mean, const float *_Nonnull inverse_deviation,
+                                      const float *_Nonnull dy, float *_Nonnull dgamma, float *_Nonnull dbeta, float *_Nonnull dx,
+                                      recurrent_share share))
+
+// Layer normalization: Ba, Kiros and Hinton 2016, equations 3 and 4.
+//   μ[m] = 1/N Σ_n x[m][n]      v[m] = 1/N Σ_n (x[m][n] - μ[m])²
+//   x in; gamma, beta in; mean, inverse_deviation 1/√(v + ε) [M] out, the tape; y out. Shares split the rows.
+KERNEL(layer_normalization_forward, (const recurrent_rows_shape *_Nonnull shape, float epsilon, const float *_Nonnull x,
+                                     const float *_Nonnull gamma, const float *_Nonnull beta, float *_Nonnull mean,
+                                     float *_Nonnull inverse_deviation, float *_Nonnull y, recurrent_share share))
+
+// The gradient of layer_normalization_forward by its input.
+//   dx[m][n] = 1/√(v[m] + ε) (g[m][n] - 1/N Σ_n g[m][n] - x̂[m][n] 1/N Σ_n g[m][n] x̂[m][n]), g = γ dy
+//   x, gamma as in the forward pass; mean, inverse_deviation its tape; dy in; dx out, may be the same buffer as dy. Shares split the rows.
+KERNEL(layer_normalization_backward_input, (const recurrent_rows_shape *_Nonnull shape, const float *_Nonnull x,
+                                            const float *_Nonnull gamma, const float *_Nonnull mean,
+                                            const float *_Nonnull inverse_deviation, const float *_Nonnull dy, float *_Nonnull dx,
+                                            recurrent_share share))
+
+// The gradient of layer_normalization_forward by γ and β, rows in ascending order.
+//   dγ[n] += Σ_m dy[m][n] x̂[m][n]      dβ[n] += Σ_m dy[m][n]
+//   x, mean, inverse_deviation, dy as above; dgamma, dbeta in, out. Shares split the units, by 16.
+KERNEL(layer_normalization_backward_parameters, (const recurrent_rows_shape *_Nonnull shape, const float *_Nonnull x,
+                                                 const float *_Nonnull mean, const float *_Nonnull inverse_deviation,
+                                                 const float *_Nonnull dy, float *_Nonnull dgamma, float *_Nonnull dbeta,
+                                                 recurrent_share share))
+
 // MARK: embedding.h
 //
 // Vectors of a vocabulary: Bengio, Ducharme, Vincent and Jauvin 2003, "A Neural Probabilistic Language Model", section 2.
@@ -280,6 +358,13 @@ KERNEL(embedding_backward, (const recurrent_embedding_shape *_Nonnull shape, con
 //   nothing but -∞ becomes NaN. Shares split the rows.
 KERNEL(softmax, (const recurrent_rows_shape *_Nonnull shape, const float *_Nonnull logits, float *_Nonnull probabilities,
                  recurrent_share share))
+
+// The gradient of softmax: its Jacobian diag(p) - p pᵀ, which is symmetric, times dp.
+//   dz[m][n] = p[m][n] (dp[m][n] - Σ_k p[m][k] dp[m][k])
+//   probabilities p, dprobabilities dp [M][16 ⌈N/16⌉] in, any value behind the last class; dlogits dz [M][16 ⌈N/16⌉] out, zero there; may be
+//   the buffer of p or of dp. Shares split the rows.
+KERNEL(softmax_backward, (const recurrent_rows_shape *_Nonnull shape, const float *_Nonnull probabilities,
+                          const float *_Nonnull dprobabilities, float *_Nonnull dlogits, recurrent_share share))
 
 // Softmax and cross-entropy, and its gradient: Goodfellow, Bengio and Courville 2016, equation 6.30.
 //   loss[m] = log Σ_k exp(z[m][k]) - z[m][target[m]]      dz[m][n] = scale (p[m][n] - [n = target[m]])

@@ -81,6 +81,7 @@ typedef enum recurrent_activation {
     recurrent_activation_tanh,
     recurrent_activation_sigmoid,  ///< σ(z) = 1 / (1 + e^-z)
     recurrent_activation_relu,     ///< max(z, 0)
+    recurrent_activation_leaky_relu,  ///< z, or slope z where z < 0
 } recurrent_activation;
 
 /// A plain recurrent layer over a batch of sequences.
@@ -91,6 +92,7 @@ typedef struct recurrent_rnn_shape {
     size_t steps;     ///< T, time steps
     size_t x_stride;  ///< floats from one row of x to the next, at least `input`
     recurrent_activation activation;  ///< f
+    float slope;      ///< of recurrent_activation_leaky_relu, in 0 ... 1; not read for others
 } recurrent_rnn_shape;
 
 /// Parameters: ⌈H/16⌉ panels of [ bias | I inputs | H hidden ] rows of 16 floats.

@@ -5,35 +5,18 @@ INLINE recurrence_layer rnn_layer(const recurrent_rnn_shape *shape) {
                               .x_stride = shape->x_stride, .groups = 1};
 }
 
-INLINE lanes rnn_activated(const recurrent_activation f, lanes z) {
-    switch (f) {
-    case recurrent_activation_tanh: return lanes_tanh(z);
-    case recurrent_activation_sigmoid: return lanes_sigmoid(z);
-    default: return lanes_max(z, lanes_splat(0));
-    }
+/// h[v] = f(h[v]) for V vectors.
+INLINE void rnn_activate_of(const recurrent_activation f, const int V, lanes slope, lanes *h) {
+    UNROLL for (int v = 0; v < V; ++v) h[v] = activated(f, slope, h[v]);
 }
 
-/// dz = dh f'(z), from h = f(z); each line is the derivative of the line of `rnn_activated` at its place.
-INLINE lanes rnn_activated_backward(const recurrent_activation f, lanes h, lanes dh) {
-    switch (f) {
-    case recurrent_activation_tanh: return dh * lanes_less_square(lanes_splat(1), h);
-    case recurrent_activation_sigmoid: return dh * (h * (lanes_splat(1) - h));
-    default: return lanes_select(h <= lanes_splat(0), lanes_splat(0), dh);
-    }
-}
-
-/// `rnn_activated` of a function known only at run time, for V vectors.
-INLINE void rnn_activate(const int V, recurrent_activation f, lanes *h) {
-    switch (f) {
-    case recurrent_activation_tanh: UNROLL for (int v = 0; v < V; ++v) h[v] = rnn_activated(recurrent_activation_tanh, h[v]); break;
-    case recurrent_activation_sigmoid: UNROLL for (int v = 0; v < V; ++v) h[v] = rnn_activated(recurrent_activation_sigmoid, h[v]); break;
-    default: UNROLL for (int v = 0; v < V; ++v) h[v] = rnn_activated(recurrent_activation_relu, h[v]);
-    }
+INLINE void rnn_activate(const int V, const recurrent_rnn_shape *shape, lanes *h) {
+    FOR_ACTIVATION(shape->activation, rnn_activate_of, V, lanes_splat(shape->slope), h)
 }
 
 /// h = f(sum) for V vectors of a row from panel `panel` on. σ(0) is not zero: nor would the lanes behind the last unit be.
 INLINE void rnn_finish(const int V, const recurrent_rnn_shape *shape, size_t panel, lanes *sum, float *h) {
-    rnn_activate(V, shape->activation, sum);
+    rnn_activate(V, shape, sum);
     UNROLL for (int v = 0; v < V; ++v) {
         const size_t unit = (panel + (size_t)v) * LANES, left = shape->hidden - unit;
         lanes_store(h + unit, left < LANES ? lanes_keep_first(left, sum[v]) : sum[v]);
@@ -167,21 +150,19 @@ static void rnn_transpose(const recurrent_rnn_shape *shape, const float *w, floa
 }
 
 /// dz from h and dh, which becomes zero, for the sums to come; some rows.
-INLINE void rnn_cells_backward_of(const recurrent_activation f, size_t floats, const float *h, const float *dy, float *dz, float *dh) {
+INLINE void rnn_cells_backward_of(const recurrent_activation f, float slope, size_t floats, const float *h, const float *dy, float *dz,
+                                  float *dh) {
     for (size_t at = 0; at < floats; at += LANES) {
         lanes d_h = lanes_load(dh + at);
         if (dy) d_h += lanes_load(dy + at);
-        lanes_store(dz + at, rnn_activated_backward(f, lanes_load(h + at), d_h));
+        lanes_store(dz + at, activated_backward(f, lanes_splat(slope), lanes_load(h + at), d_h));
         lanes_store(dh + at, lanes_splat(0));
     }
 }
 
-OUTLINED void rnn_cells_backward(recurrent_activation f, size_t floats, const float *h, const float *dy, float *dz, float *dh) NONBLOCKING {
-    switch (f) {
-    case recurrent_activation_tanh: rnn_cells_backward_of(recurrent_activation_tanh, floats, h, dy, dz, dh); break;
-    case recurrent_activation_sigmoid: rnn_cells_backward_of(recurrent_activation_sigmoid, floats, h, dy, dz, dh); break;
-    default: rnn_cells_backward_of(recurrent_activation_relu, floats, h, dy, dz, dh);
-    }
+OUTLINED void rnn_cells_backward(const recurrent_rnn_shape *shape, size_t floats, const float *h, const float *dy, float *dz,
+                                 float *dh) NONBLOCKING {
+    FOR_ACTIVATION(shape->activation, rnn_cells_backward_of, shape->slope, floats, h, dy, dz, dh)
 }
 
 // forward: h[t+1] = f(W x[t] + U h[t] + b)
@@ -199,7 +180,7 @@ static void rnn_backward_data(const recurrent_rnn_shape *shape, const size_t *le
             live = recurrence_live_rows(lengths, t, &row, end);
             const size_t at = row * units, tape = t * state + at;
             float *dz_rows = dz + tape, *dh_rows = dh + at;
-            rnn_cells_backward(shape->activation, live * units, h + state + tape, dy ? dy + tape : 0, dz_rows, dh_rows);
+            rnn_cells_backward(shape, live * units, h + state + tape, dy ? dy + tape : 0, dz_rows, dh_rows);
             recurrence_backward(&layer, 0, panels, transposed, live, dz_rows, dh_rows);
         }
     const recurrence_products products = recurrence_products_of(shape->batch, first, end, 0, shape->steps);

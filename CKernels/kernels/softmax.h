@@ -67,6 +67,34 @@ static void softmax(const recurrent_rows_shape *shape, const float *logits, floa
     }
 }
 
+/// Σ_n p[n] dp[n]
+INLINE float softmax_product(size_t count, const float *p, const float *dp) {
+    lanes sum[SOFTMAX_CHAINS];
+    for (int c = 0; c < SOFTMAX_CHAINS; ++c) sum[c] = lanes_splat(0);
+    size_t n = 0;
+    for (; n + SOFTMAX_CHAINS * LANES <= count; n += SOFTMAX_CHAINS * LANES)
+        UNROLL for (int c = 0; c < SOFTMAX_CHAINS; ++c)
+            sum[c] = lanes_fma(lanes_load(p + n + c * LANES), lanes_load(dp + n + c * LANES), sum[c]);
+    for (; n < count; n += LANES)
+        sum[0] = lanes_fma(lanes_keep_first(count - n, lanes_load(p + n)), lanes_keep_first(count - n, lanes_load(dp + n)), sum[0]);
+    return lanes_sum((sum[0] + sum[2]) + (sum[1] + sum[3]));
+}
+
+// forward: p[n] = exp(z[n]) / Σ_k exp(z[k])
+static void softmax_backward(const recurrent_rows_shape *shape, const float *probabilities, const float *dprobabilities, float *dlogits,
+                             recurrent_share share) NONBLOCKING {
+    const size_t classes = shape->units, stride = recurrent_padded(classes);
+    size_t first, end;
+    share_of(share, shape->rows, &first, &end);
+    for (size_t at = first * stride; at < end * stride; at += stride) {
+        const lanes mean = lanes_splat(softmax_product(classes, probabilities + at, dprobabilities + at));
+        for (size_t n = 0; n < stride; n += LANES) {
+            const lanes slope = lanes_load(probabilities + at + n) * (lanes_load(dprobabilities + at + n) - mean);
+            lanes_store(dlogits + at + n, lanes_keep_first(classes - n, slope));
+        }
+    }
+}
+
 static void softmax_cross_entropy(const recurrent_rows_shape *shape, const float *logits, const int32_t *targets, float scale,
                                   float *losses, float *dlogits, recurrent_share share) NONBLOCKING {
     const size_t classes = shape->units, stride = recurrent_padded(classes);

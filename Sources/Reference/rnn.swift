@@ -1,29 +1,6 @@
 // Elman 1990, "Finding structure in time"; Goodfellow, Bengio and Courville 2016, equations 10.8 and 10.9. Sequences are
 // [time][row of the batch][unit].
 
-/// A nonlinear function of each element, f.
-public enum Activation: CaseIterable, Sendable {
-    case tanh, sigmoid, relu
-
-    /// f(z)
-    public func callAsFunction<S: Scalar>(_ z: S) -> S {
-        switch self {
-        case .tanh: S.tanh(z)
-        case .sigmoid: S.sigmoid(z)
-        case .relu: S.relu(z)
-        }
-    }
-
-    /// f'(z), where h = f(z).
-    public func derivative<S: Scalar>(h: S) -> S {
-        switch self {
-        case .tanh: 1 - h * h
-        case .sigmoid: h * (1 - h)
-        case .relu: S.heaviside(h)
-        }
-    }
-}
-
 /// The gradients that flow back through a sequence, to everything but the parameters.
 public struct RNNBackward<S: Scalar>: Sendable {
     public var dz: [[[S]]]  // [steps][batch][hidden], by the pre-activations
@@ -73,7 +50,7 @@ public struct RNNCell<S: Scalar>: Sendable {
             for row in rows where isLive(lengths, row, t) {
                 var dh = result.dh0[row]
                 if let dy { dh = zip(dh, dy[t][row]).map(+) }
-                let dz = zip(dh, h[t + 1][row]).map { dh, h in dh * f.derivative(h: h) }  // h = f(z)
+                let dz = zip(dh, h[t + 1][row]).map { dh, h in dh * f.derivative(y: h) }  // h = f(z)
                 result.dz[t][row] = dz
                 result.dx[t][row] = W.map { column in S.sum(0, [(dz, column)]) }          // z = W x + U h_prev + b
                 result.dh0[row] = U.map { column in S.sum(0, [(dz, column)]) }

@@ -1,7 +1,9 @@
 /// The arithmetic that the formulas need. They are written for any such type, so that the tests can also evaluate them with
 /// complex numbers (the complex step), or with numbers that carry a bound of their rounding error.
 public protocol Scalar: SignedNumeric, Sendable {
+    init(_ value: Double)
     static func / (a: Self, b: Self) -> Self
+    static func sqrt(_ x: Self) -> Self
     static func exp(_ x: Self) -> Self
     static func tanh(_ x: Self) -> Self
 

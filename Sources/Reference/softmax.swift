@@ -14,6 +14,12 @@ public func softmax(_ logits: [Double]) -> [Double] {
     return exponentials.map { $0 / sum }
 }
 
+/// The gradient of `softmax`: dz[n] = p[n] (dp[n] - Σ_k p[k] dp[k]).
+public func softmaxBackward<S: Scalar>(p: [S], dp: [S]) -> [S] {
+    let mean = S.sum(0, [(p, dp)])
+    return zip(p, dp).map { p, dp in p * (dp - mean) }
+}
+
 /// loss = log Σ_k exp(z[k]) - z[target], and its gradient dz[n] = p[n] - [n = target]; zero where there is no such class.
 public func softmaxCrossEntropy(_ logits: [Double], target: Int) -> (loss: Double, dlogits: [Double]) {
     guard logits.indices.contains(target) else { return (0, [Double](repeating: 0, count: logits.count)) }

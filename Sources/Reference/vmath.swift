@@ -7,6 +7,7 @@ import Glibc
 #endif
 
 extension Double: Scalar {
+    public static func sqrt(_ x: Double) -> Double { x.squareRoot() }
     public static func exp(_ x: Double) -> Double { libraryExp(x) }
     public static func log(_ x: Double) -> Double { libraryLog(x) }
     public static func tanh(_ x: Double) -> Double { libraryTanh(x) }

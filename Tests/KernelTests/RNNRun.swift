@@ -19,7 +19,7 @@ struct RNNRun {
         let stride = sizes.input + sizes.gap
         shape = recurrent_rnn_shape(
             input: sizes.input, hidden: sizes.hidden, batch: sizes.batch, steps: sizes.steps, x_stride: stride,
-            activation: problem.cell.f.cValue)
+            activation: problem.cell.f.cValue, slope: problem.cell.f.slope)
         order = KernelOrder(units: sizes.hidden, groups: 1, columns: 1 + sizes.input + sizes.hidden)
         x = problem.x.joined().flatMap { $0.map { Float($0) } + [Float](repeating: .nan, count: stride - $0.count) }
         w = order.matrix(problem.cell)
@@ -140,8 +140,11 @@ extension Activation {
         case .tanh: recurrent_activation_tanh
         case .sigmoid: recurrent_activation_sigmoid
         case .relu: recurrent_activation_relu
+        case .leakyReLU: recurrent_activation_leaky_relu
         }
     }
+
+    var slope: Float { if case .leakyReLU(let slope) = self { Float(slope) } else { .nan } }
 }
 
 extension KernelOrder {

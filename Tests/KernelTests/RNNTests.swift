@@ -19,7 +19,7 @@ struct RNNCase: Sendable, CustomStringConvertible {
 
 /// The LSTM's sizes, and one for each number of chains and panels that a recurrent sum has.
 let rnnCases: [RNNCase] =
-    lstmSizes.enumerated().map { RNNCase(sizes: $1, f: Activation.allCases[$0 % 3]) }
+    lstmSizes.enumerated().map { RNNCase(sizes: $1, f: Activation.allCases[$0 % Activation.allCases.count]) }
     + [
         LSTMSizes(6, 7, batch: 5, steps: 6, gap: 2, lengths: [6, 0, 3, 5, 1], awkward: true), LSTMSizes(3, 16, batch: 4, steps: 3),
         LSTMSizes(4, 31, batch: 3, steps: 3), LSTMSizes(2, 48, batch: 5, steps: 2), LSTMSizes(5, 70, batch: 8, steps: 2),

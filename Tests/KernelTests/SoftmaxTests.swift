@@ -17,6 +17,22 @@ import Testing
     }
 }
 
+/// From probabilities that are exact by definition.
+@Sendable func checkSoftmaxBackward(_ isa: KernelTable) throws {
+    for test in SoftmaxCase.all {
+        let found = try test.backward(isa)
+        try test.shape.checkPadding("dlogits", found)
+        for (row, dlogits) in test.shape.rows(of: found).enumerated() {
+            let p = test.exactProbabilities(row).map(Double.init), dp = test.gradient(row).map(Double.init)
+            // The sum: what a lane adds, the last vectors, then the tree; a difference, and a product.
+            let terms = zip(p, dp).map { ($0 * $1).magnitude }.reduce(0, +), mean = zip(p, dp).map(*).reduce(0, +)
+            let ofMean = Double(test.shape.units / 64 + 11) * 0x1p-24 * terms
+            let bounds = zip(p, dp).map { p, dp in p * (ofMean + 2.01 * 0x1p-24 * (dp - mean).magnitude) + 0x1p-149 }
+            try Comparer.check("dlogits \(test) row \(row)", dlogits, softmaxBackward(p: p, dp: dp), bounds: bounds)
+        }
+    }
+}
+
 @Sendable func checkSoftmaxCrossEntropy(_ isa: KernelTable) throws {
     for test in SoftmaxCase.all {
         let (losses, dlogits) = try test.crossEntropy(isa)
@@ -104,6 +120,27 @@ struct SoftmaxCase: CustomStringConvertible {
         return probabilities.values
     }
 
+    enum Place: CaseIterable { case apart, inGradient, inProbabilities }
+
+    func exactProbabilities(_ row: Int) -> [Float] { softmax(self.row(row).map(Double.init)).map { Float($0) } }
+    func gradient(_ row: Int) -> [Float] {
+        var generator = Generator(seed: UInt64(row))
+        return generator.awkwardFloats(shape.units)
+    }
+
+    func backward(_ isa: KernelTable, shares: Int = 1, place: Place = .apart) throws -> [Float] {
+        var shape = shape
+        let p = GuardedBuffer(shape.padded((0..<shape.rows).flatMap(exactProbabilities), behind: .nan))
+        let dp = GuardedBuffer(shape.padded((0..<shape.rows).flatMap(gradient), behind: .nan))
+        let dlogits = switch place {
+        case .apart: GuardedBuffer(repeating: .nan, count: recurrent_rows_floats(shape))
+        case .inGradient: dp
+        case .inProbabilities: p
+        }
+        forShares(shares) { isa.kernels.softmax_backward(&shape, p.pointer, dp.pointer, dlogits.pointer, $0) }
+        return try dlogits.checkedValues("dlogits")
+    }
+
     func crossEntropy(
         _ isa: KernelTable, shares: Int = 1, inPlace: Bool = false, evaluates: Bool = false
     ) throws -> (losses: [Float], dlogits: [Float]) {
@@ -134,6 +171,16 @@ struct SoftmaxCase: CustomStringConvertible {
                 try Comparer.checkSameBits("dlogits", actual.dlogits, entropy.dlogits)
             }
             try Comparer.checkSameBits("losses", test.crossEntropy(isa, evaluates: true).losses, entropy.losses)
+        }
+    }
+
+    @Test(arguments: KernelTable.all) func gradientHasTheSameBitsForEveryShareCountInPlace(isa: KernelTable) throws {
+        for test in SoftmaxCase.all where test.shape.units < 1000 {
+            let expected = try test.backward(KernelTable.all[0])
+            for (index, shares) in shareCounts.enumerated() {
+                let place = SoftmaxCase.Place.allCases[index % 3]
+                try Comparer.checkSameBits("dlogits", test.backward(isa, shares: shares, place: place), expected)
+            }
         }
     }
 

@@ -1,6 +1,16 @@
 // Scenarios of rnn.h.
 
-enum { rnn_activations = 3 };
+enum { rnn_activations = recurrent_activation_leaky_relu };  // without it, whose variants come last
+
+/// Each of `options` options with each activation.
+enum { rnn_forward_options = 4, rnn_backward_options = 8 };
+typedef struct { unsigned activation, options; } rnn_variant;
+
+static rnn_variant rnn_variant_of(unsigned variant, unsigned options) {
+    const unsigned others = rnn_activations * options;
+    return variant < others ? (rnn_variant){variant % rnn_activations, variant / rnn_activations}
+                            : (rnn_variant){recurrent_activation_leaky_relu, variant - others};
+}
 
 /// A layer, with everything that the forward pass takes.
 typedef struct {
@@ -12,7 +22,7 @@ typedef struct {
 
 static recurrent_rnn_shape rnn_shape(scenario_shape size, unsigned activation, bool gap) {
     return (recurrent_rnn_shape){.input = size.inputs, .hidden = size.units, .batch = size.rows, .steps = size.steps,
-                                 .x_stride = size.inputs + (gap ? 3 : 0), .activation = (recurrent_activation)activation};
+                                 .x_stride = size.inputs + (gap ? 3 : 0), .activation = (recurrent_activation)activation, .slope = 0.25f};
 }
 
 static rnn_layer rnn_layer_of(trial *trial, scenario_shape size, unsigned activation, bool gap, bool ends) {
@@ -25,9 +35,10 @@ static rnn_layer rnn_layer_of(trial *trial, scenario_shape size, unsigned activa
     return layer;
 }
 
-enum { variants_of_rnn_step = 2 * rnn_activations };  // activation; whether floats lie between the rows of x
+enum { variants_of_rnn_step = 2 * (rnn_activations + 1) };  // activation; whether floats lie between the rows of x
 static void run_rnn_step(trial *trial, scenario_shape size, unsigned variant) {
-    const recurrent_rnn_shape shape = rnn_shape(size, variant % rnn_activations, variant >= rnn_activations);
+    const rnn_variant chosen = rnn_variant_of(variant, 2);
+    const recurrent_rnn_shape shape = rnn_shape(size, chosen.activation, chosen.options);
     const float *x = trial_rows(trial, shape.batch, shape.input, shape.x_stride), *h_prev = trial_units(trial, shape.batch, shape.hidden);
     const float *w = trial_matrix(trial, shape.input + shape.hidden, shape.hidden, 1);
     float *h = trial_result(trial, recurrent_rnn_state_floats(shape));
@@ -35,10 +46,10 @@ static void run_rnn_step(trial *trial, scenario_shape size, unsigned variant) {
     trial_output(trial, "h", h, recurrent_rnn_state_floats(shape));
 }
 
-enum { variants_of_rnn_forward = 4 * rnn_activations };  // activation; whether floats lie between the rows of x; whether rows end
+enum { variants_of_rnn_forward = rnn_forward_options * (rnn_activations + 1) };  // and whether floats lie between the rows of x; whether rows end
 static void run_rnn_forward(trial *trial, scenario_shape size, unsigned variant) {
-    const unsigned options = variant / rnn_activations;
-    const rnn_layer layer = rnn_layer_of(trial, size, variant % rnn_activations, options & 1, options & 2);
+    const rnn_variant chosen = rnn_variant_of(variant, rnn_forward_options);
+    const rnn_layer layer = rnn_layer_of(trial, size, chosen.activation, chosen.options & 1, chosen.options & 2);
     FOR_SHARES(trial) trial->kernels->rnn_forward(&layer.shape, layer.lengths, layer.x, layer.w, layer.h, share);
     trial_output(trial, "h", layer.h, recurrent_rnn_states_floats(layer.shape));
 }
@@ -52,10 +63,11 @@ static void run_rnn_transpose(trial *trial, scenario_shape size, unsigned varian
     trial_output(trial, "transposed", transposed, recurrent_rnn_transposed_floats(shape));
 }
 
-enum { variants_of_rnn_backward_data = 8 * rnn_activations };  // activation; whether rows end; dy; dx
+enum { variants_of_rnn_backward_data = rnn_backward_options * (rnn_activations + 1) };  // and whether rows end; dy; dx
 static void run_rnn_backward_data(trial *trial, scenario_shape size, unsigned variant) {
-    const unsigned options = variant / rnn_activations;
-    const rnn_layer layer = rnn_layer_of(trial, size, variant % rnn_activations, false, options & 1);
+    const rnn_variant chosen = rnn_variant_of(variant, rnn_backward_options);
+    const unsigned options = chosen.options;
+    const rnn_layer layer = rnn_layer_of(trial, size, chosen.activation, false, options & 1);
     const recurrent_rnn_shape shape = layer.shape;
     trial->kernels->rnn_forward(&shape, layer.lengths, layer.x, layer.w, layer.h, whole);
     float *transposed = trial_result(trial, recurrent_rnn_transposed_floats(shape));

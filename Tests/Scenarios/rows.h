@@ -1,4 +1,4 @@
-// Scenarios of vmath.h, softmax.h, losses.h, dropout.h, of the norms in clip.h, of regularization.h and lbfgs.h.
+// Scenarios of vmath.h, activation.h, softmax.h, losses.h, dropout.h, of the norms in clip.h, of regularization.h and lbfgs.h.
 
 /// Whether the result has a buffer of its own, is the input's buffer, or is not asked for.
 typedef enum { result_apart, result_in_place, result_none } result_place;
@@ -29,7 +29,7 @@ static void run_vector_sigmoid(trial *trial, scenario_shape size, unsigned varia
     run_vector_function(trial, size, variant != 0, trial->kernels->vector_sigmoid);
 }
 
-// MARK: softmax.h
+// MARK: activation.h
 
 static recurrent_rows_shape rows_shape(scenario_shape size) { return (recurrent_rows_shape){.rows = size.rows, .units = size.units}; }
 
@@ -38,6 +38,27 @@ static float *rows_open(trial *trial, recurrent_rows_shape shape) {
     return trial_rows(trial, shape.rows, shape.units, recurrent_padded(shape.units));
 }
 
+enum { activations = recurrent_activation_leaky_relu + 1 };
+
+enum { variants_of_activation_forward = 2 * activations };  // in place
+static void run_activation_forward(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_rows_shape shape = rows_shape(size);
+    float *x = rows_open(trial, shape), *y = variant >= activations ? x : trial_result(trial, recurrent_rows_floats(shape));
+    FOR_SHARES(trial) trial->kernels->activation_forward(&shape, (recurrent_activation)(variant % activations), 0.25f, x, y, share);
+    trial_output(trial, "y", y, recurrent_rows_floats(shape));
+}
+
+enum { variants_of_activation_backward = 3 * activations };  // apart; in place of the gradient; in place of the output
+static void run_activation_backward(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_rows_shape shape = rows_shape(size);
+    float *y = rows_open(trial, shape), *dy = rows_open(trial, shape);
+    float *dx = variant < activations ? trial_result(trial, recurrent_rows_floats(shape)) : variant < 2 * activations ? dy : y;
+    FOR_SHARES(trial) trial->kernels->activation_backward(&shape, (recurrent_activation)(variant % activations), 0.25f, y, dy, dx, share);
+    trial_output(trial, "dx", dx, recurrent_rows_floats(shape));
+}
+
+// MARK: softmax.h
+
 enum { variants_of_softmax = 2 };  // in place
 static void run_softmax(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_rows_shape shape = rows_shape(size);
@@ -45,6 +66,15 @@ static void run_softmax(trial *trial, scenario_shape size, unsigned variant) {
     float *probabilities = variant == result_in_place ? logits : trial_result(trial, recurrent_rows_floats(shape));
     FOR_SHARES(trial) trial->kernels->softmax(&shape, logits, probabilities, share);
     trial_output(trial, "probabilities", probabilities, recurrent_rows_floats(shape));
+}
+
+enum { variants_of_softmax_backward = 3 };  // apart; in place of the gradient; in place of the probabilities
+static void run_softmax_backward(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_rows_shape shape = rows_shape(size);
+    float *p = rows_open(trial, shape), *dp = rows_open(trial, shape);
+    float *dlogits = variant == 0 ? trial_result(trial, recurrent_rows_floats(shape)) : variant == 1 ? dp : p;
+    FOR_SHARES(trial) trial->kernels->softmax_backward(&shape, p, dp, dlogits, share);
+    trial_output(trial, "dlogits", dlogits, recurrent_rows_floats(shape));
 }
 
 enum { variants_of_softmax_cross_entropy = result_places };

@@ -9,6 +9,7 @@
 #include "gru.h"
 #include "convolution.h"
 #include "rows.h"
+#include "normalization.h"
 #include "optimizers.h"
 
 typedef struct scenario {

@@ -44,6 +44,7 @@ public struct FaultyRNN {
         case .tanh: return Double.tanh(z)
         case .sigmoid: return 1 / (1 + Double.exp(-z))
         case .relu: return z > 0 ? z : 0
+        case .leakyReLU(let slope): return z > 0 ? z : slope * z
         }
     }
 
@@ -53,6 +54,7 @@ public struct FaultyRNN {
         case .tanh: 1 - h * h * (makes(.derivativeHalf) ? 0.5 : 1)
         case .sigmoid: h * (makes(.derivativeHalf) ? 1 : 1 - h)
         case .relu: h > 0 ? (makes(.derivativeHalf) ? 0.5 : 1) : 0
+        case .leakyReLU(let slope): (h > 0 ? 1 : slope) * (makes(.derivativeHalf) ? 0.5 : 1)
         }
     }
 

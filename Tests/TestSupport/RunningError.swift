@@ -10,10 +10,12 @@ public struct RunningError: Scalar {
     public var value: Double
     public var error: Double
 
-    public init(_ value: Double, error: Double = 0) {
+    public init(_ value: Double, error: Double) {
         self.value = value
         self.error = error
     }
+
+    public init(_ value: Double) { self.init(value, error: 0) }
 
     static let unit = 0x1p-24
     static let underflow = 0x1p-150
@@ -44,6 +46,10 @@ public struct RunningError: Scalar {
         let value = function(x.value)
         let passed = max(function(x.value + x.error) - value, value - function(x.value - x.error))
         return RunningError(value, error: passed + functionError * (value.magnitude + passed) + functionUnderflow)
+    }
+    public static func sqrt(_ x: RunningError) -> RunningError {
+        let root = x.value.squareRoot()
+        return rounded(root, error: max((x.value + x.error).squareRoot() - root, root - max(x.value - x.error, 0).squareRoot()))
     }
     public static func exp(_ x: RunningError) -> RunningError { increasing(Double.exp, x) }
     public static func tanh(_ x: RunningError) -> RunningError { increasing(Double.tanh, x) }

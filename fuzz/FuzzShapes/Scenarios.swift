@@ -6,6 +6,7 @@ extension Trial {
         { $0.products() }, { $0.lstm() }, { $0.lstmSteps() }, { $0.losses() }, { $0.embedding() }, { $0.dropout() }, { $0.norms() },
         { $0.sgd() }, { $0.adagrad() }, { $0.rmsprop() }, { $0.adadelta() }, { $0.adam() },
         { $0.functions() }, { $0.rnn() }, { $0.gru() }, { $0.convolution() }, { $0.pooling() },
+        { $0.activations() }, { $0.normalization() },
     ]
 
     // MARK: Products and cells
@@ -103,11 +104,15 @@ extension Trial {
         for state in [h1, c1] { forgetPadding(state, rows: shape.batch, shape.hidden) }
     }
 
+    private func activation() -> recurrent_activation {
+        [recurrent_activation_tanh, recurrent_activation_sigmoid, recurrent_activation_relu, recurrent_activation_leaky_relu][bytes.choice(4)]
+    }
+
     private func rnn() {
         let input = bytes.size()
         var shape = recurrent_rnn_shape(
             input: input, hidden: bytes.size(), batch: bytes.size(9), steps: bytes.size(5), x_stride: input + bytes.choice(4),
-            activation: [recurrent_activation_tanh, recurrent_activation_sigmoid, recurrent_activation_relu][bytes.choice(3)])
+            activation: activation(), slope: 0.25)
         let lengths = bytes.flag() ? (0..<shape.batch).map { _ in bytes.choice(shape.steps + 2) } : nil
         let (withDy, withDx) = (bytes.flag(), bytes.flag())
         let columns = shape.input + shape.hidden, rows = shape.steps * shape.batch, state = recurrent_rnn_state_floats(shape)
@@ -195,6 +200,43 @@ extension Trial {
             shares { loss(sums, dy, $0) }
         }
         kernels.sum_losses(rows, crossEntropy, sum)
+    }
+
+    private func activations() {
+        var shape = recurrent_rows_shape(rows: bytes.size(), units: bytes.size())
+        let stride = recurrent_padded(shape.units), floats = recurrent_rows_floats(shape), f = activation()
+        func open(_ name: StaticString) -> UnsafeMutablePointer<Float> {
+            data(name, rows: shape.rows, used: shape.units, stride: stride, behind: .nan)
+        }
+        let x = open("x"), dy = open("dy"), y = result("y", floats), dx = result("dx", floats), dz = result("dz", floats)
+        shares { kernels.activation_forward(&shape, f, 0.25, x, y, $0) }
+        shares { kernels.activation_forward(&shape, f, 0.25, x, x, $0) }
+        shares { kernels.activation_backward(&shape, f, 0.25, y, dy, dx, $0) }
+        shares { kernels.softmax_backward(&shape, y, dy, dz, $0) }
+        shares { kernels.activation_backward(&shape, f, 0.25, y, dy, dy, $0) }
+        shares { kernels.softmax_backward(&shape, y, dx, y, $0) }
+    }
+
+    private func normalization() {
+        var shape = recurrent_rows_shape(rows: bytes.size(), units: bytes.size())
+        let live: [Int32]? = bytes.flag() ? indices(shape.rows, end: 1) : nil
+        let stride = recurrent_padded(shape.units), floats = recurrent_rows_floats(shape), epsilon = Float(0x1p-16)
+        func open(_ name: StaticString, rows: Int) -> UnsafeMutablePointer<Float> {
+            data(name, rows: rows, used: shape.units, stride: stride, behind: .nan)
+        }
+        let x = open("x", rows: shape.rows), dy = open("dy", rows: shape.rows), gamma = open("gamma", rows: 1), beta = open("beta", rows: 1)
+        let average = open("running mean", rows: 1), variance = positive("running variance", stride)
+        let mean = result("mean", stride), inverse = result("inverse deviation", stride), y = result("y", floats), dx = result("dx", floats)
+        let dgamma = open("dgamma", rows: 1), dbeta = open("dbeta", rows: 1)
+        shares { kernels.batch_normalization_forward(&shape, live, epsilon, 0.125, x, gamma, beta, average, variance, mean, inverse, y, $0) }
+        shares { kernels.batch_normalization_backward(&shape, live, x, gamma, mean, inverse, dy, dgamma, dbeta, dx, $0) }
+        shares { kernels.batch_normalization_inference(&shape, epsilon, y, gamma, beta, average, variance, y, $0) }
+        let means = result("means of rows", shape.rows), inverses = result("inverse deviations of rows", shape.rows)
+        let z = result("z", floats), dz = result("dz", floats)
+        shares { kernels.layer_normalization_forward(&shape, epsilon, x, gamma, beta, means, inverses, z, $0) }
+        shares { kernels.layer_normalization_backward_parameters(&shape, x, means, inverses, dy, dgamma, dbeta, $0) }
+        shares { kernels.layer_normalization_backward_input(&shape, x, gamma, means, inverses, dy, dz, $0) }
+        shares { kernels.layer_normalization_backward_input(&shape, x, gamma, means, inverses, dy, dy, $0) }
     }
 
     private func embedding() {

@@ -1,24 +1,5 @@
 internal import CKernels
 
-/// A nonlinear function of each element.
-///
-/// C counterpart: `recurrent_activation`.
-public enum Activation: String, CaseIterable, Sendable {
-    case tanh
-    /// σ(z) = 1 / (1 + e^-z)
-    case sigmoid
-    /// max(z, 0)
-    case relu
-
-    var cValue: recurrent_activation {
-        switch self {
-        case .tanh: recurrent_activation_tanh
-        case .sigmoid: recurrent_activation_sigmoid
-        case .relu: recurrent_activation_relu
-        }
-    }
-}
-
 /// The dimensions of a plain recurrent layer over a batch of sequences, and its activation.
 ///
 /// C counterpart: `recurrent_rnn_shape`.
@@ -35,10 +16,13 @@ public struct RNNShape: Hashable, Sendable {
     public let inputStride: Int
     /// f
     public let activation: Activation
+    /// Of `leakyReLU`.
+    public let negativeSlope: Float
 
-    /// - Precondition: all dimensions are in 1...`ModelShape.largestDimension`, steps × batch is at most 2^31, and `inputStride`, where
-    ///   given, is at least `inputSize`.
-    public init(inputSize: Int, hiddenSize: Int, activation: Activation = .tanh, batch: Int = 1, steps: Int = 1, inputStride: Int? = nil) {
+    /// - Precondition: all dimensions are in 1...`ModelShape.largestDimension`, steps × batch is at most 2^31, `inputStride`, where given, is
+    ///   at least `inputSize`, and the slope is in 0...1.
+    public init(inputSize: Int, hiddenSize: Int, activation: Activation = .tanh, negativeSlope: Float = Activation.negativeSlope,
+                batch: Int = 1, steps: Int = 1, inputStride: Int? = nil) {
         precondition(isDimension(inputSize) && isDimension(hiddenSize) && isDimension(batch) && isDimension(steps) && isRowCount(steps * batch), """
             RNN shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) rows, \
             found input \(inputSize), hidden \(hiddenSize), batch \(batch), steps \(steps)
@@ -47,7 +31,9 @@ public struct RNNShape: Hashable, Sendable {
                      "RNN shape: expected an input stride of \(inputSize) to \(ModelShape.largestDimension), found \(inputStride!)")
         self.inputSize = inputSize
         self.hiddenSize = hiddenSize
+        precondition((0...1).contains(negativeSlope), "RNN shape: expected a negative slope in 0...1, found \(negativeSlope)")
         self.activation = activation
+        self.negativeSlope = negativeSlope
         self.batch = batch
         self.steps = steps
         self.inputStride = inputStride ?? inputSize
@@ -55,7 +41,7 @@ public struct RNNShape: Hashable, Sendable {
 
     var cValue: recurrent_rnn_shape {
         recurrent_rnn_shape(input: inputSize, hidden: hiddenSize, batch: batch, steps: steps, x_stride: inputStride,
-                            activation: activation.cValue)
+                            activation: activation.cValue, slope: negativeSlope)
     }
 
     /// Hidden units in whole panels, 16 ⌈H/16⌉: the length of a row of h in memory.

@@ -19,9 +19,10 @@ internal import Formats
 
     /// A cell with zero weights and zero state: load weights before use.
     ///
-    /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`.
-    public init(inputSize: Int, hiddenSize: Int, activation: Activation = .tanh, batch: Int = 1, kernels: Kernels = .best) {
-        shape = RNNShape(inputSize: inputSize, hiddenSize: hiddenSize, activation: activation, batch: batch)
+    /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`, and the slope, of `leakyReLU`, in 0...1.
+    public init(inputSize: Int, hiddenSize: Int, activation: Activation = .tanh, negativeSlope: Float = Activation.negativeSlope,
+                batch: Int = 1, kernels: Kernels = .best) {
+        shape = RNNShape(inputSize: inputSize, hiddenSize: hiddenSize, activation: activation, negativeSlope: negativeSlope, batch: batch)
         self.kernels = kernels
         var layout = Layout()
         let offsets = [shape.stateCount, shape.stateCount, shape.weightCount].map { layout.reserve($0) }
