@@ -4,10 +4,12 @@ public struct Dual: Scalar {
     public var value: Double
     public var derivative: Double
 
-    public init(_ value: Double, derivative: Double = 0) {
+    public init(_ value: Double, derivative: Double) {
         self.value = value
         self.derivative = derivative
     }
+
+    public init(_ value: Double) { self.init(value, derivative: 0) }
 
     public init(integerLiteral value: Int) { self.init(Double(value)) }
     public init?(exactly source: some BinaryInteger) {
@@ -26,6 +28,10 @@ public struct Dual: Scalar {
         return Dual(quotient, derivative: (a.derivative - quotient * b.derivative) / b.value)
     }
 
+    public static func sqrt(_ x: Dual) -> Dual {
+        let y = Double.sqrt(x.value)
+        return Dual(y, derivative: x.derivative / (2 * y))
+    }
     public static func exp(_ x: Dual) -> Dual {
         let y = Double.exp(x.value)
         return Dual(y, derivative: y * x.derivative)
