@@ -330,6 +330,33 @@ KERNEL(layer_normalization_backward_parameters, (const recurrent_rows_shape *_No
                                                  const float *_Nonnull mean, const float *_Nonnull inverse_deviation,
                                                  const float *_Nonnull dy, float *_Nonnull dgamma, float *_Nonnull dbeta,
                                                  recurrent_share share))
+// MARK: sequence.h
+//
+// Around recurrent layers. lengths [B] in, or null: n_b = min(lengths[b], T) are the steps of sequence b. Of each row of `width` floats the
+// first N are its units, the others zero.
+
+// A copy, in time or, `reversed`, against it: what the second direction of a bidirectional layer reads and gives (Schuster and Paliwal 1997).
+//   y[t][b] = x[t][b], or x[n_b - 1 - t][b]; zero for t ≥ n_b
+//   x [T][B][x_stride] in, N floats of each row; y [T][B][y_stride] out, `width` floats of each row. Shares split the rows of y.
+KERNEL(sequence_copy, (const recurrent_sequence_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nonnull x,
+                       float *_Nonnull y, recurrent_share share))
+
+// The same, added: y[t][b] += x[t][b], or x[n_b - 1 - t][b]; y in, out.
+KERNEL(add_sequence, (const recurrent_sequence_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nonnull x,
+                      float *_Nonnull y, recurrent_share share))
+
+// One row of each sequence, for an answer to the whole of it.
+//   last   y[b] = x[n_b - 1][b], or, `reversed`, x[0][b]      mean   y[b] = Σ_t x[t][b] / n_b, steps in ascending order
+//   zero where n_b = 0
+//   x [T][B][x_stride] in, N floats of each row; y [B][y_stride] out, `width` floats of each row. Shares split b.
+KERNEL(sequence_pool, (const recurrent_sequence_shape *_Nonnull shape, recurrent_sequence_pooling pooling, const size_t *_Nullable lengths,
+                       const float *_Nonnull x, float *_Nonnull y, recurrent_share share))
+
+// The gradient by the steps.
+//   last   dx[n_b - 1][b], or dx[0][b], = dy[b], zero elsewhere      mean   dx[t][b] = dy[b] / n_b, zero for t ≥ n_b
+//   dy [B][x_stride] in, N floats of each row; dx [T][B][y_stride] out, `width` floats of each row. Shares split b.
+KERNEL(sequence_pool_backward, (const recurrent_sequence_shape *_Nonnull shape, recurrent_sequence_pooling pooling, const size_t *_Nullable lengths,
+                                const float *_Nonnull dy, float *_Nonnull dx, recurrent_share share))
 
 // MARK: embedding.h
 //

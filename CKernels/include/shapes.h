@@ -252,6 +252,23 @@ static inline size_t recurrent_embedding_rows_floats(recurrent_embedding_shape s
     return shape.rows * recurrent_padded(shape.dimension);
 }
 
+/// Sequences of rows of units, time-major, copied or made one row each.
+typedef struct recurrent_sequence_shape {
+    size_t steps;     ///< T
+    size_t batch;     ///< B
+    size_t units;     ///< N
+    size_t width;     ///< floats of each row that are written, at least `units`: the units, then zeros
+    size_t x_stride;  ///< floats from one row that is read to the next
+    size_t y_stride;  ///< floats from one row that is written to the next
+    int reversed;     ///< whether the steps of each sequence are taken from its last to its first
+} recurrent_sequence_shape;
+
+/// What one row is made of a sequence.
+typedef enum recurrent_sequence_pooling {
+    recurrent_sequence_last,  ///< its last step
+    recurrent_sequence_mean,  ///< the mean of its steps
+} recurrent_sequence_pooling;
+
 /// Which elements a call of `dropout` drops.
 typedef struct recurrent_dropout {
     uint64_t seed;      ///< of the generator

@@ -22,6 +22,7 @@
 #include "../kernels/window.h"
 #include "../kernels/convolution.h"
 #include "../kernels/pooling.h"
+#include "../kernels/sequence.h"
 #include "../kernels/embedding.h"
 #include "../kernels/softmax.h"
 #include "../kernels/losses.h"

@@ -1,197 +1,203 @@
 /// The names of a PyTorch module's attributes, which begin the keys of its `state_dict`: by default those of a module with
-/// `embedding = nn.Embedding(V, E)`, `lstm = nn.LSTM(I, H, num_layers)` and `dense = nn.Linear(H, O)`.
+/// `embedding = nn.Embedding(V, E)`, `lstm = nn.LSTM(I, H, num_layers)` (or `gru = nn.GRU(…)`, `rnn = nn.RNN(…)`) and `dense = nn.Linear(H, O)`.
+///
+/// In a stack of several kinds each layer has the name of its own kind and the number of its place: `lstm.weight_ih_l0`, `gru.weight_ih_l1`.
 public struct StateDictNames: Equatable, Sendable {
     public var embedding = "embedding"
-    /// Empty for the `state_dict` of a bare `nn.LSTM`.
+    /// Those of the recurrent layers are empty for the `state_dict` of a bare `nn.LSTM`, `nn.GRU` or `nn.RNN`.
     public var lstm = "lstm"
+    public var gru = "gru"
+    public var rnn = "rnn"
     public var dense = "dense"
 
-    public init(embedding: String = "embedding", lstm: String = "lstm", dense: String = "dense") {
-        self.embedding = embedding
-        self.lstm = lstm
-        self.dense = dense
+    public init(embedding: String = "embedding", lstm: String = "lstm", gru: String = "gru", rnn: String = "rnn", dense: String = "dense") {
+        (self.embedding, self.lstm, self.gru, self.rnn, self.dense) = (embedding, lstm, gru, rnn, dense)
     }
 
     var embeddingWeight: String { embedding + ".weight" }
     var denseWeight: String { dense + ".weight" }
     var denseBias: String { dense + ".bias" }
-    func lstm(_ parameter: String, _ layer: Int) -> String { (lstm.isEmpty ? "" : lstm + ".") + "\(parameter)_l\(layer)" }
 
-    /// These names, but those of a bare `nn.LSTM` if that is what the file holds.
+    func recurrent(_ kind: StateDictCell.Kind, _ parameter: String, _ layer: Int, isReverse: Bool = false) -> String {
+        let module = switch kind {
+        case .lstm: lstm
+        case .gru: gru
+        case .rnn: rnn
+        }
+        return (module.isEmpty ? "" : module + ".") + "\(parameter)_l\(layer)" + (isReverse ? "_reverse" : "")
+    }
+
+    /// These names, but those of a bare module if that is what the file holds.
     func matching(_ file: Safetensors) -> StateDictNames {
-        let bare = StateDictNames(embedding: embedding, lstm: "", dense: dense)
-        return file.entry(named: bare.lstm("weight_ih", 0)) == nil ? self : bare
+        let bare = StateDictNames(embedding: embedding, lstm: "", gru: "", rnn: "", dense: dense)
+        return file.entry(named: bare.recurrent(.lstm, "weight_ih", 0)) == nil ? self : bare
     }
 }
 
-/// The sizes of a model: an embedding or raw input, a stack of LSTM layers, and a dense layer or none.
+/// A recurrent layer in one direction.
+public struct StateDictCell: Equatable, Sendable {
+    public enum Kind: Hashable, Sendable {
+        case lstm
+        /// The candidate has a bias of its own beside its hidden part where the reset gate acts after the product.
+        case gru(hasHiddenBias: Bool)
+        case rnn
+
+        /// Matrices beside each other in `weight_ih` and `weight_hh`.
+        public var gates: Int {
+            switch self {
+            case .lstm: KernelOrder.lstmGates
+            case .gru: KernelOrder.gruGates
+            case .rnn: 1
+            }
+        }
+
+        static let all: [Kind] = [.lstm, .gru(hasHiddenBias: true), .rnn]
+    }
+
+    public let kind: Kind
+    public let inputSize: Int
+    public let hiddenSize: Int
+
+    public init(_ kind: Kind, inputSize: Int, hiddenSize: Int) {
+        self.kind = kind
+        self.inputSize = inputSize
+        self.hiddenSize = hiddenSize
+    }
+
+    /// Columns of a matrix in kernel order: bias, inputs, hidden bias, hidden units.
+    public var columns: Int { 1 + inputSize + (kind == .gru(hasHiddenBias: true) ? 1 : 0) + hiddenSize }
+    /// Trainable numbers; PyTorch's two biases count as one where they are one to the kernels.
+    public var parameterCount: Int {
+        kind.gates * hiddenSize * (1 + inputSize + hiddenSize) + (kind == .gru(hasHiddenBias: true) ? hiddenSize : 0)
+    }
+
+    /// The layer in kernel order.
+    ///
+    /// - Parameters: PyTorch's: `weightIH` [G H, I], `weightHH` [G H, H], `biasIH` and `biasHH` [G H].
+    public func kernelOrder(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]) -> [Float] {
+        var bias = zip(biasIH, biasHH).map(+)
+        switch kind {
+        case .lstm: return KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: bias)
+        case .rnn: return KernelOrder.rnn(weightIH: weightIH, weightHH: weightHH, bias: bias)
+        case .gru(let hasHiddenBias):
+            if hasHiddenBias { bias.replaceSubrange((2 * hiddenSize)..., with: biasIH[(2 * hiddenSize)...]) }
+            return KernelOrder.gru(weightIH: weightIH, weightHH: weightHH, bias: bias, hiddenBias: hasHiddenBias ? Array(biasHH.suffix(hiddenSize)) : [])
+        }
+    }
+
+    /// The inverse: a bias that is one to the kernels is `biasIH`.
+    func parameters(_ kernel: [Float]) -> [[Float]] {
+        switch kind {
+        case .lstm:
+            let (weightIH, weightHH, bias) = KernelOrder.lstm(kernel, inputSize: inputSize, hiddenSize: hiddenSize)
+            return [weightIH, weightHH, bias, Array(repeating: 0, count: bias.count)]
+        case .rnn:
+            let (weightIH, weightHH, bias) = KernelOrder.rnn(kernel, inputSize: inputSize, hiddenSize: hiddenSize)
+            return [weightIH, weightHH, bias, Array(repeating: 0, count: bias.count)]
+        case .gru(let hasHiddenBias):
+            let (weightIH, weightHH, bias, hiddenBias) = KernelOrder.gru(kernel, inputSize: inputSize, hiddenSize: hiddenSize, hasHiddenBias: hasHiddenBias)
+            return [weightIH, weightHH, bias, Array(repeating: 0, count: bias.count - hiddenBias.count) + hiddenBias]
+        }
+    }
+}
+
+/// A recurrent layer of a stack.
+public struct StateDictLayer: Equatable, Sendable {
+    public let kind: StateDictCell.Kind
+    /// H, in each direction.
+    public let hiddenSize: Int
+    public let isBidirectional: Bool
+
+    public init(_ kind: StateDictCell.Kind, hiddenSize: Int, isBidirectional: Bool = false) {
+        self.kind = kind
+        self.hiddenSize = hiddenSize
+        self.isBidirectional = isBidirectional
+    }
+
+    /// What the next layer reads: H, or those of both directions side by side.
+    public var outputSize: Int { isBidirectional ? 2 * hiddenSize : hiddenSize }
+}
+
+/// The sizes of a model: an embedding or raw input, a stack of recurrent layers, and a dense layer or none.
 public struct StateDictShape: Equatable, Sendable {
     /// V, if the input goes through an embedding.
     public let vocabularySize: Int?
     /// I of the first layer; the embedding's E, if there is one.
     public let inputSize: Int
-    /// H of each LSTM layer; each reads the one before it.
-    public let hiddenSizes: [Int]
-    /// O, if there is a dense layer behind the last LSTM layer.
+    /// Each reads the one before it.
+    public let layers: [StateDictLayer]
+    /// O, if there is a dense layer behind the last recurrent layer.
     public let outputSize: Int?
 
     /// - Precondition: all sizes are positive, and there is a layer.
-    public init(vocabularySize: Int? = nil, inputSize: Int, hiddenSizes: [Int], outputSize: Int? = nil) {
-        let sizes = hiddenSizes + [vocabularySize ?? 1, inputSize, outputSize ?? 1]
-        precondition(!hiddenSizes.isEmpty && sizes.allSatisfy { $0 > 0 }, "a model has layers, and all its sizes are positive")
+    public init(vocabularySize: Int? = nil, inputSize: Int, layers: [StateDictLayer], outputSize: Int? = nil) {
+        let sizes = layers.map(\.hiddenSize) + [vocabularySize ?? 1, inputSize, outputSize ?? 1]
+        precondition(!layers.isEmpty && sizes.allSatisfy { $0 > 0 }, "a model has layers, and all its sizes are positive")
         self.vocabularySize = vocabularySize
         self.inputSize = inputSize
-        self.hiddenSizes = hiddenSizes
+        self.layers = layers
         self.outputSize = outputSize
     }
 
-    /// The sizes of the model in a file, found from the shapes of its tensors.
+    /// The sizes of the model in a file, found from the shapes of its tensors. A GRU is PyTorch's.
     /// - Throws: what is missing, unexpected, or of a shape that does not fit the others.
     public init(_ file: Safetensors, names: StateDictNames = StateDictNames()) throws(FormatError) {
         let names = names.matching(file)
-        var hiddenSizes: [Int] = []
-        repeat {
-            hiddenSizes.append(try file.matrix(names.lstm("weight_hh", hiddenSizes.count), expected: "[4H, H]").columns)
-        } while file.entry(named: names.lstm("weight_hh", hiddenSizes.count)) != nil
+        var layers: [StateDictLayer] = []
+        repeat { layers.append(try file.layer(layers.count, names)) } while file.kind(layers.count, names) != nil
         let hasEmbedding = file.entry(named: names.embeddingWeight) != nil
         let hasDense = file.entry(named: names.denseWeight) != nil
+        let weightIH = names.recurrent(layers[0].kind, "weight_ih", 0)
         self.init(
             vocabularySize: hasEmbedding ? try file.matrix(names.embeddingWeight, expected: "[V, E]").rows : nil,
-            inputSize: try file.matrix(names.lstm("weight_ih", 0), expected: "[4H, I]").columns,
-            hiddenSizes: hiddenSizes,
+            inputSize: try file.matrix(weightIH, expected: "[\(layers[0].kind.gates)H, I]").columns,
+            layers: layers,
             outputSize: hasDense ? try file.matrix(names.denseWeight, expected: "[O, H]").rows : nil)
         try file.check(tensorShapes(names))
     }
 
-    /// Trainable numbers; the two biases of an LSTM layer count as the one that they are to the kernels.
+    /// The directions of all layers, from the input up, in the order of PyTorch.
+    public var cells: [StateDictCell] { directions.map(\.cell) }
+
+    private var directions: [(cell: StateDictCell, layer: Int, isReverse: Bool)] {
+        var inputSize = inputSize
+        return layers.enumerated().flatMap { index, layer in
+            defer { inputSize = layer.outputSize }
+            let cell = StateDictCell(layer.kind, inputSize: inputSize, hiddenSize: layer.hiddenSize)
+            return (layer.isBidirectional ? [false, true] : [false]).map { (cell: cell, layer: index, isReverse: $0) }
+        }
+    }
+
+    /// What the dense layer reads.
+    private var lastSize: Int { layers[layers.count - 1].outputSize }
+
+    /// Trainable numbers; PyTorch's two biases of a layer count as one where they are one to the kernels.
     public var parameterCount: Int {
-        let layers = zip([inputSize] + hiddenSizes, hiddenSizes).map { KernelOrder.lstmGates * $1 * ($0 + $1 + 1) }
-        return (vocabularySize ?? 0) * inputSize + layers.reduce(0, +) + (outputSize ?? 0) * (hiddenSizes[hiddenSizes.count - 1] + 1)
+        (vocabularySize ?? 0) * inputSize + cells.reduce(0) { $0 + $1.parameterCount } + (outputSize ?? 0) * (lastSize + 1)
     }
 
     /// The tensors of the model, in the order of PyTorch.
     func tensorShapes(_ names: StateDictNames) -> [(name: String, shape: [Int])] {
         var tensors: [(name: String, shape: [Int])] = []
         if let vocabularySize { tensors.append((names.embeddingWeight, [vocabularySize, inputSize])) }
-        for (layer, (input, hidden)) in zip([inputSize] + hiddenSizes, hiddenSizes).enumerated() {
-            let rows = KernelOrder.lstmGates * hidden
-            tensors.append((names.lstm("weight_ih", layer), [rows, input]))
-            tensors.append((names.lstm("weight_hh", layer), [rows, hidden]))
-            tensors.append((names.lstm("bias_ih", layer), [rows]))
-            tensors.append((names.lstm("bias_hh", layer), [rows]))
+        for (cell, layer, isReverse) in directions {
+            let rows = cell.kind.gates * cell.hiddenSize
+            for (parameter, shape) in zip(Self.parameters, [[rows, cell.inputSize], [rows, cell.hiddenSize], [rows], [rows]]) {
+                tensors.append((names.recurrent(cell.kind, parameter, layer, isReverse: isReverse), shape))
+            }
         }
-        if let outputSize, let hidden = hiddenSizes.last {
-            tensors.append((names.denseWeight, [outputSize, hidden]))
+        if let outputSize {
+            tensors.append((names.denseWeight, [outputSize, lastSize]))
             tensors.append((names.denseBias, [outputSize]))
         }
         return tensors
     }
-}
 
-/// The parameters of a model in kernel order: see `KernelOrder`.
-public struct StateDictParameters: Equatable, Sendable {
-    /// [V][16 ⌈E/16⌉], if there is an embedding.
-    public let embedding: [Float]?
-    /// For each layer [⌈H/16⌉][1 + I + H][i f g o][16].
-    public let lstm: [[Float]]
-    /// [⌈O/16⌉][1 + H][16], if there is a dense layer.
-    public let dense: [Float]?
+    private static let parameters = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
 
-    public init(embedding: [Float]? = nil, lstm: [[Float]], dense: [Float]? = nil) {
-        self.embedding = embedding
-        self.lstm = lstm
-        self.dense = dense
-    }
-
-    /// Those of the model in a file. PyTorch's two biases of an LSTM layer are summed.
-    /// - Throws: what is missing, unexpected, not of the shape that `shape` asks for, or NaN or infinite as a float.
-    public init(_ file: Safetensors, shape: StateDictShape, names: StateDictNames = StateDictNames()) throws(FormatError) {
-        let names = names.matching(file)
-        try file.check(shape.tensorShapes(names))
-        if shape.vocabularySize == nil {
-            embedding = nil
-        } else {
-            embedding = KernelOrder.embedding(weight: try file.weights(names.embeddingWeight), width: shape.inputSize)
-        }
-        var lstm: [[Float]] = []
-        for layer in shape.hiddenSizes.indices {
-            let (biasIH, biasHH) = (names.lstm("bias_ih", layer), names.lstm("bias_hh", layer))
-            let bias = try zip(file.weights(biasIH), file.weights(biasHH)).map(+)
-            // Two numbers may have a sum that is none.
-            try Tensor(name: biasIH + " + " + biasHH, shape: [bias.count], values: bias).checkFinite()
-            lstm.append(
-                KernelOrder.lstm(
-                    weightIH: try file.weights(names.lstm("weight_ih", layer)), weightHH: try file.weights(names.lstm("weight_hh", layer)),
-                    bias: bias))
-        }
-        self.lstm = lstm
-        if shape.outputSize == nil {
-            dense = nil
-        } else {
-            dense = KernelOrder.dense(weight: try file.weights(names.denseWeight), bias: try file.weights(names.denseBias))
-        }
-    }
-
-    /// The tensors to write, in the order of PyTorch; an LSTM layer's bias is `bias_ih`, and `bias_hh` is zero.
-    /// - Precondition: the parameters have the sizes of `shape`.
-    public func tensors(shape: StateDictShape, names: StateDictNames = StateDictNames()) -> [Tensor] {
-        precondition(lstm.count == shape.hiddenSizes.count, "\(lstm.count) layers, expected \(shape.hiddenSizes.count)")
-        var values: [[Float]] = []
-        if let embedding { values.append(KernelOrder.embedding(embedding, width: shape.inputSize)) }
-        for (kernel, (input, hidden)) in zip(lstm, zip([shape.inputSize] + shape.hiddenSizes, shape.hiddenSizes)) {
-            let (weightIH, weightHH, bias) = KernelOrder.lstm(kernel, inputSize: input, hiddenSize: hidden)
-            values += [weightIH, weightHH, bias, Array(repeating: 0, count: bias.count)]
-        }
-        if let dense, let outputSize = shape.outputSize, let hidden = shape.hiddenSizes.last {
-            let (weight, bias) = KernelOrder.dense(dense, inputSize: hidden, outputSize: outputSize)
-            values += [weight, bias]
-        }
-        let tensors = shape.tensorShapes(names)
-        precondition(values.count == tensors.count, "the parameters are not those of the shape")
-        return zip(tensors, values).map { Tensor(name: $0.name, shape: $0.shape, values: $1) }
+    /// The names of the parameters of each of `cells`.
+    func cellNames(_ names: StateDictNames) -> [[String]] {
+        directions.map { cell, layer, isReverse in Self.parameters.map { names.recurrent(cell.kind, $0, layer, isReverse: isReverse) } }
     }
 }
 
-extension Safetensors {
-    /// The sizes of a matrix, both positive.
-    fileprivate func matrix(_ name: String, expected: String) throws(FormatError) -> (rows: Int, columns: Int) {
-        guard let entry = entry(named: name) else { throw missing([name]) }
-        guard entry.shape.count == 2, entry.shape.allSatisfy({ $0 > 0 }) else {
-            throw FormatError(.shape, tensor: name, expected: expected, found: "\(entry.shape)")
-        }
-        return (entry.shape[0], entry.shape[1])
-    }
-
-    /// The values of a tensor, all of them finite.
-    fileprivate func weights(_ name: String) throws(FormatError) -> [Float] {
-        let tensor = try tensor(named: name)
-        try tensor.checkFinite()
-        return tensor.values
-    }
-
-    /// Throws unless the file holds these tensors, of these shapes, and no others.
-    fileprivate func check(_ tensors: [(name: String, shape: [Int])]) throws(FormatError) {
-        let absent = tensors.filter { entry(named: $0.name) == nil }
-        guard absent.isEmpty else { throw missing(absent.map(\.name)) }
-        for (name, shape) in tensors {
-            guard let entry = entry(named: name), entry.shape == shape else {
-                throw FormatError(.shape, tensor: name, expected: "\(shape)", found: "\(entry(named: name)?.shape ?? [])")
-            }
-        }
-        let known = Set(tensors.map(\.name))
-        let others = entries.map(\.name).filter { !known.contains($0) }
-        guard others.isEmpty else {
-            throw FormatError(.unexpectedTensor, tensor: listed(others), expected: "only those of the model", found: "\(others.count) more")
-        }
-    }
-
-    private func missing(_ names: [String]) -> FormatError {
-        FormatError(.missingTensor, tensor: listed(names), expected: "\(names.count) more", found: "only " + listed(entries.map(\.name)))
-    }
-
-    private func listed(_ names: [String]) -> String {
-        let shown = 4
-        let rest = names.count > shown ? " and \(names.count - shown) more" : ""
-        return names.isEmpty ? "no tensors" : names.prefix(shown).joined(separator: ", ") + rest
-    }
-}

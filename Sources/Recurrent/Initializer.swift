@@ -45,7 +45,7 @@ public struct Initialization: Hashable, Sendable {
     public var recurrentWeights: InitialWeights
     public var denseWeights: InitialWeights
     public var biases: InitialWeights
-    /// The bias of every forget gate instead of a drawn one: 1 lets an LSTM remember from the start (Gers, Schmidhuber and Cummins 2000;
+    /// The bias of every forget gate of an LSTM instead of a drawn one: 1 lets an LSTM remember from the start (Gers, Schmidhuber and Cummins 2000;
     /// Jozefowicz, Zaremba and Sutskever 2015).
     public var forgetBias: Float?
 
@@ -70,21 +70,20 @@ public struct Initialization: Hashable, Sendable {
         if case .tokens(let vocabulary, let dimension) = shape.input {
             embedding = KernelOrder.embedding(weight: generator.normal(vocabulary * dimension, deviation: 1), width: dimension)
         }
-        let lstm = shape.hiddenSizes.indices.map { index in
-            let layer = shape.layer(index, batch: 1, steps: 1), gates = KernelOrder.lstmGates
-            let (units, inputs) = (layer.hiddenSize, layer.inputSize)
+        let cells = shape.stateDict.cells.map { cell in
+            let (gates, units, inputs) = (cell.kind.gates, cell.hiddenSize, cell.inputSize)
             func draw(_ weights: InitialWeights, inputs: Int) -> [Float] {
                 weights.draw(gates: gates, units: units, inputs: inputs, hidden: units, using: &generator)
             }
             let weightIH = draw(inputWeights, inputs: inputs), weightHH = draw(recurrentWeights, inputs: units)
-            var bias = zip(draw(biases, inputs: 1), draw(biases, inputs: 1)).map { $0 + $1 }
-            if let forgetBias { for unit in units..<2 * units { bias[unit] = forgetBias } }
-            return KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: bias)
+            var biasIH = draw(biases, inputs: 1), biasHH = draw(biases, inputs: 1)
+            if let forgetBias, cell.kind == .lstm { for unit in units..<2 * units { (biasIH[unit], biasHH[unit]) = (forgetBias, 0) } }
+            return cell.kernelOrder(weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH)
         }
-        let (inputs, units) = (shape.hiddenSizes.last!, shape.outputSize)
+        let (inputs, units) = (shape.layers.last!.outputSize, shape.outputSize)
         let dense = KernelOrder.dense(weight: denseWeights.draw(units: units, inputs: inputs, hidden: inputs, using: &generator),
                                       bias: biases.draw(units: units, inputs: 1, hidden: inputs, using: &generator))
-        return StateDictParameters(embedding: embedding, lstm: lstm, dense: dense)
+        return StateDictParameters(embedding: embedding, cells: cells, dense: dense)
     }
 }
 

@@ -22,20 +22,21 @@ public struct ModelFileError: Error, CustomStringConvertible, Sendable {
     }
 }
 
-/// What a saved model says of its loss.
-private let lossKey = "recurrent.loss", deltaKey = "recurrent.delta"
+/// What a saved model says of its loss, of its layers and of its head; of the last two only where they are not PyTorch's and every step's.
+private let lossKey = "recurrent.loss", deltaKey = "recurrent.delta", cellsKey = "recurrent.cells", headKey = "recurrent.head"
 
 /// The longest header of a model file: it holds the metadata, and with it the vocabulary.
 let modelHeaderLimit = 16 << 20
 
 extension Model {
-    /// Reads a model from a safetensors file with PyTorch's names: `embedding.weight`, `lstm.weight_ih_l0` …, `dense.weight`,
-    /// `dense.bias`. The loss is the one that was saved, or cross-entropy.
+    /// Reads a model from a safetensors file with PyTorch's names: `embedding.weight`, `lstm.weight_ih_l0` … (or `gru.`, `rnn.`),
+    /// `dense.weight`, `dense.bias`. Cells, head and loss are those that were saved; in a file that does not say, a GRU is PyTorch's, a plain layer
+    /// tanh, the head every step's, and the loss cross-entropy.
     ///
     /// - Parameter weightFormat: what the weights of the layers are rounded to.
     public init(contentsOf path: String, weightFormat: WeightFormat = .float32) throws(ModelFileError) {
         let file = try readSafetensors(path)
-        let (sizes, parameters) = try readParameters(file, path)
+        let (sizes, layers, parameters) = try readParameters(file, path)
         guard let outputSize = sizes.outputSize else {
             throw ModelFileError(path, expected: "a dense layer (dense.weight, dense.bias)", found: "none")
         }
@@ -45,11 +46,18 @@ extension Model {
         } else {
             .values(size: sizes.inputSize)
         }
-        self.init(ModelShape(input: input, hiddenSizes: sizes.hiddenSizes, outputSize: outputSize, loss: loss), parameters: parameters,
-                  weightFormat: weightFormat)
-        metadata = file.metadata
-        metadata[lossKey] = nil
-        metadata[deltaKey] = nil
+        let headName = file.metadata[headKey] ?? ModelShape.Head.everyStep.rawValue
+        guard let head = ModelShape.Head(rawValue: headName) else {
+            let heads = ModelShape.Head.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ModelFileError(path, what: "metadata \(headKey)", expected: "one of \(heads)", found: headName)
+        }
+        let shape = ModelShape(input: input, layers: layers, head: head, outputSize: outputSize, loss: loss)
+        guard weightFormat == .float32 || shape.canRoundWeights else {
+            let cells = layers.map(\.cell.name).joined(separator: " ")
+            throw ModelFileError(path, what: "weights cannot be rounded to \(weightFormat)", expected: "LSTM layers", found: cells)
+        }
+        self.init(shape, parameters: parameters, weightFormat: weightFormat)
+        metadata = file.metadata.filter { ![lossKey, deltaKey, cellsKey, headKey].contains($0.key) }
     }
 
     /// Writes the model, to a temporary file beside `path` that then takes its place, so that the file is whole or as it was. A model with
@@ -61,6 +69,9 @@ extension Model {
         var metadata = metadata
         metadata[lossKey] = shape.loss.name
         if case .huber(let delta) = shape.loss { metadata[deltaKey] = "\(delta)" }
+        let cells = shape.layers.map(\.cell)
+        if cells.map(\.defaultOfItsKind) != cells { metadata[cellsKey] = cells.map(\.name).joined(separator: " ") }
+        if shape.head != .everyStep { metadata[headKey] = shape.head.rawValue }
         let bytes: [UInt8]
         do {
             let tensors = stateDictParameters.tensors(shape: shape.stateDict)
@@ -82,9 +93,10 @@ extension LSTMCell {
     ///
     /// - Parameter weightFormat: what the weights are rounded to.
     public init(contentsOf path: String, batch: Int = 1, weightFormat: WeightFormat = .float32, kernels: Kernels = .best) throws(ModelFileError) {
-        let (sizes, parameters) = try readParameters(readSafetensors(path), path)
-        self.init(inputSize: sizes.inputSize, hiddenSize: sizes.hiddenSizes[0], batch: batch, weightFormat: weightFormat, kernels: kernels)
-        load(parameters.lstm[0])
+        let (sizes, layers, parameters) = try readParameters(readSafetensors(path), path)
+        guard layers[0].cell == .lstm else { throw ModelFileError(path, expected: "an LSTM layer", found: layers[0].cell.name) }
+        self.init(inputSize: sizes.inputSize, hiddenSize: layers[0].hiddenSize, batch: batch, weightFormat: weightFormat, kernels: kernels)
+        load(parameters.cells[0])
     }
 }
 
@@ -104,20 +116,41 @@ private func readLoss(_ metadata: [String: String], _ path: String) throws(Model
     return .huber(delta: delta)
 }
 
-/// The sizes and the weights of the model in a file.
-private func readParameters(_ file: Safetensors, _ path: String) throws(ModelFileError) -> (StateDictShape, StateDictParameters) {
-    let sizes: StateDictShape, parameters: StateDictParameters
+/// The sizes, the layers and the weights of the model in a file.
+private func readParameters(_ file: Safetensors, _ path: String) throws(ModelFileError) -> (StateDictShape, [RecurrentLayer], StateDictParameters) {
+    let found: StateDictShape
     do {
-        sizes = try StateDictShape(file)
+        found = try StateDictShape(file)
+    } catch {
+        throw ModelFileError(path, error)
+    }
+    let layers = try readLayers(file.metadata, found, path)
+    let sizes = StateDictShape(vocabularySize: found.vocabularySize, inputSize: found.inputSize, layers: layers.map(\.stateDict),
+                               outputSize: found.outputSize)
+    let parameters: StateDictParameters
+    do {
         parameters = try StateDictParameters(file, shape: sizes)
     } catch {
         throw ModelFileError(path, error)
     }
-    let largest = ([sizes.vocabularySize ?? 1, sizes.inputSize, sizes.outputSize ?? 1] + sizes.hiddenSizes).max()!
+    let largest = ([sizes.vocabularySize ?? 1, sizes.inputSize, sizes.outputSize ?? 1] + layers.map(\.outputSize)).max()!
     guard largest <= ModelShape.largestDimension else {
         throw ModelFileError(path, expected: "sizes up to \(ModelShape.largestDimension)", found: "\(largest)")
     }
-    return (sizes, parameters)
+    return (sizes, layers, parameters)
+}
+
+/// The layers that a file names, or those that its tensors are of with PyTorch's cells.
+private func readLayers(_ metadata: [String: String], _ found: StateDictShape, _ path: String) throws(ModelFileError) -> [RecurrentLayer] {
+    var cells = found.layers.map { RecurrentCell($0.kind) }
+    if let names = metadata[cellsKey] {
+        let named = names.split(separator: " ").map { RecurrentCell(named: String($0)) }
+        guard named.map({ $0?.defaultOfItsKind }) == cells else {
+            throw ModelFileError(path, what: "metadata \(cellsKey)", expected: "definitions of \(cells.map(\.name).joined(separator: " "))", found: names)
+        }
+        cells = named.map { $0! }
+    }
+    return zip(found.layers, cells).map { RecurrentLayer($1, hiddenSize: $0.hiddenSize, isBidirectional: $0.isBidirectional) }
 }
 
 func readSafetensors(_ path: String) throws(ModelFileError) -> Safetensors {

@@ -1,6 +1,7 @@
 internal import Formats
 
-/// What a model is made of: an input, a stack of LSTM layers, and a dense layer with a loss.
+/// What a model is made of: an input, a stack of recurrent layers of any mix, and a dense layer with a loss, behind every step or behind each
+/// whole sequence.
 public struct ModelShape: Hashable, Sendable {
     /// What a time step is given.
     public enum Input: Hashable, Sendable {
@@ -38,9 +39,29 @@ public struct ModelShape: Hashable, Sendable {
         var comparesClasses: Bool { self == .crossEntropy }
     }
 
+    /// What the dense layer reads.
+    public enum Head: String, CaseIterable, Sendable {
+        /// Every time step, many to many: there are as many outputs and targets as steps.
+        case everyStep
+        /// The last step of each sequence, many to one: the state that each direction of the last layer ends in.
+        case lastStep
+        /// The mean of the steps of each sequence, many to one.
+        case mean
+
+        /// What the last layer's steps are made one row of, if at all.
+        var pooling: SequencePooling? {
+            switch self {
+            case .everyStep: nil
+            case .lastStep: .last
+            case .mean: .mean
+            }
+        }
+    }
+
     public let input: Input
-    /// Hidden units of each layer, from the input up.
-    public let hiddenSizes: [Int]
+    /// From the input up.
+    public let layers: [RecurrentLayer]
+    public let head: Head
     /// Outputs of the dense layer: classes, or values.
     public let outputSize: Int
     public let loss: Loss
@@ -51,9 +72,9 @@ public struct ModelShape: Hashable, Sendable {
     package static let largestRowCount = 1 << 31
 
     /// - Precondition: all sizes are in 1...`largestDimension`, and there is at least one layer; Huber's delta is finite and above zero.
-    public init(input: Input, hiddenSizes: [Int], outputSize: Int, loss: Loss) {
-        precondition(!hiddenSizes.isEmpty, "model shape: expected at least one layer")
-        var sizes = hiddenSizes + [outputSize]
+    public init(input: Input, layers: [RecurrentLayer], head: Head = .everyStep, outputSize: Int, loss: Loss) {
+        precondition(!layers.isEmpty, "model shape: expected at least one layer")
+        var sizes = layers.map(\.hiddenSize) + [outputSize]
         switch input {
         case .values(let size): sizes.append(size)
         case .tokens(let vocabulary, let dimension): sizes += [vocabulary, dimension]
@@ -61,12 +82,19 @@ public struct ModelShape: Hashable, Sendable {
         for size in sizes {
             precondition(isDimension(size), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
         }
+        for layer in layers {
+            precondition(isDimension(layer.outputSize), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(layer.outputSize)")
+        }
         if case .huber(let delta) = loss { precondition(isHuberDelta(delta), "model shape: expected a positive delta, found \(delta)") }
         self.input = input
-        self.hiddenSizes = hiddenSizes
+        self.layers = layers
+        self.head = head
         self.outputSize = outputSize
         self.loss = loss
     }
+
+    /// Whether there are kernels for weights that are not in float32.
+    var canRoundWeights: Bool { layers.allSatisfy { $0.cell == .lstm } }
 
     /// Features of the first layer's input.
     var featureCount: Int {
@@ -76,26 +104,37 @@ public struct ModelShape: Hashable, Sendable {
         }
     }
 
-    /// The dimensions of layer `index`. Rows of tokens' features and of lower layers' states are padded to 16 floats; raw values are not.
-    func layer(_ index: Int, batch: Int, steps: Int) -> LSTMShape {
-        let inputSize = index == 0 ? featureCount : hiddenSizes[index - 1]
-        var stride = padded(inputSize)
-        if index == 0, case .values = input { stride = inputSize }
-        return LSTMShape(inputSize: inputSize, hiddenSize: hiddenSizes[index], batch: batch, steps: steps, inputStride: stride)
+    /// Features of the input of layer `index`.
+    func inputSize(of index: Int) -> Int { index == 0 ? featureCount : layers[index - 1].outputSize }
+
+    /// The cell of layer `index`, in each of its directions. Rows of tokens' features and of lower layers' outputs are padded to 16 floats; raw
+    /// values are not.
+    func cell(_ index: Int, batch: Int, steps: Int) -> CellShape {
+        CellShape(layers[index], inputSize: inputSize(of: index), batch: batch, steps: steps, inputStride: inputStride(of: index))
+    }
+
+    /// Floats from one row of the input of layer `index` to the next.
+    func inputStride(of index: Int) -> Int {
+        if index == 0, case .values(let size) = input { return size }
+        return padded(inputSize(of: index))
     }
 
     /// The same sizes as `Formats` has them.
     var stateDict: StateDictShape {
-        switch input {
-        case .values(let size): StateDictShape(inputSize: size, hiddenSizes: hiddenSizes, outputSize: outputSize)
+        let layers = layers.map(\.stateDict)
+        return switch input {
+        case .values(let size): StateDictShape(inputSize: size, layers: layers, outputSize: outputSize)
         case .tokens(let vocabulary, let dimension):
-            StateDictShape(vocabularySize: vocabulary, inputSize: dimension, hiddenSizes: hiddenSizes, outputSize: outputSize)
+            StateDictShape(vocabularySize: vocabulary, inputSize: dimension, layers: layers, outputSize: outputSize)
         }
     }
 
+    /// The rows of the dense layer, and of targets, in a segment.
+    func outputRows(batch: Int, steps: Int) -> Int { head == .everyStep ? batch * steps : batch }
+
     /// The dimensions of the dense layer over `rows` rows.
     func dense(rows: Int) -> DenseShape {
-        DenseShape(rows: rows, inputSize: hiddenSizes.last!, outputSize: outputSize)
+        DenseShape(rows: rows, inputSize: layers.last!.outputSize, outputSize: outputSize)
     }
 }
 
@@ -114,7 +153,8 @@ func padded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
 /// Where each part of the parameters lies in the one flat buffer that optimizers walk over.
 struct ParameterLayout: Sendable {
     let embedding: Int?
-    let layers: [Int]
+    /// Each direction of each layer, from the input up.
+    let cells: [[Int]]
     let dense: Int
     let count: Int
 
@@ -125,7 +165,9 @@ struct ParameterLayout: Sendable {
         } else {
             embedding = nil
         }
-        layers = shape.hiddenSizes.indices.map { layout.reserve(shape.layer($0, batch: 1, steps: 1).weightCount(format)) }
+        cells = shape.layers.enumerated().map { index, layer in
+            (0..<layer.directions).map { _ in layout.reserve(shape.cell(index, batch: 1, steps: 1).weightCount(format)) }
+        }
         dense = layout.reserve(shape.dense(rows: 1).weightCount(format))
         count = layout.floats
     }

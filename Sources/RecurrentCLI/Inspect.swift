@@ -37,14 +37,14 @@ struct InspectReport: Encodable {
         let name: String
         let inputs: Int, units: Int
         let parameters: Int
-        /// Of each gate, where there are any.
+        /// Parameters of each gate of a recurrent layer, in each direction; of the one sum, z, where there is no gate.
         let gates: [String: Int]?
         /// Of one time step.
         let multiplyAdds: Int
     }
 
     let layers: [Layer]
-    let loss: String
+    let head: String, loss: String
     let parameters: Int, multiplyAdds: Int
     let batch: Int, steps: Int
     let parameterBytes: Int, stateBytes: Int
@@ -61,17 +61,20 @@ struct InspectReport: Encodable {
             layers.append(Layer(name: "embedding", inputs: vocabulary, units: dimension, parameters: vocabulary * dimension, gates: nil, multiplyAdds: 0))
             inputs = dimension
         }
-        for (index, units) in shape.hiddenSizes.enumerated() {
-            let gate = units * (inputs + units + 1), names = ["i", "f", "g", "o"]
-            layers.append(Layer(name: "lstm \(index)", inputs: inputs, units: units, parameters: names.count * gate,
-                                gates: Dictionary(uniqueKeysWithValues: names.map { ($0, gate) }), multiplyAdds: names.count * units * (inputs + units)))
-            inputs = units
+        for (index, layer) in shape.layers.enumerated() {
+            let gates = zip(layer.cell.gateNames, layer.gateParameterCounts(inputSize: inputs))
+            layers.append(Layer(
+                name: "\(layer.cell.name)\(layer.isBidirectional ? ", both ways" : "") \(index)", inputs: inputs, units: layer.outputSize,
+                parameters: layer.parameterCount(inputSize: inputs), gates: Dictionary(uniqueKeysWithValues: gates),
+                multiplyAdds: layer.multiplyAdds(inputSize: inputs)))
+            inputs = layer.outputSize
         }
         let outputs = shape.outputSize
         layers.append(Layer(name: "dense", inputs: inputs, units: outputs, parameters: outputs * (inputs + 1), gates: nil, multiplyAdds: outputs * inputs))
 
         let memory = shape.trainingMemory(batch: batch, steps: steps)
         self.layers = layers
+        head = shape.head.rawValue
         loss = shape.loss.name
         parameters = layers.reduce(0) { $0 + $1.parameters }
         multiplyAdds = layers.reduce(0) { $0 + $1.multiplyAdds }
@@ -82,12 +85,14 @@ struct InspectReport: Encodable {
     }
 
     var text: String {
-        func row(_ cells: [String]) -> String { tableRow(cells, widths: [11, 20, 14, 14]) }
+        let names = max(11, layers.map(\.name.count).max()! + 2)
+        func row(_ cells: [String]) -> String { tableRow(cells, widths: [names, 20, 14, 14]) }
         var lines = [row(["layer", "inputs → units", "parameters", "multiply-adds"])]
         lines += layers.map { row([$0.name, "\($0.inputs.grouped) → \($0.units.grouped)", $0.parameters.grouped, $0.multiplyAdds.grouped]) }
-        lines.append(row(["all", loss, parameters.grouped, multiplyAdds.grouped]))
+        lines.append(row(["all", "\(loss), \(head)", parameters.grouped, multiplyAdds.grouped]))
         for layer in layers {
-            if let gate = layer.gates?.values.first { lines.append("\(layer.name): \(gate.grouped) parameters in each of its gates i, f, g and o") }
+            guard let gates = layer.gates else { continue }
+            lines.append("\(layer.name): parameters of " + gates.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.grouped)" }.joined(separator: ", "))
         }
         lines.append("memory to run: \(parameterBytes.asBytes) of parameters, \(stateBytes.asBytes) for each stream")
         lines.append("memory to train, batch \(batch.grouped), \(steps.grouped) steps: tape \(tapeBytes.asBytes), scratch \(scratchBytes.asBytes), "

@@ -54,9 +54,9 @@ extension ModelShape {
         case .tokens(_, let dimension): dimension
         }
         var sum = 0
-        for units in hiddenSizes {
-            sum += 4 * units * (inputs + units)
-            inputs = units
+        for layer in layers {
+            sum += layer.multiplyAdds(inputSize: inputs)
+            inputs = layer.outputSize
         }
         return sum + outputSize * inputs
     }

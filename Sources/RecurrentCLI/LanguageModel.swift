@@ -57,10 +57,11 @@ func checkMemory(_ shape: ModelShape, batch: Int, steps: Int, momentCount: Int,
         parameters = vocabulary * inputSize
         row += inputSize
     }
-    for hidden in shape.hiddenSizes.map(Double.init) {
-        parameters += 4 * hidden * (inputSize + hidden + 1)
-        row += 6 * hidden
-        inputSize = hidden
+    for layer in shape.layers {
+        let hidden = Double(layer.hiddenSize), gates = Double(layer.cell.gateNames.count), directions = Double(layer.directions)
+        parameters += directions * gates * hidden * (inputSize + hidden + 1)
+        row += directions * (gates + 2) * hidden
+        inputSize = directions * hidden
     }
     parameters += vocabulary * (inputSize + 1)
     let floats = parameters * Double(5 + momentCount) + row * Double(batch) * Double(steps)

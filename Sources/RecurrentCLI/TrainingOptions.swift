@@ -62,7 +62,7 @@ struct TrainingOptions: ParsableArguments {
     /// The shape of the model for a text, if it fits in memory.
     func shape(_ text: TrainingText, momentCount: Int) throws(Failure) -> ModelShape {
         let shape = ModelShape(input: .tokens(vocabulary: text.vocabulary.count, dimension: embedding),
-                               hiddenSizes: Array(repeating: hidden, count: layers), outputSize: text.vocabulary.count, loss: .crossEntropy)
+                               layers: Array(repeating: RecurrentLayer(.lstm, hiddenSize: hidden), count: layers), outputSize: text.vocabulary.count, loss: .crossEntropy)
         try checkMemory(shape, batch: batch, steps: steps, momentCount: momentCount)
         return shape
     }

@@ -78,5 +78,5 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
 }
 
 private func tinyModel() -> Model {
-    Model(ModelShape(input: .tokens(vocabulary: 5, dimension: 3), hiddenSizes: [5, 3], outputSize: 5, loss: .crossEntropy), seed: 1)
+    Model(ModelShape(input: .tokens(vocabulary: 5, dimension: 3), layers: [.lstm(5), .lstm(3)], outputSize: 5, loss: .crossEntropy), seed: 1)
 }

@@ -112,7 +112,7 @@ struct BadInput: CustomStringConvertible, Sendable {
         try folder.write("short", "hi\nhi\n")
         try folder.write("latin1", [0x61, 0x62, 0x63, 0xE9, 0x0A, 0x61, 0x0A])
 
-        let shape = ModelShape(input: .tokens(vocabulary: 4, dimension: 3), hiddenSizes: [5], outputSize: 4, loss: .crossEntropy)
+        let shape = ModelShape(input: .tokens(vocabulary: 4, dimension: 3), layers: [.lstm(5)], outputSize: 4, loss: .crossEntropy)
         func save(_ name: String, _ metadata: [String: String]) throws {
             var model = Model(shape, seed: 1)
             model.metadata = metadata

@@ -5,7 +5,7 @@ import Testing
 @Suite struct InspectTests {
     /// 5 tokens of 3 features, layers of 17 and 4 units, 5 outputs.
     private func model(in folder: Folder) throws {
-        let shape = ModelShape(input: .tokens(vocabulary: 5, dimension: 3), hiddenSizes: [17, 4], outputSize: 5, loss: .crossEntropy)
+        let shape = ModelShape(input: .tokens(vocabulary: 5, dimension: 3), layers: [.lstm(17), .lstm(4)], outputSize: 5, loss: .crossEntropy)
         var model = Model(shape, seed: 1)
         model.metadata = ["recurrent.batch": "2", "note": "two\nlines"]
         try model.save(to: folder.path + "/model")

@@ -57,7 +57,7 @@ import Testing
 
     @Test func modelsThatDoNotFitInMemoryAreRefused() {
         func shape(hidden: Int) -> ModelShape {
-            ModelShape(input: .tokens(vocabulary: 100, dimension: 8), hiddenSizes: [hidden, hidden], outputSize: 100, loss: .crossEntropy)
+            ModelShape(input: .tokens(vocabulary: 100, dimension: 8), layers: [.lstm(hidden), .lstm(hidden)], outputSize: 100, loss: .crossEntropy)
         }
         let largest = ModelShape.largestDimension
         #expect(throws: Never.self) { try checkMemory(shape(hidden: 64), batch: 4, steps: 8, momentCount: 2, available: 1 << 22) }

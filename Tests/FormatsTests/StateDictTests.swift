@@ -3,13 +3,14 @@ import Foundation
 import Testing
 
 struct StateDictTests {
-    static let shape = StateDictShape(vocabularySize: 5, inputSize: 3, hiddenSizes: [17, 17], outputSize: 6)
+    static let lstm = StateDictLayer(.lstm, hiddenSize: 17)
+    static let shape = StateDictShape(vocabularySize: 5, inputSize: 3, layers: [lstm, lstm], outputSize: 6)
 
     /// The network of kernel_list.h's equations in Double, straight from kernel order: what a forward pass of PyTorch must give.
     static func forward(_ parameters: StateDictParameters, _ shape: StateDictShape, tokens: [Int]) -> [[Double]] {
         let width = KernelOrder.padded(shape.inputSize)
         var rows = tokens.map { token in parameters.embedding![(token * width)...].prefix(shape.inputSize).map(Double.init) }
-        for (kernel, hidden) in zip(parameters.lstm, shape.hiddenSizes) {
+        for (kernel, hidden) in zip(parameters.cells, shape.layers.map(\.hiddenSize)) {
             var (h, c) = (Array(repeating: 0.0, count: hidden), Array(repeating: 0.0, count: hidden))
             rows = rows.map { x in
                 let gates = (0..<4).map { gate in affine(kernel, gates: 4, gate: gate, units: hidden, x + h) }
@@ -59,14 +60,14 @@ struct StateDictTests {
 
     @Test func findsTheShape() throws {
         #expect(try StateDictShape(golden("state_dict")) == Self.shape)
-        #expect(try StateDictShape(golden("bare_lstm")) == StateDictShape(inputSize: 3, hiddenSizes: [17]))
+        #expect(try StateDictShape(golden("bare_lstm")) == StateDictShape(inputSize: 3, layers: [Self.lstm]))
     }
 
     @Test func bareLSTM() throws {
         let file = try golden("bare_lstm")
-        let parameters = try StateDictParameters(file, shape: StateDictShape(inputSize: 3, hiddenSizes: [17]))
+        let parameters = try StateDictParameters(file, shape: StateDictShape(inputSize: 3, layers: [Self.lstm]))
         #expect(parameters.embedding == nil && parameters.dense == nil)
-        let tensors = parameters.tensors(shape: try StateDictShape(file), names: StateDictNames(lstm: ""))
+        let tensors = parameters.tensors(shape: try StateDictShape(file), names: StateDictNames(lstm: "", gru: "", rnn: ""))
         #expect(tensors.map(\.name) == ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"])
         #expect(try file.tensor(named: "weight_ih_l0") == tensors[0])
         #expect(try file.tensor(named: "weight_hh_l0") == tensors[1])
@@ -112,11 +113,11 @@ struct StateDictTests {
         #expect(error?.tensor == "lstm.bias_hh_l0, dense.bias")
         #expect(throws: FormatError.self) { try StateDictShape(missing) }
 
-        let unexpected = try Self.changed(without: [], with: [Self.zeros("lstm.weight_ih_l0_reverse", [68, 3])])
+        let unexpected = try Self.changed(without: [], with: [Self.zeros("gru.weight_ih_l0", [51, 3])])
         for attempt in [{ _ = try StateDictShape(unexpected) }, { _ = try StateDictParameters(unexpected, shape: Self.shape) }] {
             let error = #expect(throws: FormatError.self) { try attempt() }
             #expect(error?.problem == .unexpectedTensor)
-            #expect(error?.tensor == "lstm.weight_ih_l0_reverse")
+            #expect(error?.tensor == "gru.weight_ih_l0")
         }
 
         let empty = try Safetensors(Safetensors.encode([]))

@@ -5,7 +5,7 @@ import Testing
 
 /// A training that was cut off goes on with the same bits as one that was not.
 @Suite struct CheckpointTests {
-    private static let shape = ModelShape(input: .tokens(vocabulary: 7, dimension: 5), hiddenSizes: [17, 6], outputSize: 7, loss: .crossEntropy)
+    private static let shape = ModelShape(input: .tokens(vocabulary: 7, dimension: 5), layers: [.lstm(17), .lstm(6)], outputSize: 7, loss: .crossEntropy)
     private let path = FileManager.default.temporaryDirectory.appending(path: "checkpoint-\(UUID().uuidString)").path
 
     private func trainer(_ optimizer: Optimizer, shape: ModelShape = Self.shape, batch: Int = 3, dropout: Float = 0.3) -> Trainer {
@@ -64,7 +64,7 @@ import Testing
         #expect(message(&second, path).contains("not a checkpoint; expected metadata recurrent.checkpoint, found none"))
         _ = step(&first, 0)
         try first.saveCheckpoint(to: path)
-        let other = ModelShape(input: .tokens(vocabulary: 7, dimension: 5), hiddenSizes: [17, 7], outputSize: 7, loss: .crossEntropy)
+        let other = ModelShape(input: .tokens(vocabulary: 7, dimension: 5), layers: [.lstm(17), .lstm(7)], outputSize: 7, loss: .crossEntropy)
         for different in [DifferentTrainer.shape, .optimizer, .dropout, .regularization] {
             var trainer = switch different {
             case .shape: trainer(rule, shape: other)

@@ -55,11 +55,11 @@ import Testing
         #expect(rows * columns == 1 || matrix[..<(rows * columns)] != matrix[(rows * columns)..<(2 * rows * columns)], "gates are drawn apart")
     }
 
-    private static let shape = ModelShape(input: .tokens(vocabulary: 5, dimension: 3), hiddenSizes: [17, 4], outputSize: 6, loss: .crossEntropy)
+    private static let shape = ModelShape(input: .tokens(vocabulary: 5, dimension: 3), layers: [.lstm(17), .lstm(4)], outputSize: 6, loss: .crossEntropy)
 
     private func parameters(_ initialization: Initialization, seed: UInt64 = 1) -> [[Float]] {
         let parameters = Model(Self.shape, seed: seed, initialization: initialization).stateDictParameters
-        return parameters.lstm + [parameters.dense!, parameters.embedding!]
+        return parameters.cells + [parameters.dense!, parameters.embedding!]
     }
 
     @Test func aSeedGivesTheSameAndAnotherSeedOthers() {

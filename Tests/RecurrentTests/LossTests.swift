@@ -49,7 +49,7 @@ import Testing
     private var targets: [Float] { values.enumerated().map { index, value in value + (index < batch ? 0 : values[index - batch]) > 0.5 ? 1 : 0 } }
 
     private func model(_ loss: ModelShape.Loss) -> Model {
-        Model(ModelShape(input: .values(size: 1), hiddenSizes: [17], outputSize: 1, loss: loss), seed: 2)
+        Model(ModelShape(input: .values(size: 1), layers: [.lstm(17)], outputSize: 1, loss: loss), seed: 2)
     }
 
     @Test(arguments: ofValues) func smallModelLearns(loss: ModelShape.Loss) {
@@ -114,13 +114,13 @@ import Testing
 
     @Test func wrongUseTraps() async {
         await #expect(processExitsWith: .failure) {
-            _ = ModelShape(input: .values(size: 1), hiddenSizes: [3], outputSize: 2, loss: .huber(delta: 0))
+            _ = ModelShape(input: .values(size: 1), layers: [.lstm(3)], outputSize: 2, loss: .huber(delta: 0))
         }
         await #expect(processExitsWith: .failure) {
-            _ = ModelShape(input: .values(size: 1), hiddenSizes: [3], outputSize: 2, loss: .huber(delta: .infinity))
+            _ = ModelShape(input: .values(size: 1), layers: [.lstm(3)], outputSize: 2, loss: .huber(delta: .infinity))
         }
         await #expect(processExitsWith: .failure) {
-            let shape = ModelShape(input: .values(size: 1), hiddenSizes: [3], outputSize: 1, loss: .binaryCrossEntropy)
+            let shape = ModelShape(input: .values(size: 1), layers: [.lstm(3)], outputSize: 1, loss: .binaryCrossEntropy)
             var trainer = Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 1, steps: 2)
             _ = trainer.step(values: [0, 1], targets: [0, 1] as [Int32])
         }

@@ -14,7 +14,7 @@ struct TemporaryFolder: ~Copyable {
 
 @Suite struct ModelTests {
     private static let shape = ModelShape(
-        input: .tokens(vocabulary: 7, dimension: 5), hiddenSizes: [18, 6], outputSize: 7, loss: .crossEntropy)
+        input: .tokens(vocabulary: 7, dimension: 5), layers: [.lstm(18), .lstm(6)], outputSize: 7, loss: .crossEntropy)
 
     private func golden(_ name: String) -> String { PyTorchTrainingTests.golden.appending(path: name + ".safetensors").path }
 
@@ -59,11 +59,11 @@ struct TemporaryFolder: ~Copyable {
     /// A model read in bfloat16 is the model with the weights of its layers so rounded, to the bit; it is not trained or saved.
     @Test func aStateOfAnotherShapeIsRefused() async {
         await #expect(processExitsWith: .failure) {
-            func model(_ hiddenSizes: [Int]) -> Model {
-                Model(ModelShape(input: .tokens(vocabulary: 3, dimension: 4), hiddenSizes: hiddenSizes, outputSize: 2, loss: .crossEntropy), seed: 1)
+            func model(_ layers: [RecurrentLayer]) -> Model {
+                Model(ModelShape(input: .tokens(vocabulary: 3, dimension: 4), layers: layers, outputSize: 2, loss: .crossEntropy), seed: 1)
             }
-            var state = ModelState(model([16, 33]))
-            model([33, 16]).step(token: 1, state: &state)  // takes as many floats
+            var state = ModelState(model([.lstm(16), .lstm(33)]))
+            model([.lstm(33), .lstm(16)]).step(token: 1, state: &state)  // takes as many floats
         }
     }
 
@@ -143,7 +143,7 @@ struct TemporaryFolder: ~Copyable {
     /// Nothing is written that could not be read again.
     @Test func refusesToSaveWeightsThatAreNotFinite() throws {
         let folder = try TemporaryFolder(), path = folder.path("model.safetensors")
-        let shape = ModelShape(input: .values(size: 1), hiddenSizes: [3], outputSize: 1, loss: .meanSquaredError)
+        let shape = ModelShape(input: .values(size: 1), layers: [.lstm(3)], outputSize: 1, loss: .meanSquaredError)
         try Model(shape, seed: 1).save(to: path)
         let before = try readFile(path)
         // The gradient is finite, the rate makes the step infinite.

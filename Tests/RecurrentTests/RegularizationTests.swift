@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct RegularizationTests {
-    private static let shape = ModelShape(input: .values(size: 1), hiddenSizes: [19], outputSize: 2, loss: .meanSquaredError)
+    private static let shape = ModelShape(input: .values(size: 1), layers: [.lstm(19)], outputSize: 2, loss: .meanSquaredError)
     private let values = (0..<18).map { Float($0 % 5) / 5 }
     private var targets: [Float] { values.flatMap { [$0 * 0.5, 0.3 - $0] } }
 

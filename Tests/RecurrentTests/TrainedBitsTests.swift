@@ -15,7 +15,7 @@ import Testing
     private func hash(_ bytes: Data) -> UInt64 { bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 } }
 
     private func train(_ optimizer: Optimizer, threads: Int, isa: ISA) throws -> UInt64 {
-        let shape = ModelShape(input: .tokens(vocabulary: 11, dimension: 9), hiddenSizes: [36, 17], outputSize: 11, loss: .crossEntropy)
+        let shape = ModelShape(input: .tokens(vocabulary: 11, dimension: 9), layers: [.lstm(36), .lstm(17)], outputSize: 11, loss: .crossEntropy)
         var trainer = Trainer(Model(shape, seed: 1), optimizer: optimizer, batch: 3, steps: 5, clip: GradientClip(norm: 0.5), dropout: 0.2,
                               threads: threads, kernels: try Kernels(isa: isa))
         for segment in 0..<3 {

@@ -9,9 +9,9 @@ import Testing
         return (places.map { token($0.0, $0.1) }, places.map { token($0.0 + 1, $0.1) })
     }
 
-    private func losses(_ optimizer: Optimizer, steps: Int, threads: Int = 1, dropout: Float = 0, hiddenSizes: [Int] = [24, 17],
+    private func losses(_ optimizer: Optimizer, steps: Int, threads: Int = 1, dropout: Float = 0, layers: [RecurrentLayer] = [.lstm(24), .lstm(17)],
                         isa: ISA = .best) throws -> [Double] {
-        let shape = ModelShape(input: .tokens(vocabulary: 11, dimension: 9), hiddenSizes: hiddenSizes, outputSize: 11, loss: .crossEntropy)
+        let shape = ModelShape(input: .tokens(vocabulary: 11, dimension: 9), layers: layers, outputSize: 11, loss: .crossEntropy)
         var trainer = Trainer(Model(shape, seed: 1), optimizer: optimizer, batch: 5, steps: 7, clip: GradientClip(norm: 5), dropout: dropout,
                               threads: threads, kernels: try Kernels(isa: isa))
         let (tokens, targets) = periodicText(batch: 5, steps: 7, vocabulary: 11)
@@ -45,7 +45,7 @@ import Testing
 
     /// A mean-squared-error model of values: [T][B][1] in, [T][B][2] out.
     private func valueTrainer(batch: Int, steps: Int, optimizer: Optimizer = .sgd(SGD(learningRate: 0.1))) -> Trainer {
-        let shape = ModelShape(input: .values(size: 1), hiddenSizes: [17], outputSize: 2, loss: .meanSquaredError)
+        let shape = ModelShape(input: .values(size: 1), layers: [.lstm(17)], outputSize: 2, loss: .meanSquaredError)
         return Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: batch, steps: steps)
     }
 
@@ -92,7 +92,7 @@ import Testing
 
     /// Neither momentum nor weight decay moves the parameters in a segment without a target; the state goes on.
     @Test(arguments: ["momentum", "adamw"]) func aSegmentWithoutATargetChangesNoParameter(name: String) throws {
-        let shape = ModelShape(input: .tokens(vocabulary: 5, dimension: 3), hiddenSizes: [17], outputSize: 5, loss: .crossEntropy)
+        let shape = ModelShape(input: .tokens(vocabulary: 5, dimension: 3), layers: [.lstm(17)], outputSize: 5, loss: .crossEntropy)
         let optimizer = try #require(Optimizer.named(name))
         var trainer = Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: 2, steps: 3)
         var untouched = Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: 2, steps: 3)
@@ -167,25 +167,25 @@ import Testing
 
     @Test func wrongUseTraps() async {
         await #expect(processExitsWith: .failure) {
-            let shape = ModelShape(input: .values(size: 1), hiddenSizes: [3], outputSize: 2, loss: .meanSquaredError)
+            let shape = ModelShape(input: .values(size: 1), layers: [.lstm(3)], outputSize: 2, loss: .meanSquaredError)
             _ = Trainer(Model(shape, seed: 1), optimizer: .adam(Adam(beta2: 1)), batch: 1, steps: 2)
         }
         await #expect(processExitsWith: .failure) {
-            let shape = ModelShape(input: .values(size: 1), hiddenSizes: [3], outputSize: 2, loss: .meanSquaredError)
+            let shape = ModelShape(input: .values(size: 1), layers: [.lstm(3)], outputSize: 2, loss: .meanSquaredError)
             var trainer = Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 1, steps: 2)
             trainer.learningRate = -1
         }
         await #expect(processExitsWith: .failure) {
-            let shape = ModelShape(input: .values(size: 1), hiddenSizes: [3], outputSize: 2, loss: .meanSquaredError)
+            let shape = ModelShape(input: .values(size: 1), layers: [.lstm(3)], outputSize: 2, loss: .meanSquaredError)
             _ = Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 1 << 20, steps: 1 << 20)
         }
         await #expect(processExitsWith: .failure) {
-            let shape = ModelShape(input: .values(size: 1), hiddenSizes: [3], outputSize: 2, loss: .meanSquaredError)
+            let shape = ModelShape(input: .values(size: 1), layers: [.lstm(3)], outputSize: 2, loss: .meanSquaredError)
             var trainer = Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 1, steps: 2)
             _ = trainer.step(tokens: [0, 1].span, targets: [0, 1].span)
         }
         await #expect(processExitsWith: .failure) {
-            _ = ModelShape(input: .values(size: 0), hiddenSizes: [3], outputSize: 2, loss: .meanSquaredError)
+            _ = ModelShape(input: .values(size: 0), layers: [.lstm(3)], outputSize: 2, loss: .meanSquaredError)
         }
     }
 }

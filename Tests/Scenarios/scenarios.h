@@ -8,6 +8,7 @@
 #include "rnn.h"
 #include "gru.h"
 #include "convolution.h"
+#include "sequence.h"
 #include "rows.h"
 #include "normalization.h"
 #include "optimizers.h"

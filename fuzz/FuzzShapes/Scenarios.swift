@@ -6,7 +6,7 @@ extension Trial {
         { $0.products() }, { $0.lstm() }, { $0.lstmSteps() }, { $0.losses() }, { $0.embedding() }, { $0.dropout() }, { $0.norms() },
         { $0.sgd() }, { $0.adagrad() }, { $0.rmsprop() }, { $0.adadelta() }, { $0.adam() },
         { $0.functions() }, { $0.rnn() }, { $0.gru() }, { $0.convolution() }, { $0.pooling() },
-        { $0.activations() }, { $0.normalization() },
+        { $0.activations() }, { $0.normalization() }, { $0.sequences() },
     ]
 
     // MARK: Products and cells
@@ -280,6 +280,22 @@ extension Trial {
         let y = result("y", recurrent_pooling_y_floats(shape)), dx = result("dx", recurrent_pooling_x_floats(shape))
         shares { kernels.pooling_forward(&shape, x, y, $0) }
         shares { kernels.pooling_backward(&shape, x, y, dy, dx, $0) }
+    }
+
+    private func sequences() {
+        let (steps, batch, units) = (bytes.size(5), bytes.size(9), bytes.size()), filled = bytes.flag(), gap = bytes.choice(4)
+        let width = filled ? recurrent_padded(units) : units, rows = steps * batch
+        var shape = recurrent_sequence_shape(steps: steps, batch: batch, units: units, width: width, x_stride: units + gap,
+                                             y_stride: width + gap, reversed: bytes.flag() ? 1 : 0)
+        let lengths = bytes.flag() ? (0..<batch).map { _ in bytes.choice(steps + 2) } : nil
+        let pooling = bytes.flag() ? recurrent_sequence_mean : recurrent_sequence_last
+        let x = data("x", rows: rows, used: units, stride: units + gap, behind: .nan)
+        let y = data("y", rows * shape.y_stride), sum = data("sum", rows * shape.y_stride), dx = data("dx", rows * shape.y_stride)
+        let pooled = data("pooled", batch * shape.y_stride)
+        shares { kernels.sequence_copy(&shape, lengths, x, y, $0) }
+        shares { kernels.add_sequence(&shape, lengths, x, sum, $0) }
+        shares { kernels.sequence_pool(&shape, pooling, lengths, x, pooled, $0) }
+        shares { kernels.sequence_pool_backward(&shape, pooling, lengths, x, dx, $0) }
     }
 
     private func dropout() {

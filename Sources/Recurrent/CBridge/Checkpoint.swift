@@ -82,7 +82,8 @@ extension Trainer {
         case .values(let size): "\(size) values"
         case .tokens(let vocabulary, let dimension): "\(vocabulary) tokens of \(dimension) features"
         }
-        return unsafe [input, "hidden sizes \(model.shape.hiddenSizes.map(String.init).joined(separator: "-"))", "\(model.shape.outputSize) outputs",
+        let layers = model.shape.layers.map { "\($0.cell.name) of \($0.hiddenSize)\($0.isBidirectional ? " both ways" : "")" }
+        return unsafe [input, "layers \(layers.joined(separator: " - "))", "head \(model.shape.head.rawValue)", "\(model.shape.outputSize) outputs",
                        "loss \(model.shape.loss)", "regularization \(strengths.l1) and \(strengths.l2)",
                        "batch \(batch)", pass.pointee.optimizer.identity, "clip \(clip.norm ?? .infinity) and \(clip.value ?? .infinity)",
                        "dropout \(mask.probability)", "seed \(mask.seed)"].joined(separator: ", ")
@@ -98,7 +99,7 @@ extension Trainer {
         for (index, layer) in layout.layers.enumerated() {
             for (purpose, offset) in layer.carried.enumerated() {
                 unsafe buffers.append((name: "state.\(index).\(TrainingPurpose(rawValue: purpose)!)", memory: UnsafeMutableBufferPointer(
-                    start: pass.pointee.base + offset, count: 2 * layer.shape.stateCount)))
+                    start: pass.pointee.base + offset, count: layer.cell.shape.carriedCount)))
             }
         }
         return unsafe buffers

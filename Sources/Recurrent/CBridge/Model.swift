@@ -1,13 +1,13 @@
 internal import Formats
 
-/// A recurrent network: an input, a stack of LSTM layers and a dense layer. It owns its parameters, in kernel order, in one flat buffer.
+/// A recurrent network: an input, a stack of recurrent layers and a dense layer. It owns its parameters, in kernel order, in one flat buffer.
 ///
 /// A model is run one time step at a time with a `ModelState`, and trained by a `Trainer`.
 @safe public struct Model: ~Copyable, @unchecked Sendable {
     public let shape: ModelShape
     /// Text that is saved beside the weights: vocabulary, settings, whatever its owner needs to use the model again.
     public var metadata: [String: String] = [:]
-    /// How the weights of the layers are stored. Only a model in float32 can be trained or saved.
+    /// How the weights of the layers are stored. Only a model in float32 can be trained or saved, only one of LSTM layers rounded.
     public let weightFormat: WeightFormat
     let layout: ParameterLayout
     private let arena: Arena
@@ -16,13 +16,14 @@ internal import Formats
     ///
     /// - Parameters:
     ///   - seed: the same seed gives the same weights on every machine.
-    ///   - initialization: U(-1/√H, 1/√H) for LSTM and dense layers, N(0, 1) for the embedding, as PyTorch has them, if nothing else is said.
+    ///   - initialization: U(-1/√H, 1/√H) for recurrent and dense layers, N(0, 1) for the embedding, as PyTorch has them, if nothing else is said.
     public init(_ shape: ModelShape, seed: UInt64, initialization: Initialization = Initialization()) {
         var generator = SplitMix64(seed: seed)
         self.init(shape, parameters: initialization.parameters(shape, using: &generator))
     }
 
     init(_ shape: ModelShape, parameters: StateDictParameters, weightFormat: WeightFormat = .float32) {
+        precondition(weightFormat == .float32 || shape.canRoundWeights, "model: weights rounded to \(weightFormat); expected LSTM layers alone")
         self.shape = shape
         self.weightFormat = weightFormat
         layout = ParameterLayout(shape, weightFormat)
@@ -30,11 +31,10 @@ internal import Formats
         _ = memory.reserve(layout.count)
         arena = Arena(memory)
         if let offset = layout.embedding { copy(parameters.embedding!, to: offset) }
-        for (index, layer) in parameters.lstm.enumerated() {
-            let columns = 1 + shape.layer(index, batch: 1, steps: 1).inputSize + shape.hiddenSizes[index]
-            copy(weights: layer, columns: columns, gates: KernelOrder.lstmGates, to: layout.layers[index])
+        for (offset, (cell, weights)) in zip(layout.cells.joined(), zip(shape.stateDict.cells, parameters.cells)) {
+            copy(weights: weights, columns: cell.columns, gates: cell.kind.gates, to: offset)
         }
-        copy(weights: parameters.dense!, columns: 1 + shape.hiddenSizes.last!, gates: 1, to: layout.dense)
+        copy(weights: parameters.dense!, columns: 1 + shape.layers.last!.outputSize, gates: 1, to: layout.dense)
     }
 
     /// Trainable numbers, without padding.
@@ -45,10 +45,10 @@ internal import Formats
 
     /// The parameters in kernel order, part by part.
     var stateDictParameters: StateDictParameters {
-        let hidden = shape.hiddenSizes.indices
+        let cells = Array(layout.cells.joined())
         return StateDictParameters(
-            embedding: layout.embedding.map { floats(from: $0, to: layout.layers[0]) },
-            lstm: hidden.map { floats(from: layout.layers[$0], to: $0 + 1 < hidden.count ? layout.layers[$0 + 1] : layout.dense) },
+            embedding: layout.embedding.map { floats(from: $0, to: cells[0]) },
+            cells: zip(cells, cells.dropFirst() + [layout.dense]).map { floats(from: $0, to: $1) },
             dense: floats(from: layout.dense, to: layout.count))
     }
 

@@ -1,14 +1,19 @@
-/// The state of one stream that runs through a model: h and c of each layer, and room for one time step.
+/// The state of one stream that runs through a model: what each layer keeps, and room for one time step.
 @safe public struct ModelState: ~Copyable, @unchecked Sendable {
     let shape: ModelShape
     let layout: StateLayout
     private let arena: Arena
     /// Which of the two buffers of h holds the last step's.
     var parity = 0
+    /// Steps since the state of rest.
+    var steps = 0
 
     /// The state of rest.
+    ///
+    /// - Precondition: no layer is bidirectional: it would have to know the steps to come.
     public init(_ model: borrowing Model) {
         shape = model.shape
+        precondition(!shape.layers.contains(where: \.isBidirectional), "state: a bidirectional layer needs the whole sequence; expected one direction")
         layout = StateLayout(shape)
         arena = Arena(layout.memory)
     }
@@ -16,9 +21,23 @@
     var base: UnsafeMutablePointer<Float> { unsafe arena.base }
 
     /// Puts the stream into the state of rest.
-    public mutating func reset() { unsafe base.update(repeating: 0, count: layout.memory.floats) }
+    public mutating func reset() {
+        unsafe base.update(repeating: 0, count: layout.memory.floats)
+        steps = 0
+    }
 
-    /// Lends what the dense layer gave in the last step: logits, or values.
+    /// The mean of the steps so far, to the bit what `sequence_pool` makes of them.
+    fileprivate mutating func addToMean(_ h: UnsafePointer<Float>) -> UnsafeMutablePointer<Float> {
+        let sum = unsafe base + layout.sum, mean = unsafe base + layout.mean
+        for unit in 0..<shape.layers.last!.outputSize {
+            unsafe sum[unit] += h[unit]
+            unsafe mean[unit] = sum[unit] / Float(steps)
+        }
+        return unsafe mean
+    }
+
+    /// Lends what the dense layer gave in the last step: logits, or values; of a model with one answer to a sequence, the answer to the steps so
+    /// far.
     public func withOutput<Result>(_ body: (Span<Float>) throws -> Result) rethrows -> Result {
         try body(unsafe UnsafeBufferPointer(start: base + layout.output, count: layout.outputSize).span)
     }
@@ -27,15 +46,22 @@
 /// Where the parts of a `ModelState` start.
 struct StateLayout: Sendable {
     let features: Int, output: Int, outputSize: Int
-    let layers: [(c: Int, h: [Int])]
+    let layers: [(c: Int, h: [Int], scratch: Int)]
+    /// Where the head is a mean: the sum of the steps, and the mean.
+    let sum: Int, mean: Int
     let memory: Layout
 
     init(_ shape: ModelShape) {
         var layout = Layout()
         features = layout.reserve(padded(shape.featureCount))
-        layers = shape.hiddenSizes.map { size in
-            (c: layout.reserve(size), h: [layout.reserve(size), layout.reserve(size)])
+        layers = shape.layers.indices.map { index in
+            let cell = shape.cell(index, batch: 1, steps: 1)
+            return (c: layout.reserve(cell.hasCellState ? cell.stateCount : 0), h: [layout.reserve(cell.stateCount), layout.reserve(cell.stateCount)],
+                    scratch: layout.reserve(cell.stepScratchCount))
         }
+        let meanCount = shape.head == .mean ? padded(shape.layers.last!.outputSize) : 0
+        sum = layout.reserve(meanCount)
+        mean = layout.reserve(meanCount)
         output = layout.reserve(shape.outputSize)
         outputSize = shape.outputSize
         memory = layout
@@ -76,9 +102,13 @@ extension Model {
         var x = unsafe features
         for (index, layer) in state.layout.layers.enumerated() {
             let h = unsafe state.base + layer.h[1 - state.parity]
-            unsafe kernels.lstmStep(shape.layer(index, batch: 1, steps: 1), weightFormat, x: x, weights: parameters + layout.layers[index],
-                                    hPrevious: state.base + layer.h[state.parity], c: state.base + layer.c, h: h)
+            unsafe kernels.step(shape.cell(index, batch: 1, steps: 1), weightFormat, x: x, weights: parameters + layout.cells[index][0],
+                                hPrevious: state.base + layer.h[state.parity], c: state.base + layer.c, h: h, scratch: state.base + layer.scratch)
             unsafe x = UnsafePointer(h)
+        }
+        if shape.head == .mean {
+            state.steps += 1
+            unsafe x = UnsafePointer(state.addToMean(x))
         }
         unsafe kernels.denseForward(shape.dense(rows: 1), weightFormat, x: x, weights: parameters + layout.dense,
                                     y: state.base + state.layout.output)

@@ -64,15 +64,8 @@ public struct Evaluation: Hashable, Codable, Sendable {
         let base = unsafe arena.base
         let parameters = unsafe model.parameters
         let layers = UnsafeMutableBufferPointer<LayerPass>.allocate(capacity: layout.layers.count)
-        for (index, layer) in layout.layers.enumerated() {
-            let above = layout.layers.count - 1 - index
-            let inputIsLearned = index > 0 || layout.features != nil
-            unsafe layers.initializeElement(at: index, to: LayerPass(
-                shape: layer.shape, weights: parameters + layout.parameters.layers[index],
-                weightGradient: base + layout.gradients + layout.parameters.layers[index],
-                gates: base + layer.gates, c: base + layer.c, h: base + layer.h, dropped: layer.dropped.map { unsafe base + $0 },
-                carried: (base + layer.carried[0], base + layer.carried[1]), outputGradient: base + layout.between[above % 2],
-                inputGradient: inputIsLearned ? base + layout.between[(above + 1) % 2] : nil))
+        for index in layout.layers.indices {
+            unsafe layers.initializeElement(at: index, to: LayerPass(shape, layout, index, batch: batch, steps: steps, base: base, parameters: parameters))
         }
         var embedding: EmbeddingShape?
         if case .tokens(let vocabulary, let dimension) = shape.input {
@@ -80,7 +73,11 @@ public struct Evaluation: Hashable, Codable, Sendable {
         }
         unsafe pass = .allocate(capacity: 1)
         unsafe pass.initialize(to: TrainingPass(
-            kernels: kernels, layout: layout, layers: layers, embedding: embedding, dense: shape.dense(rows: batch * steps),
+            kernels: kernels, layout: layout, layers: layers, embedding: embedding,
+            pooling: shape.head.pooling.map {
+                unsafe PoolingPass($0, shape.layers.last!, batch: batch, steps: steps, rows: base + layout.pooled!, gradient: base + layout.pooledGradient!)
+            },
+            dense: shape.dense(rows: shape.outputRows(batch: batch, steps: steps)),
             loss: shape.loss, base: base, parameters: parameters, clip: clip, regularization: regularization, optimizer: optimizer,
             mask: DropoutMask(seed: seed, probability: dropout)))
         unsafe kernels.fill(layout.parameters.count * optimizer.momentCount, optimizer.initialMoment, x: base + layout.moments)
@@ -121,7 +118,8 @@ public struct Evaluation: Hashable, Codable, Sendable {
 
     // MARK: Unsafe-pointer calls
 
-    /// One step on a segment. All buffers are time-major: row t × batch + b is step t of sequence b.
+    /// One step on a segment. All buffers are time-major: row t × batch + b is step t of sequence b. Where the model's head gives one answer for
+    /// each sequence, there is one target for each, and T is missing from their shapes.
     ///
     /// - Parameters:
     ///   - tokens: [T][B] indices into the vocabulary.
@@ -157,6 +155,16 @@ public struct Evaluation: Hashable, Codable, Sendable {
         unsafe run(.evaluation, tokens: nil, values: values, classes: nil, targetValues: targets, lengths: lengths)
     }
 
+    /// Runs the model over a segment without targets, with the state that `evaluate` carries; `withOutput` lends what comes out.
+    public mutating func predict(tokens: UnsafePointer<Int32>, lengths: UnsafePointer<Int>? = nil) {
+        _ = unsafe run(.evaluation, tokens: tokens, values: nil, classes: nil, targetValues: nil, lengths: lengths)
+    }
+
+    /// Runs the model over a segment of values without targets.
+    public mutating func predict(values: UnsafePointer<Float>, lengths: UnsafePointer<Int>? = nil) {
+        _ = unsafe run(.evaluation, tokens: nil, values: values, classes: nil, targetValues: nil, lengths: lengths)
+    }
+
     // MARK: Passes
 
     private func train(tokens: UnsafePointer<Int32>?, values: UnsafePointer<Float>?, classes: UnsafePointer<Int32>?,
@@ -172,7 +180,8 @@ public struct Evaluation: Hashable, Codable, Sendable {
     private func run(_ purpose: TrainingPurpose, tokens: UnsafePointer<Int32>?, values: UnsafePointer<Float>?,
                      classes: UnsafePointer<Int32>?, targetValues: UnsafePointer<Float>?, lengths: UnsafePointer<Int>?) -> Evaluation {
         precondition((unsafe tokens == nil) == (unsafe pass.pointee.embedding == nil), "trainer: the model's input is of the other kind")
-        precondition((unsafe classes == nil) == (unsafe !pass.pointee.loss.comparesClasses), "trainer: the model's targets are of the other kind")
+        let isOther = unsafe pass.pointee.loss.comparesClasses ? targetValues != nil : classes != nil
+        precondition(!isOther, "trainer: the model's targets are of the other kind")
         unsafe pass.pointee.purpose = purpose
         unsafe pass.pointee.tokens = tokens
         unsafe pass.pointee.values = values
@@ -182,7 +191,7 @@ public struct Evaluation: Hashable, Codable, Sendable {
         unsafe pass.pointee.restoreState()
         unsafe pool.run(pass)
         unsafe pass.pointee.saveState()
-        let sum = unsafe pass.pointee.kernels.sumLosses(batch * steps, losses: pass.pointee.losses)
+        let sum = unsafe pass.pointee.kernels.sumLosses(pass.pointee.dense.rows, losses: pass.pointee.losses)
         return Evaluation(lossSum: sum, count: live)
     }
 
@@ -191,63 +200,38 @@ public struct Evaluation: Hashable, Codable, Sendable {
         let targets = unsafe pass.pointee.targets
         let outputSize = unsafe pass.pointee.dense.outputSize
         var live = 0
-        for step in 0..<steps {
-            for sequence in 0..<batch {
-                let row = step * batch + sequence
-                let ended = if let lengths = unsafe lengths { unsafe step >= lengths[sequence] } else { false }
-                if let classes = unsafe classes {
-                    let target = unsafe ended ? -1 : classes[row]
-                    unsafe targets[row] = target
-                    if target >= 0 && target < outputSize { live += 1 }
-                } else if let values = unsafe values {
-                    unsafe targets[row] = ended ? 0 : 1
-                    if !ended {
-                        live += 1
-                        let to = unsafe pass.pointee.base + pass.pointee.layout.targetValues! + row * padded(outputSize)
-                        unsafe to.update(from: values + row * outputSize, count: outputSize)
-                    }
-                }
+        for row in 0..<targetCount {
+            let (step, sequence) = row.quotientAndRemainder(dividingBy: batch)
+            let ended = if let lengths = unsafe lengths { unsafe step >= lengths[sequence] } else { false }
+            if unsafe pass.pointee.loss.comparesClasses {
+                let target = unsafe ended ? -1 : classes?[row] ?? -1
+                unsafe targets[row] = target
+                if target >= 0 && target < outputSize { live += 1 }
+            } else if let values = unsafe values, !ended {
+                unsafe targets[row] = 1
+                live += 1
+                let to = unsafe pass.pointee.base + pass.pointee.layout.targetValues! + row * padded(outputSize)
+                unsafe to.update(from: values + row * outputSize, count: outputSize)
+            } else {
+                unsafe targets[row] = 0
             }
         }
         return live
     }
-}
 
-extension Trainer {
-    private func check(_ name: String, _ found: Int, _ expected: Int) {
-        precondition(found == expected, "\(name): expected \(expected) elements, found \(found)")
-    }
+    /// Rows that may have a target: T × B, or B where the head gives one answer for each sequence.
+    var targetCount: Int { model.shape.outputRows(batch: batch, steps: steps) }
 
-    /// One step on a segment of tokens: [T][B] tokens and classes, time-major.
+    /// Lends what the dense layer gave for one row of the last `evaluate` or `predict`: logits, or values.
     ///
-    /// - Precondition: both hold batch × steps elements.
-    public mutating func step(tokens: Span<Int32>, targets: Span<Int32>) -> TrainingStep {
-        check("tokens", tokens.count, batch * steps)
-        check("targets", targets.count, batch * steps)
-        return unsafe tokens.withUnsafeBufferPointer { tokens in
-            unsafe targets.withUnsafeBufferPointer { targets in unsafe step(tokens: tokens.baseAddress!, targets: targets.baseAddress!) }
-        }
-    }
-
-    /// One step on a segment of values: [T][B][I] values and [T][B][N] targets, time-major.
-    ///
-    /// - Precondition: the counts are those.
-    public mutating func step(values: Span<Float>, targets: Span<Float>) -> TrainingStep {
-        check("values", values.count, batch * steps * model.shape.featureCount)
-        check("targets", targets.count, batch * steps * model.shape.outputSize)
-        return unsafe values.withUnsafeBufferPointer { values in
-            unsafe targets.withUnsafeBufferPointer { targets in unsafe step(values: values.baseAddress!, targets: targets.baseAddress!) }
-        }
-    }
-
-    /// The loss of a segment of tokens.
-    ///
-    /// - Precondition: both hold batch × steps elements.
-    public mutating func evaluate(tokens: Span<Int32>, targets: Span<Int32>) -> Evaluation {
-        check("tokens", tokens.count, batch * steps)
-        check("targets", targets.count, batch * steps)
-        return unsafe tokens.withUnsafeBufferPointer { tokens in
-            unsafe targets.withUnsafeBufferPointer { targets in unsafe evaluate(tokens: tokens.baseAddress!, targets: targets.baseAddress!) }
-        }
+    /// - Parameter step: 0 where the head gives one answer for each sequence.
+    /// - Precondition: the last segment was evaluated, not trained on; the row is one of it.
+    public func withOutput<Result>(step: Int = 0, sequence: Int, _ body: (Span<Float>) throws -> Result) rethrows -> Result {
+        precondition(unsafe pass.pointee.purpose == .evaluation, "output: the last segment was trained on; expected an evaluation")
+        let row = step * batch + sequence
+        precondition(sequence >= 0 && sequence < batch && step >= 0 && row < targetCount,
+                     "output: expected a row of \(targetCount / batch) × \(batch), found step \(step) of sequence \(sequence)")
+        let outputSize = model.shape.outputSize
+        return try body(unsafe UnsafeBufferPointer(start: pass.pointee.outputs + row * padded(outputSize), count: outputSize).span)
     }
 }

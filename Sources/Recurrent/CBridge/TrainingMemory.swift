@@ -1,20 +1,34 @@
-internal import CKernels
+/// Where the tape of one direction of a layer starts in a trainer's arena, in floats.
+struct CellLayout: Sendable {
+    let shape: CellShape
+    let gates: Int, c: Int, past: Int, h: Int
 
-/// Where the tape and the scratch of one layer start in a trainer's arena, in floats.
-struct LayerLayout: Sendable {
-    let shape: LSTMShape
-    /// Tape: activated gates, cell states, hidden states, and the hidden states after dropout.
-    let gates: Int, c: Int, h: Int, dropped: Int?
-    /// c, then h, at the end of the last segment: of the training text, then of the text that is evaluated.
-    let carried: [Int]
-
-    init(_ shape: LSTMShape, dropout: Bool, in layout: inout Layout) {
+    init(_ shape: CellShape, in layout: inout Layout) {
         self.shape = shape
         gates = layout.reserve(shape.gatesCount)
-        c = layout.reserve(shape.statesCount)
+        c = layout.reserve(shape.hasCellState ? shape.statesCount : 0)
+        past = layout.reserve(shape.pastCount)
         h = layout.reserve(shape.statesCount)
-        dropped = dropout ? layout.reserve(shape.steps * shape.stateCount) : nil
-        carried = TrainingPurpose.allCases.map { _ in layout.reserve(2 * shape.stateCount) }
+    }
+}
+
+/// Where the tape of one layer starts.
+struct LayerLayout: Sendable {
+    let layer: RecurrentLayer
+    let cell: CellLayout, reverse: CellLayout?
+    /// The input against time and the outputs of both directions side by side, and the output after dropout.
+    let reversedInput: Int?, joined: Int?, dropped: Int?
+    /// The state at the end of the last segment: of the training text, then of the text that is evaluated.
+    let carried: [Int]
+
+    init(_ layer: RecurrentLayer, _ shape: CellShape, rows: Int, inputStride: Int, dropout: Bool, in layout: inout Layout) {
+        self.layer = layer
+        cell = CellLayout(shape, in: &layout)
+        reverse = layer.isBidirectional ? CellLayout(shape, in: &layout) : nil
+        reversedInput = layer.isBidirectional ? layout.reserve(rows * inputStride) : nil
+        joined = layer.isBidirectional ? layout.reserve(rows * padded(layer.outputSize)) : nil
+        dropped = dropout ? layout.reserve(rows * padded(layer.outputSize)) : nil
+        carried = TrainingPurpose.allCases.map { _ in layout.reserve(shape.carriedCount) }
     }
 }
 
@@ -27,11 +41,13 @@ enum TrainingPurpose: Int, CaseIterable {
 struct TrainingLayout: Sendable {
     let parameters: ParameterLayout
     let gradients: Int, moments: Int, momentStride: Int
-    /// Tape: features of tokens, layers, outputs (then their gradient), the loss of each row, and which rows have a target.
-    let features: Int?, layers: [LayerLayout], outputs: Int, losses: Int, targets: Int, targetValues: Int?
-    /// Scratch: the gradient by the gates and by the state of one layer, transposed weights, the gradients by the rows between two
-    /// layers, which take turns, and partial sums of squares and of penalties (Doubles).
-    let gatesGradient: Int, dh: Int, dc: Int, transposed: Int, denseTransposed: Int, between: [Int], squares: Int, penalties: Int
+    /// Tape: features of tokens, layers, what the dense layer reads of each sequence, outputs (then their gradient), the loss of each row, and
+    /// which rows have a target.
+    let features: Int?, layers: [LayerLayout], pooled: Int?, outputs: Int, losses: Int, targets: Int, targetValues: Int?
+    /// Scratch: the gradient by the gates and by the state of one cell, transposed weights, the gradients of one direction by its output and its
+    /// input, those by the pooled rows and by the rows between two layers, which take turns, and partial sums of squares and of penalties (Doubles).
+    let gatesGradient: Int, pastGradient: Int, dh: Int, dc: Int, transposed: Int, denseTransposed: Int
+    let directionGradient: Int, reversedGradient: Int, pooledGradient: Int?, between: [Int], squares: Int, penalties: Int
     let memory: Layout
 
     init(_ shape: ModelShape, batch: Int, steps: Int, momentCount: Int, dropout: Bool) {
@@ -42,19 +58,27 @@ struct TrainingLayout: Sendable {
         gradients = layout.reserve(parameters.count)
         moments = layout.reserve(momentCount * parameters.count)
         if case .tokens(_, let dimension) = shape.input { features = layout.reserve(rows * padded(dimension)) } else { features = nil }
-        let layerShapes = shape.hiddenSizes.indices.map { shape.layer($0, batch: batch, steps: steps) }
-        layers = layerShapes.map { LayerLayout($0, dropout: dropout, in: &layout) }
-        let dense = shape.dense(rows: rows)
-        outputs = layout.reserve(rows * dense.paddedOutputSize)
-        losses = layout.reserve(rows)
-        targets = layout.reserve(rows)
-        targetValues = !shape.loss.comparesClasses ? layout.reserve(rows * dense.paddedOutputSize) : nil
-        gatesGradient = layout.reserve(layerShapes.map(\.gatesCount).max()!)
-        dh = layout.reserve(layerShapes.map(\.stateCount).max()!)
-        dc = layout.reserve(layerShapes.map(\.stateCount).max()!)
-        transposed = layout.reserve(layerShapes.map(\.transposedCount).max()!)
+        let cells = shape.layers.indices.map { shape.cell($0, batch: batch, steps: steps) }
+        layers = shape.layers.enumerated().map { index, layer in
+            LayerLayout(layer, cells[index], rows: rows, inputStride: shape.inputStride(of: index), dropout: dropout, in: &layout)
+        }
+        let dense = shape.dense(rows: shape.outputRows(batch: batch, steps: steps))
+        pooled = shape.head.pooling.map { _ in layout.reserve(batch * padded(dense.inputSize)) }
+        outputs = layout.reserve(dense.rows * dense.paddedOutputSize)
+        losses = layout.reserve(dense.rows)
+        targets = layout.reserve(dense.rows)
+        targetValues = !shape.loss.comparesClasses ? layout.reserve(dense.rows * dense.paddedOutputSize) : nil
+        gatesGradient = layout.reserve(cells.map(\.gatesGradientCount).max()!)
+        pastGradient = layout.reserve(cells.map(\.pastCount).max()!)
+        dh = layout.reserve(cells.map(\.stateCount).max()!)
+        dc = layout.reserve(cells.map { $0.hasCellState ? $0.stateCount : 0 }.max()!)
+        transposed = layout.reserve(cells.map(\.transposedCount).max()!)
         denseTransposed = layout.reserve(dense.transposedCount)
-        let widest = layerShapes.map { max($0.paddedHiddenSize, padded($0.inputSize)) }.max()!
+        let bidirectional = shape.layers.indices.filter { shape.layers[$0].isBidirectional }
+        directionGradient = layout.reserve(rows * (bidirectional.map { padded(cells[$0].hiddenSize) }.max() ?? 0))
+        reversedGradient = layout.reserve(rows * (bidirectional.map { padded(cells[$0].inputSize) }.max() ?? 0))
+        pooledGradient = shape.head.pooling.map { _ in layout.reserve(batch * padded(dense.inputSize)) }
+        let widest = shape.layers.indices.map { max(padded(shape.layers[$0].outputSize), padded(cells[$0].inputSize)) }.max()!
         between = [layout.reserve(rows * widest), layout.reserve(rows * widest)]
         squares = layout.reserve(2 * Kernels.squaresBlockCount(parameters.count))
         penalties = layout.reserve(2 * Kernels.squaresBlockCount(parameters.count))

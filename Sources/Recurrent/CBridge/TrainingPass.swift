@@ -1,24 +1,10 @@
-/// One layer's pointers into the arena.
-@safe struct LayerPass {
-    let shape: LSTMShape
-    let weights: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>
-    let gates: UnsafeMutablePointer<Float>, c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>
-    let dropped: UnsafeMutablePointer<Float>?
-    let carried: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>)
-    /// The loss's gradient by this layer's output, and, unless the layer is the lowest and its input is not learned, by its input.
-    let outputGradient: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?
-
-    /// h of each step, slot 0 left out: [T][B][U].
-    var hidden: UnsafeMutablePointer<Float> { unsafe h + shape.stateCount }
-    var rows: RowsShape { RowsShape(rows: shape.steps * shape.batch, units: shape.hiddenSize) }
-}
-
 /// What the threads of a trainer share: plain pointers, set up once, and the few numbers that change from step to step.
 @safe struct TrainingPass {
     let kernels: Kernels
     let layout: TrainingLayout
     let layers: UnsafeMutableBufferPointer<LayerPass>
     let embedding: EmbeddingShape?
+    let pooling: PoolingPass?
     let dense: DenseShape
     let loss: ModelShape.Loss
     let base: UnsafeMutablePointer<Float>
@@ -42,26 +28,26 @@
     var losses: UnsafeMutablePointer<Float> { unsafe base + layout.losses }
     var squares: UnsafeMutablePointer<Double> { unsafe UnsafeMutableRawPointer(base + layout.squares).assumingMemoryBound(to: Double.self) }
     var penalties: UnsafeMutablePointer<Double> { unsafe UnsafeMutableRawPointer(base + layout.penalties).assumingMemoryBound(to: Double.self) }
-    private var outputs: UnsafeMutablePointer<Float> { unsafe base + layout.outputs }
+    var outputs: UnsafeMutablePointer<Float> { unsafe base + layout.outputs }
     private var isTraining: Bool { purpose == .training }
     private var drops: Bool { isTraining && mask.probability > 0 }
     private var outputRows: RowsShape { RowsShape(rows: dense.rows, units: dense.outputSize) }
 
-    /// The mask of one layer in one step.
-    private func mask(of layer: Int) -> DropoutMask {
+    /// The mask of one layer in one step, nil where nothing is dropped.
+    private func mask(of layer: Int) -> DropoutMask? {
+        guard drops else { return nil }
         var mask = mask
         mask.counter = unsafe UInt64(step * layers.count + layer)
         return mask
     }
 
-    /// What layer `index`, or the dense layer for one more than the last, reads.
+    /// What layer `index` reads, or, for one more than the last, what the last layer gives.
     private func input(of index: Int) -> UnsafePointer<Float> {
-        if index > 0 {
-            let below = unsafe layers[index - 1]
-            return unsafe UnsafePointer(drops ? below.dropped! : below.hidden)
-        }
+        if index > 0 { return unsafe layers[index - 1].output(drops: drops) }
         return unsafe layout.features.map { unsafe UnsafePointer(base + $0) } ?? values!
     }
+
+    private var denseInput: UnsafePointer<Float> { unsafe pooling.map { unsafe UnsafePointer($0.rows) } ?? input(of: layers.count) }
 
     /// The global norm of the gradient, from the squares that the threads have summed.
     var gradientNorm: Double {
@@ -98,16 +84,14 @@
             share.wait()
         }
         for index in unsafe 0..<layers.count {
-            let layer = unsafe layers[index]
-            unsafe kernels.lstmForward(layer.shape, lengths: lengths, x: input(of: index), weights: layer.weights, gates: layer.gates,
-                                       c: layer.c, h: layer.h, share: share)
-            share.wait()
-            guard drops else { continue }
-            unsafe kernels.dropout(layer.rows, mask: mask(of: index), x: layer.hidden, y: layer.dropped!, share: share)
+            unsafe layers[index].forward(kernels, lengths: lengths, x: input(of: index), mask: mask(of: index), share)
+        }
+        if let pooling {
+            unsafe pooling.forward(kernels, lengths: lengths, x: input(of: layers.count), share)
             share.wait()
         }
         let weights = unsafe parameters + layout.parameters.dense
-        unsafe kernels.denseForward(dense, x: input(of: layers.count), weights: weights, y: outputs, share: share)
+        unsafe kernels.denseForward(dense, x: denseInput, weights: weights, y: outputs, share: share)
         forwardLoss(share)
         guard isTraining else { return }
         unsafe kernels.denseTranspose(dense, weights: weights, transposed: base + layout.denseTransposed, share: share)
@@ -136,35 +120,22 @@
     }
 
     private func backward(_ share: Share) {
+        let outputGradient = unsafe layers[layers.count - 1].outputGradient
         unsafe kernels.denseBackwardInput(dense, outputGradient: outputs, transposed: base + layout.denseTransposed,
-                                          inputGradient: layers[layers.count - 1].outputGradient, share: share)
-        unsafe kernels.denseBackwardWeights(dense, x: input(of: layers.count), outputGradient: outputs,
+                                          inputGradient: pooling?.gradient ?? outputGradient, share: share)
+        unsafe kernels.denseBackwardWeights(dense, x: denseInput, outputGradient: outputs,
                                             weightGradient: gradients + layout.parameters.dense, share: share)
+        if let pooling {
+            share.wait()
+            unsafe pooling.backward(kernels, lengths: lengths, inputGradient: outputGradient, share)
+            share.wait()
+        }
         for index in unsafe (0..<layers.count).reversed() {
-            let layer = unsafe layers[index]
-            prepareBackward(layer, mask: mask(of: index), share)
-            share.wait()
-            unsafe kernels.lstmBackwardData(
-                layer.shape, lengths: lengths, transposed: base + layout.transposed, gates: layer.gates, c: layer.c,
-                outputGradient: layer.outputGradient, gatesGradient: base + layout.gatesGradient, dh: base + layout.dh, dc: base + layout.dc,
-                inputGradient: layer.inputGradient, share: share)
-            share.wait()
-            unsafe kernels.lstmBackwardWeights(layer.shape, lengths: lengths, x: input(of: index), h: layer.h,
-                                               gatesGradient: base + layout.gatesGradient, weightGradient: layer.weightGradient, share: share)
+            unsafe layers[index].backward(kernels, lengths: lengths, x: input(of: index), mask: mask(of: index), share)
         }
         guard let embedding else { return }
         unsafe kernels.embeddingBackward(embedding, indices: tokens!, outputGradient: layers[0].inputGradient!,
                                          tableGradient: gradients + layout.parameters.embedding!, share: share)
-    }
-
-    /// What a layer's backward pass needs beside the gradient by its output, whose rows this share has made.
-    private func prepareBackward(_ layer: LayerPass, mask: DropoutMask, _ share: Share) {
-        if drops {
-            unsafe kernels.dropout(layer.rows, mask: mask, x: layer.outputGradient, y: layer.outputGradient, share: share)
-        }
-        unsafe kernels.lstmTranspose(layer.shape, weights: layer.weights, transposed: base + layout.transposed, share: share)
-        unsafe kernels.fill(layer.shape.stateCount, 0, x: base + layout.dh, share: share)
-        unsafe kernels.fill(layer.shape.stateCount, 0, x: base + layout.dc, share: share)
     }
 
     /// Whether a segment whose gradient has this norm updates the parameters: not one without a target, in which momentum and weight decay
@@ -183,29 +154,42 @@
         }
     }
 
-    /// The state that the last segment ended in becomes the one that this segment starts from.
-    func restoreState() {
-        for unsafe layer in unsafe layers {
-            let carried = unsafe purpose == .training ? layer.carried.0 : layer.carried.1
-            unsafe layer.c.update(from: carried, count: layer.shape.stateCount)
-            unsafe layer.h.update(from: carried + layer.shape.stateCount, count: layer.shape.stateCount)
+    func restoreState() { for unsafe layer in unsafe layers { layer.restoreState(purpose) } }
+    func saveState() { for unsafe layer in unsafe layers { layer.saveState(purpose) } }
+    func resetState(_ purpose: TrainingPurpose) { for unsafe layer in unsafe layers { layer.resetState(purpose) } }
+}
+
+/// What the dense layer of a many-to-one model reads: one row of each sequence.
+@safe struct PoolingPass {
+    let pooling: SequencePooling
+    /// Tape: [B][16 ⌈outputs/16⌉]; scratch: the loss's gradient by it.
+    let rows: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>
+    /// The columns of each direction of the last layer.
+    private let first: SequenceShape, second: SequenceShape?
+
+    init(_ pooling: SequencePooling, _ layer: RecurrentLayer, batch: Int, steps: Int, rows: UnsafeMutablePointer<Float>,
+         gradient: UnsafeMutablePointer<Float>) {
+        self.pooling = pooling
+        unsafe self.rows = rows
+        unsafe self.gradient = gradient
+        let units = layer.hiddenSize, row = padded(layer.outputSize)
+        func columns(width: Int, isReversed: Bool) -> SequenceShape {
+            SequenceShape(steps: steps, batch: batch, units: units, width: width, inputStride: row, outputStride: row, isReversed: isReversed)
         }
+        first = columns(width: layer.isBidirectional ? units : row, isReversed: false)
+        second = layer.isBidirectional ? columns(width: row - units, isReversed: true) : nil
     }
 
-    /// Keeps the state that this segment ended in.
-    func saveState() {
-        for unsafe layer in unsafe layers {
-            let carried = unsafe purpose == .training ? layer.carried.0 : layer.carried.1
-            let end = layer.shape.steps * layer.shape.stateCount
-            unsafe carried.update(from: layer.c + end, count: layer.shape.stateCount)
-            unsafe (carried + layer.shape.stateCount).update(from: layer.h + end, count: layer.shape.stateCount)
-        }
+    func forward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, _ share: Share) {
+        unsafe kernels.sequencePool(first, pooling, lengths: lengths, x: x, y: rows, share: share)
+        guard let second else { return }
+        unsafe kernels.sequencePool(second, pooling, lengths: lengths, x: x + second.units, y: rows + second.units, share: share)
     }
 
-    /// Puts every sequence of a purpose into the state of rest.
-    func resetState(_ purpose: TrainingPurpose) {
-        for unsafe layer in unsafe layers {
-            unsafe (purpose == .training ? layer.carried.0 : layer.carried.1).update(repeating: 0, count: 2 * layer.shape.stateCount)
-        }
+    func backward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, inputGradient: UnsafeMutablePointer<Float>, _ share: Share) {
+        unsafe kernels.sequencePoolBackward(first, pooling, lengths: lengths, outputGradient: gradient, inputGradient: inputGradient, share: share)
+        guard let second else { return }
+        unsafe kernels.sequencePoolBackward(second, pooling, lengths: lengths, outputGradient: gradient + second.units,
+                                            inputGradient: inputGradient + second.units, share: share)
     }
 }

@@ -1,0 +1,115 @@
+/// The parameters of a model in kernel order: see `KernelOrder`.
+public struct StateDictParameters: Equatable, Sendable {
+    /// [V][16 ⌈E/16⌉], if there is an embedding.
+    public let embedding: [Float]?
+    /// For each direction of each layer [⌈H/16⌉][columns][gates][16].
+    public let cells: [[Float]]
+    /// [⌈O/16⌉][1 + H][16], if there is a dense layer.
+    public let dense: [Float]?
+
+    public init(embedding: [Float]? = nil, cells: [[Float]], dense: [Float]? = nil) {
+        self.embedding = embedding
+        self.cells = cells
+        self.dense = dense
+    }
+
+    /// Those of the model in a file. PyTorch's two biases of a layer are summed where they are one to the kernels.
+    /// - Throws: what is missing, unexpected, not of the shape that `shape` asks for, or NaN or infinite as a float.
+    public init(_ file: Safetensors, shape: StateDictShape, names: StateDictNames = StateDictNames()) throws(FormatError) {
+        let names = names.matching(file)
+        try file.check(shape.tensorShapes(names))
+        if shape.vocabularySize == nil {
+            embedding = nil
+        } else {
+            embedding = KernelOrder.embedding(weight: try file.weights(names.embeddingWeight), width: shape.inputSize)
+        }
+        var cells: [[Float]] = []
+        for (cell, names) in zip(shape.cells, shape.cellNames(names)) {
+            let (biasIH, biasHH) = (try file.weights(names[2]), try file.weights(names[3]))
+            // Two numbers may have a sum that is none.
+            try Tensor(name: names[2] + " + " + names[3], shape: [biasIH.count], values: zip(biasIH, biasHH).map(+)).checkFinite()
+            cells.append(cell.kernelOrder(weightIH: try file.weights(names[0]), weightHH: try file.weights(names[1]), biasIH: biasIH, biasHH: biasHH))
+        }
+        self.cells = cells
+        if shape.outputSize == nil {
+            dense = nil
+        } else {
+            dense = KernelOrder.dense(weight: try file.weights(names.denseWeight), bias: try file.weights(names.denseBias))
+        }
+    }
+
+    /// The tensors to write, in the order of PyTorch; a bias that is one to the kernels is `bias_ih`, and `bias_hh` is zero.
+    /// - Precondition: the parameters have the sizes of `shape`.
+    public func tensors(shape: StateDictShape, names: StateDictNames = StateDictNames()) -> [Tensor] {
+        precondition(cells.count == shape.cells.count, "\(cells.count) layers and directions, expected \(shape.cells.count)")
+        var values: [[Float]] = []
+        if let embedding { values.append(KernelOrder.embedding(embedding, width: shape.inputSize)) }
+        for (cell, kernel) in zip(shape.cells, cells) { values += cell.parameters(kernel) }
+        if let dense, let outputSize = shape.outputSize {
+            let (weight, bias) = KernelOrder.dense(dense, inputSize: shape.layers[shape.layers.count - 1].outputSize, outputSize: outputSize)
+            values += [weight, bias]
+        }
+        let tensors = shape.tensorShapes(names)
+        precondition(values.count == tensors.count, "the parameters are not those of the shape")
+        return zip(tensors, values).map { Tensor(name: $0.name, shape: $0.shape, values: $1) }
+    }
+}
+
+extension Safetensors {
+    /// Which kind of layer the file has at a place, if any.
+    func kind(_ layer: Int, _ names: StateDictNames) -> StateDictCell.Kind? {
+        let found = StateDictCell.Kind.all.filter { entry(named: names.recurrent($0, "weight_hh", layer)) != nil }
+        guard found.count > 1, let shape = entry(named: names.recurrent(.lstm, "weight_hh", layer))?.shape, shape.count == 2 else { return found.first }
+        return found.first { shape[0] == $0.gates * shape[1] } ?? .lstm
+    }
+
+    /// The layer at a place; an LSTM is missed where there is none.
+    func layer(_ index: Int, _ names: StateDictNames) throws(FormatError) -> StateDictLayer {
+        let kind = kind(index, names) ?? .lstm
+        let weight = names.recurrent(kind, "weight_hh", index)
+        let hiddenSize = try matrix(weight, expected: kind.gates == 1 ? "[H, H]" : "[\(kind.gates)H, H]").columns
+        return StateDictLayer(kind, hiddenSize: hiddenSize, isBidirectional: entry(named: weight + "_reverse") != nil)
+    }
+
+    /// The sizes of a matrix, both positive.
+    func matrix(_ name: String, expected: String) throws(FormatError) -> (rows: Int, columns: Int) {
+        guard let entry = entry(named: name) else { throw missing([name]) }
+        guard entry.shape.count == 2, entry.shape.allSatisfy({ $0 > 0 }) else {
+            throw FormatError(.shape, tensor: name, expected: expected, found: "\(entry.shape)")
+        }
+        return (entry.shape[0], entry.shape[1])
+    }
+
+    /// The values of a tensor, all of them finite.
+    func weights(_ name: String) throws(FormatError) -> [Float] {
+        let tensor = try tensor(named: name)
+        try tensor.checkFinite()
+        return tensor.values
+    }
+
+    /// Throws unless the file holds these tensors, of these shapes, and no others.
+    func check(_ tensors: [(name: String, shape: [Int])]) throws(FormatError) {
+        let absent = tensors.filter { entry(named: $0.name) == nil }
+        guard absent.isEmpty else { throw missing(absent.map(\.name)) }
+        for (name, shape) in tensors {
+            guard let entry = entry(named: name), entry.shape == shape else {
+                throw FormatError(.shape, tensor: name, expected: "\(shape)", found: "\(entry(named: name)?.shape ?? [])")
+            }
+        }
+        let known = Set(tensors.map(\.name))
+        let others = entries.map(\.name).filter { !known.contains($0) }
+        guard others.isEmpty else {
+            throw FormatError(.unexpectedTensor, tensor: listed(others), expected: "only those of the model", found: "\(others.count) more")
+        }
+    }
+
+    private func missing(_ names: [String]) -> FormatError {
+        FormatError(.missingTensor, tensor: listed(names), expected: "\(names.count) more", found: "only " + listed(entries.map(\.name)))
+    }
+
+    private func listed(_ names: [String]) -> String {
+        let shown = 4
+        let rest = names.count > shown ? " and \(names.count - shown) more" : ""
+        return names.isEmpty ? "no tensors" : names.prefix(shown).joined(separator: ", ") + rest
+    }
+}

@@ -1,0 +1,171 @@
+/// The dimensions of one direction of a recurrent layer, whatever its cell.
+enum CellShape: Hashable, Sendable {
+    case lstm(LSTMShape)
+    case gru(GRUShape)
+    case rnn(RNNShape)
+
+    init(_ layer: RecurrentLayer, inputSize: Int, batch: Int, steps: Int, inputStride: Int) {
+        let hiddenSize = layer.hiddenSize
+        self = switch layer.cell {
+        case .lstm: .lstm(LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch, steps: steps, inputStride: inputStride))
+        case .gru(let definition):
+            .gru(GRUShape(inputSize: inputSize, hiddenSize: hiddenSize, definition: definition, batch: batch, steps: steps, inputStride: inputStride))
+        case .rnn(let activation):
+            .rnn(RNNShape(inputSize: inputSize, hiddenSize: hiddenSize, activation: activation, batch: batch, steps: steps, inputStride: inputStride))
+        }
+    }
+
+    var inputSize: Int {
+        switch self {
+        case .lstm(let shape): shape.inputSize
+        case .gru(let shape): shape.inputSize
+        case .rnn(let shape): shape.inputSize
+        }
+    }
+
+    var hiddenSize: Int {
+        switch self {
+        case .lstm(let shape): shape.hiddenSize
+        case .gru(let shape): shape.hiddenSize
+        case .rnn(let shape): shape.hiddenSize
+        }
+    }
+
+    /// Of the weights in kernel order, in a format; only those of an LSTM can be rounded.
+    func weightCount(_ format: WeightFormat) -> Int {
+        switch self {
+        case .lstm(let shape): shape.weightCount(format)
+        case .gru(let shape): shape.weightCount
+        case .rnn(let shape): shape.weightCount
+        }
+    }
+
+    /// h at one time step, or c where there is one.
+    var stateCount: Int {
+        switch self {
+        case .lstm(let shape): shape.stateCount
+        case .gru(let shape): shape.stateCount
+        case .rnn(let shape): shape.stateCount
+        }
+    }
+
+    var hasCellState: Bool { if case .lstm = self { true } else { false } }
+
+    /// What is carried from segment to segment: c, where there is one, and h.
+    var carriedCount: Int { (hasCellState ? 2 : 1) * stateCount }
+
+    /// The tape of h, and of c where there is one: slot 0 is the initial state.
+    var statesCount: Int {
+        switch self {
+        case .lstm(let shape): shape.statesCount
+        case .gru(let shape): shape.statesCount
+        case .rnn(let shape): shape.statesCount
+        }
+    }
+
+    /// The tape of the activated gates; a plain layer's h says all.
+    var gatesCount: Int {
+        switch self {
+        case .lstm(let shape): shape.gatesCount
+        case .gru(let shape): shape.gatesCount
+        case .rnn: 0
+        }
+    }
+
+    /// The gradient by the pre-activations.
+    var gatesGradientCount: Int {
+        switch self {
+        case .lstm, .gru: gatesCount
+        case .rnn(let shape): shape.preActivationGradientCount
+        }
+    }
+
+    /// The tape of what a GRU's candidate takes from h, and its gradient.
+    var pastCount: Int { if case .gru(let shape) = self { shape.pastCount } else { 0 } }
+
+    var transposedCount: Int {
+        switch self {
+        case .lstm(let shape): shape.transposedCount
+        case .gru(let shape): shape.transposedCount
+        case .rnn(let shape): shape.transposedCount
+        }
+    }
+
+    /// Of a time step for inference.
+    var stepScratchCount: Int { if case .gru(let shape) = self { shape.scratchCount } else { 0 } }
+}
+
+extension Kernels {
+    /// One time step for inference; buffers as in `lstmStep` and `gruStep`.
+    func step(_ cell: CellShape, _ format: WeightFormat, x: UnsafePointer<Float>, weights: UnsafePointer<Float>, hPrevious: UnsafePointer<Float>,
+              c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>) {
+        switch cell {
+        case .lstm(let shape): unsafe lstmStep(shape, format, x: x, weights: weights, hPrevious: hPrevious, c: c, h: h)
+        case .gru(let shape): unsafe gruStep(shape, x: x, weights: weights, hPrevious: hPrevious, h: h, scratch: scratch)
+        case .rnn(let shape): unsafe rnnStep(shape, x: x, weights: weights, hPrevious: hPrevious, h: h)
+        }
+    }
+}
+
+/// One direction of a recurrent layer in training: its weights, its tape, and the scratch that all cells share.
+@safe struct CellPass {
+    let shape: CellShape
+    let weights: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>
+    /// Tape. c and past are not there in every cell: then nothing is read or written.
+    let gates: UnsafeMutablePointer<Float>, c: UnsafeMutablePointer<Float>, past: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>
+    /// Scratch.
+    let gatesGradient: UnsafeMutablePointer<Float>, pastGradient: UnsafeMutablePointer<Float>
+    let dh: UnsafeMutablePointer<Float>, dc: UnsafeMutablePointer<Float>, transposed: UnsafeMutablePointer<Float>
+
+    /// h of each step, slot 0 left out: [T][B][U].
+    var hidden: UnsafeMutablePointer<Float> { unsafe h + shape.stateCount }
+
+    func forward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, _ share: Share) {
+        switch shape {
+        case .lstm(let shape): unsafe kernels.lstmForward(shape, lengths: lengths, x: x, weights: weights, gates: gates, c: c, h: h, share: share)
+        case .gru(let shape): unsafe kernels.gruForward(shape, lengths: lengths, x: x, weights: weights, gates: gates, past: past, h: h, share: share)
+        case .rnn(let shape): unsafe kernels.rnnForward(shape, lengths: lengths, x: x, weights: weights, h: h, share: share)
+        }
+    }
+
+    /// What the backward pass needs beside the gradient by the output.
+    func prepareBackward(_ kernels: Kernels, _ share: Share) {
+        switch shape {
+        case .lstm(let shape): unsafe kernels.lstmTranspose(shape, weights: weights, transposed: transposed, share: share)
+        case .gru(let shape): unsafe kernels.gruTranspose(shape, weights: weights, transposed: transposed, share: share)
+        case .rnn(let shape): unsafe kernels.rnnTranspose(shape, weights: weights, transposed: transposed, share: share)
+        }
+        unsafe kernels.fill(shape.stateCount, 0, x: dh, share: share)
+        if shape.hasCellState { unsafe kernels.fill(shape.stateCount, 0, x: dc, share: share) }
+    }
+
+    func backwardData(_ kernels: Kernels, lengths: UnsafePointer<Int>?, outputGradient: UnsafePointer<Float>,
+                      inputGradient: UnsafeMutablePointer<Float>?, _ share: Share) {
+        switch shape {
+        case .lstm(let shape):
+            unsafe kernels.lstmBackwardData(shape, lengths: lengths, transposed: transposed, gates: gates, c: c, outputGradient: outputGradient,
+                                            gatesGradient: gatesGradient, dh: dh, dc: dc, inputGradient: inputGradient, share: share)
+        case .gru(let shape):
+            unsafe kernels.gruBackwardData(shape, lengths: lengths, transposed: transposed, gates: gates, past: past, h: h,
+                                           outputGradient: outputGradient, gateGradient: gatesGradient, pastGradient: pastGradient, dh: dh,
+                                           inputGradient: inputGradient, share: share)
+        case .rnn(let shape):
+            unsafe kernels.rnnBackwardData(shape, lengths: lengths, transposed: transposed, h: h, outputGradient: outputGradient,
+                                           preActivationGradient: gatesGradient, dh: dh, inputGradient: inputGradient, share: share)
+        }
+    }
+
+    func backwardWeights(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, _ share: Share) {
+        switch shape {
+        case .lstm(let shape):
+            unsafe kernels.lstmBackwardWeights(shape, lengths: lengths, x: x, h: h, gatesGradient: gatesGradient, weightGradient: weightGradient,
+                                               share: share)
+        case .gru(let shape):
+            unsafe kernels.gruBackwardWeights(shape, lengths: lengths, x: x, past: past, h: h, gateGradient: gatesGradient,
+                                              pastGradient: pastGradient, weightGradient: weightGradient, share: share)
+        case .rnn(let shape):
+            unsafe kernels.rnnBackwardWeights(shape, lengths: lengths, x: x, h: h, preActivationGradient: gatesGradient,
+                                              weightGradient: weightGradient, share: share)
+        }
+    }
+}

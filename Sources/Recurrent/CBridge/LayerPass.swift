@@ -1,0 +1,141 @@
+/// The second direction of a bidirectional layer, and what the two need to read one input and give one output.
+@safe struct ReversePass {
+    let cell: CellPass
+    /// Tape: the input against time, and the outputs of both directions side by side.
+    let reversedInput: UnsafeMutablePointer<Float>, joined: UnsafeMutablePointer<Float>
+    /// Scratch: the gradient by the output of one direction, and by the reversed input, which is null where the input is not learned.
+    let outputGradient: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?
+    /// The input and its gradient against time; the columns of a direction, into the joined rows and out of them, in their time.
+    let input: SequenceShape, inputBack: SequenceShape
+    let join: (SequenceShape, SequenceShape), split: (SequenceShape, SequenceShape)
+
+    init(cell: CellPass, layer: RecurrentLayer, batch: Int, steps: Int, inputStride: Int, reversedInput: UnsafeMutablePointer<Float>,
+         joined: UnsafeMutablePointer<Float>, outputGradient: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?) {
+        self.cell = cell
+        unsafe self.reversedInput = reversedInput
+        unsafe self.joined = joined
+        unsafe self.outputGradient = outputGradient
+        unsafe self.inputGradient = inputGradient
+        let units = layer.hiddenSize, row = padded(layer.outputSize), inputs = cell.shape.inputSize
+        input = SequenceShape(steps: steps, batch: batch, units: inputs, width: inputs, inputStride: inputStride, outputStride: inputStride,
+                              isReversed: true)
+        inputBack = SequenceShape(steps: steps, batch: batch, units: inputs, isReversed: true)
+        // The first direction ends where the second one begins, which writes the zeros behind both.
+        join = (SequenceShape(steps: steps, batch: batch, units: units, width: units, outputStride: row),
+                SequenceShape(steps: steps, batch: batch, units: units, width: row - units, outputStride: row, isReversed: true))
+        split = (SequenceShape(steps: steps, batch: batch, units: units, inputStride: row),
+                 SequenceShape(steps: steps, batch: batch, units: units, inputStride: row, isReversed: true))
+    }
+}
+
+/// One recurrent layer's pointers into the arena.
+@safe struct LayerPass {
+    let cell: CellPass
+    let reverse: ReversePass?
+    /// Tape: the output after dropout.
+    let dropped: UnsafeMutablePointer<Float>?
+    /// The state at the end of the last segment, c before h: of the training text, then of the text that is evaluated. A second direction begins
+    /// each segment at rest.
+    let carried: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>)
+    /// The loss's gradient by this layer's output, and, unless the layer is the lowest and its input is not learned, by its input.
+    let outputGradient: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?
+    /// All rows of the output.
+    let rows: RowsShape
+
+    init(_ shape: ModelShape, _ layout: TrainingLayout, _ index: Int, batch: Int, steps: Int, base: UnsafeMutablePointer<Float>,
+         parameters: UnsafePointer<Float>) {
+        let layer = layout.layers[index], above = layout.layers.count - 1 - index
+        let inputIsLearned = index > 0 || layout.features != nil
+        func pass(_ cell: CellLayout, _ direction: Int) -> CellPass {
+            let weights = layout.parameters.cells[index][direction]
+            return unsafe CellPass(
+                shape: cell.shape, weights: parameters + weights, weightGradient: base + layout.gradients + weights, gates: base + cell.gates,
+                c: base + cell.c, past: base + cell.past, h: base + cell.h, gatesGradient: base + layout.gatesGradient,
+                pastGradient: base + layout.pastGradient, dh: base + layout.dh, dc: base + layout.dc, transposed: base + layout.transposed)
+        }
+        cell = pass(layer.cell, 0)
+        reverse = layer.reverse.map {
+            unsafe ReversePass(
+                cell: pass($0, 1), layer: layer.layer, batch: batch, steps: steps, inputStride: shape.inputStride(of: index),
+                reversedInput: base + layer.reversedInput!, joined: base + layer.joined!, outputGradient: base + layout.directionGradient,
+                inputGradient: inputIsLearned ? base + layout.reversedGradient : nil)
+        }
+        unsafe dropped = layer.dropped.map { unsafe base + $0 }
+        unsafe carried = (base + layer.carried[0], base + layer.carried[1])
+        unsafe outputGradient = base + layout.between[above % 2]
+        unsafe inputGradient = inputIsLearned ? base + layout.between[(above + 1) % 2] : nil
+        rows = RowsShape(rows: batch * steps, units: layer.layer.outputSize)
+    }
+
+    /// Before dropout: [T][B][16 ⌈outputs/16⌉].
+    private var undropped: UnsafeMutablePointer<Float> { unsafe reverse?.joined ?? cell.hidden }
+
+    /// What the layer above reads.
+    func output(drops: Bool) -> UnsafePointer<Float> { unsafe UnsafePointer(drops ? dropped! : undropped) }
+
+    /// - Parameter mask: of dropout; nil where nothing is dropped.
+    func forward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, mask: DropoutMask?, _ share: Share) {
+        if let reverse {
+            unsafe kernels.sequenceCopy(reverse.input, lengths: lengths, x: x, y: reverse.reversedInput, share: share)
+            share.wait()
+            unsafe reverse.cell.forward(kernels, lengths: lengths, x: reverse.reversedInput, share)
+        }
+        unsafe cell.forward(kernels, lengths: lengths, x: x, share)
+        share.wait()
+        if let reverse {
+            unsafe kernels.sequenceCopy(reverse.join.0, lengths: lengths, x: cell.hidden, y: reverse.joined, share: share)
+            unsafe kernels.sequenceCopy(reverse.join.1, lengths: lengths, x: reverse.cell.hidden, y: reverse.joined + cell.shape.hiddenSize, share: share)
+            share.wait()
+        }
+        guard let mask else { return }
+        unsafe kernels.dropout(rows, mask: mask, x: undropped, y: dropped!, share: share)
+        share.wait()
+    }
+
+    /// The gradient by the output, whose rows this share has made, becomes those by the input and by the weights.
+    func backward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, mask: DropoutMask?, _ share: Share) {
+        if let mask { unsafe kernels.dropout(rows, mask: mask, x: outputGradient, y: outputGradient, share: share) }
+        guard let reverse else {
+            unsafe backward(cell, kernels, lengths: lengths, x: x, outputGradient: outputGradient, inputGradient: inputGradient, share)
+            return
+        }
+        share.wait()
+        unsafe kernels.sequenceCopy(reverse.split.0, lengths: lengths, x: outputGradient, y: reverse.outputGradient, share: share)
+        unsafe backward(cell, kernels, lengths: lengths, x: x, outputGradient: reverse.outputGradient, inputGradient: inputGradient, share)
+        share.wait()
+        unsafe kernels.sequenceCopy(reverse.split.1, lengths: lengths, x: outputGradient + cell.shape.hiddenSize, y: reverse.outputGradient, share: share)
+        unsafe backward(reverse.cell, kernels, lengths: lengths, x: reverse.reversedInput, outputGradient: reverse.outputGradient,
+                        inputGradient: reverse.inputGradient, share)
+        guard let inputGradient = unsafe inputGradient else { return }
+        unsafe kernels.addSequence(reverse.inputBack, lengths: lengths, x: reverse.inputGradient!, y: inputGradient, share: share)
+        share.wait()
+    }
+
+    private func backward(_ cell: CellPass, _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
+                          outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?, _ share: Share) {
+        cell.prepareBackward(kernels, share)
+        share.wait()
+        unsafe cell.backwardData(kernels, lengths: lengths, outputGradient: outputGradient, inputGradient: inputGradient, share)
+        share.wait()
+        unsafe cell.backwardWeights(kernels, lengths: lengths, x: x, share)
+    }
+
+    /// The state that the last segment of a purpose ended in becomes the one that this segment starts from.
+    func restoreState(_ purpose: TrainingPurpose) {
+        let carried = unsafe carried(purpose), count = cell.shape.stateCount
+        unsafe cell.h.update(from: carried + carriedH, count: count)
+        if cell.shape.hasCellState { unsafe cell.c.update(from: carried, count: count) }
+    }
+
+    /// Keeps the state that this segment ended in.
+    func saveState(_ purpose: TrainingPurpose) {
+        let carried = unsafe carried(purpose), count = cell.shape.stateCount, end = cell.shape.statesCount - count
+        unsafe (carried + carriedH).update(from: cell.h + end, count: count)
+        if cell.shape.hasCellState { unsafe carried.update(from: cell.c + end, count: count) }
+    }
+
+    func resetState(_ purpose: TrainingPurpose) { unsafe carried(purpose).update(repeating: 0, count: cell.shape.carriedCount) }
+
+    private func carried(_ purpose: TrainingPurpose) -> UnsafeMutablePointer<Float> { unsafe purpose == .training ? carried.0 : carried.1 }
+    private var carriedH: Int { cell.shape.carriedCount - cell.shape.stateCount }
+}

@@ -1,0 +1,106 @@
+internal import Formats
+
+/// What a recurrent layer computes in a time step.
+public enum RecurrentCell: Hashable, Sendable {
+    /// Long short-term memory with forget gate: `LSTMShape`.
+    case lstm
+    /// The gated recurrent unit: `GRUShape`.
+    case gru(GRUDefinition)
+    /// The plain recurrent layer: `RNNShape`.
+    case rnn(Activation)
+
+    /// The names of the gates, in kernel order; a plain layer has one sum and no gate.
+    public var gateNames: [String] {
+        switch self {
+        case .lstm: ["i", "f", "g", "o"]
+        case .gru: ["r", "z", "n"]
+        case .rnn: ["z"]
+        }
+    }
+
+    /// As model files have it: `lstm`, `gru`, `gru(resetBefore)`, `rnn`, `rnn(relu)`; PyTorch's defaults go without saying.
+    public var name: String {
+        switch self {
+        case .lstm: "lstm"
+        case .gru(.resetAfter): "gru"
+        case .gru(let definition): "gru(\(definition.rawValue))"
+        case .rnn(.tanh): "rnn"
+        case .rnn(let activation): "rnn(\(activation.rawValue))"
+        }
+    }
+
+    static let all: [RecurrentCell] = [.lstm] + GRUDefinition.allCases.map { .gru($0) } + Activation.allCases.map { .rnn($0) }
+
+    /// The cell of a `name`, or nil.
+    public init?(named name: String) {
+        guard let cell = Self.all.first(where: { $0.name == name }) else { return nil }
+        self = cell
+    }
+
+    /// PyTorch's cell of a kind.
+    init(_ kind: StateDictCell.Kind) {
+        self = switch kind {
+        case .lstm: .lstm
+        case .gru: .gru(.resetAfter)
+        case .rnn: .rnn(.tanh)
+        }
+    }
+
+    /// As `Formats` has it.
+    var stateDict: StateDictCell.Kind {
+        switch self {
+        case .lstm: .lstm
+        case .gru(let definition): .gru(hasHiddenBias: definition == .resetAfter)
+        case .rnn: .rnn
+        }
+    }
+
+    var defaultOfItsKind: RecurrentCell { RecurrentCell(stateDict) }
+}
+
+/// One recurrent layer of a model.
+public struct RecurrentLayer: Hashable, Sendable {
+    public let cell: RecurrentCell
+    /// H, hidden units in each direction.
+    public let hiddenSize: Int
+    /// Whether a second cell runs from the last step to the first, its output beside the first one's: Schuster and Paliwal 1997.
+    public let isBidirectional: Bool
+
+    public init(_ cell: RecurrentCell, hiddenSize: Int, isBidirectional: Bool = false) {
+        self.cell = cell
+        self.hiddenSize = hiddenSize
+        self.isBidirectional = isBidirectional
+    }
+
+    public static func lstm(_ hiddenSize: Int, isBidirectional: Bool = false) -> RecurrentLayer {
+        RecurrentLayer(.lstm, hiddenSize: hiddenSize, isBidirectional: isBidirectional)
+    }
+
+    public static func gru(_ hiddenSize: Int, _ definition: GRUDefinition = .resetAfter, isBidirectional: Bool = false) -> RecurrentLayer {
+        RecurrentLayer(.gru(definition), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
+    }
+
+    public static func rnn(_ hiddenSize: Int, _ activation: Activation = .tanh, isBidirectional: Bool = false) -> RecurrentLayer {
+        RecurrentLayer(.rnn(activation), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
+    }
+
+    /// What the next layer reads: H, or those of both directions side by side.
+    public var outputSize: Int { isBidirectional ? 2 * hiddenSize : hiddenSize }
+    /// Cells: 2 in a bidirectional layer, else 1.
+    public var directions: Int { isBidirectional ? 2 : 1 }
+
+    /// Trainable numbers of each gate, in the order of `cell.gateNames`, in each direction. PyTorch's two biases count as one where they are one
+    /// to the kernels.
+    public func gateParameterCounts(inputSize: Int) -> [Int] {
+        cell.gateNames.map { hiddenSize * (inputSize + hiddenSize + 1) + ($0 == "n" && cell == .gru(.resetAfter) ? hiddenSize : 0) }
+    }
+
+    /// Trainable numbers.
+    public func parameterCount(inputSize: Int) -> Int { directions * gateParameterCounts(inputSize: inputSize).reduce(0, +) }
+
+    /// Of the matrix products of a time step.
+    public func multiplyAdds(inputSize: Int) -> Int { directions * cell.gateNames.count * hiddenSize * (inputSize + hiddenSize) }
+
+    /// As `Formats` has it.
+    var stateDict: StateDictLayer { StateDictLayer(cell.stateDict, hiddenSize: hiddenSize, isBidirectional: isBidirectional) }
+}

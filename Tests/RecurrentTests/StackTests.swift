@@ -1,0 +1,268 @@
+import Formats
+import Recurrent
+import Reference
+import TestSupport
+import Testing
+
+/// A model of any mix of layers, with a segment to train it on.
+struct StackCase: CustomStringConvertible, Sendable {
+    let layers: [RecurrentLayer]
+    let head: ModelShape.Head
+    let readsTokens: Bool
+    let lengths: [Int]?
+    let batch = 3, steps = 4, inputSize = 2, outputSize = 5
+
+    static let all: [StackCase] = [
+        StackCase([.gru(5), .lstm(4)], .everyStep, readsTokens: false, ends: false),
+        StackCase([.lstm(3, isBidirectional: true), .rnn(17)], .everyStep, readsTokens: true, ends: true),
+        StackCase([.rnn(3, .sigmoid), .gru(9, .resetBefore, isBidirectional: true)], .mean, readsTokens: true, ends: true),
+        StackCase([.gru(17, .lecture, isBidirectional: true)], .lastStep, readsTokens: false, ends: true),
+        StackCase([.lstm(16, isBidirectional: true), .lstm(2, isBidirectional: true)], .lastStep, readsTokens: true, ends: false),
+        StackCase([.rnn(4), .gru(3, .lecture), .lstm(5)], .lastStep, readsTokens: false, ends: true),
+        StackCase([.lstm(4)], .mean, readsTokens: false, ends: false),
+    ]
+
+    init(_ layers: [RecurrentLayer], _ head: ModelShape.Head, readsTokens: Bool, ends: Bool) {
+        (self.layers, self.head, self.readsTokens) = (layers, head, readsTokens)
+        lengths = ends ? [4, 1, 3] : nil
+    }
+
+    var description: String {
+        let layers = layers.map { $0.cell.name + ($0.isBidirectional ? " both ways" : "") + " of \($0.hiddenSize)" }.joined(separator: ", ")
+        return "\(layers), \(head), \(readsTokens ? "tokens" : "values"), \(lengths == nil ? "whole" : "ended")"
+    }
+
+    var shape: ModelShape {
+        ModelShape(input: readsTokens ? .tokens(vocabulary: outputSize, dimension: inputSize) : .values(size: inputSize), layers: layers, head: head,
+                   outputSize: outputSize, loss: readsTokens ? .crossEntropy : .meanSquaredError)
+    }
+    var rows: Int { head == .everyStep ? steps * batch : batch }
+    func isLive(_ row: Int, _ step: Int) -> Bool { lengths.map { step < $0[row] } ?? true }
+
+    var tokens: [Int32] { (0..<steps * batch).map { Int32($0 * $0 % 7 % outputSize) } }
+    var classes: [Int32] { (0..<rows).map { Int32(($0 * 3 + 1) % outputSize) } }
+    /// NaN where a sequence has ended.
+    var values: [Float] {
+        (0..<steps * batch * inputSize).map { isLive($0 / inputSize % batch, $0 / inputSize / batch) ? Float($0 * 7 % 13) / 13 - 0.4 : .nan }
+    }
+    var targets: [Float] { (0..<rows * outputSize).map { Float($0 * 5 % 11) / 11 } }
+
+    func trainer(_ model: consuming Model, _ optimizer: Optimizer = .sgd(SGD(learningRate: 1)), dropout: Float = 0, threads: Int = 1,
+                 kernels: Kernels = .best) -> Trainer {
+        Trainer(model, optimizer: optimizer, batch: batch, steps: steps, dropout: dropout, threads: threads, kernels: kernels)
+    }
+
+    private func withLengths<Result>(_ body: (UnsafePointer<Int>?) -> Result) -> Result {
+        guard let lengths else { return body(nil) }
+        return lengths.withUnsafeBufferPointer { body($0.baseAddress!) }
+    }
+
+    func step(_ trainer: inout Trainer) -> TrainingStep {
+        withLengths {
+            readsTokens ? trainer.step(tokens: tokens, targets: classes, lengths: $0) : trainer.step(values: values, targets: targets, lengths: $0)
+        }
+    }
+
+    func evaluate(_ trainer: inout Trainer) -> Evaluation {
+        withLengths {
+            readsTokens ? trainer.evaluate(tokens: tokens, targets: classes, lengths: $0)
+                : trainer.evaluate(values: values, targets: targets, lengths: $0)
+        }
+    }
+
+    func predict(_ trainer: inout Trainer) {
+        withLengths { readsTokens ? trainer.predict(tokens: tokens, lengths: $0) : trainer.predict(values: values, lengths: $0) }
+    }
+}
+
+/// The tensors of a model, as its file has them.
+struct Tensors: Equatable {
+    var values: [String: [Double]] = [:]
+
+    init(_ model: borrowing Model) throws {
+        let folder = try TemporaryFolder(), path = folder.path("model")
+        try model.save(to: path)
+        let file = try Safetensors(readFile(path))
+        for entry in file.entries { values[entry.name] = try file.tensor(named: entry.name).values.map(Double.init) }
+    }
+
+    /// Rows of `columns` numbers.
+    func matrix(_ name: String, _ columns: Int) -> [[Double]] {
+        let all = values[name]!
+        return stride(from: 0, to: all.count, by: columns).map { Array(all[$0..<$0 + columns]) }
+    }
+
+    /// Gate `index` of `count`.
+    func gate(_ index: Int, of count: Int, _ cell: (Tensors, String) -> String, inputs: Int, units: Int, biasHH: Bool = true) -> GateParameters<Double> {
+        let rows = index * units..<(index + 1) * units
+        let bias = zip(values[cell(self, "bias_ih")]!, values[cell(self, "bias_hh")]!).map { biasHH ? $0 + $1 : $0 }
+        return GateParameters(W: Array(matrix(cell(self, "weight_ih"), inputs)[rows]), U: Array(matrix(cell(self, "weight_hh"), units)[rows]), b: Array(bias[rows]))
+    }
+}
+
+extension StackCase {
+    /// h of every step of a direction, by the reference.
+    private func run(_ layer: RecurrentLayer, _ name: (String) -> String, _ tensors: Tensors, x: [[[Double]]]) -> [[[Double]]] {
+        let inputs = x[0][0].count, units = layer.hiddenSize, h0 = x[0].map { _ in [Double](repeating: 0, count: units) }
+        func gate(_ index: Int, of count: Int, biasHH: Bool = true) -> GateParameters<Double> {
+            tensors.gate(index, of: count, { name($1) }, inputs: inputs, units: units, biasHH: biasHH)
+        }
+        switch layer.cell {
+        case .lstm:
+            let cell = Reference.LSTMCell(gates: LSTMGates(i: gate(0, of: 4), f: gate(1, of: 4), g: gate(2, of: 4), o: gate(3, of: 4)))
+            return Array(cell.forward(x: x, h0: h0, c0: h0, lengths: lengths).h.dropFirst())
+        case .gru(let definition):
+            let isAfter = definition == .resetAfter
+            let gates = GRUGates(r: gate(0, of: 3), z: gate(1, of: 3), n: gate(2, of: 3, biasHH: !isAfter))
+            let cell = Reference.GRUCell(
+                gates: gates, hiddenBias: isAfter ? Array(tensors.values[name("bias_hh")]!.suffix(units)) : [],
+                definition: isAfter ? .resetAfter : definition == .resetBefore ? .resetBefore : .lecture)
+            return Array(cell.forward(x: x, h0: h0, lengths: lengths).h.dropFirst())
+        case .rnn(let activation):
+            let cell = Reference.RNNCell(parameters: gate(0, of: 1), f: activation == .tanh ? .tanh : activation == .sigmoid ? .sigmoid : .relu)
+            return Array(cell.forward(x: x, h0: h0, lengths: lengths).dropFirst())
+        }
+    }
+
+    /// What the dense layer gives for each row, by the reference: nothing for one that has ended.
+    func outputs(_ tensors: Tensors) -> [[Double]] {
+        var x = (0..<steps).map { t in
+            (0..<batch).map { b in
+                let row = t * batch + b
+                if readsTokens { return tensors.matrix("embedding.weight", inputSize)[Int(tokens[row])] }
+                return (0..<inputSize).map { Double(values[row * inputSize + $0]) }
+            }
+        }
+        for (index, layer) in layers.enumerated() {
+            let module = layer.cell.name.prefix { $0 != "(" }
+            func name(_ parameter: String) -> String { "\(module).\(parameter)_l\(index)" }
+            let forward = run(layer, name, tensors, x: x)
+            guard layer.isBidirectional else {
+                x = forward
+                continue
+            }
+            let reversed = run(layer, { name($0) + "_reverse" }, tensors, x: sequenceCopy(x, lengths: lengths, reversed: true))
+            let backward = sequenceCopy(reversed, lengths: lengths, reversed: true)
+            x = zip(forward, backward).map { zip($0, $1).map(+) }
+        }
+        let dense = Dense(W: tensors.matrix("dense.weight", x[0][0].count), b: tensors.values["dense.bias"]!)
+        switch head {
+        case .everyStep: return x.flatMap { dense.forward(x: $0) }
+        case .mean: return dense.forward(x: sequencePool(x, lengths: lengths, .mean))
+        case .lastStep:
+            let last = sequencePool(x, lengths: lengths, .last), first = sequencePool(x, lengths: lengths, .last, reversed: true)
+            let units = layers.last!.hiddenSize
+            return dense.forward(x: zip(last, first).map { Array($0.prefix(units) + $1.dropFirst(units)) })
+        }
+    }
+
+    /// The mean loss of the rows that have a target.
+    func loss(_ tensors: Tensors) -> Double {
+        let live = (0..<rows).filter { isLive($0 % batch, $0 / batch) }
+        let outputs = outputs(tensors)
+        let losses = live.map { row in
+            readsTokens ? softmaxCrossEntropy(outputs[row], target: Int(classes[row])).loss
+                : meanSquaredError(outputs[row], target: targets[row * outputSize..<(row + 1) * outputSize].map(Double.init)).loss
+        }
+        return losses.reduce(0, +) / Double(live.count)
+    }
+}
+
+@Suite struct StackTests {
+    /// Outputs, loss and the gradient by every fifth parameter, against the reference in Double and its central differences.
+    @Test(arguments: StackCase.all) func isWhatTheReferenceSays(test: StackCase) throws {
+        let before = try Tensors(Model(test.shape, seed: 7))
+        var trainer = test.trainer(Model(test.shape, seed: 7))
+        #expect(abs(test.evaluate(&trainer).loss - test.loss(before)) < 1e-6)
+        for (row, expected) in test.outputs(before).enumerated() where test.isLive(row % test.batch, row / test.batch) {
+            trainer.withOutput(step: row / test.batch, sequence: row % test.batch) { output in
+                for unit in expected.indices { #expect(abs(Double(output[unit]) - expected[unit]) < 1e-6, "row \(row), unit \(unit)") }
+            }
+        }
+        let step = test.step(&trainer)
+        #expect(step.updated)
+        let after = try Tensors(trainer.model)
+        // Gradient descent at the rate 1: the gradient is the difference, to half a last place of a weight under 2 and of a sum of floats.
+        var checked = 0, differs = 0
+        for (name, weights) in before.values {
+            // A second bias that is part of the first one is written as zero and learns nothing.
+            for index in stride(from: name.count % 5, to: weights.count, by: 5) where !(name.contains("bias_hh") && weights[index] == 0) {
+                var nudged = before
+                nudged.values[name]![index] += 1e-5
+                let above = test.loss(nudged)
+                nudged.values[name]![index] -= 2e-5
+                let expected = (above - test.loss(nudged)) / 2e-5
+                let found = weights[index] - after.values[name]![index]
+                #expect(abs(found - expected) <= 2e-7 + 1e-5 * abs(expected), "\(name)[\(index)]: \(found), not \(expected)")
+                checked += 1
+                if abs(expected) > 1e-4 { differs += 1 }
+            }
+        }
+        #expect(checked > 20 && differs > checked / 3)
+    }
+
+    @Test(arguments: StackCase.all) func threadsAndInstructionSetsChangeNoBit(test: StackCase) throws {
+        func losses(_ threads: Int, _ isa: ISA) throws -> [Double] {
+            var trainer = test.trainer(Model(test.shape, seed: 7), .adam(Adam()), dropout: 0.3, threads: threads, kernels: try Kernels(isa: isa))
+            return (0..<4).flatMap { _ in [test.step(&trainer).loss, test.evaluate(&trainer).loss] }
+        }
+        let expected = try losses(1, .generic)
+        for isa in ISA.available {
+            for threads in [1, 2, 5] { #expect(try losses(threads, isa) == expected, "\(isa), \(threads) threads") }
+        }
+    }
+
+    /// The state of a stream after each step is that of a whole sequence of so many steps.
+    @Test(arguments: StackCase.all.filter { !$0.layers.contains(where: \.isBidirectional) && !$0.readsTokens })
+    func stepsAreSequences(test: StackCase) throws {
+        for length in 1...test.steps {
+            let model = Model(test.shape, seed: 3)
+            var state = ModelState(model)
+            var outputs: [[Float]] = []
+            let values = (0..<length * test.inputSize).map { Float($0 * 5 % 7) / 7 }
+            for t in 0..<length {
+                model.step(values: Array(values[t * test.inputSize..<(t + 1) * test.inputSize]).span, state: &state)
+                outputs.append(state.withOutput { output in (0..<output.count).map { output[$0] } })
+            }
+            var trainer = Trainer(model, optimizer: .sgd(SGD()), batch: 1, steps: length)
+            trainer.predict(values: values.span)
+            let last = trainer.withOutput(step: test.head == .everyStep ? length - 1 : 0, sequence: 0) { output in (0..<output.count).map { output[$0] } }
+            #expect(outputs.last == last, "\(length) steps")
+        }
+    }
+
+    @Test(arguments: StackCase.all) func aFileHoldsAll(test: StackCase) throws {
+        let model = Model(test.shape, seed: 5), folder = try TemporaryFolder(), path = folder.path("model")
+        try model.save(to: path)
+        let read = try Model(contentsOf: path)
+        #expect(read.shape == test.shape)
+        #expect(try Tensors(read) == Tensors(model))
+        #expect(read.metadata.isEmpty)
+    }
+
+    /// A run that was cut off goes on with the same bits, whatever its layers carry.
+    @Test(arguments: StackCase.all) func checkpointsHoldAll(test: StackCase) throws {
+        let folder = try TemporaryFolder(), path = folder.path("checkpoint")
+        var whole = test.trainer(Model(test.shape, seed: 7), .adam(Adam()), dropout: 0.2)
+        for _ in 0..<3 { _ = test.step(&whole) }
+        try whole.saveCheckpoint(to: path)
+        var resumed = test.trainer(Model(test.shape, seed: 8), .adam(Adam()), dropout: 0.2)
+        _ = try resumed.restoreCheckpoint(contentsOf: path)
+        for _ in 0..<2 { #expect(test.step(&resumed) == test.step(&whole)) }
+    }
+
+    @Test func wrongUseTraps() async {
+        await #expect(processExitsWith: .failure) {
+            _ = ModelState(Model(ModelShape(input: .values(size: 1), layers: [.gru(2, isBidirectional: true)], outputSize: 1, loss: .meanSquaredError), seed: 1))
+        }
+        await #expect(processExitsWith: .failure) {
+            _ = ModelShape(input: .values(size: 1), layers: [], outputSize: 1, loss: .meanSquaredError)
+        }
+        await #expect(processExitsWith: .failure) {  // the last segment was trained on
+            var trainer = Trainer(Model(ModelShape(input: .values(size: 1), layers: [.rnn(2)], outputSize: 1, loss: .meanSquaredError), seed: 1),
+                                  optimizer: .sgd(SGD()), batch: 1, steps: 1)
+            _ = trainer.step(values: [0.5], targets: [0.5])
+            trainer.withOutput(sequence: 0) { _ in }
+        }
+    }
+}
