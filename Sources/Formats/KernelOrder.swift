@@ -67,6 +67,28 @@ public enum KernelOrder {
         return (weight: parts[1], bias: parts[0])
     }
 
+    /// A convolution: `weight` [N, C, taps], where a kernel's rows and columns are one, `bias` [N] → [⌈N/16⌉][1 + taps × C][1][16].
+    public static func convolution(weight: [Float], bias: [Float], inputChannels: Int) -> [Float] {
+        let taps = weight.count / (bias.count * inputChannels)
+        return dense(weight: exchanged(weight, rows: inputChannels, columns: taps), bias: bias)
+    }
+
+    /// The inverse of `convolution(weight:bias:inputChannels:)`.
+    public static func convolution(_ kernel: [Float], inputChannels: Int, taps: Int, outputChannels: Int) -> (weight: [Float], bias: [Float]) {
+        let parts = dense(kernel, inputSize: taps * inputChannels, outputSize: outputChannels)
+        return (weight: exchanged(parts.weight, rows: taps, columns: inputChannels), bias: parts.bias)
+    }
+
+    /// Matrices one after the other, each transposed.
+    private static func exchanged(_ matrices: [Float], rows: Int, columns: Int) -> [Float] {
+        let size = rows * columns
+        precondition(size > 0 && matrices.count % size == 0, "\(matrices.count) floats are not matrices of \(rows) × \(columns)")
+        return matrices.indices.map { index in
+            let (column, row) = (index % size).quotientAndRemainder(dividingBy: rows)
+            return matrices[index - index % size + row * columns + column]
+        }
+    }
+
     /// An embedding: `weight` [V, E] → [V][16 ⌈E/16⌉].
     public static func embedding(weight: [Float], width: Int) -> [Float] {
         precondition(width > 0 && weight.count % width == 0, "\(weight.count) floats are not rows of \(width)")

@@ -71,15 +71,8 @@ public indirect enum LearningRateSchedule: Hashable, Sendable {
 
     /// last + (first - last) (1 + cos π part) / 2, for 0 ≤ part ≤ 1.
     private static func halfCosine(from first: Double, to last: Double, _ part: Double) -> Double {
-        // cos π part = sin z, |z| ≤ π / 2: its Taylor series, whose next term is below 2^-56.
-        let z = Double.pi * (0.5 - part)
-        var term = z, sine = z
-        for order in stride(from: 3.0, through: 21, by: 2) {
-            term *= -z * z / (order * (order - 1))
-            sine += term
-        }
         // Rounding must not make a rate that falls to zero negative.
-        return last + (first - last) * (1 + min(max(sine, -1), 1)) / 2
+        last + (first - last) * (1 + min(max(sine(Double.pi * (0.5 - part)), -1), 1)) / 2
     }
 
     private func check(_ counts: Int...) {

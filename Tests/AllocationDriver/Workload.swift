@@ -2,7 +2,7 @@ public import Recurrent
 
 /// The names of everything that must not allocate once it is set up: a step of a cell of each kind, a model's step, minimization by
 /// L-BFGS, and training with each optimizer.
-public let workloads = ["cell", "rnn", "gru", "model", "lbfgs"] + Optimizer.names
+public let workloads = ["cell", "rnn", "gru", "convolution", "model", "lbfgs"] + Optimizer.names
 
 /// Sets up a workload, and lends one step of it.
 ///
@@ -32,6 +32,14 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
         var h = [Float](repeating: 0, count: 2 * 5)
         return try body {
             var span = h.mutableSpan
+            cell.step(x.span, into: &span)
+        }
+    case "convolution":
+        var cell = ConvolutionCell(inputChannels: 3, outputChannels: 5, kernelSize: 2, dilation: 3, batch: 2, kernels: kernels)
+        let x: [Float] = [0.5, -0.25, 1, 0, 2, -1]
+        var y = [Float](repeating: 0, count: 2 * 5)
+        return try body {
+            var span = y.mutableSpan
             cell.step(x.span, into: &span)
         }
     case "model":

@@ -91,6 +91,22 @@ struct KernelOrderTests {
         #expect(KernelOrder.dense(kernel, inputSize: inputs, outputSize: outputs) == (weight: weight, bias: bias))
     }
 
+    @Test(arguments: sizes, [1, 3, 17]) func convolution(_ outputs: Int, _ inputs: Int) {
+        let taps = 6, weight = Self.counted(outputs * inputs * taps, from: 1)
+        let bias = Self.counted(outputs, from: 1 + weight.count)
+        let kernel = KernelOrder.convolution(weight: weight, bias: bias, inputChannels: inputs)
+        #expect(kernel.count == KernelOrder.padded(outputs) * (1 + taps * inputs))
+        var wrong = 0
+        for (index, value) in kernel.enumerated() {
+            let (lane, column, panel) = (index % 16, index / 16 % (1 + taps * inputs), index / 16 / (1 + taps * inputs))
+            let unit = panel * 16 + lane, (tap, channel) = (column - 1).quotientAndRemainder(dividingBy: inputs)
+            let expected = unit >= outputs ? 0 : column == 0 ? bias[unit] : weight[(unit * inputs + channel) * taps + tap]
+            wrong += value == expected ? 0 : 1
+        }
+        #expect(wrong == 0)
+        #expect(KernelOrder.convolution(kernel, inputChannels: inputs, taps: taps, outputChannels: outputs) == (weight: weight, bias: bias))
+    }
+
     @Test(arguments: sizes) func embedding(_ width: Int) {
         let weight = Self.counted(3 * width, from: 1)
         let kernel = KernelOrder.embedding(weight: weight, width: width)
@@ -110,6 +126,7 @@ struct KernelOrderTests {
         await #expect(processExitsWith: .failure) { _ = KernelOrder.rnn([1, 2, 3], inputSize: 1, hiddenSize: 1) }
         await #expect(processExitsWith: .failure) { _ = KernelOrder.gru([1, 2, 3], inputSize: 1, hiddenSize: 1, hasHiddenBias: true) }
         await #expect(processExitsWith: .failure) { _ = KernelOrder.dense([1, 2, 3], inputSize: 1, outputSize: 1) }
+        await #expect(processExitsWith: .failure) { _ = KernelOrder.convolution(weight: [1, 2, 3], bias: [1], inputChannels: 2) }
         await #expect(processExitsWith: .failure) { _ = KernelOrder.embedding(weight: [1, 2, 3], width: 2) }
     }
 }
