@@ -81,7 +81,7 @@ public indirect enum LearningRateSchedule: Hashable, Sendable {
 }
 
 /// The learning rate goes down when the development error no longer does: PyTorch's ReduceLROnPlateau with an absolute threshold.
-public struct PlateauSchedule: Hashable, Sendable {
+public struct PlateauSchedule: Hashable, Codable, Sendable {
     /// What the rate is multiplied by each time: a half by default.
     public let factor: Double
     /// Errors in a row without improvement that are waited for.

@@ -22,6 +22,9 @@ struct Train: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Learning rate. (default: 0.002 for Adam and its kin, else the optimizer's own)", valueName: "number"))
     var learningRate: Double?
 
+    @Option(help: ArgumentHelp(RateSchedule.help, valueName: "name:numbers"))
+    var schedule = "constant"
+
     @Option(parsing: .unconditional, help: ArgumentHelp("Epochs without improvement after which the training ends.", valueName: "number"))
     var patience = 2
 
@@ -48,6 +51,7 @@ struct Train: ParsableCommand {
         if let learningRate { try checkPositive("--learning-rate", learningRate) }
         let kernels = try kernelOptions.kernels()
         _ = try threadOptions.count()
+        let rateSchedule = try RateSchedule(schedule, option: "--schedule")
         let rule = try Optimizer.forText(optimizer, learningRate: learningRate, option: "--optimizer")
         for file in [out, TrainingRun.checkpoint(out)] {
             try checkWritable(file, option: "--out")
@@ -70,7 +74,8 @@ struct Train: ParsableCommand {
                 """)
         }
         var trainer = training.trainer(model, rule, threads: threads, kernels: kernels)
-        var run = TrainingRun(text: text, training: training.identity(text, optimizer: optimizer, learningRate: rule.learningRate), epochs: epochs,
+        let identity = training.identity(text, optimizer: optimizer, learningRate: rule.learningRate, schedule: schedule)
+        var run = TrainingRun(text: text, training: identity, learningRate: rule.learningRate, schedule: rateSchedule, epochs: epochs,
                               patience: patience, out: out, quiet: quiet || json, bar: ProgressBar(quiet: quiet))
         if resume { try run.resume(&trainer) }
         try run.train(&trainer)
@@ -79,7 +84,8 @@ struct Train: ParsableCommand {
         if json {
             try printJSON(TrainReport(
                 text: training.text, hidden: training.hidden, layers: training.layers, embedding: training.embedding, batch: training.batch,
-                steps: training.steps, optimizer: optimizer, learningRate: rule.learningRate, clip: training.clip, dropout: training.dropout,
+                steps: training.steps, optimizer: optimizer, learningRate: rule.learningRate, schedule: schedule, clip: training.clip,
+                dropout: training.dropout, l1: training.l1, l2: training.l2,
                 seed: training.seed, threads: threads, isa: "\(kernels.isa)", out: out,
                 vocabulary: text.vocabulary.count, trainTokens: text.training.tokenCount, devTokens: text.development.tokenCount,
                 parameters: parameters, epochs: progress.epochCount, bestEpoch: progress.stopping.bestEpoch,

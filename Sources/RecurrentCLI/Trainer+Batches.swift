@@ -18,10 +18,14 @@ extension Evaluation {
 
 extension Trainer {
     /// Learns every segment once, in order, from the state of rest on; where `epoch` has begun, the segments that are left.
-    mutating func runEpoch(_ batches: Batches, from epoch: Epoch = Epoch(), onStep: (Epoch) throws -> Void) rethrows -> Epoch {
+    ///
+    /// - Parameter rate: the learning rate as a function of the updates of this epoch that are done; as it is where nil.
+    mutating func runEpoch(_ batches: Batches, from epoch: Epoch = Epoch(), rate: ((Int) -> Double)? = nil,
+                           onStep: (Epoch) throws -> Void) rethrows -> Epoch {
         var epoch = epoch
         if epoch.segmentCount == 0 { resetState() }
         for index in epoch.segmentCount..<batches.segmentCount {
+            if let rate { learningRate = rate(index) }
             let result = batches.withSegment(index) { step(tokens: $0, targets: $1) }
             epoch.training.lossSum += result.loss * Double(batches.targetCounts[index])
             epoch.training.count += batches.targetCounts[index]

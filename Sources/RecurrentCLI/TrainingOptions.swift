@@ -28,6 +28,12 @@ struct TrainingOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: ArgumentHelp("Probability that an output of a layer is dropped while learning.", valueName: "number"))
     var dropout = 0.0
 
+    @Option(parsing: .unconditional, help: ArgumentHelp("Strength λ of an L1 penalty, λ Σ |p| over all parameters.", valueName: "number"))
+    var l1 = 0.0
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Strength λ of an L2 penalty, λ/2 Σ p².", valueName: "number"))
+    var l2 = 0.0
+
     @Option(parsing: .unconditional, help: ArgumentHelp("Share of the lines that are kept to measure on.", valueName: "number"))
     var devFraction = 0.2
 
@@ -44,6 +50,11 @@ struct TrainingOptions: ParsableArguments {
         try checkPositive("--clip", clip)
         guard Float(dropout) >= 0, Float(dropout) < 1 else {
             throw Failure(.usage, "--dropout: out of range; expected at least 0 and below 1, found \(dropout)")
+        }
+        for (option, strength) in [("--l1", l1), ("--l2", l2)] {
+            guard strength >= 0, Float(strength).isFinite else {
+                throw Failure(.usage, "\(option): out of range; expected at least 0 and finite as a float, found \(strength)")
+            }
         }
         guard devFraction > 0, devFraction < 1 else {
             throw Failure(.usage, "--dev-fraction: out of range; expected above 0 and below 1, found \(devFraction)")
@@ -68,13 +79,13 @@ struct TrainingOptions: ParsableArguments {
     }
 
     /// Names what a training depends on beside the model: where two differ, one cannot go on with the other's checkpoint.
-    func identity(_ text: TrainingText, optimizer: String, learningRate: Double) -> String {
-        "text \(String(text.fingerprint, radix: 16)), \(steps) steps, \(optimizer) at \(learningRate)"
+    func identity(_ text: TrainingText, optimizer: String, learningRate: Double, schedule: String) -> String {
+        "text \(String(text.fingerprint, radix: 16)), \(steps) steps, \(optimizer) at \(learningRate), schedule \(schedule)"
     }
 
     func trainer(_ model: consuming Model, _ rule: Optimizer, threads: Int, kernels: Kernels) -> Trainer {
-        Trainer(model, optimizer: rule, batch: batch, steps: steps, clip: GradientClip(norm: clip), dropout: Float(dropout), seed: seed,
-                threads: threads, kernels: kernels)
+        Trainer(model, optimizer: rule, batch: batch, steps: steps, clip: GradientClip(norm: clip),
+                regularization: Regularization(l1: l1, l2: l2), dropout: Float(dropout), seed: seed, threads: threads, kernels: kernels)
     }
 }
 

@@ -10,6 +10,8 @@ struct TrainingProgress: Codable {
     /// The epoch that runs.
     var epoch = Epoch()
     var stopping: EarlyStopping
+    /// Where the learning rate goes down at plateaus.
+    var plateau: PlateauSchedule?
     /// Of the epoch after which the model was best.
     var bestTrainPerplexity = Double.infinity
     var skippedSteps = 0
@@ -24,6 +26,8 @@ struct TrainingRun {
     private static let progressKey = "training"
 
     let text: TrainingText
+    /// The first learning rate, and what it is multiplied by as a function of the updates done.
+    private let learningRate: Double, schedule: LearningRateSchedule
     let epochs: Int
     let out: String
     let quiet: Bool
@@ -31,13 +35,15 @@ struct TrainingRun {
     private(set) var progress: TrainingProgress
 
     /// - Parameter training: what must be the same for a checkpoint to fit, beside what the trainer checks.
-    init(text: TrainingText, training: String, epochs: Int, patience: Int, out: String, quiet: Bool, bar: ProgressBar) {
+    init(text: TrainingText, training: String, learningRate: Double, schedule: RateSchedule, epochs: Int, patience: Int, out: String, quiet: Bool, bar: ProgressBar) {
         self.text = text
+        self.learningRate = learningRate
+        self.schedule = schedule.schedule(updatesPerEpoch: text.training.segmentCount)
         self.epochs = epochs
         self.out = out
         self.quiet = quiet
         self.bar = bar
-        progress = TrainingProgress(training: training, stopping: EarlyStopping(patience: patience))
+        progress = TrainingProgress(training: training, stopping: EarlyStopping(patience: patience), plateau: schedule.plateau)
     }
 
     var tokensPerSecond: Double { Double(progress.tokens) / progress.seconds }
@@ -84,19 +90,20 @@ struct TrainingRun {
             }
         }
         guard progress.stopping.bestEpoch > 0 else {
-            throw diverged("no perplexity is finite after \(progress.epochCount) epochs", trainer.learningRate)
+            throw diverged("no perplexity is finite after \(progress.epochCount) epochs")
         }
     }
 
     private mutating func runEpoch(_ trainer: inout Trainer) throws {
         let number = progress.epochCount + 1
         let title = "epoch \(number)/\(epochs)"
-        let start = ContinuousClock.now, learningRate = trainer.learningRate, before = progress.epoch.training.count
+        let start = ContinuousClock.now, before = progress.epoch.training.count
         func seconds() -> Double { (ContinuousClock.now - start) / .seconds(1) }
-        let epoch = try trainer.runEpoch(text.training, from: progress.epoch) { epoch in
+        let done = progress.epochCount * text.training.segmentCount, rate = learningRate * (progress.plateau?.current ?? 1), schedule = schedule
+        let epoch = try trainer.runEpoch(text.training, from: progress.epoch, rate: { rate * schedule.factor(done + $0) }) { epoch in
             progress.epoch = epoch
             try Interruption.check()
-            guard epoch.training.lossSum.isFinite else { throw diverged("the loss is not finite in epoch \(number)", learningRate) }
+            guard epoch.training.lossSum.isFinite else { throw diverged("the loss is not finite in epoch \(number)") }
             bar.show(title, fraction: fraction(learned: epoch.training.count, measured: 0), """
                 loss \(epoch.training.loss.rounded), perplexity \(epoch.training.perplexity.rounded), \
                 \(Int(Double(epoch.training.count - before) / seconds()).grouped) tokens/s
@@ -113,6 +120,7 @@ struct TrainingRun {
         progress.seconds += time
         progress.skippedSteps += epoch.skippedSteps
         let improved = progress.stopping.improves(epoch: number, perplexity: development.perplexity)
+        progress.plateau?.update(error: development.loss)
         if improved {
             progress.bestTrainPerplexity = epoch.training.perplexity
             try failing { () throws(ModelFileError) in try trainer.model.save(to: out) }
@@ -142,7 +150,7 @@ struct TrainingRun {
     /// What there is when the training ends early.
     private var modelSoFar: String { progress.stopping.bestEpoch > 0 ? "the best model so far is in \(out)" : "no model yet" }
 
-    private mutating func diverged(_ what: String, _ learningRate: Double) -> Failure {
+    private mutating func diverged(_ what: String) -> Failure {
         bar.clear()
         return Failure(.software, "training: diverged: \(what); expected a smaller --learning-rate, found \(learningRate); \(modelSoFar)")
     }
@@ -167,7 +175,7 @@ struct TrainingRun {
 struct TrainReport: Encodable {
     let text: String?
     let hidden: Int, layers: Int, embedding: Int, batch: Int, steps: Int
-    let optimizer: String, learningRate: Double, clip: Double, dropout: Double
+    let optimizer: String, learningRate: Double, schedule: String, clip: Double, dropout: Double, l1: Double, l2: Double
     let seed: UInt64, threads: Int, isa: String, out: String
     let vocabulary: Int, trainTokens: Int, devTokens: Int, parameters: Int
     let epochs: Int, bestEpoch: Int, trainPerplexity: NumberOrNull, devPerplexity: Double

@@ -37,7 +37,8 @@ public func choleskySolve(_ L: [[Double]], _ b: [Double]) -> [Double] {
 
 /// The Cholesky factor of A + τ I, with τ = 0 where A is positive definite, and else found by trial: algorithm 3.3.
 public func shiftedCholeskyFactor(_ A: [[Double]]) -> (L: [[Double]], shift: Double) {
-    let diagonal = A.indices.map { A[$0][$0] }, least = 1e-6 * max(diagonal.map(\.magnitude).max() ?? 0, .leastNormalMagnitude)
+    let diagonal = A.indices.map { A[$0][$0] }
+    let least = 1e-6 * max(diagonal.map(\.magnitude).max() ?? 0, .leastNormalMagnitude)
     var shift = diagonal.allSatisfy { $0 > 0 } ? 0 : least - diagonal.min()!
     while true {
         var shifted = A

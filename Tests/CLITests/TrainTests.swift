@@ -91,6 +91,23 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
         #expect(measure.perplexity == report.dev_perplexity)
     }
 
+    /// One that stays at one changes nothing; the others do.
+    @Test func schedulesAndPenaltiesChangeTheModel() async throws {
+        func train(_ options: String...) async throws -> [UInt8] {
+            let run = try await recurrent(["train"] + smallModel + ["--epochs", "2", "--quiet"] + options, in: folder)
+            #expect(run.exitCode == 0 && run.error.isEmpty)
+            return try folder.read("model.safetensors")
+        }
+        let constant = try await train("--learning-rate", "0.01")
+        #expect(try await train("--learning-rate", "0.01", "--schedule", "linear:1000:1") == constant)
+        var models = [constant]
+        for options in [["--schedule", "linear:2"], ["--schedule", "warm-up:1"], ["--schedule", "step:1:0.5"], ["--l1", "0.001"], ["--l2", "0.001"]] {
+            let model = try await train("--learning-rate", "0.01", options[0], options[1])
+            #expect(!models.contains(model), "\(options)")
+            models.append(model)
+        }
+    }
+
     @Test func generateIsTheSameForASeed() async throws {
         _ = try await recurrent(["train"] + smallModel + ["--epochs", "1"], in: folder)
         func generate(_ options: String...) async throws -> String {
@@ -130,9 +147,14 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
         _ = try Model(contentsOf: folder.path + "/model.safetensors")
     }
 
-    /// Cut off in the middle of an epoch, wherever that is, and once more where it has reached its epochs.
-    @Test func aTrainingThatWasCutOffGoesOnWithTheSameBits() async throws {
-        let options = smallModel + ["--dropout", "0.2", "--patience", "100"]
+    /// Cut off in the middle of an epoch, wherever that is, and once more where it has reached its epochs. What depends on the updates done, on
+    /// the epochs, or on how they went, goes on too.
+    @Test(arguments: [
+        [], ["--schedule", "warm-up:1,cosine:7:0.1"], ["--schedule", "step:1:0.9"], ["--schedule", "restarts:1:2"], ["--schedule", "one-cycle:6"],
+        ["--schedule", "plateau:0.5:1", "--learning-rate", "0.2"], ["--schedule", "exponential:0.998"], ["--schedule", "inverse:0.5"],
+        ["--schedule", "linear:8:0.5", "--l1", "0.0001", "--l2", "0.001"],
+    ]) func aTrainingThatWasCutOffGoesOnWithTheSameBits(more: [String]) async throws {
+        let options = smallModel + ["--dropout", "0.2", "--patience", "100"] + more
         let line = """
             "$RECURRENT" train \(options.joined(separator: " ")) --epochs 1000000 >/dev/null 2>&1 & tool=$!
             while [ ! -e model.safetensors.checkpoint ]; do sleep 0.02; done; kill -INT $tool; wait $tool
@@ -152,7 +174,22 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
         #expect(try whole.read("model.safetensors") == folder.read("model.safetensors"))
     }
 
-    @Test(arguments: [["--steps", "7"], ["--optimizer", "sgd"], ["--learning-rate", "0.5"], ["--seed", "2"], ["--dev-fraction", "0.5"]])
+    /// A rate so large that it comes down before the cut.
+    @Test func aPlateauGoesOnToo() async throws {
+        let options = smallModel + ["--patience", "100", "--optimizer", "rmsprop", "--learning-rate", "0.4", "--schedule", "plateau", "--out"]
+        let whole = try await recurrent(["train"] + options + ["whole", "--epochs", "9"], in: folder)
+        let worse = whole.output.split(separator: "\n").filter { $0.hasPrefix("epoch") }.map { $0.contains("(no better)") }
+        #expect(worse.count == 9 && worse[..<5].contains(true), "\(whole.output)")
+        _ = try await recurrent(["train"] + options + ["cut", "--epochs", "5"], in: folder)
+        _ = try await recurrent(["train"] + options + ["cut", "--epochs", "9", "--resume"], in: folder)
+        // Moments and parameters after the last epoch, behind what is said of the time that it took.
+        let tensors = try ["whole", "cut"].map { try folder.read($0 + ".checkpoint").suffix(10_000) }
+        let areTheSame = tensors[0] == tensors[1]
+        #expect(areTheSame && tensors[0].count == 10_000)
+    }
+
+    @Test(arguments: [["--steps", "7"], ["--optimizer", "sgd"], ["--learning-rate", "0.5"], ["--seed", "2"], ["--dev-fraction", "0.5"], ["--l2", "0.1"],
+                      ["--schedule", "linear:3"]])
     func aCheckpointOfAnotherTrainingIsRefused(options: [String]) async throws {
         _ = try await recurrent(["train"] + smallModel + ["--epochs", "1"], in: folder)
         let run = try await recurrent(["train"] + smallModel + options + ["--resume"], in: folder)

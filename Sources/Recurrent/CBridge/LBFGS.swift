@@ -66,7 +66,8 @@ public struct Minimization: Hashable, Sendable {
         search = WolfeSearch(sufficientDecrease: sufficientDecrease, curvature: curvature)
         var layout = Layout()
         let blocks = Kernels.squaresBlockCount(count)
-        let offsets = (0..<4 + 2 * history).map { _ in layout.reserve(count) }, partial = layout.reserve(2 * blocks), weights = layout.reserve(4 * history)
+        let offsets = (0..<4 + 2 * history).map { _ in layout.reserve(count) }
+        let partial = layout.reserve(2 * blocks), weights = layout.reserve(4 * history)
         arena = Arena(layout)
         let base = unsafe arena.base
         func doubles(_ offset: Int) -> UnsafeMutablePointer<Double> {
