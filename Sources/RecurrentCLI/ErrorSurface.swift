@@ -1,4 +1,5 @@
 import Foundation
+import Recurrent
 
 /// An error of two parameters, to watch optimizers on.
 struct ErrorSurface {
@@ -12,25 +13,16 @@ struct ErrorSurface {
 
     static let all = [sigmoidNeuron, ravine, saddle, rosenbrock]
 
-    /// y = σ(w x + b) with the mean squared error against what w = 2, b = -1 gives: flat wherever the neuron is saturated.
+    /// `SigmoidNeuron` with the mean squared error against what w = 2, b = -1 gives: flat wherever the neuron is saturated.
     static let sigmoidNeuron: ErrorSurface = {
-        let inputs = [-2, -1.2, -0.5, 0.3, 0.9, 1.6]
-        let sigmoid: @Sendable (Double) -> Double = { 1 / (1 + exp(-$0)) }
-        let targets = inputs.map { sigmoid(2 * $0 - 1) }, count = Double(inputs.count)
+        let inputs = [[-2], [-1.2], [-0.5], [0.3], [0.9], [1.6]], targets = inputs.map(SigmoidNeuron(weights: [2], bias: -1).output)
         return ErrorSurface(
             name: "sigmoid neuron", formula: "mean of (σ(w x + b) - t)²", x: -8...8, y: -8...8, start: (-4.5, 3.5),
             learningRates: [8, 0.8, 0.8, 0.8, 0.1, 0.2],
-            value: { w, b in
-                zip(inputs, targets).reduce(0) { sum, sample in sum + pow(sigmoid(w * sample.0 + b) - sample.1, 2) } / count
-            },
+            value: { w, b in SigmoidNeuron(weights: [w], bias: b).meanSquaredError(inputs: inputs, targets: targets).error },
             gradient: { w, b in
-                var (dw, db) = (0.0, 0.0)
-                for (input, target) in zip(inputs, targets) {
-                    let output = sigmoid(w * input + b), slope = 2 * (output - target) * output * (1 - output) / count
-                    dw += slope * input
-                    db += slope
-                }
-                return (dw, db)
+                let (_, dw, db) = SigmoidNeuron(weights: [w], bias: b).meanSquaredError(inputs: inputs, targets: targets)
+                return (dw[0], db)
             })
     }()
 

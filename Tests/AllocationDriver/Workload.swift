@@ -2,7 +2,7 @@ public import Recurrent
 
 /// The names of everything that must not allocate once it is set up: a step of a cell of each kind, a model's step, minimization by
 /// L-BFGS, and training with each optimizer.
-public let workloads = ["cell", "rnn", "gru", "convolution", "model", "lbfgs"] + Optimizer.names
+public let workloads = ["cell", "rnn", "gru", "convolution", "normalization", "model", "lbfgs"] + Optimizer.names
 
 /// Sets up a workload, and lends one step of it.
 ///
@@ -41,6 +41,16 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
         return try body {
             var span = y.mutableSpan
             cell.step(x.span, into: &span)
+        }
+    case "normalization":
+        var normalization = BatchNormalization(units: 5, kernels: kernels)
+        let x = (0..<3 * 16).map { Float($0 % 7) }
+        var y = x, dx = x
+        return try body {
+            var span = y.mutableSpan
+            normalization.forward(x.span, into: &span)
+            normalization.backward(rows: 3, x: x, outputGradient: x, inputGradient: &dx)
+            normalization.inference(x.span, into: &span)
         }
     case "model":
         let model = tinyModel()

@@ -1,0 +1,55 @@
+import Formats
+import Recurrent
+import TestSupport
+import Testing
+
+@Suite struct BatchNormalizationTests {
+    private func floats(_ name: String) throws -> [Float] {
+        try Safetensors(try readFile(PyTorchTrainingTests.golden.appending(path: "layers.safetensors").path)).tensor(named: name).values
+    }
+
+    /// Three batches and inference, by spans, as torch.nn.BatchNorm1d: Tests/Golden/make_layers.py.
+    @Test(arguments: ISA.available) func learnsAsPyTorch(isa: ISA) throws {
+        let weight = try floats("batch.weight"), bias = try floats("batch.bias"), units = weight.count
+        var normalization = BatchNormalization(units: units, kernels: try Kernels(isa: isa))
+        #expect(normalization.weight + normalization.bias == [Float](repeating: 1, count: units) + [Float](repeating: 0, count: units))
+        normalization.load(weight: weight, bias: bias, runningMean: normalization.runningMean, runningVariance: normalization.runningVariance)
+        #expect(normalization.weight == weight && normalization.bias == bias)
+        for batch in 0..<3 {
+            let x = KernelOrder.embedding(weight: try floats("batch\(batch).x"), width: units)
+            var y = [Float](repeating: .nan, count: x.count), span = y.mutableSpan
+            normalization.forward(x.span, into: &span)
+            var dx = KernelOrder.embedding(weight: try floats("batch\(batch).dy"), width: units)
+            normalization.backward(rows: x.count / 32, x: x, outputGradient: dx, inputGradient: &dx)
+            func check(_ name: String, _ found: [Float]) throws {
+                try Comparer.check(name, found, floats("batch\(batch)." + name).map(Double.init), absolute: 3e-5, relative: 3e-5)
+            }
+            try check("y", KernelOrder.embedding(y, width: units))
+            try check("dx", KernelOrder.embedding(dx, width: units))
+            try check("dweight", Array(UnsafeBufferPointer(start: normalization.gradient, count: units)))
+            try check("dbias", Array(UnsafeBufferPointer(start: normalization.gradient + 32, count: units)))
+            for index in 0..<normalization.parameterCount { normalization.gradient[index] = 0 }
+        }
+        try Comparer.check("running mean", normalization.runningMean, floats("batch.running_mean").map(Double.init), absolute: 1e-6, relative: 1e-6)
+        try Comparer.check("running variance", normalization.runningVariance, floats("batch.running_var").map(Double.init), absolute: 1e-6, relative: 1e-6)
+        let x = KernelOrder.embedding(weight: try floats("inference.x"), width: units)
+        var y = x, span = y.mutableSpan
+        normalization.inference(x.span, into: &span)
+        try Comparer.check("y", KernelOrder.embedding(y, width: units), floats("inference.y").map(Double.init), absolute: 3e-6, relative: 3e-6)
+    }
+
+    @Test func wrongUseTraps() async {
+        await #expect(processExitsWith: .failure) { _ = BatchNormalization(units: 0) }
+        await #expect(processExitsWith: .failure) { _ = BatchNormalization(units: 1, epsilon: 0) }
+        await #expect(processExitsWith: .failure) { _ = BatchNormalization(units: 1, momentum: 1.5) }
+        await #expect(processExitsWith: .failure) {
+            var normalization = BatchNormalization(units: 2)
+            normalization.load(weight: [1], bias: [0, 0], runningMean: [0, 0], runningVariance: [1, 1])
+        }
+        await #expect(processExitsWith: .failure) {
+            var y = [Float](repeating: 0, count: 17), span = y.mutableSpan
+            BatchNormalization(units: 2).inference([Float](repeating: 0, count: 17).span, into: &span)
+        }
+        await #expect(processExitsWith: .failure) { _ = RNNShape(inputSize: 1, hiddenSize: 1, activation: .leakyReLU, negativeSlope: 2) }
+    }
+}
