@@ -29,8 +29,9 @@ static const recurrent_share recurrent_all_rows = {.count = 1};
 /// `lstm_step`, or `lstm_step_bfloat16`, of all rows.
 static inline void recurrent_lstm_step(const recurrent_kernels *_Nonnull kernels, int bfloat16, const recurrent_lstm_shape *_Nonnull shape,
                                        const float *_Nonnull x, const float *_Nonnull w, const float *_Nonnull h_prev, float *_Nonnull c,
-                                       float *_Nonnull h) {
-    (bfloat16 ? kernels->lstm_step_bfloat16 : kernels->lstm_step)(shape, x, w, h_prev, c, h, recurrent_all_rows);
+                                       float *_Nonnull h, float *_Nullable scratch) {
+    if (bfloat16) kernels->lstm_step_bfloat16(shape, x, w, h_prev, c, h, recurrent_all_rows);
+    else kernels->lstm_step(shape, x, w, h_prev, c, h, scratch, recurrent_all_rows);
 }
 
 /// `rnn_step` of all rows.

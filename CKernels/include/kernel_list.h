@@ -61,20 +61,32 @@ KERNEL(product_backward_weights, (const recurrent_product_shape *_Nonnull shape,
 // MARK: lstm.h
 //
 // Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins 2000; Goodfellow, Bengio and
-// Courville 2016, equations 10.40 to 10.44. w [P][1+I+H][i f g o][16]: bias, input rows, hidden rows.
+// Courville 2016, equations 10.40 to 10.44; `variant` says what else a cell does, each of which goes with the others:
+//
+//   plain       i, f, o = σ(W x + U h_prev + b)     g = tanh(W x + U h_prev + b)     c = f c_prev + i g     h = o tanh(c)
+//   sigmoid     g = σ(W x + U h_prev + b), h = o σ(c): the lecture form, whose s̃ is g and whose s is c
+//   peepholes   i, f = σ(… + p c_prev), o = σ(… + p c), a weight p for each gate and unit: Gers, Schraudolph and Schmidhuber 2002
+//   coupled     f = 1 - i: Greff et al. 2017, CIFG. The weights of f stay where they are, so that all cells have one register tile; they
+//               are not used, and their gradient is zero
+//   clip        c = min(max(f c_prev + i g, -clip), clip); its derivative is zero where |c| = clip: Sak, Senior and Beaufays 2014
+//   projection  h = P m, m = o tanh(c), of R units: Sak, Senior and Beaufays 2014, equation 6, without the second projection; PyTorch
+//
+// N = R where h is projected, else H; V = 16 ⌈N/16⌉; D = 1 with peepholes, else 0. w [P][1+I+D+N][i f g o][16]: bias, input rows, peepholes
+// (that of g is not used), hidden rows; behind them, where h is projected, P [⌈R/16⌉][H][16].
 
 // One time step of B independent sequences, for inference.
-//   i, f, o = σ(W x + U h_prev + b)     g = tanh(W x + U h_prev + b)     c = f c + i g     h = o tanh(c)
+//   (c, h) = the equations above
 //   A c below the smallest normal number is zero from the next step on: one that decays in silence would stay at the
 //   smallest subnormal number for ever, f c rounding to c, and every operation on it be slow.
-//   x [B][x_stride] in; h_prev [B][U] in; c [B][U] in, out; h [B][U] out. shape.steps is not used.
+//   x [B][x_stride] in; h_prev [B][V] in; c [B][U] in, out; h [B][V] out; scratch [B][U], or null where h is not projected.
+//   shape.steps is not used.
 //   Whichever of h_prev and h lies lower in memory decides in which direction the panels are walked: a stream that swaps
 //   the two walks to and fro, which is faster where the weights do not fit the nearest cache. No bit depends on it.
 //   Shares split the batch rows.
 KERNEL(lstm_step, (const recurrent_lstm_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
-                   const float *_Nonnull h_prev, float *_Nonnull c, float *_Nonnull h, recurrent_share share))
+                   const float *_Nonnull h_prev, float *_Nonnull c, float *_Nonnull h, float *_Nullable scratch, recurrent_share share))
 
-// The same with weights in bfloat16: every bit is that of lstm_step with the weights so rounded.
+// The same of the plain cell with weights in bfloat16: every bit is that of lstm_step with the weights so rounded.
 //   w [P] panels of 64 biases in float32, then [I+H][2][16] words: the gates i | f and g | o, in upper | lower halves.
 KERNEL(lstm_step_bfloat16, (const recurrent_lstm_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
                             const float *_Nonnull h_prev, float *_Nonnull c, float *_Nonnull h, recurrent_share share))
@@ -82,24 +94,30 @@ KERNEL(lstm_step_bfloat16, (const recurrent_lstm_shape *_Nonnull shape, const fl
 // A whole sequence, filling the tape.
 //   (c[t+1], h[t+1]) = step(x[t], h[t], c[t])
 //   x [T][B][x_stride] in; lengths [B] in, or null: row b holds its state from step lengths[b] on;
-//   ifgo [T][B][P][i f g o][16] out, the activated gates; c, h [T+1][B][U]: slot 0 in, the other slots out.
-//   Shares split the batch rows, with a barrier also the panels.
+//   ifgo [T][B][P][i f g o][16] out, the activated gates, and behind them, where h is projected, m [T][B][U]; c [T+1][B][U],
+//   h [T+1][B][V]: slot 0 in, the other slots out.
+//   Shares split the batch rows, with a barrier, and where h is not projected, also the panels.
 KERNEL(lstm_forward, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nonnull x,
                       const float *_Nonnull w, float *_Nonnull ifgo, float *_Nonnull c, float *_Nonnull h,
                       recurrent_share share))
 
-// The copies of the input and hidden matrices that lstm_backward_data reads; to be made again whenever w has changed.
-//   w in; transposed [⌈I/16⌉ + P][4U][16] out. Shares split the panels of transposed.
+// The copies of the matrices that lstm_backward_data reads; to be made again whenever w has changed.
+//   w in; transposed [⌈I/16⌉ + V/16][4U][16] out, behind it the peepholes [D][P][i f g o][16] and, where h is projected, P as
+//   [P][V][16]. Shares split the panels of each.
 KERNEL(lstm_transpose, (const recurrent_lstm_shape *_Nonnull shape, const float *_Nonnull w, float *_Nonnull transposed,
                         recurrent_share share))
 
 // Backpropagation through time, to the gates, the inputs and the initial state: Werbos 1990.
 //   dh = dy[t] + Σ_j U[j] difgo[t+1][j]      dc += dh o (1 - tanh²(c))      difgo[t] = the gates' derivatives
 //   do = dh tanh(c) o (1 - o)   di = dc g i (1 - i)   df = dc c_prev f (1 - f)   dg = dc i (1 - g²)   dc_prev = dc f
-//   transposed in; ifgo, c from lstm_forward in; dy [T][B][U] in, the loss's gradient by each h, or null (zero), not read
-//   where t ≥ lengths[b]; difgo [T][B][P][i f g o][16] out, by the pre-activations;
-//   dh, dc [B][U]: in the gradient by the final state, out by the initial state; dx [T][B][16 ⌈I/16⌉] out, or null.
-//   Shares split the batch rows, with a barrier also the panels, and dx by time steps.
+//   and with a variant:
+//   sigmoid     s (1 - s) for 1 - s²                      peepholes   dc += p do, dc_prev += p di + p df
+//   coupled     di = dc (g - c_prev) i (1 - i), df = 0    projection  Pᵀ dh for dh
+//   clip        dc = 0 where |c| = clip, before the lines for di, df, dg and dc_prev
+//   transposed in; ifgo, c from lstm_forward in; dy [T][B][V] in, the loss's gradient by each h, or null (zero), not read
+//   where t ≥ lengths[b]; difgo [T][B][P][i f g o][16] out, by the pre-activations, and behind it, where h is projected, dh [T][B][V];
+//   dh [B][V], dc [B][U]: in the gradient by the final state, out by the initial state; dx [T][B][16 ⌈I/16⌉] out, or null.
+//   Shares split the batch rows, with a barrier, and where h is not projected, also the panels, and dx by time steps.
 KERNEL(lstm_backward_data, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths,
                             const float *_Nonnull transposed, const float *_Nonnull ifgo, const float *_Nonnull c,
                             const float *_Nullable dy, float *_Nonnull difgo, float *_Nonnull dh, float *_Nonnull dc,
@@ -107,11 +125,12 @@ KERNEL(lstm_backward_data, (const recurrent_lstm_shape *_Nonnull shape, const si
 
 // The gradient by the weights, time steps in ascending order, batch rows in ascending order within each.
 //   dW[·][k] += Σ_t Σ_b x[t][b][k] difgo[t][b]    dU[·][k] += Σ_t Σ_b h[t][b][k] difgo[t][b]    db += Σ_t Σ_b difgo[t][b]
-//   x, lengths as in lstm_forward; h its tape; difgo in; dw [P][1+I+H][i f g o][16] in, out. Rows that have ended add
-//   nothing, whatever their x holds. Shares split dw.
+//   dp += Σ_t Σ_b c[t][b] di, df[t][b], c[t+1][b] do[t][b]    dP[·][k] += Σ_t Σ_b m[t][b][k] dh[t][b]
+//   x, lengths as in lstm_forward; its tape: ifgo, or null where h is not projected, c, or null without peepholes, and h; difgo in; dw as w
+//   in, out. Rows that have ended add nothing, whatever their x holds. Shares split dw.
 KERNEL(lstm_backward_weights, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths,
-                               const float *_Nonnull x, const float *_Nonnull h, const float *_Nonnull difgo,
-                               float *_Nonnull dw, recurrent_share share))
+                               const float *_Nonnull x, const float *_Nullable ifgo, const float *_Nullable c, const float *_Nonnull h,
+                               const float *_Nonnull difgo, float *_Nonnull dw, recurrent_share share))
 
 // MARK: rnn.h
 //

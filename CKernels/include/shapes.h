@@ -40,6 +40,15 @@ static inline size_t recurrent_product_transposed_floats(recurrent_product_shape
     return recurrent_padded(shape.inputs) * recurrent_padded(shape.outputs) * shape.groups;
 }
 
+/// What an LSTM cell does differently from the plain one, which is all zeros; kernel_list.h has the equations.
+typedef struct recurrent_lstm_variant {
+    uint32_t sigmoid;    ///< whether σ squashes the candidate and the cell state, rather than tanh
+    uint32_t peepholes;  ///< whether the gates see the cell state: D rows more in a panel of the weights, 0 or 1
+    uint32_t coupled;    ///< whether f = 1 - i
+    float clip;          ///< the largest magnitude of the cell state; zero for any
+    size_t projection;   ///< R, units of h where it is projected; zero where it is not
+} recurrent_lstm_variant;
+
 /// An LSTM layer over a batch of sequences.
 typedef struct recurrent_lstm_shape {
     size_t input;     ///< I, features of x
@@ -47,29 +56,57 @@ typedef struct recurrent_lstm_shape {
     size_t batch;     ///< B, sequences side by side
     size_t steps;     ///< T, time steps
     size_t x_stride;  ///< floats from one row of x to the next, at least `input`
+    recurrent_lstm_variant variant;
 } recurrent_lstm_shape;
 
-/// Parameters: ⌈H/16⌉ panels of [ bias | I inputs | H hidden ] rows of 64 floats, gates i f g o of 16 units each.
-static inline size_t recurrent_lstm_weights_floats(recurrent_lstm_shape shape) {
-    return recurrent_panels(shape.hidden) * (1 + shape.input + shape.hidden) * 4 * RECURRENT_PANEL;
+/// N, units of h: R where they are projected, else H.
+static inline size_t recurrent_lstm_outputs(recurrent_lstm_shape shape) {
+    return shape.variant.projection ? shape.variant.projection : shape.hidden;
 }
-/// Parameters in bfloat16: ⌈H/16⌉ panels of 64 biases and I + H rows of 32 words.
+/// The projection: ⌈R/16⌉ panels of H rows of 16 floats.
+static inline size_t recurrent_lstm_projection_floats(recurrent_lstm_shape shape) {
+    return recurrent_padded(shape.variant.projection) * shape.hidden;
+}
+/// Parameters: ⌈H/16⌉ panels of [ bias | I inputs | D peepholes | N hidden ] rows of 64 floats, gates i f g o of 16 units each; behind them
+/// the projection.
+static inline size_t recurrent_lstm_weights_floats(recurrent_lstm_shape shape) {
+    return recurrent_padded(shape.hidden) * (1 + shape.input + shape.variant.peepholes + recurrent_lstm_outputs(shape)) * 4
+           + recurrent_lstm_projection_floats(shape);
+}
+/// Parameters of the plain cell in bfloat16: ⌈H/16⌉ panels of 64 biases and I + H rows of 32 words.
 static inline size_t recurrent_lstm_bfloat16_floats(recurrent_lstm_shape shape) {
     return recurrent_panels(shape.hidden) * (4 + 2 * (shape.input + shape.hidden)) * RECURRENT_PANEL;
 }
-/// h or c of one time step: [B][U], U = 16 ⌈H/16⌉.
+/// c of one time step: [B][U], U = 16 ⌈H/16⌉.
 static inline size_t recurrent_lstm_state_floats(recurrent_lstm_shape shape) { return shape.batch * recurrent_padded(shape.hidden); }
-/// The tape of h or of c: [T+1][B][U]; slot 0 is the initial state.
+/// The tape of c: [T+1][B][U]; slot 0 is the initial state.
 static inline size_t recurrent_lstm_states_floats(recurrent_lstm_shape shape) {
     return (shape.steps + 1) * recurrent_lstm_state_floats(shape);
 }
-/// Gates, or their gradients, of all time steps: [T][B][⌈H/16⌉][i f g o][16].
-static inline size_t recurrent_lstm_gates_floats(recurrent_lstm_shape shape) {
-    return shape.steps * recurrent_lstm_state_floats(shape) * 4;
+/// h of one time step: [B][V], V = 16 ⌈N/16⌉.
+static inline size_t recurrent_lstm_output_floats(recurrent_lstm_shape shape) {
+    return shape.batch * recurrent_padded(recurrent_lstm_outputs(shape));
 }
-/// The transposed copy of the weights: input columns, then hidden columns.
+/// The tape of h: [T+1][B][V]; slot 0 is the initial state.
+static inline size_t recurrent_lstm_outputs_floats(recurrent_lstm_shape shape) {
+    return (shape.steps + 1) * recurrent_lstm_output_floats(shape);
+}
+/// Scratch of a step: [B][U] where h is projected, else nothing.
+static inline size_t recurrent_lstm_scratch_floats(recurrent_lstm_shape shape) {
+    return shape.variant.projection ? recurrent_lstm_state_floats(shape) : 0;
+}
+/// Gates of all time steps, [T][B][⌈H/16⌉][i f g o][16]; behind them, where h is projected, m: [T][B][U].
+static inline size_t recurrent_lstm_gates_floats(recurrent_lstm_shape shape) {
+    return shape.steps * (4 * recurrent_lstm_state_floats(shape) + recurrent_lstm_scratch_floats(shape));
+}
+/// The gradient by the gates of all time steps; behind it, where h is projected, that by h: [T][B][V].
+static inline size_t recurrent_lstm_gates_gradient_floats(recurrent_lstm_shape shape) {
+    return shape.steps * (4 * recurrent_lstm_state_floats(shape) + (shape.variant.projection ? recurrent_lstm_output_floats(shape) : 0));
+}
+/// The transposed copy of the weights: input columns, hidden columns, the peepholes as they are, columns of the projection.
 static inline size_t recurrent_lstm_transposed_floats(recurrent_lstm_shape shape) {
-    return (recurrent_padded(shape.input) + recurrent_padded(shape.hidden)) * recurrent_padded(shape.hidden) * 4;
+    const size_t outputs = recurrent_padded(recurrent_lstm_outputs(shape)), units = recurrent_padded(shape.hidden);
+    return (recurrent_padded(shape.input) + outputs + shape.variant.peepholes) * units * 4 + (shape.variant.projection ? units * outputs : 0);
 }
 /// dx: [T][B][16 ⌈I/16⌉].
 static inline size_t recurrent_lstm_dx_floats(recurrent_lstm_shape shape) {

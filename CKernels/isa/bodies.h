@@ -14,6 +14,8 @@
 #include "../kernels/recurrence.h"
 #include "../kernels/layer.h"
 #include "../kernels/lstm_step.h"
+#include "../kernels/lstm_projection.h"
+#include "../kernels/lstm_stream.h"
 #include "../kernels/lstm.h"
 #include "../kernels/activation.h"
 #include "../kernels/rnn.h"

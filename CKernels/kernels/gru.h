@@ -148,7 +148,7 @@ OUTLINED void gru_add_weights(product_share part, size_t gate, size_t rows, tile
 static void gru_backward_weights(const recurrent_gru_shape *shape, const size_t *lengths, const float *x, const float *past, const float *h,
                                  const float *drzn, const float *dpast, float *dw, recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = gru_layer(shape);
-    const size_t units = recurrent_padded(shape->hidden), biases = layer.hidden_biases, columns = 1 + shape->input + biases + shape->hidden;
+    const size_t units = recurrent_padded(shape->hidden), biases = layer.inner_rows, columns = 1 + shape->input + biases + shape->hidden;
     const size_t gates = GRU_GATES * LANES, gates_row = GRU_GATES * units, dw_panel = columns * gates;
     const product_share part = product_share_of(share, recurrent_panels(shape->hidden), columns);
     const product_share bias = product_share_within(part, 0, 1), inputs = product_share_within(part, 1, shape->input),

@@ -4,8 +4,8 @@
 #define GRU_GATES 3
 
 INLINE recurrence_layer gru_layer(const recurrent_gru_shape *shape) {
-    return (recurrence_layer){.input = shape->input, .hidden = shape->hidden, .batch = shape->batch, .steps = shape->steps,
-                              .x_stride = shape->x_stride, .groups = GRU_GATES, .hidden_biases = recurrent_gru_hidden_biases(*shape)};
+    return (recurrence_layer){.input = shape->input, .hidden = shape->hidden, .outputs = shape->hidden, .batch = shape->batch, .steps = shape->steps,
+                              .x_stride = shape->x_stride, .groups = GRU_GATES, .inner_rows = recurrent_gru_hidden_biases(*shape)};
 }
 
 INLINE lanes gru_candidate(const recurrent_gru_definition definition, lanes sum) {
@@ -24,7 +24,7 @@ INLINE lanes gru_state(const recurrent_gru_definition definition, lanes z, lanes
 OUTLINED void gru_sums(const recurrent_gru_shape *shape, size_t gate, size_t rows, const float *w, const float *h, const tile_sums *start,
                        const tile_sums *to) NONBLOCKING {
     const recurrence_layer layer = gru_layer(shape);
-    const product_columns columns = recurrence_columns(&layer, w, 1 + layer.input + layer.hidden_biases);
+    const product_columns columns = recurrence_columns(&layer, w, 1 + layer.input + layer.inner_rows);
     const tile_product product = {.rows = rows, .terms = layer.hidden, .x = {.from = h, .term = 1, .row = columns.panels * LANES},
                                   .w = {.from = columns.from + gate * LANES, .term = GRU_GATES * LANES, .panel = columns.panel},
                                   .start = *start, .to = *to};
@@ -101,7 +101,7 @@ INLINE void gru_row_sums(const int G, const int V, const int S, const recurrent_
             input[v / G] = sum[v];
             sum[v] = lanes_load(columns.from + (size_t)(v / G) * columns.panel + 2 * LANES);
         }
-    columns.from += layer.hidden_biases * columns.term;
+    columns.from += layer.inner_rows * columns.term;
     tile(1, V, S, layer.hidden, (tile_scalars){.from = h, .term = 1}, columns, sum);
 }
 

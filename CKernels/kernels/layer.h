@@ -12,13 +12,16 @@ INLINE size_t recurrence_live_rows(const size_t *lengths, size_t step, size_t *r
 }
 
 /// The dimensions of a layer, of whatever cell: panels of W are [ bias | input 0 | … | hidden 0 | … ], rows of `groups` × 16 floats, with
-/// `hidden_biases` more rows of biases before the first hidden one.
-typedef struct { size_t input, hidden, batch, steps, x_stride, groups, hidden_biases; } recurrence_layer;
+/// `inner_rows` more rows before the first hidden one. The layer has `hidden` units, and `outputs` units of h.
+typedef struct { size_t input, hidden, outputs, batch, steps, x_stride, groups, inner_rows; } recurrence_layer;
+
+/// The rows of a panel.
+INLINE size_t recurrence_panel_rows(const recurrence_layer *layer) { return 1 + layer->input + layer->inner_rows + layer->outputs; }
 
 /// The columns of W from column `first` on; the bias is column 0.
 INLINE product_columns recurrence_columns(const recurrence_layer *layer, const float *w, size_t first) {
     const size_t width = layer->groups * LANES;
-    return (product_columns){.from = w + first * width, .panel = (1 + layer->input + layer->hidden_biases + layer->hidden) * width,
+    return (product_columns){.from = w + first * width, .panel = recurrence_panel_rows(layer) * width,
                              .panels = recurrent_panels(layer->hidden), .groups = layer->groups};
 }
 
@@ -84,22 +87,22 @@ OUTLINED void recurrence_sums(size_t panels, size_t count, const tile_product *p
 
 /// The columns of W as rows: those of the inputs, then those of the hidden units.
 INLINE void recurrence_transpose(const recurrence_layer *layer, const float *w, float *transposed, recurrent_share share) {
-    const size_t inputs = recurrent_panels(layer->input), panels = recurrent_panels(layer->hidden);
+    const size_t inputs = recurrent_panels(layer->input), terms = layer->groups * recurrent_padded(layer->hidden);
     size_t first, end;
-    share_of(share, inputs + panels, &first, &end);
+    share_of(share, inputs + recurrent_panels(layer->outputs), &first, &end);
     const size_t input_end = end < inputs ? end : inputs, hidden_first = first > inputs ? first - inputs : 0;
     product_transpose_columns(recurrence_columns(layer, w, 1), layer->input, transposed, first, input_end);
     if (end > inputs)
-        product_transpose_columns(recurrence_columns(layer, w, 1 + layer->input + layer->hidden_biases), layer->hidden,
-                                  transposed + inputs * panels * layer->groups * LANES * LANES, hidden_first, end - inputs);
+        product_transpose_columns(recurrence_columns(layer, w, 1 + layer->input + layer->inner_rows), layer->outputs,
+                                  transposed + inputs * terms * LANES, hidden_first, end - inputs);
 }
 
-/// dh_prev += U dgates for `rows` rows, in panels [panel, panel_end).
+/// dh_prev += U dgates for `rows` rows, in panels [panel, panel_end) of h.
 OUTLINED void recurrence_backward(const recurrence_layer *layer, size_t panel, size_t panel_end, const float *transposed, size_t rows,
                                   const float *dgates, float *dh) NONBLOCKING {
-    const size_t panels = recurrent_panels(layer->hidden), units = panels * LANES, terms = layer->groups * units;
+    const size_t panels = recurrent_panels(layer->outputs), terms = layer->groups * recurrent_padded(layer->hidden);
     const float *hidden = transposed + recurrent_panels(layer->input) * terms * LANES;
-    const tile_sums sums = {.at = dh + panel * LANES, .row = units, .panel = LANES};
+    const tile_sums sums = {.at = dh + panel * LANES, .row = panels * LANES, .panel = LANES};
     const tile_product product = {.rows = rows, .terms = terms, .x = {.from = dgates, .term = 1, .row = terms},
                                   .w = {.from = hidden + panel * terms * LANES, .term = LANES, .panel = terms * LANES},
                                   .start = sums, .to = sums};
@@ -129,14 +132,15 @@ INLINE size_t recurrence_live_run(const recurrence_layer *layer, const size_t *l
 /// The vectors of a register tile of the gradient by the weights.
 #define RECURRENCE_WEIGHTS_VECTORS 4
 
-/// dW += dgates [1 x h_prev], over all rows that have not ended.
+/// dW += dgates [1 x h_prev], over all rows that have not ended. The inner rows stay as they are.
 INLINE void recurrence_backward_weights(const recurrence_layer *layer, const size_t *lengths, const float *x, const float *h,
                                         const float *dgates, float *dw, recurrent_share share) {
-    const size_t units = recurrent_padded(layer->hidden), groups = layer->groups, width = groups * LANES, terms = groups * units;
-    const size_t dw_panel = (1 + layer->input + layer->hidden) * width;
-    const product_share part = product_share_of(share, recurrent_panels(layer->hidden), 1 + layer->input + layer->hidden);
+    const size_t outputs = recurrent_padded(layer->outputs), groups = layer->groups, width = groups * LANES;
+    const size_t terms = groups * recurrent_padded(layer->hidden), rows_of_panel = recurrence_panel_rows(layer), dw_panel = rows_of_panel * width;
+    const size_t hidden_row = 1 + layer->input + layer->inner_rows;
+    const product_share part = product_share_of(share, recurrent_panels(layer->hidden), rows_of_panel);
     const product_share bias = product_share_within(part, 0, 1), inputs = product_share_within(part, 1, layer->input),
-                        hidden = product_share_within(part, 1 + layer->input, layer->hidden);
+                        hidden = product_share_within(part, hidden_row, layer->outputs);
     float *dw_part = dw + part.panel * dw_panel;
     const size_t together = groups < RECURRENCE_WEIGHTS_VECTORS ? RECURRENCE_WEIGHTS_VECTORS / groups : 1;
     size_t row = 0;
@@ -153,7 +157,7 @@ INLINE void recurrence_backward_weights(const recurrence_layer *layer, const siz
                                     (tile_scalars){.from = x + from * layer->x_stride + (inputs.row - 1), .term = layer->x_stride, .row = 1},
                                     gates, terms, dw_rows + inputs.row * width, dw_panel);
                 product_add_weights(groups, panels, hidden.rows, rows,
-                                    (tile_scalars){.from = h + from * units + (hidden.row - 1 - layer->input), .term = units, .row = 1},
+                                    (tile_scalars){.from = h + from * outputs + (hidden.row - hidden_row), .term = outputs, .row = 1},
                                     gates, terms, dw_rows + hidden.row * width, dw_panel);
             }
         }

@@ -1,15 +1,21 @@
-// The LSTM cell with forget gate: one step, whole sequences, and backpropagation through time.
+// The LSTM cell with forget gate, and its variants: whole sequences, and backpropagation through time.
 
 INLINE recurrence_layer lstm_layer(const recurrent_lstm_shape *shape) {
-    return (recurrence_layer){.input = shape->input, .hidden = shape->hidden, .batch = shape->batch, .steps = shape->steps,
-                              .x_stride = shape->x_stride, .groups = 4};
+    return (recurrence_layer){.input = shape->input, .hidden = shape->hidden, .outputs = recurrent_lstm_outputs(*shape), .batch = shape->batch,
+                              .steps = shape->steps, .x_stride = shape->x_stride, .groups = 4, .inner_rows = shape->variant.peepholes};
+}
+
+/// Between the cells of a time step and those of the next one stands the projection, which reads all panels: then shares split rows alone.
+INLINE recurrence_share lstm_share_of(const recurrent_lstm_shape *shape, recurrent_share share) {
+    if (shape->variant.projection) share.barrier = 0;
+    return recurrence_share_of(share, shape->batch, recurrent_panels(shape->hidden));
 }
 
 static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *lengths, const float *x, const float *w, float *ifgo,
                          float *c, float *h, recurrent_share share) NONBLOCKING {
-    const recurrence_share part = recurrence_share_of(share, shape->batch, recurrent_panels(shape->hidden));
+    const recurrence_share part = lstm_share_of(shape, share);
     const recurrence_layer layer = lstm_layer(shape);
-    const size_t state = shape->batch * recurrent_padded(shape->hidden);
+    const size_t state = recurrent_lstm_state_floats(*shape), output = recurrent_lstm_output_floats(*shape);
     // The input part of some time steps: by the share that goes on with it, in whose cache it then is. Where shares have to
     // wait for each other before they go on, once for all time steps.
     const size_t input_steps = part.end - part.first > 1 ? shape->steps : recurrence_input_steps(part.row_end - part.row);
@@ -23,13 +29,16 @@ static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *length
             }
             ++n;
         }
-        lstm_rows rows = {.shape = shape, .w = w, .ifgo = ifgo + t * 4 * state, .h_prev = h + t * state,
-                          .c_prev = c + t * state, .h = h + (t + 1) * state, .c = c + (t + 1) * state,
+        const float *h_prev = h + t * output;
+        float *h_next = h + (t + 1) * output, *m = shape->variant.projection ? ifgo + (4 * shape->steps + t) * state : h_next;
+        lstm_rows rows = {.shape = shape, .variant = shape->variant, .w = w, .ifgo = ifgo + t * 4 * state, .h_prev = h_prev,
+                          .c_prev = c + t * state, .h = m, .c = c + (t + 1) * state,
                           .lengths = lengths, .step = t, .back = (int)(t & 1)};
         RECURRENCE_PIECES(&part, n, piece) {
             rows.panel = piece.panel;
             rows.panels = piece.panel_end - piece.panel;
             lstm_time_step(&rows, part.row, part.row_end);
+            if (shape->variant.projection) lstm_project_rows(shape, lengths, t, part.row, part.row_end, w, m, h_prev, h_next);
         }
         ++n;
     }
@@ -39,50 +48,87 @@ static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *length
 static void lstm_transpose(const recurrent_lstm_shape *shape, const float *w, float *transposed, recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = lstm_layer(shape);
     recurrence_transpose(&layer, w, transposed, share);
+    size_t first, end;
+    share_of(share, recurrent_panels(shape->hidden), &first, &end);
+    const product_columns peepholes = recurrence_columns(&layer, w, 1 + shape->input);
+    for (size_t at = first * 4 * LANES; at < end * 4 * LANES * shape->variant.peepholes; at += LANES)
+        lanes_store(transposed + lstm_transposed_peepholes(shape) + at,
+                    lanes_load(peepholes.from + at / (4 * LANES) * peepholes.panel + at % (4 * LANES)));
+    if (shape->variant.projection)
+        product_transpose_columns(lstm_projection(shape, w), shape->hidden, transposed + lstm_transposed_projection(shape), first, end);
 }
 
-/// The pointwise part of some rows at one time step, in some panels; it takes dh and leaves dc_prev; dh becomes zero, for the sums to
-/// come.
-OUTLINED void lstm_cells_backward(const recurrence_piece *piece, size_t rows, size_t units, const float *ifgo, const float *c_prev,
-                                  const float *c, const float *dy, float *difgo, float *dh, float *dc) NONBLOCKING {
+/// The pointwise part of some rows at one time step, in some panels; it leaves dc_prev, and takes dh, which becomes zero for the sums to
+/// come, or, where h is projected, takes dm from where do will be.
+INLINE void lstm_cells_backward(const recurrent_lstm_variant variant, const recurrence_piece *piece, size_t rows, size_t units,
+                                const float *peepholes, const float *ifgo, const float *c_prev, const float *c, const float *dy, float *difgo,
+                                float *dh, float *dc) {
     for (size_t row = 0; row < rows; ++row)
         for (size_t at = row * units + piece->panel * LANES, end = row * units + piece->panel_end * LANES; at < end; at += LANES) {
-            const lanes tanh_c = lanes_tanh(lanes_load(c + at));  // before the rest is loaded, which would have to wait for it
+            const float *own_peepholes = variant.peepholes ? peepholes + 4 * (at - row * units) : 0;
+            // Before the rest is loaded, which would have to wait for it.
+            const lanes new_c = lanes_load(c + at), squashed_c = lstm_squash(variant, new_c);
             lanes gates[4], dgates[4];
             for (int v = 0; v < 4; ++v) gates[v] = lanes_load(ifgo + 4 * at + (size_t)v * LANES);
-            lanes d_h = lanes_load(dh + at), d_c = lanes_load(dc + at);
+            lanes d_h = lanes_load(variant.projection ? difgo + 4 * at + 3 * LANES : dh + at), d_c = lanes_load(dc + at);
             if (dy) d_h += lanes_load(dy + at);
-            lstm_cell_backward(gates, lanes_load(c_prev + at), tanh_c, d_h, &d_c, dgates);
+            lstm_cell_backward(variant, own_peepholes, gates, lanes_load(c_prev + at), new_c, squashed_c, d_h, &d_c, dgates);
             lanes_store(dc + at, d_c);
-            lanes_store(dh + at, lanes_splat(0));
+            if (!variant.projection) lanes_store(dh + at, lanes_splat(0));
             for (int v = 0; v < 4; ++v) lanes_store(difgo + 4 * at + (size_t)v * LANES, dgates[v]);
         }
+}
+OUTLINED void lstm_cells_backward_plain(const recurrence_piece *piece, size_t rows, size_t units, const float *ifgo, const float *c_prev,
+                                        const float *c, const float *dy, float *difgo, float *dh, float *dc) NONBLOCKING {
+    lstm_cells_backward(lstm_plain, piece, rows, units, 0, ifgo, c_prev, c, dy, difgo, dh, dc);
+}
+OUTLINED void lstm_cells_backward_variant(const recurrent_lstm_variant *variant, const recurrence_piece *piece, size_t rows, size_t units,
+                                          const float *peepholes, const float *ifgo, const float *c_prev, const float *c, const float *dy,
+                                          float *difgo, float *dh, float *dc) NONBLOCKING {
+    lstm_cells_backward(*variant, piece, rows, units, peepholes, ifgo, c_prev, c, dy, difgo, dh, dc);
 }
 
 static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *lengths, const float *transposed,
                                const float *ifgo, const float *c, const float *dy, float *difgo, float *dh, float *dc, float *dx,
                                recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = lstm_layer(shape);
+    const recurrent_lstm_variant *variant = &shape->variant;
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, state = shape->batch * units;
-    const recurrence_share part = recurrence_share_of(share, shape->batch, panels);
+    const size_t output_panels = recurrent_panels(layer.outputs), outputs = output_panels * LANES, output = shape->batch * outputs;
+    const recurrence_share part = lstm_share_of(shape, share);
+    float *dh_tape = difgo + 4 * shape->steps * state;
     // At step n, the gates of all panels at time T - n make dh, from which the gates of a piece at time T - n - 1 follow.
     for (size_t n = 0; n <= shape->steps; ++n)
         RECURRENCE_PIECES(&part, n, piece) {
             const size_t t = shape->steps - n;
+            const size_t dh_panel = variant->projection ? 0 : piece.panel, dh_panel_end = variant->projection ? output_panels : piece.panel_end;
             if (n > 0)
                 for (size_t row = part.row, live; (live = recurrence_live_rows(lengths, t, &row, part.row_end)) > 0; row += live)
-                    recurrence_backward(&layer, piece.panel, piece.panel_end, transposed, live, difgo + 4 * (t * state + row * units),
-                                        dh + row * units);
+                    recurrence_backward(&layer, dh_panel, dh_panel_end, transposed, live, difgo + 4 * (t * state + row * units),
+                                        dh + row * outputs);
             if (t == 0) continue;
             for (size_t row = part.row, live; row < part.row_end; row += live) {
                 // A row that has ended passes its dh and dc by, to the bit.
-                for (; row < part.row_end && !recurrence_live(lengths, row, t - 1); ++row)
+                for (; row < part.row_end && !recurrence_live(lengths, row, t - 1); ++row) {
                     for (size_t j = 4 * LANES * piece.panel; j < 4 * LANES * piece.panel_end; j += LANES)
                         lanes_store(difgo + 4 * ((t - 1) * state + row * units) + j, lanes_splat(0));
+                    for (size_t j = 0; variant->projection && j < outputs; j += LANES)
+                        lanes_store(dh_tape + (t - 1) * output + row * outputs + j, lanes_splat(0));
+                }
                 live = recurrence_live_rows(lengths, t - 1, &row, part.row_end);
-                const size_t at = row * units, tape = (t - 1) * state + at;
-                lstm_cells_backward(&piece, live, units, ifgo + 4 * tape, c + tape, c + state + tape, dy ? dy + tape : 0,
-                                    difgo + 4 * tape, dh + at, dc + at);
+                const size_t at = row * units, tape = (t - 1) * state + at, at_h = (t - 1) * output + row * outputs;
+                const float *dy_rows = dy ? dy + at_h : 0;
+                if (lstm_is_plain(*variant)) {
+                    lstm_cells_backward_plain(&piece, live, units, ifgo + 4 * tape, c + tape, c + state + tape, dy_rows, difgo + 4 * tape, dh + at,
+                                              dc + at);
+                    continue;
+                }
+                if (variant->projection) {
+                    lstm_project_backward(shape, live, transposed, dy_rows, dh + row * outputs, dh_tape + at_h, difgo + 4 * tape);
+                    dy_rows = 0;
+                }
+                lstm_cells_backward_variant(variant, &piece, live, units, transposed + lstm_transposed_peepholes(shape), ifgo + 4 * tape,
+                                            c + tape, c + state + tape, dy_rows, difgo + 4 * tape, dh + row * outputs, dc + at);
             }
         }
     // The last step: the gates of all panels make dx, of which each share takes some time steps.
@@ -96,8 +142,46 @@ static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *
     recurrence_end(&part, shape->steps + 2);
 }
 
-static void lstm_backward_weights(const recurrent_lstm_shape *shape, const size_t *lengths, const float *x, const float *h,
-                                  const float *difgo, float *dw, recurrent_share share) NONBLOCKING {
+// forward: i = σ(· + p c_prev), f = σ(· + p c_prev), o = σ(· + p c)
+/// The gradient by the peepholes of some panels, from `rows` rows of the tape.
+OUTLINED void lstm_add_peepholes(size_t panels, size_t rows, size_t units, const float *c_prev, const float *c, const float *difgo, float *dw,
+                                 size_t dw_panel) NONBLOCKING {
+    for (size_t panel = 0; panel < panels; ++panel) {
+        float *at = dw + panel * dw_panel;
+        lanes d_i = lanes_load(at), d_f = lanes_load(at + LANES), d_o = lanes_load(at + 3 * LANES);
+        for (size_t row = 0; row < rows; ++row) {
+            const size_t state = row * units + panel * LANES;
+            const float *gates = difgo + 4 * state;
+            const lanes before = lanes_load(c_prev + state);
+            d_i = lanes_fma(lanes_load(gates), before, d_i);
+            d_f = lanes_fma(lanes_load(gates + LANES), before, d_f);
+            d_o = lanes_fma(lanes_load(gates + 3 * LANES), lanes_load(c + state), d_o);
+        }
+        lanes_store(at, d_i);
+        lanes_store(at + LANES, d_f);
+        lanes_store(at + 3 * LANES, d_o);
+    }
+}
+
+static void lstm_backward_weights(const recurrent_lstm_shape *shape, const size_t *lengths, const float *x, const float *ifgo, const float *c,
+                                  const float *h, const float *difgo, float *dw, recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = lstm_layer(shape);
     recurrence_backward_weights(&layer, lengths, x, h, difgo, dw, share);
+    if (lstm_is_plain(shape->variant)) return;
+    const size_t units = recurrent_padded(shape->hidden), outputs = recurrent_padded(layer.outputs), state = shape->batch * units;
+    const size_t panel_rows = recurrence_panel_rows(&layer), dw_panel = panel_rows * 4 * LANES, tape = 4 * shape->steps * state;
+    const product_share part = product_share_of(share, units / LANES, panel_rows);
+    const product_share peepholes = product_share_within(part, 1 + shape->input, shape->variant.peepholes);
+    const product_share projection = product_share_of(share, recurrent_panels(shape->variant.projection), shape->hidden);
+    float *dw_peepholes = dw + part.panel * dw_panel + peepholes.row * 4 * LANES;
+    float *dw_projection = dw + units / LANES * dw_panel + (projection.panel * shape->hidden + projection.row) * LANES;
+    size_t row = 0;
+    for (size_t count; (count = recurrence_live_run(&layer, lengths, &row)) > 0; row += count) {
+        const size_t at = row * units + part.panel * LANES;
+        if (peepholes.rows) lstm_add_peepholes(part.panels, count, units, c + at, c + state + at, difgo + 4 * at, dw_peepholes, dw_panel);
+        if (shape->variant.projection)
+            product_add_weights(1, projection.panels, projection.rows, count,
+                                (tile_scalars){.from = ifgo + tape + row * units + projection.row, .term = units, .row = 1},
+                                difgo + tape + row * outputs + projection.panel * LANES, outputs, dw_projection, shape->hidden * LANES);
+    }
 }

@@ -1,25 +1,36 @@
 // One time step of the LSTM: the products of a row or of a tile of rows, and the pointwise part behind them.
 
+static const recurrent_lstm_variant lstm_plain = {0};
+
+INLINE int lstm_is_plain(recurrent_lstm_variant variant) {
+    return !(variant.sigmoid | variant.peepholes | variant.coupled) && !(variant.clip > 0) && !variant.projection;
+}
+
 /// The rows of one time step: from where the gates start, to where the states go. Strides are in floats.
 typedef struct {
     const recurrent_lstm_shape *shape;
+    recurrent_lstm_variant variant;  ///< the shape's; a constant where it is the plain one
     const float *w;
     int bfloat16;         ///< whether `w` holds bfloat16
     const float *x;       ///< the input row, where the sums start from the bias; null where they start from `ifgo`
     float *ifgo;          ///< partial sums in, activated gates out; null where nothing is recorded
     const float *h_prev, *c_prev;
-    float *h, *c;
+    float *h, *c;         ///< where h is projected, `h` is m, of which it is made
     const size_t *lengths;
     size_t step;
     size_t panel, panels; ///< the first panel, and their number
     int back;             ///< whether the panels are walked from the last to the first
 } lstm_rows;
 
-/// Panels of weights from `panel` on: 4 vectors of biases, then a row for each column, inputs in front of hidden units.
+/// The units of h.
+INLINE size_t lstm_outputs(const lstm_rows *rows) { return rows->variant.projection ? rows->variant.projection : rows->shape->hidden; }
+
+/// Panels of weights from `panel` on: 4 vectors of biases, then a row for each column, inputs in front of peepholes and hidden units.
 typedef struct { const float *bias; tile_lanes columns; } lstm_panels;
 
 INLINE lstm_panels lstm_panels_from(const lstm_rows *rows, size_t panel) {
-    const size_t row = (rows->bfloat16 ? 2 : 4) * LANES, floats = 4 * LANES + (rows->shape->input + rows->shape->hidden) * row;
+    const size_t columns = rows->shape->input + rows->variant.peepholes + lstm_outputs(rows);
+    const size_t row = (rows->bfloat16 ? 2 : 4) * LANES, floats = 4 * LANES + columns * row;
     const float *bias = rows->w + panel * floats;
     return (lstm_panels){.bias = bias, .columns = {.from = bias + 4 * LANES, .term = row, .panel = floats, .groups = 4,
                                                    .bfloat16 = rows->bfloat16}};
@@ -28,6 +39,22 @@ INLINE lstm_panels lstm_panels_from(const lstm_rows *rows, size_t panel) {
 INLINE tile_lanes lstm_columns_from(lstm_panels panels, size_t column) {
     panels.columns.from += column * panels.columns.term;
     return panels.columns;
+}
+
+/// The columns of the hidden units.
+INLINE tile_lanes lstm_hidden_columns(const lstm_rows *rows, lstm_panels panels) {
+    return lstm_columns_from(panels, rows->shape->input + rows->variant.peepholes);
+}
+
+/// [i f g o][16], where there are any.
+INLINE const float *lstm_peepholes(const lstm_rows *rows, size_t panel) {
+    return lstm_columns_from(lstm_panels_from(rows, panel), rows->shape->input).from;
+}
+
+/// Zero behind the last unit, where σ(0) is not.
+INLINE lanes lstm_keep_units(const lstm_rows *rows, size_t panel, lanes value) {
+    const size_t left = rows->shape->hidden - panel * LANES;
+    return rows->variant.sigmoid && left < LANES ? lanes_keep_first(left, value) : value;
 }
 
 /// The panel, or group of panels, of this share that is walked `index`-th out of `count`. Steps walk to and fro, one after the other, so that
@@ -55,10 +82,12 @@ INLINE void lstm_finish(const lstm_rows *rows, size_t state, const lanes *gates,
 INLINE void lstm_tile_cell(const lstm_rows *rows, size_t panel, size_t row, lanes *gates) {
     const size_t state = row * recurrent_padded(rows->shape->hidden) + panel * LANES;
     lanes c, h;
-    lstm_cell(gates, lanes_load(rows->c_prev + state), &c, &h);
+    lstm_cell(rows->variant, lstm_peepholes(rows, panel), gates, lanes_load(rows->c_prev + state), &c, &h);
+    c = lstm_keep_units(rows, panel, c);
+    h = lstm_keep_units(rows, panel, h);
     if (!recurrence_live(rows->lengths, row, rows->step)) {
         c = lanes_load(rows->c_prev + state);
-        h = lanes_load(rows->h_prev + state);
+        if (!rows->variant.projection) h = lanes_load(rows->h_prev + state);
     }
     lstm_finish(rows, state, gates, c, h);
 }
@@ -66,18 +95,26 @@ INLINE void lstm_tile_cell(const lstm_rows *rows, size_t panel, size_t row, lane
 /// The most sums that wait for their pointwise part: one gate of all rows, or all gates of two.
 #define LSTM_WAITING (TILE_SUMS == 1 ? TILE_ROWS : 8)
 
-/// One gate of R rows, and what it makes of the states: h holds g, then i g, before it is h. The gates come in the order g i f o. These are
-/// loops, because in a stretch of code the compiler would have values of one row wait for those of another.
+/// One gate of R rows, and what it makes of the states: h holds g, then i g, before it is h. The gates come in the order g i f o, so that i
+/// leaves a coupled f where the sum of f would be. These are loops, because in a stretch of code the compiler would have values of one row
+/// wait for those of another.
 INLINE void lstm_gate_of_rows(const int R, const int v, const lstm_rows *rows, size_t panel, size_t row, lanes *sums, const int stride) {
     const size_t units = recurrent_padded(rows->shape->hidden), first = row * units + panel * LANES;
+    const recurrent_lstm_variant variant = rows->variant;
     ROLLED for (int r = 0; r < R; ++r) {
         const size_t state = first + (size_t)r * units;
         float *at_c = rows->c + state, *at_h = rows->h + state;
-        const lanes gate = lstm_gate(v, sums[r * stride]);
+        const float *at_c_prev = rows->c_prev + state;
+        lanes gate;
+        if (v == 1 && variant.coupled) gate = sums[r * stride];
+        else gate = lstm_gate(variant, v, lstm_peepholes(rows, panel), sums[r * stride], lanes_load(v == 3 ? at_c : at_c_prev));
         if (rows->ifgo) lanes_store(rows->ifgo + 4 * state + (size_t)v * LANES, gate);
         switch (v) {
-        case 0: lanes_store(at_h, gate * lanes_load(at_h)); break;
-        case 1: lanes_store(at_c, lanes_fma(gate, lanes_load(rows->c_prev + state), lanes_load(at_h))); break;
+        case 0:
+            lanes_store(at_h, gate * lanes_load(at_h));
+            if (variant.coupled) sums[r * stride + (stride > 1)] = lstm_coupled(gate);
+            break;
+        case 1: lanes_store(at_c, lstm_cell_state(variant, gate, lanes_load(at_c_prev), lanes_load(at_h))); break;
         case 2: lanes_store(at_h, gate); break;
         default: sums[r * stride] = gate;
         }
@@ -87,9 +124,11 @@ INLINE void lstm_gate_of_rows(const int R, const int v, const lstm_rows *rows, s
             const size_t state = first + (size_t)r * units;
             const int live = recurrence_live(rows->lengths, row + (size_t)r, rows->step);
             lanes c = lanes_load(rows->c + state), h;
-            lstm_cell_output(sums[r * stride], &c, &h);
+            lstm_cell_output(variant, sums[r * stride], &c, &h);
+            c = lstm_keep_units(rows, panel, c);
+            h = lstm_keep_units(rows, panel, h);
             lanes_store(rows->c + state, live ? c : lanes_load(rows->c_prev + state));
-            lanes_store(rows->h + state, live ? h : lanes_load(rows->h_prev + state));
+            lanes_store(rows->h + state, live || variant.projection ? h : lanes_load(rows->h_prev + state));
         }
 }
 
@@ -100,19 +139,23 @@ INLINE int lstm_gate_in_turn(int n) { return n == 0 ? 2 : n < 3 ? n - 1 : 3; }
 /// another pass.
 INLINE void lstm_tile_by_gates(const int R, const int S, const lstm_rows *rows, size_t panel, size_t row, lanes *waiting) {
     const recurrent_lstm_shape *shape = rows->shape;
-    const size_t units = recurrent_padded(shape->hidden);
+    const size_t outputs = recurrent_padded(lstm_outputs(rows));
     const int width = tile_vectors(TILE_SUMS, R, 1, 4), hidden_width = tile_vectors(TILE_SUMS, R, S, width), stride = width == 1 ? 1 : 4;
     const lstm_panels w = lstm_panels_from(rows, panel);
     UNROLL for (int pass = 0; pass < 4; pass += width) {
         const int first = width == 1 ? lstm_gate_in_turn(pass) : pass;
+        if (width == 1 && first == 1 && rows->variant.coupled) {
+            lstm_gate_of_rows(R, first, rows, panel, row, waiting, stride);
+            continue;
+        }
         lanes sum[TILE_SUMS];
         UNROLL for (int r = 0; r < R; ++r) lstm_start(first, width, rows, panel, row + (size_t)r, sum + r * width);
         if (rows->x)
             tile_pass(R, width, 1, first, width, shape->input,
                       (tile_scalars){.from = rows->x + row * shape->x_stride, .term = 1, .row = shape->x_stride}, w.columns, sum);
         UNROLL for (int v = 0; v < width; v += hidden_width)
-            tile_pass(R, width, S, first + v, hidden_width, shape->hidden,
-                      (tile_scalars){.from = rows->h_prev + row * units, .term = 1, .row = units}, lstm_columns_from(w, shape->input), sum + v);
+            tile_pass(R, width, S, first + v, hidden_width, lstm_outputs(rows),
+                      (tile_scalars){.from = rows->h_prev + row * outputs, .term = 1, .row = outputs}, lstm_hidden_columns(rows, w), sum + v);
         UNROLL for (int r = 0; r < R; ++r)
             UNROLL for (int v = 0; v < width; ++v) waiting[r * stride + (width == 1 ? 0 : first + v)] = sum[r * width + v];
         if (width == 1) lstm_gate_of_rows(R, first, rows, panel, row, waiting, stride);
@@ -128,21 +171,21 @@ INLINE void lstm_tile_by_gates(const int R, const int S, const lstm_rows *rows, 
 /// R rows × P panels from panel `panel`, with the hidden sums in S chains.
 INLINE void lstm_tile(const int R, const int P, const int S, const lstm_rows *rows, size_t panel, size_t row) {
     const recurrent_lstm_shape *shape = rows->shape;
-    const size_t units = recurrent_padded(shape->hidden);
+    const size_t outputs = recurrent_padded(lstm_outputs(rows));
     const lstm_panels w = lstm_panels_from(rows, panel);
     lanes sum[LSTM_SUMS];
     UNROLL for (int r = 0; r < R; ++r) lstm_start(0, 4 * P, rows, panel, row + (size_t)r, sum + r * 4 * P);
     if (rows->x)
         tile(R, 4 * P, 1, shape->input, (tile_scalars){.from = rows->x + row * shape->x_stride, .term = 1, .row = shape->x_stride},
              w.columns, sum);
-    tile(R, 4 * P, S, shape->hidden, (tile_scalars){.from = rows->h_prev + row * units, .term = 1, .row = units},
-         lstm_columns_from(w, shape->input), sum);
+    tile(R, 4 * P, S, lstm_outputs(rows), (tile_scalars){.from = rows->h_prev + row * outputs, .term = 1, .row = outputs},
+         lstm_hidden_columns(rows, w), sum);
     UNROLL for (int r = 0; r < R; ++r)
         UNROLL for (int p = 0; p < P; ++p) lstm_tile_cell(rows, panel + (size_t)p, row + (size_t)r, &sum[(r * P + p) * 4]);
 }
 
-/// One row of the first `panels` panels of the share, P at a time out of a multiple of P. The pointwise part of a panel waits for itself most
-/// of the time: its parts stand between the products of the next panels, which fill that time.
+/// One row of the first `panels` panels of the share, of the plain variant, P at a time out of a multiple of P. The pointwise part of a panel
+/// waits for itself most of the time: its parts stand between the products of the next panels, which fill that time.
 INLINE void lstm_row_of_panels(const int P, const lstm_rows *rows, size_t row, size_t panels) {
     const recurrent_lstm_shape *shape = rows->shape;
     const size_t groups = panels / (size_t)P, units = recurrent_padded(shape->hidden);
@@ -161,7 +204,7 @@ INLINE void lstm_row_of_panels(const int P, const lstm_rows *rows, size_t row, s
             UNROLL for (int part = 0; part < LSTM_CELL_PARTS; ++part) {
                 const size_t first = shape->hidden * (size_t)part / LSTM_CELL_PARTS;
                 const size_t end = shape->hidden * (size_t)(part + 1) / LSTM_CELL_PARTS;
-                UNROLL for (int p = 0; p < P; ++p) lstm_cell_part(part, gates + 4 * p, c_prev[p], &c[p], &h[p]);
+                UNROLL for (int p = 0; p < P; ++p) lstm_cell_part(rows->variant, part, 0, gates + 4 * p, c_prev[p], &c[p], &h[p]);
                 tile(1, 4 * P, 1, end - first, (tile_scalars){.from = h_prev.from + first, .term = 1},
                      lstm_columns_from(w, shape->input + first), sum);
             }
@@ -172,7 +215,7 @@ INLINE void lstm_row_of_panels(const int P, const lstm_rows *rows, size_t row, s
         UNROLL for (int v = 0; v < 4 * P; ++v) gates[v] = sum[v];
     }
     UNROLL for (int p = 0; p < P; ++p) {
-        lstm_cell(gates + 4 * p, c_prev[p], &c[p], &h[p]);
+        lstm_cell(rows->variant, 0, gates + 4 * p, c_prev[p], &c[p], &h[p]);
         lstm_finish(rows, state + (size_t)p * LANES, gates + 4 * p, c[p], h[p]);
     }
 }
@@ -199,14 +242,14 @@ INLINE void lstm_half_sums(const int S, const lstm_rows *rows, size_t row, lanes
 INLINE void lstm_half_cell(const lstm_rows *rows, size_t row, lanes_half *gates) {
     const size_t units = recurrent_padded(rows->shape->hidden), state = (row + 1) * units - LANES;
     lanes_half c, h;
-    lstm_cell(gates, lanes_half_load(rows->c_prev + state), &c, &h);
+    lstm_cell(rows->variant, 0, gates, lanes_half_load(rows->c_prev + state), &c, &h);
     lanes_store(rows->c + state, c);
     lanes_store(rows->h + state, h);
     lanes_store(rows->c + state + LANES / 2, lanes_half_splat(0));
     lanes_store(rows->h + state + LANES / 2, lanes_half_splat(0));
 }
 
-/// One row that has not ended.
+/// One row that has not ended, of the plain variant.
 INLINE void lstm_row(const lstm_rows *rows, size_t row) {
     const int alone = recurrent_panels(rows->shape->hidden) == 1, ends_half = lstm_ends_half(rows);
     if (alone && ends_half) {
@@ -255,7 +298,8 @@ INLINE void lstm_tiles(const int S, const lstm_rows *rows, size_t panel, size_t 
     }
 }
 
-/// For rows of a kind, of which something is known: those of one panel, in a layer of one or of more; and those of one time step.
+/// For rows of a kind, of which something is known, in most kinds that their variant is the plain one: those of one panel, in a layer of one or
+/// of more; and those of one time step.
 #define LSTM_TILES(kind, known)                                                                                 \
     OUTLINED void lstm_tiles_alone_##kind(const lstm_rows *any, size_t first, size_t end) NONBLOCKING {         \
         lstm_rows rows = *any;                                                                                  \
@@ -274,63 +318,24 @@ INLINE void lstm_tiles(const int S, const lstm_rows *rows, size_t panel, size_t 
         else if (rows->panels > 0)                                                                              \
             lstm_tiles_alone_##kind(rows, first, end);                                                          \
     }
-LSTM_TILES(recorded, (rows.x = 0, rows.bfloat16 = 0))
-LSTM_TILES(float, (__builtin_assume(rows.x != 0), rows.ifgo = 0, rows.lengths = 0, rows.bfloat16 = 0))
-LSTM_TILES(bfloat16, (__builtin_assume(rows.x != 0), rows.ifgo = 0, rows.lengths = 0, rows.bfloat16 = 1))
-
-/// The rows of one time step of a stream, which swaps its two buffers of h from step to step.
-INLINE lstm_rows lstm_stream_of(const recurrent_lstm_shape *shape, const float *x, const float *w, const int bfloat16, const float *h_prev,
-                                float *c, float *h) {
-    return (lstm_rows){.shape = shape, .w = w, .bfloat16 = bfloat16, .x = x, .h_prev = h_prev, .c_prev = c, .h = h, .c = c,
-                       .panels = recurrent_panels(shape->hidden), .back = h < h_prev};
-}
-
-/// One row, or rows [first, end), of a stream whose weights are of a kind. The last thing that a step does is to call the former, with all
-/// arguments in registers: a jump.
-#define LSTM_STREAM(kind, bfloat16)                                                                                                          \
-    OUTLINED void lstm_stream_row_##kind(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,   \
-                                         float *h) NONBLOCKING {                                                                             \
-        const lstm_rows rows = lstm_stream_of(shape, x, w, bfloat16, h_prev, c, h);                                                          \
-        if (rows.panels > 0) lstm_row(&rows, 0);                                                                                             \
-    }                                                                                                                                        \
-    OUTLINED void lstm_stream_rows_##kind(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,  \
-                                          float *h, size_t first, size_t end) NONBLOCKING {                                                  \
-        const lstm_rows rows = lstm_stream_of(shape, x, w, bfloat16, h_prev, c, h);                                                          \
-        lstm_panels_##kind(&rows, first, end);                                                                                               \
-    }                                                                                                                                        \
-    INLINE void lstm_stream_##kind(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,         \
-                                   float *h, recurrent_share share) {                                                                        \
-        size_t first, end;                                                                                                                   \
-        share_of(share, shape->batch, &first, &end);                                                                                         \
-        const size_t state = first * recurrent_padded(shape->hidden);                                                                        \
-        if (LSTM_PANELS > 0 && end - first == 1)                                                                                                 \
-            lstm_stream_row_##kind(shape, x + first * shape->x_stride, w, h_prev + state, c + state, h + state);                             \
-        else                                                                                                                                 \
-            lstm_stream_rows_##kind(shape, x, w, h_prev, c, h, first, end);                                                                  \
-    }
-LSTM_STREAM(float, 0)
-LSTM_STREAM(bfloat16, 1)
-
-static void lstm_step(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,
-                      float *h, recurrent_share share) NONBLOCKING {
-    lstm_stream_float(shape, x, w, h_prev, c, h, share);
-}
-
-static void lstm_step_bfloat16(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,
-                               float *h, recurrent_share share) NONBLOCKING {
-    lstm_stream_bfloat16(shape, x, w, h_prev, c, h, share);
-}
+LSTM_TILES(recorded, (rows.x = 0, rows.bfloat16 = 0, rows.variant = lstm_plain))
+LSTM_TILES(float, (__builtin_assume(rows.x != 0), rows.ifgo = 0, rows.lengths = 0, rows.bfloat16 = 0, rows.variant = lstm_plain))
+LSTM_TILES(bfloat16, (__builtin_assume(rows.x != 0), rows.ifgo = 0, rows.lengths = 0, rows.bfloat16 = 1, rows.variant = lstm_plain))
+LSTM_TILES(variant, (rows.bfloat16 = 0))
 
 /// One row of a sequence that has not ended.
 OUTLINED void lstm_row_recorded(const lstm_rows *any, size_t row) NONBLOCKING {
     lstm_rows rows = *any;
     rows.x = 0;
     rows.bfloat16 = 0;
+    rows.variant = lstm_plain;
     lstm_row(&rows, row);
 }
 
 /// Rows [first, end) of one time step of a sequence.
 INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
-    if (LSTM_PANELS > 0 && end - first == 1 && rows->panels > 0 && recurrence_live(rows->lengths, first, rows->step)) lstm_row_recorded(rows, first);
+    if (!lstm_is_plain(rows->variant)) lstm_panels_variant(rows, first, end);
+    else if (LSTM_PANELS > 0 && end - first == 1 && rows->panels > 0 && recurrence_live(rows->lengths, first, rows->step))
+        lstm_row_recorded(rows, first);
     else lstm_panels_recorded(rows, first, end);
 }

@@ -1,7 +1,7 @@
 // The plain recurrent layer: one step, whole sequences, and backpropagation through time.
 
 INLINE recurrence_layer rnn_layer(const recurrent_rnn_shape *shape) {
-    return (recurrence_layer){.input = shape->input, .hidden = shape->hidden, .batch = shape->batch, .steps = shape->steps,
+    return (recurrence_layer){.input = shape->input, .hidden = shape->hidden, .outputs = shape->hidden, .batch = shape->batch, .steps = shape->steps,
                               .x_stride = shape->x_stride, .groups = 1};
 }
 

@@ -17,15 +17,38 @@ public enum KernelOrder {
 
     /// An LSTM layer: `weightIH` [4H, I], `weightHH` [4H, H], `bias` [4H] → [⌈H/16⌉][1 + I + H][4][16].
     public static func lstm(weightIH: [Float], weightHH: [Float], bias: [Float]) -> [Float] {
-        pack([bias, weightIH, weightHH], units: bias.count / lstmGates, gates: lstmGates)
+        lstm(weightIH: weightIH, weightHH: weightHH, bias: bias, peepholes: [], weightHR: [])
     }
 
     /// The inverse of `lstm(weightIH:weightHH:bias:)`.
     public static func lstm(
         _ kernel: [Float], inputSize: Int, hiddenSize: Int
     ) -> (weightIH: [Float], weightHH: [Float], bias: [Float]) {
-        let parts = unpack(kernel, columns: [1, inputSize, hiddenSize], units: hiddenSize, gates: lstmGates)
-        return (weightIH: parts[1], weightHH: parts[2], bias: parts[0])
+        let parts = lstm(kernel, inputSize: inputSize, hiddenSize: hiddenSize, hasPeepholes: false, projectionSize: nil)
+        return (weightIH: parts.weightIH, weightHH: parts.weightHH, bias: parts.bias)
+    }
+
+    /// An LSTM layer of a variant: `peepholes` [3H] of i, f and o, or empty, and `weightHR` [R, H], PyTorch's projection, or empty, where
+    /// `weightHH` is [4H, R] → [⌈H/16⌉][1 + I + (0 or 1) + R or H][4][16], then [⌈R/16⌉][H][16].
+    public static func lstm(weightIH: [Float], weightHH: [Float], bias: [Float], peepholes: [Float], weightHR: [Float]) -> [Float] {
+        let units = bias.count / lstmGates
+        precondition(peepholes.isEmpty || peepholes.count == 3 * units, "\(peepholes.count) peepholes, expected \(3 * units)")
+        let none = Array(repeating: Float(0), count: peepholes.isEmpty ? 0 : units)
+        let ifgo = Array(peepholes.prefix(2 * units)) + none + peepholes.dropFirst(2 * units)
+        let gates = pack([bias, weightIH, ifgo, weightHH], units: units, gates: lstmGates)
+        return weightHR.isEmpty ? gates : gates + pack([weightHR], units: weightHR.count / units, gates: 1)
+    }
+
+    /// The inverse of `lstm(weightIH:weightHH:bias:peepholes:weightHR:)`.
+    public static func lstm(
+        _ kernel: [Float], inputSize: Int, hiddenSize: Int, hasPeepholes: Bool, projectionSize: Int?
+    ) -> (weightIH: [Float], weightHH: [Float], bias: [Float], peepholes: [Float], weightHR: [Float]) {
+        let columns = [1, inputSize, hasPeepholes ? 1 : 0, projectionSize ?? hiddenSize], count = count(columns, hiddenSize, lstmGates)
+        let parts = unpack(Array(kernel.prefix(count)), columns: columns, units: hiddenSize, gates: lstmGates)
+        let projection = projectionSize.map { unpack(Array(kernel.dropFirst(count)), columns: [hiddenSize], units: $0, gates: 1)[0] }
+        precondition(projection != nil || kernel.count == count, "\(kernel.count) floats in kernel order, expected \(count)")
+        let peepholes = Array(parts[2].prefix(2 * hiddenSize)) + parts[2].dropFirst(3 * hiddenSize)
+        return (weightIH: parts[1], weightHH: parts[3], bias: parts[0], peepholes: peepholes, weightHR: projection ?? [])
     }
 
     /// A plain recurrent layer: `weightIH` [H, I], `weightHH` [H, H], `bias` [H] → [⌈H/16⌉][1 + I + H][1][16].

@@ -1,3 +1,5 @@
+internal import CKernels
+
 /// What an LSTM cell does differently from the plain one. Each part is independent of the others, and their equations hold together: with
 /// s for `squash`, c* for the cell state before it is clipped and m for the output before it is projected,
 ///
@@ -43,5 +45,10 @@ public struct LSTMVariant: Hashable, Sendable {
         self.hasCoupledGates = hasCoupledGates
         self.cellClip = cellClip
         self.projectionSize = projectionSize
+    }
+
+    var cValue: recurrent_lstm_variant {
+        recurrent_lstm_variant(sigmoid: squash == .sigmoid ? 1 : 0, peepholes: hasPeepholes ? 1 : 0, coupled: hasCoupledGates ? 1 : 0,
+                               clip: cellClip ?? 0, projection: projectionSize ?? 0)
     }
 }

@@ -46,4 +46,6 @@ public struct Dual: Scalar {
     }
     public static func relu(_ x: Dual) -> Dual { x.value > 0 ? x : 0 }
     public static func heaviside(_ x: Dual) -> Dual { x.value > 0 ? 1 : 0 }
+    public static func clamp(_ x: Dual, _ most: Double) -> Dual { x.value.magnitude < most ? x : Dual(Double.clamp(x.value, most)) }
+    public static func clampSlope(_ x: Dual, _ most: Double) -> Dual { x.value.magnitude < most ? 1 : 0 }
 }

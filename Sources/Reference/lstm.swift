@@ -1,5 +1,27 @@
 // Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins 2000; Goodfellow, Bengio and
-// Courville 2016, equations 10.40 to 10.44. Sequences are [time][row of the batch][unit].
+// Courville 2016, equations 10.40 to 10.44; and its variants. Sequences are [time][row of the batch][unit].
+
+/// What a cell does differently from the plain one. Each part is independent of the others.
+public struct LSTMVariant: Hashable, Sendable {
+    /// g = σ(·) and h = o σ(c), rather than tanh: the lecture form, whose s̃ is g and whose s is c.
+    public var sigmoid = false
+    /// i, f = σ(· + p c_prev), o = σ(· + p c): Gers, Schraudolph and Schmidhuber 2002.
+    public var peepholes = false
+    /// f = 1 - i: Greff, Srivastava, Koutník, Steunebrink and Schmidhuber 2017, CIFG.
+    public var coupled = false
+    /// c = min(max(f c_prev + i g, -clip), clip): Sak, Senior and Beaufays 2014.
+    public var clip: Double?
+    /// h = P m of so many units, m = o tanh(c): Sak, Senior and Beaufays 2014.
+    public var projection: Int?
+
+    public init(sigmoid: Bool = false, peepholes: Bool = false, coupled: Bool = false, clip: Double? = nil, projection: Int? = nil) {
+        self.sigmoid = sigmoid
+        self.peepholes = peepholes
+        self.coupled = coupled
+        self.clip = clip
+        self.projection = projection
+    }
+}
 
 /// A value for each gate: input, forget, candidate and output.
 public struct LSTMGates<Value: Sendable>: Sendable {
@@ -23,11 +45,14 @@ public struct LSTMGates<Value: Sendable>: Sendable {
 /// What the forward pass leaves for the backward pass. Slot t of `c` and `h` is the state before step t.
 public struct LSTMTape<S: Scalar>: Sendable {
     public var gates: [[LSTMGates<[S]>]]  // [steps][batch]; zeros where the row has ended
-    public var c, h: [[[S]]]              // [steps + 1][batch][hidden]
+    public var c: [[[S]]]                 // [steps + 1][batch][hidden]
+    public var m: [[[S]]]                 // [steps][batch][hidden], o tanh(c), which is h where it is not projected; zeros where the row has ended
+    public var h: [[[S]]]                 // [steps + 1][batch][outputs]
 
-    public init(gates: [[LSTMGates<[S]>]], c: [[[S]]], h: [[[S]]]) {
+    public init(gates: [[LSTMGates<[S]>]], c: [[[S]]], m: [[[S]]], h: [[[S]]]) {
         self.gates = gates
         self.c = c
+        self.m = m
         self.h = h
     }
 }
@@ -35,11 +60,14 @@ public struct LSTMTape<S: Scalar>: Sendable {
 /// The gradients that flow back through a sequence, to everything but the parameters.
 public struct LSTMBackward<S: Scalar>: Sendable {
     public var dgates: [[LSTMGates<[S]>]]  // [steps][batch], by the pre-activations
+    public var dh: [[[S]]]                 // [steps][batch][outputs], by h after each step; zeros where the row has ended
     public var dx: [[[S]]]                 // [steps][batch][input]
-    public var dh0, dc0: [[S]]             // [batch][hidden]
+    public var dh0: [[S]]                  // [batch][outputs]
+    public var dc0: [[S]]                  // [batch][hidden]
 
-    public init(dgates: [[LSTMGates<[S]>]], dx: [[[S]]], dh0: [[S]], dc0: [[S]]) {
+    public init(dgates: [[LSTMGates<[S]>]], dh: [[[S]]], dx: [[[S]]], dh0: [[S]], dc0: [[S]]) {
         self.dgates = dgates
+        self.dh = dh
         self.dx = dx
         self.dh0 = dh0
         self.dc0 = dc0
@@ -49,35 +77,63 @@ public struct LSTMBackward<S: Scalar>: Sendable {
 /// The parameters of an LSTM layer, or their gradient.
 public struct LSTMCell<S: Scalar>: Sendable {
     public var gates: LSTMGates<GateParameters<S>>
+    public var peepholes: LSTMGates<[S]>  // [hidden]; g has none
+    public var projection: [[S]]          // [outputs][hidden], P
+    public var variant: LSTMVariant
 
-    public init(gates: LSTMGates<GateParameters<S>>) { self.gates = gates }
+    /// A variant with `peepholes` or `projection` needs those, and another one needs none.
+    public init(
+        gates: LSTMGates<GateParameters<S>>, peepholes: LSTMGates<[S]> = LSTMGates(i: [], f: [], g: [], o: []), projection: [[S]] = [],
+        variant: LSTMVariant = LSTMVariant()
+    ) {
+        self.gates = gates
+        self.peepholes = peepholes
+        self.projection = projection
+        self.variant = variant
+    }
 
     public var hiddenSize: Int { gates.i.b.count }
     public var inputSize: Int { gates.i.W.first?.count ?? 0 }
+    public var outputSize: Int { variant.projection ?? hiddenSize }
+
+    private func squash(_ x: S) -> S { variant.sigmoid ? S.sigmoid(x) : S.tanh(x) }
+
+    /// The derivative of `squash`, from its value.
+    private func squashSlope(_ y: S) -> S { variant.sigmoid ? y * (1 - y) : 1 - y * y }
 
     /// One time step of one sequence: the activated gates and the new state.
-    public func step(x: [S], h_prev: [S], c_prev: [S]) -> (gates: LSTMGates<[S]>, c: [S], h: [S]) {
-        let i = gates.i.preActivation(x: x, h_prev: h_prev).map(S.sigmoid)
-        let f = gates.f.preActivation(x: x, h_prev: h_prev).map(S.sigmoid)
-        let g = gates.g.preActivation(x: x, h_prev: h_prev).map(S.tanh)
-        let o = gates.o.preActivation(x: x, h_prev: h_prev).map(S.sigmoid)
-        let c = c_prev.indices.map { n in f[n] * c_prev[n] + i[n] * g[n] }
-        let h = c.indices.map { n in o[n] * S.tanh(c[n]) }
-        return (LSTMGates(i: i, f: f, g: g, o: o), c, h)
+    public func step(x: [S], h_prev: [S], c_prev: [S]) -> (gates: LSTMGates<[S]>, c: [S], m: [S], h: [S]) {
+        let units = c_prev.indices
+        func gate(_ gate: GateParameters<S>, _ peepholes: [S] = [], sees c: [S] = []) -> [S] {
+            let sum = gate.preActivation(x: x, h_prev: h_prev)
+            return variant.peepholes && !peepholes.isEmpty ? units.map { n in sum[n] + peepholes[n] * c[n] } : sum
+        }
+        let i = gate(gates.i, peepholes.i, sees: c_prev).map(S.sigmoid)
+        let f = variant.coupled ? i.map { 1 - $0 } : gate(gates.f, peepholes.f, sees: c_prev).map(S.sigmoid)
+        let g = gate(gates.g).map(squash)
+        let c = units.map { n in
+            let c = f[n] * c_prev[n] + i[n] * g[n]
+            return variant.clip.map { S.clamp(c, $0) } ?? c
+        }
+        let o = gate(gates.o, peepholes.o, sees: c).map(S.sigmoid)
+        let m = units.map { n in o[n] * squash(c[n]) }
+        let h = variant.projection == nil ? m : projection.map { row in S.sum(0, [(row, m)]) }
+        return (LSTMGates(i: i, f: f, g: g, o: o), c, m, h)
     }
 
     /// A whole sequence. Row b holds its state from step `lengths[b]` on.
     public func forward(x: [[[S]]], h0: [[S]], c0: [[S]], lengths: [Int]? = nil) -> LSTMTape<S> {
-        var tape = LSTMTape(gates: [], c: [c0], h: [h0])
+        var tape = LSTMTape(gates: [], c: [c0], m: [], h: [h0])
         let zeros = [S](repeating: 0, count: hiddenSize)
         for t in x.indices {
             var gates = [LSTMGates<[S]>](repeating: LSTMGates(i: zeros, f: zeros, g: zeros, o: zeros), count: h0.count)
-            var (c, h) = (tape.c[t], tape.h[t])
+            var (c, m, h) = (tape.c[t], h0.map { _ in zeros }, tape.h[t])
             for row in h0.indices where isLive(lengths, row, t) {
-                (gates[row], c[row], h[row]) = step(x: x[t][row], h_prev: h[row], c_prev: c[row])
+                (gates[row], c[row], m[row], h[row]) = step(x: x[t][row], h_prev: h[row], c_prev: c[row])
             }
             tape.gates.append(gates)
             tape.c.append(c)
+            tape.m.append(m)
             tape.h.append(h)
         }
         return tape
@@ -86,25 +142,28 @@ public struct LSTMCell<S: Scalar>: Sendable {
     /// Backpropagation through time: Werbos 1990. `dy[t]` is the loss's gradient by h after step t, not read where a row has
     /// ended; `dh` and `dc` are its gradient by the final state.
     public func backward(tape: LSTMTape<S>, dy: [[[S]]]?, dh: [[S]], dc: [[S]], lengths: [Int]? = nil) -> LSTMBackward<S> {
-        let columns = gates.map { (W: transposed($0.W), U: transposed($0.U)) }
+        let columns = gates.map { (W: transposed($0.W), U: transposed($0.U)) }, P = transposed(projection)
         let zeros = [S](repeating: 0, count: hiddenSize)
         let ended = LSTMGates(i: zeros, f: zeros, g: zeros, o: zeros)
         let rows = dh.indices, steps = tape.gates.indices
         var result = LSTMBackward(
             dgates: steps.map { _ in rows.map { _ in ended } },
+            dh: steps.map { _ in dh.map { $0.map { _ in 0 } } },
             dx: steps.map { _ in rows.map { _ in [S](repeating: 0, count: inputSize) } },
             dh0: dh, dc0: dc)
         for t in steps.reversed() {
             for row in rows where isLive(lengths, row, t) {
                 var dh = result.dh0[row]
                 if let dy { dh = zip(dh, dy[t][row]).map(+) }
-                let (dgates, dc_prev) = Self.cellBackward(
-                    gates: tape.gates[t][row], c_prev: tape.c[t][row], c: tape.c[t + 1][row], dh: dh, dc: result.dc0[row])
+                let dm = variant.projection == nil ? dh : P.map { column in S.sum(0, [(dh, column)]) }  // h = P m
+                let (dgates, dc_prev) = cellBackward(
+                    gates: tape.gates[t][row], c_prev: tape.c[t][row], c: tape.c[t + 1][row], dm: dm, dc: result.dc0[row])
                 // dx = Wᵀ dgate and dh_prev = Uᵀ dgate, summed over the gates.
                 func sums(_ columns: LSTMGates<[[S]]>) -> [S] {
                     columns.i.indices.map { k in S.sum(0, zip(dgates.all, columns.all).map { ($0, $1[k]) }) }
                 }
                 result.dgates[t][row] = dgates
+                result.dh[t][row] = dh
                 result.dx[t][row] = sums(columns.map(\.W))
                 result.dh0[row] = sums(columns.map(\.U))
                 result.dc0[row] = dc_prev
@@ -114,34 +173,53 @@ public struct LSTMCell<S: Scalar>: Sendable {
     }
 
     /// Each line is the derivative of the line of `step` that it quotes.
-    static func cellBackward(gates: LSTMGates<[S]>, c_prev: [S], c: [S], dh: [S], dc dc_next: [S]) -> (dgates: LSTMGates<[S]>, dc_prev: [S]) {
+    private func cellBackward(gates: LSTMGates<[S]>, c_prev: [S], c: [S], dm: [S], dc dc_next: [S]) -> (dgates: LSTMGates<[S]>, dc_prev: [S]) {
         let units = c.indices, (i, f, g, o) = (gates.i, gates.f, gates.g, gates.o)
-        let tanh_c = c.map(S.tanh)
-        let d_o = units.map { n in dh[n] * tanh_c[n] }                                            // h = o tanh(c)
-        let dc = units.map { n in dc_next[n] + dh[n] * o[n] * (1 - tanh_c[n] * tanh_c[n]) }
-        let di = units.map { n in dc[n] * g[n] }                                                  // c = f c_prev + i g
-        let df = units.map { n in dc[n] * c_prev[n] }
-        let dg = units.map { n in dc[n] * i[n] }
-        let dc_prev = units.map { n in dc[n] * f[n] }
-        let dgates = LSTMGates(
-            i: units.map { n in di[n] * i[n] * (1 - i[n]) },                                      // i = σ(·)
-            f: units.map { n in df[n] * f[n] * (1 - f[n]) },                                      // f = σ(·)
-            g: units.map { n in dg[n] * (1 - g[n] * g[n]) },                                      // g = tanh(·)
-            o: units.map { n in d_o[n] * o[n] * (1 - o[n]) })                                     // o = σ(·)
-        return (dgates, dc_prev)
+        let squashed_c = c.map(squash)
+        let d_o = units.map { n in dm[n] * squashed_c[n] * o[n] * (1 - o[n]) }                   // m = o tanh(c), o = σ(·)
+        var dc = units.map { n in dc_next[n] + dm[n] * o[n] * squashSlope(squashed_c[n]) }
+        if variant.peepholes { dc = units.map { n in dc[n] + d_o[n] * peepholes.o[n] } }         // o = σ(· + p c)
+        if let clip = variant.clip { dc = units.map { n in dc[n] * S.clampSlope(c[n], clip) } }  // c = min(max(·, -clip), clip)
+        var di = units.map { n in dc[n] * g[n] }                                                 // c = f c_prev + i g
+        var df = units.map { n in dc[n] * c_prev[n] }
+        let dg = units.map { n in dc[n] * i[n] * squashSlope(g[n]) }                             // g = tanh(·)
+        var dc_prev = units.map { n in dc[n] * f[n] }
+        if variant.coupled {                                                                     // f = 1 - i
+            di = units.map { n in di[n] - df[n] }
+            df = units.map { _ in 0 }
+        }
+        di = units.map { n in di[n] * i[n] * (1 - i[n]) }                                        // i = σ(·)
+        df = units.map { n in df[n] * f[n] * (1 - f[n]) }                                        // f = σ(·)
+        if variant.peepholes {                                                                   // i, f = σ(· + p c_prev)
+            dc_prev = units.map { n in dc_prev[n] + di[n] * peepholes.i[n] + df[n] * peepholes.f[n] }
+        }
+        return (LSTMGates(i: di, f: df, g: dg, o: d_o), dc_prev)
     }
 
-    /// Where `self` holds the gradient: dW += Σ dgate xᵀ, dU += Σ dgate h_prevᵀ, db += Σ dgate, over all steps of all rows that
-    /// have not ended. `h` is the tape's.
-    public mutating func addGradient(x: [[[S]]], h: [[[S]]], dgates: [[LSTMGates<[S]>]], lengths: [Int]? = nil) {
-        var live: [(x: [S], h_prev: [S], dgates: LSTMGates<[S]>)] = []
-        for t in x.indices {
-            for row in x[t].indices where isLive(lengths, row, t) { live.append((x[t][row], h[t][row], dgates[t][row])) }
+    /// Where `self` holds the gradient: dW += Σ dgate xᵀ, dU += Σ dgate h_prevᵀ, db += Σ dgate, dp += Σ dgate c and dP += Σ dh mᵀ, over all steps
+    /// of all rows that have not ended.
+    public mutating func addGradient(x: [[[S]]], tape: LSTMTape<S>, backward: LSTMBackward<S>, lengths: [Int]? = nil) {
+        let live = x.indices.flatMap { t in x[t].indices.filter { isLive(lengths, $0, t) }.map { (t: t, row: $0) } }
+        let (x, h_prev) = (live.map { x[$0.t][$0.row] }, live.map { tape.h[$0.t][$0.row] })
+        let dgates = live.map { backward.dgates[$0.t][$0.row] }
+        gates.i.addGradient(x: x, h_prev: h_prev, dgate: dgates.map(\.i))
+        gates.f.addGradient(x: x, h_prev: h_prev, dgate: dgates.map(\.f))
+        gates.g.addGradient(x: x, h_prev: h_prev, dgate: dgates.map(\.g))
+        gates.o.addGradient(x: x, h_prev: h_prev, dgate: dgates.map(\.o))
+        if variant.peepholes {
+            let (c_prev, c) = (live.map { tape.c[$0.t][$0.row] }, live.map { tape.c[$0.t + 1][$0.row] })
+            addProducts(dgates.map(\.i), c_prev, to: &peepholes.i)
+            addProducts(dgates.map(\.f), c_prev, to: &peepholes.f)
+            addProducts(dgates.map(\.o), c, to: &peepholes.o)
         }
-        let (x, h_prev) = (live.map(\.x), live.map(\.h_prev))
-        gates.i.addGradient(x: x, h_prev: h_prev, dgate: live.map(\.dgates.i))
-        gates.f.addGradient(x: x, h_prev: h_prev, dgate: live.map(\.dgates.f))
-        gates.g.addGradient(x: x, h_prev: h_prev, dgate: live.map(\.dgates.g))
-        gates.o.addGradient(x: x, h_prev: h_prev, dgate: live.map(\.dgates.o))
+        if variant.projection != nil {
+            addOuterProducts(live.map { backward.dh[$0.t][$0.row] }, live.map { tape.m[$0.t][$0.row] }, to: &projection)
+        }
     }
+}
+
+/// vector[n] += Σ_m left[m][n] right[m][n]
+private func addProducts<S: Scalar>(_ left: [[S]], _ right: [[S]], to vector: inout [S]) {
+    let (left, right) = (transposed(left), transposed(right))
+    for n in left.indices { vector[n] = S.sum(vector[n], [(left[n], right[n])]) }
 }

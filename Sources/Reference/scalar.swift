@@ -16,6 +16,12 @@ public protocol Scalar: SignedNumeric, Sendable {
     /// 1 where x > 0, else 0: the derivative of `relu`, which at zero is taken to be zero.
     static func heaviside(_ x: Self) -> Self
 
+    /// min(max(x, -most), most)
+    static func clamp(_ x: Self, _ most: Double) -> Self
+
+    /// 1 where |x| < most, else 0: the derivative of `clamp`, from its argument or its value; where they are `most` it is taken to be zero.
+    static func clampSlope(_ x: Self, _ most: Double) -> Self
+
     /// start + Σ a b over every run, each run as long as its shorter array.
     static func sum(_ start: Self, _ runs: [(a: [Self], b: [Self])]) -> Self
 }

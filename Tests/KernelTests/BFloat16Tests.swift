@@ -9,7 +9,7 @@ import TestSupport
         sizes.lengths = nil
         try at(sizes) {
             var rounded = LSTMRun(isa, lstmProblem(sizes)), packed = rounded
-            packed.stepKernel = packed.kernels.lstm_step_bfloat16
+            packed.bfloat16 = true
             packed.w = packed.order.bfloat16(packed.w)
             rounded.w = rounded.order.bfloat16Rounded(rounded.w)
             let (found, expected) = try (packed.steps(), rounded.steps())

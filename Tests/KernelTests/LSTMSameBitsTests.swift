@@ -6,20 +6,20 @@ import TestSupport
 /// Forward, backward and the gradient by the weights, whole: against the reference, and byte for byte against themselves.
 @Suite struct LSTMSameBitsTests {
     /// The whole chain, its errors carried from the first step to the gradient.
-    @Test(arguments: lstmSizes, KernelTable.all) func endToEnd(sizes: LSTMSizes, isa: KernelTable) throws {
+    @Test(arguments: allLSTMSizes, KernelTable.all) func endToEnd(sizes: LSTMSizes, isa: KernelTable) throws {
         let problem = lstmProblem(sizes), run = LSTMRun(isa, problem)
         let (tape, backward, gradient) = try run.solved()
         let found = LSTMSolution(
-            tape: run.tape(tape), backward: run.backward(backward), gradient: run.order.cell(gradient, input: sizes.input))
+            tape: run.tape(tape), backward: run.backward(backward), gradient: run.cell(gradient))
         try Comparer.check(found.named(sizes), problem.map(exact).solved().named(sizes))
     }
 
-    @Test(arguments: lstmSizes, KernelTable.all.dropFirst()) func everyInstructionSet(sizes: LSTMSizes, isa: KernelTable) throws {
+    @Test(arguments: allLSTMSizes, KernelTable.all.dropFirst()) func everyInstructionSet(sizes: LSTMSizes, isa: KernelTable) throws {
         let problem = lstmProblem(sizes)
         try checkSameBits(LSTMRun(isa, problem).solved(), LSTMRun(KernelTable.all[0], problem).solved())
     }
 
-    @Test(arguments: lstmSizes, KernelTable.all) func everyNumberOfShares(sizes: LSTMSizes, isa: KernelTable) throws {
+    @Test(arguments: allLSTMSizes, KernelTable.all) func everyNumberOfShares(sizes: LSTMSizes, isa: KernelTable) throws {
         let whole = LSTMRun(isa, lstmProblem(sizes)), expected = try whole.solved()
         for count in shareCounts.dropFirst() {
             var shared = whole
@@ -31,7 +31,7 @@ import TestSupport
 
     /// Each element of the copies is written by one share alone, so that no two threads write to one place.
     @Test func transposedSharesAreDisjoint() throws {
-        for sizes in lstmSizes {
+        for sizes in allLSTMSizes {
             let whole = LSTMRun(KernelTable.all.last!, lstmProblem(sizes))
             for count in shareCounts {
                 var writes = [Int](repeating: 0, count: whole.transposedCount)
@@ -46,7 +46,7 @@ import TestSupport
         }
     }
 
-    @Test(arguments: lstmSizes, KernelTable.all) func stepIsForward(sizes: LSTMSizes, isa: KernelTable) throws {
+    @Test(arguments: allLSTMSizes, KernelTable.all) func stepIsForward(sizes: LSTMSizes, isa: KernelTable) throws {
         var sizes = sizes
         sizes.lengths = nil
         let run = LSTMRun(isa, lstmProblem(sizes))
@@ -55,7 +55,7 @@ import TestSupport
         try Comparer.checkSameBits("h", h, tape.h)
     }
 
-    @Test(arguments: lstmSizes, KernelTable.all) func rowAlone(sizes: LSTMSizes, isa: KernelTable) throws {
+    @Test(arguments: allLSTMSizes, KernelTable.all) func rowAlone(sizes: LSTMSizes, isa: KernelTable) throws {
         let problem = lstmProblem(sizes), batch = try LSTMRun(isa, problem).solved()
         for row in 0..<sizes.batch {
             try checkSameBits(LSTMRun(isa, problem.row(row)).solved(), batch, row: row, of: sizes)
@@ -76,16 +76,16 @@ import TestSupport
 
     /// A row that ends is a shorter sequence.
     @Test(arguments: KernelTable.all) func endedRowIsAShorterSequence(isa: KernelTable) throws {
-        for sizes in lstmSizes {
+        for sizes in allLSTMSizes {
             guard let lengths = sizes.lengths else { continue }
             for (row, length) in lengths.enumerated() {
                 let problem = lstmProblem(sizes).row(row)
                 let ended = try LSTMRun(isa, problem).solved(), short = try LSTMRun(isa, problem.segment(0..<length)).solved()
                 try Comparer.checkSameBits("h", Array(ended.tape.h.prefix(short.tape.h.count)), short.tape.h)
                 try Comparer.checkSameBits("c", Array(ended.tape.c.prefix(short.tape.c.count)), short.tape.c)
-                let width = short.tape.h.count / (length + 1)
-                try Comparer.checkSameBits("last h", Array(ended.tape.h.suffix(width)), Array(short.tape.h.suffix(width)))
-                try Comparer.checkSameBits("last c", Array(ended.tape.c.suffix(width)), Array(short.tape.c.suffix(width)))
+                func last(_ states: [Float], of slots: Int) -> [Float] { Array(states.suffix(states.count / slots)) }
+                try Comparer.checkSameBits("last h", last(ended.tape.h, of: sizes.steps + 1), last(short.tape.h, of: length + 1))
+                try Comparer.checkSameBits("last c", last(ended.tape.c, of: sizes.steps + 1), last(short.tape.c, of: length + 1))
                 try Comparer.checkSameBits("dh", ended.backward.dh, short.backward.dh)
                 try Comparer.checkSameBits("dc", ended.backward.dc, short.backward.dc)
                 try Comparer.checkSameBits("gradient", ended.gradient, short.gradient)
@@ -95,11 +95,11 @@ import TestSupport
 
     /// Segments whose states are carried forward and whose gradients are carried back are one sequence.
     @Test(arguments: KernelTable.all) func segmentsAreOneSequence(isa: KernelTable) throws {
-        for sizes in lstmSizes where sizes.steps > 1 && sizes.lengths == nil {
+        for sizes in allLSTMSizes where sizes.steps > 1 && sizes.lengths == nil {
             let problem = lstmProblem(sizes), whole = try LSTMRun(isa, problem).solved()
             var first = LSTMRun(isa, problem.segment(0..<1)), second = LSTMRun(isa, problem.segment(1..<sizes.steps))
             let tape = try first.forward()
-            (second.h0, second.c0) = (Array(tape.h.suffix(first.stateCount)), Array(tape.c.suffix(first.stateCount)))
+            (second.h0, second.c0) = (Array(tape.h.suffix(first.outputCount)), Array(tape.c.suffix(first.stateCount)))
             // The gradient by the weights starts from what is there, so the later segment adds to the earlier one's.
             let later = try second.solved()
             (first.dh, first.dc) = (later.backward.dh, later.backward.dc)
@@ -107,12 +107,12 @@ import TestSupport
             second.gradient = earlier.gradient
             let joined = try LSTMRun.Solved(
                 tape: LSTMRun.Tape(
-                    ifgo: earlier.tape.ifgo + later.tape.ifgo, c: earlier.tape.c + later.tape.c.dropFirst(first.stateCount),
-                    h: earlier.tape.h + later.tape.h.dropFirst(first.stateCount)),
+                    ifgo: earlier.tape.ifgo + later.tape.ifgo, m: earlier.tape.m + later.tape.m,
+                    c: earlier.tape.c + later.tape.c.dropFirst(first.stateCount), h: earlier.tape.h + later.tape.h.dropFirst(first.outputCount)),
                 backward: LSTMRun.Backward(
-                    difgo: earlier.backward.difgo + later.backward.difgo, dh: earlier.backward.dh, dc: earlier.backward.dc,
-                    dx: earlier.backward.dx + later.backward.dx),
-                gradient: second.weights(h: later.tape.h, difgo: later.backward.difgo))
+                    difgo: earlier.backward.difgo + later.backward.difgo, dhs: earlier.backward.dhs + later.backward.dhs,
+                    dh: earlier.backward.dh, dc: earlier.backward.dc, dx: earlier.backward.dx + later.backward.dx),
+                gradient: second.weights(later.tape, difgo: later.backward.difgo, dhs: later.backward.dhs))
             try checkSameBits(joined, whole)
         }
     }
@@ -128,9 +128,11 @@ import TestSupport
             try Comparer.checkSameBits("\(name) of row \(row)", floats, rows)
         }
         try check("ifgo", alone.tape.ifgo, batch.tape.ifgo, slots: sizes.steps)
+        try check("m", alone.tape.m, batch.tape.m, slots: sizes.steps)
         try check("c", alone.tape.c, batch.tape.c, slots: sizes.steps + 1)
         try check("h", alone.tape.h, batch.tape.h, slots: sizes.steps + 1)
         try check("difgo", alone.backward.difgo, batch.backward.difgo, slots: sizes.steps)
+        try check("dhs", alone.backward.dhs, batch.backward.dhs, slots: sizes.steps)
         try check("dh", alone.backward.dh, batch.backward.dh, slots: 1)
         try check("dc", alone.backward.dc, batch.backward.dc, slots: 1)
         try check("dx", alone.backward.dx, batch.backward.dx, slots: sizes.steps)
@@ -138,9 +140,11 @@ import TestSupport
 
     private func checkSameBits(_ found: LSTMRun.Solved, _ expected: LSTMRun.Solved) throws {
         try Comparer.checkSameBits("ifgo", found.tape.ifgo, expected.tape.ifgo)
+        try Comparer.checkSameBits("m", found.tape.m, expected.tape.m)
         try Comparer.checkSameBits("c", found.tape.c, expected.tape.c)
         try Comparer.checkSameBits("h", found.tape.h, expected.tape.h)
         try Comparer.checkSameBits("difgo", found.backward.difgo, expected.backward.difgo)
+        try Comparer.checkSameBits("dhs", found.backward.dhs, expected.backward.dhs)
         try Comparer.checkSameBits("dh", found.backward.dh, expected.backward.dh)
         try Comparer.checkSameBits("dc", found.backward.dc, expected.backward.dc)
         try Comparer.checkSameBits("dx", found.backward.dx, expected.backward.dx)

@@ -27,6 +27,38 @@ let lstmSizes: [LSTMSizes] = [
     LSTMSizes(3, 50, batch: 4, steps: 3, awkward: true),
 ]
 
+/// One variant of each kind.
+private func variants(_ hidden: Int, projection: Int) -> [LSTMVariant] {
+    [
+        LSTMVariant(sigmoid: true), LSTMVariant(peepholes: true), LSTMVariant(coupled: true), LSTMVariant(clip: 0.5),
+        LSTMVariant(projection: projection), LSTMVariant(sigmoid: true, peepholes: true, coupled: true, clip: 0.5, projection: projection),
+    ]
+}
+
+/// Every variant in a small layer, with rows that end; each part and all of them around one and more panels, with every number of chains that a
+/// sum over the units of h, projected or not, may have, and with more of them than hidden units.
+let lstmVariantSizes: [LSTMSizes] =
+    (1..<32).map { parts in
+        LSTMSizes(
+            3, 5, batch: 4, steps: 3, gap: 1, lengths: [3, 0, 2, 1],
+            variant: LSTMVariant(
+                sigmoid: parts & 1 != 0, peepholes: parts & 2 != 0, coupled: parts & 4 != 0, clip: parts & 8 != 0 ? 0.5 : nil,
+                projection: parts & 16 != 0 ? 3 : nil))
+    }
+    + [
+        LSTMSizes(2, 16, batch: 7, steps: 3), LSTMSizes(5, 18, batch: 3, steps: 4, awkward: true), LSTMSizes(17, 33, batch: 1, steps: 3),
+        LSTMSizes(4, 70, batch: 8, steps: 2, lengths: [2, 2, 0, 2, 1, 2, 2, 1]),
+    ].flatMap { sizes in
+        variants(sizes.hidden, projection: sizes.hidden / 2 + 3).map {
+            var sizes = sizes
+            sizes.variant = $0
+            return sizes
+        }
+    }
+    + [17, 40, 64, 81].map { LSTMSizes(3, 20, batch: 5, steps: 2, variant: LSTMVariant(projection: $0)) }
+
+let allLSTMSizes = lstmSizes + lstmVariantSizes
+
 func lstmProblem(_ sizes: LSTMSizes) -> LSTMProblem<Double> {
     LSTMProblem(sizes, seed: UInt64(sizes.input * 1000 + sizes.hidden))
 }
@@ -46,7 +78,7 @@ func exact(_ value: Double) -> RunningError { RunningError(value) }
 // MARK: Against the reference
 
 @Sendable func checkLSTMForward(_ isa: KernelTable) throws {
-    for sizes in lstmSizes {
+    for sizes in allLSTMSizes {
         try at(sizes) {
             let problem = lstmProblem(sizes), run = LSTMRun(isa, problem)
             let expected = problem.map(exact)
@@ -57,7 +89,7 @@ func exact(_ value: Double) -> RunningError { RunningError(value) }
 }
 
 @Sendable func checkLSTMStep(_ isa: KernelTable) throws {
-    for var sizes in lstmSizes {
+    for var sizes in allLSTMSizes {
         sizes.lengths = nil
         try at(sizes) {
             let problem = lstmProblem(sizes), run = LSTMRun(isa, problem)
@@ -65,14 +97,14 @@ func exact(_ value: Double) -> RunningError { RunningError(value) }
             let tape = expected.cell.forward(x: expected.x, h0: expected.h0, c0: expected.c0)
             let (c, h) = try run.steps()
             try Comparer.check(
-                [("h", run.states(h).joined().flatMap { $0 }), ("c", run.states(c).joined().flatMap { $0 })],
+                [("h", run.outputs(h).joined().flatMap { $0 }), ("c", run.states(c).joined().flatMap { $0 })],
                 Array(tape.named(sizes).prefix(2)))
         }
     }
 }
 
 @Sendable func checkLSTMTranspose(_ isa: KernelTable) throws {
-    for sizes in lstmSizes {
+    for sizes in allLSTMSizes {
         try at(sizes) {
             let problem = lstmProblem(sizes), run = LSTMRun(isa, problem)
             try Comparer.checkSameBits("transposed", run.transposed(), run.expectedTransposed(problem.cell))
@@ -82,7 +114,7 @@ func exact(_ value: Double) -> RunningError { RunningError(value) }
 
 /// From a tape that is exact by definition, so that the bound holds the errors of the backward pass alone.
 @Sendable func checkLSTMBackwardData(_ isa: KernelTable) throws {
-    for sizes in lstmSizes {
+    for sizes in allLSTMSizes {
         try at(sizes) {
             let problem = lstmProblem(sizes), run = LSTMRun(isa, problem)
             let tape = problem.cell.forward(x: problem.x, h0: problem.h0, c0: problem.c0, lengths: sizes.lengths).map { Double(Float($0)) }
@@ -98,7 +130,7 @@ func exact(_ value: Double) -> RunningError { RunningError(value) }
                 let found = try run.backward(ifgo: ifgo, c: c, transposed: transposed, withDy: withDy)
                 let backward = expected.cell.backward(
                     tape: tape.map(exact), dy: withDy ? expected.dy : nil, dh: expected.dh, dc: expected.dc, lengths: sizes.lengths)
-                try Comparer.check(run.backward(found).named, backward.named)
+                try Comparer.check(run.backward(found).named(sizes), backward.named(sizes))
             }
             let (with, without) = try (
                 run.backward(ifgo: ifgo, c: c, transposed: transposed),
@@ -111,30 +143,36 @@ func exact(_ value: Double) -> RunningError { RunningError(value) }
 }
 
 @Sendable func checkLSTMBackwardWeights(_ isa: KernelTable) throws {
-    for sizes in lstmSizes {
+    for sizes in allLSTMSizes {
         try at(sizes) {
             let problem = lstmProblem(sizes), run = LSTMRun(isa, problem)
-            // Any h and difgo will do; that of ended steps must not matter.
+            // Any tape and gradients will do; those of ended steps must not matter.
             var generator = Generator(seed: 7)
-            func floats(_ live: Bool) -> [Double] {
-                live ? generator.floats(sizes.hidden).map { Double($0) } : [Double](repeating: .nan, count: sizes.hidden)
-            }
-            let h = (0...sizes.steps).map { t in (0..<sizes.batch).map { floats(sizes.isLive(row: $0, step: t)) } }
-            let dgates = (0..<sizes.steps).map { t in
-                (0..<sizes.batch).map { row in
-                    let live = sizes.isLive(row: row, step: t)
-                    return LSTMGates(i: floats(live), f: floats(live), g: floats(live), o: floats(live))
+            func floats(_ units: Int) -> [Double] { generator.floats(units).map { Double($0) } }
+            func sequence(_ units: Int) -> [[[Double]]] {
+                (0..<sizes.steps).map { t in
+                    (0..<sizes.batch).map { sizes.isLive(row: $0, step: t) ? floats(units) : [Double](repeating: .nan, count: units) }
                 }
             }
+            func exactly(_ sequence: [[[Double]]]) -> [[[RunningError]]] { sequence.map { $0.map { $0.map(exact) } } }
+            func padded(_ sequence: [[[Double]]]) -> [Float] { KernelOrder.padded(Array(sequence.joined())) }
+            let m = sequence(sizes.hidden), dh = sequence(sizes.outputs)
+            let c = (0...sizes.steps).map { _ in (0..<sizes.batch).map { _ in floats(sizes.hidden) } }
+            let h = sequence(sizes.outputs) + [(0..<sizes.batch).map { _ in floats(sizes.outputs) }]
+            let (i, f, g, o) = (sequence(sizes.hidden), sequence(sizes.hidden), sequence(sizes.hidden), sequence(sizes.hidden))
+            let dgates = i.indices.map { t in i[t].indices.map { LSTMGates(i: i[t][$0], f: f[t][$0], g: g[t][$0], o: o[t][$0]) } }
             let difgo = run.order.rows(sizes.steps * sizes.batch) { row, group, unit in
                 dgates[row / sizes.batch][row % sizes.batch].all[group][unit]
             }
             var gradient = problem.gradient.map(exact)
             gradient.addGradient(
-                x: problem.map(exact).x, h: h.map { $0.map { $0.map(exact) } },
-                dgates: dgates.map { $0.map { $0.map { $0.map(exact) } } }, lengths: sizes.lengths)
-            let found = try run.weights(h: KernelOrder.padded(Array(h.joined())), difgo: difgo)
-            try Comparer.check(run.order.cell(found, input: sizes.input).named, gradient.named)
+                x: problem.map(exact).x, tape: LSTMTape(gates: [], c: exactly(c), m: exactly(m), h: exactly(h)),
+                backward: LSTMBackward(dgates: dgates.map { $0.map { $0.map { $0.map(exact) } } }, dh: exactly(dh), dx: [], dh0: [], dc0: []),
+                lengths: sizes.lengths)
+            // The gates themselves are not read.
+            let tape = LSTMRun.Tape(ifgo: [Float](repeating: .nan, count: difgo.count), m: padded(m), c: padded(c), h: padded(h))
+            let found = try run.weights(tape, difgo: difgo, dhs: padded(dh))
+            try Comparer.check(run.cell(found).named, gradient.named)
         }
     }
 }
@@ -146,10 +184,11 @@ extension LSTMRun {
     func solved() throws -> Solved {
         let tape = try forward()
         let backward = try backward(ifgo: tape.ifgo, c: tape.c, transposed: transposed())
-        return try (tape, backward, weights(h: tape.h, difgo: backward.difgo))
+        return try (tape, backward, weights(tape, difgo: backward.difgo, dhs: backward.dhs))
     }
 
-    /// transposed[q][j][l] = W[j][16 q + l], the input columns and then the hidden columns; rows j as gates lie in a row.
+    /// transposed[q][j][l] = W[j][16 q + l], the input columns and then the hidden columns, rows j as gates lie in a row; then the peepholes
+    /// as they are, and P in the same way.
     func expectedTransposed(_ cell: LSTMCell<Double>) -> [Float] {
         var floats = [Float](repeating: 0, count: transposedCount)
         let gates = cell.gates.all
@@ -158,9 +197,15 @@ extension LSTMRun {
                 let row = order.rowIndex(row: 0, group: group, unit: unit)
                 func index(_ column: Int) -> Int { (column / 16 * order.rowCount + row) * 16 + column % 16 }
                 for column in 0..<sizes.input { floats[index(column)] = Float(gates[group].W[unit][column]) }
-                for column in 0..<sizes.hidden {
+                for column in 0..<sizes.outputs {
                     floats[index(KernelOrder.padded(sizes.input) + column)] = Float(gates[group].U[unit][column])
                 }
+                if sizes.variant.peepholes && group != 2 { floats[transposedPeepholes + row] = Float(cell.peepholes.all[group][unit]) }
+            }
+        }
+        for (unit, weights) in cell.projection.enumerated() {
+            for (column, weight) in weights.enumerated() {
+                floats[transposedProjection + (column / 16 * KernelOrder.padded(sizes.outputs) + unit) * 16 + column % 16] = Float(weight)
             }
         }
         return floats
@@ -170,6 +215,6 @@ extension LSTMRun {
 extension LSTMTape {
     func map<Other>(_ transform: (S) -> Other) -> LSTMTape<Other> {
         func map(_ sequence: [[[S]]]) -> [[[Other]]] { sequence.map { $0.map { $0.map(transform) } } }
-        return LSTMTape<Other>(gates: gates.map { $0.map { $0.map { $0.map(transform) } } }, c: map(c), h: map(h))
+        return LSTMTape<Other>(gates: gates.map { $0.map { $0.map { $0.map(transform) } } }, c: map(c), m: map(m), h: map(h))
     }
 }

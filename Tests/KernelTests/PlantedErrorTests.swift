@@ -4,10 +4,11 @@ import TestSupport
 
 /// Tests of the tests: mistakes planted on purpose, which the comparisons of the kernel tests, with the very same bounds, must reject.
 @Suite struct PlantedErrorTests {
-    /// Inputs as wide as the layer, so that a transposed matrix still fits; rows that end; one and two panels.
-    private static let problems = [
+    /// Inputs as wide as the layer, so that a transposed matrix still fits; rows that end; one and two panels. And variants.
+    private static let sizes = [
         LSTMSizes(5, 5, batch: 3, steps: 4, lengths: [4, 2, 3]), LSTMSizes(18, 18, batch: 2, steps: 3, lengths: [3, 2]),
-    ].map { (problem: LSTMProblem($0, seed: 21), expected: LSTMProblem($0, seed: 21).map(exact).solved().named($0)) }
+    ] + LSTMMistake.variants.map { LSTMSizes(4, 5, batch: 3, steps: 4, lengths: [4, 2, 3], variant: $0) }
+    private static let problems = sizes.map { (problem: LSTMProblem($0, seed: 21), expected: LSTMProblem($0, seed: 21).map(exact).solved().named($0)) }
 
     private func check(_ solution: LSTMSolution<Double>, _ index: Int) throws(Mismatch) {
         let (problem, expected) = Self.problems[index]
@@ -22,15 +23,20 @@ import TestSupport
         try check(solution(nil, problem), problem)
     }
 
+    /// In both layers of the plain variant; in one or the other of the variants.
     @Test func plantedMistakesAreRejected() {
-        for problem in Self.problems.indices {
-            let missed = LSTMMistake.allCases.filter { mistake in
+        func missed(_ mistakes: [LSTMMistake], _ problem: Int) -> [LSTMMistake] {
+            mistakes.filter { mistake in
                 do { try check(solution(mistake, problem), problem) } catch { return false }
                 return true
             }
-            #expect(missed.isEmpty)
-            print("planted mistakes rejected by the kernels' bounds: \(LSTMMistake.allCases.count - missed.count) of \(LSTMMistake.allCases.count)")
         }
+        let ofPlain = [missed(LSTMMistake.ofPlain, 0), missed(LSTMMistake.ofPlain, 1)].flatMap { $0 }
+        let ofVariants = missed(missed(LSTMMistake.ofVariants, 2), 3)
+        #expect(ofPlain.isEmpty)
+        #expect(ofVariants.isEmpty)
+        let rejected = LSTMMistake.allCases.count - Set(ofPlain).count - ofVariants.count
+        print("planted mistakes rejected by the kernels' bounds: \(rejected) of \(LSTMMistake.allCases.count)")
     }
 
     /// Each array of a solution in turn: all zeros, NaN, the sign of one element, one element off by one part in a thousand, two

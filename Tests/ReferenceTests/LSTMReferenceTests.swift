@@ -7,6 +7,8 @@ import Testing
 extension Complex: Scalar where RealType == Double {
     public static func relu(_ x: Complex) -> Complex { x.real > 0 ? x : 0 }
     public static func heaviside(_ x: Complex) -> Complex { x.real > 0 ? 1 : 0 }
+    public static func clamp(_ x: Complex, _ most: Double) -> Complex { x.real.magnitude < most ? x : Complex(Double.clamp(x.real, most)) }
+    public static func clampSlope(_ x: Complex, _ most: Double) -> Complex { x.real.magnitude < most ? 1 : 0 }
 }
 
 /// What the gradients are tested for: every kind of end that a row may have, and more than one step to carry a gradient over.
@@ -16,6 +18,14 @@ private let problems: [LSTMProblem<Double>] = [
     LSTMSizes(2, 4, batch: 3, steps: 4, lengths: [4, 0, 2]),
     LSTMSizes(5, 7, batch: 2, steps: 6),
 ].map { LSTMProblem($0, seed: 11) }
+
+/// Every variant, and none of them.
+private let variantProblems: [LSTMProblem<Double>] = (0..<32).map { parts in
+    let variant = LSTMVariant(
+        sigmoid: parts & 1 != 0, peepholes: parts & 2 != 0, coupled: parts & 4 != 0, clip: parts & 8 != 0 ? 0.5 : nil,
+        projection: parts & 16 != 0 ? 3 : nil)
+    return LSTMProblem(LSTMSizes(2, 4, batch: 3, steps: 5, lengths: [5, 0, 3], variant: variant), seed: 12)
+}
 
 extension LSTMProblem {
     /// The loss whose gradient the backward pass takes: Σ_t dy[t] · h_t over the steps that are live, + dh · h_T + dc · c_T.
@@ -37,10 +47,14 @@ extension LSTMProblem {
             func visit(_ parameter: WritableKeyPath<Gate, S>) {
                 body(gates.appending(path: gate).appending(path: parameter))
             }
-            for n in h0[0].indices { for k in x[0][0].indices { visit(\.W[n][k]) } }
-            for n in h0[0].indices { for m in h0[0].indices { visit(\.U[n][m]) } }
-            for n in h0[0].indices { visit(\.b[n]) }
+            for n in c0[0].indices { for k in x[0][0].indices { visit(\.W[n][k]) } }
+            for n in c0[0].indices { for m in h0[0].indices { visit(\.U[n][m]) } }
+            for n in c0[0].indices { visit(\.b[n]) }
         }
+        for n in cell.peepholes.i.indices { body(\.cell.peepholes.i[n]) }
+        for n in cell.peepholes.f.indices { body(\.cell.peepholes.f[n]) }
+        for n in cell.peepholes.o.indices { body(\.cell.peepholes.o[n]) }
+        for n in cell.projection.indices { for k in c0[0].indices { body(\.cell.projection[n][k]) } }
         for row in h0.indices { for n in h0[row].indices { body(\.h0[row][n]) } }
         for row in c0.indices { for n in c0[row].indices { body(\.c0[row][n]) } }
         for t in x.indices {
@@ -59,11 +73,16 @@ extension LSTMProblem<Double> {
 
     /// The gradients of a solution, in the order of `forEachCoordinate`.
     func flat(_ solution: LSTMSolution<Double>) -> [Double] {
-        var gradient = solution.gradient.parameters + solution.backward.dh0.joined() + solution.backward.dc0.joined()
+        var gradient = flat(solution.gradient)
+        gradient += solution.backward.dh0.flatMap { $0 } + solution.backward.dc0.flatMap { $0 }
         for t in x.indices {
             for row in h0.indices where sizes.isLive(row: row, step: t) { gradient += solution.backward.dx[t][row] }
         }
         return gradient
+    }
+
+    func flat(_ cell: LSTMCell<Double>) -> [Double] {
+        cell.parameters + cell.peepholes.i + cell.peepholes.f + cell.peepholes.o + cell.projection.joined()
     }
 
     /// The derivative of the loss by every coordinate: Squire and Trapp 1998, f'(x) = Im f(x + ih) / h without cancellation, so that h may
@@ -96,20 +115,37 @@ func expectClose(_ found: [Double], _ expected: [Double], relative: Double, abso
         expectClose(problem.gradientByBackpropagation(), problem.derivativesByComplexStep(), relative: 1e-12)
     }
 
+    @Test(arguments: variantProblems) func variantsAgainstComplexStep(problem: LSTMProblem<Double>) {
+        expectClose(problem.gradientByBackpropagation(), problem.derivativesByComplexStep(), relative: 1e-12)
+    }
+
+    /// What the data has to have for that to say anything of the clip: states at both ends, and between them.
+    @Test func someStatesAreClipped() {
+        let states = variantProblems.filter { $0.sizes.variant.clip != nil }.flatMap { $0.solved().tape.c.dropFirst().joined().joined() }
+        for isSo: (Double) -> Bool in [{ $0 == 0.5 }, { $0 == -0.5 }, { $0.magnitude < 0.5 }] { #expect(states.count(where: isSo) > 40) }
+    }
+
     /// The test of that test: every mistake of `LSTMMistake` is further off somewhere, and no mistake is not. Inputs as wide as the layer, so
     /// that a transposed matrix still fits, rows that end, and a gradient that is added to.
     @Test func plantedMistakesAreRejectedByComplexStep() {
-        let problem = LSTMProblem(LSTMSizes(5, 5, batch: 3, steps: 4, lengths: [4, 2, 3]), seed: 21)
-        let start = problem.gradient.parameters, derivatives = problem.derivativesByComplexStep()
-        let expected = derivatives.indices.map { derivatives[$0] + ($0 < start.count ? start[$0] : 0) }
-        func isRejected(_ mistake: LSTMMistake?) -> Bool {
-            firstFar(problem.flat(FaultyLSTM(mistake: mistake, problem: problem).solution()), expected, relative: 1e-12) != nil
+        func missed(_ mistakes: [LSTMMistake], _ variant: LSTMVariant) -> [LSTMMistake] {
+            let inputs = variant == LSTMVariant() ? 5 : 3
+            let problem = LSTMProblem(LSTMSizes(inputs, 5, batch: 3, steps: 4, lengths: [4, 2, 3], variant: variant), seed: 21)
+            let start = problem.flat(problem.gradient), derivatives = problem.derivativesByComplexStep()
+            let expected = derivatives.indices.map { derivatives[$0] + ($0 < start.count ? start[$0] : 0) }
+            func isRejected(_ mistake: LSTMMistake?) -> Bool {
+                firstFar(problem.flat(FaultyLSTM(mistake: mistake, problem: problem).solution()), expected, relative: 1e-12, absolute: 1e-15) != nil
+            }
+            #expect(!isRejected(nil))
+            return mistakes.filter { !isRejected($0) }
         }
-        #expect(!isRejected(nil))
-        let missed = LSTMMistake.allCases.filter { !isRejected($0) }
-        #expect(missed.isEmpty)
-        #expect(LSTMMistake.allCases.count >= 30)
-        print("planted mistakes rejected by complex step: \(LSTMMistake.allCases.count - missed.count) of \(LSTMMistake.allCases.count)")
+        let missedOfPlain = missed(LSTMMistake.ofPlain, LSTMVariant())
+        let missedOfVariants = LSTMMistake.variants.reduce(LSTMMistake.ofVariants) { missed($0, $1) }
+        #expect(missedOfPlain.isEmpty)
+        #expect(missedOfVariants.isEmpty)
+        #expect(LSTMMistake.ofPlain.count >= 30)
+        let rejected = LSTMMistake.allCases.count - missedOfPlain.count - missedOfVariants.count
+        print("planted mistakes rejected by complex step: \(rejected) of \(LSTMMistake.allCases.count)")
     }
 
     /// The error of a central difference is h²/6 of the third derivative, and an ulp of the loss divided by h: with h = 2^-17 both
@@ -196,7 +232,7 @@ func expectClose(_ found: [Double], _ expected: [Double], relative: Double, abso
             #expect(solution.backward.dh0[row] == backward.dh0[0])
             #expect(solution.backward.dc0[row] == backward.dc0[0])
             var own = problem.cell.map { _ in 0.0 }
-            own.addGradient(x: Array(alone.x.prefix(length)), h: tape.h, dgates: backward.dgates)
+            own.addGradient(x: Array(alone.x.prefix(length)), tape: tape, backward: backward)
             gradient = zip(gradient, own.parameters).map(+)
         }
         expectClose(solution.gradient.parameters, gradient, relative: 1e-12, absolute: 1e-15)

@@ -5,6 +5,7 @@
 
 #include "trial.h"
 #include "layers.h"
+#include "lstm.h"
 #include "rnn.h"
 #include "gru.h"
 #include "convolution.h"

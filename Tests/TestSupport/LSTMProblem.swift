@@ -7,8 +7,13 @@ public struct LSTMSizes: Sendable, CustomStringConvertible {
     public var gap = 0
     public var lengths: [Int]?
     public var awkward = false
+    /// Of an LSTM.
+    public var variant: LSTMVariant
 
-    public init(_ input: Int, _ hidden: Int, batch: Int = 1, steps: Int = 1, gap: Int = 0, lengths: [Int]? = nil, awkward: Bool = false) {
+    public init(
+        _ input: Int, _ hidden: Int, batch: Int = 1, steps: Int = 1, gap: Int = 0, lengths: [Int]? = nil, awkward: Bool = false,
+        variant: LSTMVariant = LSTMVariant()
+    ) {
         self.input = input
         self.hidden = hidden
         self.batch = batch
@@ -16,11 +21,20 @@ public struct LSTMSizes: Sendable, CustomStringConvertible {
         self.gap = gap
         self.lengths = lengths
         self.awkward = awkward
+        self.variant = variant
     }
 
     public var description: String {
-        "I \(input) H \(hidden) B \(batch) T \(steps)\(lengths.map { " lengths \($0)" } ?? "")\(awkward ? " awkward" : "")"
+        let parts = [
+            (variant.sigmoid, "sigmoid"), (variant.peepholes, "peepholes"), (variant.coupled, "coupled"), (variant.clip != nil, "clip"),
+            (variant.projection != nil, "R \(outputs)"), (awkward, "awkward"),
+        ]
+        return (["I \(input) H \(hidden) B \(batch) T \(steps)\(lengths.map { " lengths \($0)" } ?? "")"] + parts.filter(\.0).map(\.1))
+            .joined(separator: " ")
     }
+
+    /// Units of h.
+    public var outputs: Int { variant.projection ?? hidden }
 
     public func isLive(row: Int, step: Int) -> Bool { lengths.map { step < $0[row] } ?? true }
 }
@@ -46,7 +60,7 @@ public struct LSTMProblem<S: Scalar>: Sendable {
         let tape = cell.forward(x: x, h0: h0, c0: c0, lengths: sizes.lengths)
         let backward = cell.backward(tape: tape, dy: dy, dh: dh, dc: dc, lengths: sizes.lengths)
         var gradient = gradient
-        gradient.addGradient(x: x, h: tape.h, dgates: backward.dgates, lengths: sizes.lengths)
+        gradient.addGradient(x: x, tape: tape, backward: backward, lengths: sizes.lengths)
         return LSTMSolution(tape: tape, backward: backward, gradient: gradient)
     }
 
@@ -71,14 +85,16 @@ public struct LSTMProblem<S: Scalar>: Sendable {
 
 extension LSTMCell {
     public func map<Other>(_ transform: (S) -> Other) -> LSTMCell<Other> {
-        LSTMCell<Other>(gates: gates.map { $0.map(transform) })
+        LSTMCell<Other>(
+            gates: gates.map { $0.map(transform) }, peepholes: peepholes.map { $0.map(transform) }, projection: projection.map { $0.map(transform) },
+            variant: variant)
     }
 }
 
 extension LSTMProblem<Double> {
     public init(_ sizes: LSTMSizes, seed: UInt64) {
         var generator = Generator(seed: seed)
-        let hidden = sizes.hidden
+        let (hidden, outputs) = (sizes.hidden, sizes.outputs)
         func floats(_ count: Int, scale: Float = 1, awkward: Bool = sizes.awkward) -> [Double] {
             (awkward ? generator.awkwardFloats(count, scale: scale) : generator.floats(count, scale: scale)).map { Double($0) }
         }
@@ -89,12 +105,16 @@ extension LSTMProblem<Double> {
         func parameters(scale: Float) -> GateParameters<Double> {
             GateParameters(
                 W: matrix(hidden, sizes.input, scale: scale, awkward: false),
-                U: matrix(hidden, hidden, scale: scale, awkward: false).map { $0.map { generator.next() % 16 == 0 ? 0 : $0 } }, b: floats(hidden))
+                U: matrix(hidden, outputs, scale: scale, awkward: false).map { $0.map { generator.next() % 16 == 0 ? 0 : $0 } }, b: floats(hidden))
         }
         func cell(scale: Float) -> LSTMCell<Double> {
-            LSTMCell(
+            var cell = LSTMCell(
                 gates: LSTMGates(
-                    i: parameters(scale: scale), f: parameters(scale: scale), g: parameters(scale: scale), o: parameters(scale: scale)))
+                    i: parameters(scale: scale), f: parameters(scale: scale), g: parameters(scale: scale), o: parameters(scale: scale)),
+                variant: sizes.variant)
+            if sizes.variant.peepholes { cell.peepholes = LSTMGates(i: floats(hidden), f: floats(hidden), g: [], o: floats(hidden)) }
+            if sizes.variant.projection != nil { cell.projection = matrix(outputs, hidden, scale: scale, awkward: false) }
+            return cell
         }
         func sequence(_ units: Int) -> [[[Double]]] {
             (0..<sizes.steps).map { t in
@@ -106,10 +126,10 @@ extension LSTMProblem<Double> {
         self.sizes = sizes
         self.cell = cell(scale: 2 / Float(hidden).squareRoot())
         x = sequence(sizes.input)
-        dy = sequence(hidden)
-        h0 = matrix(sizes.batch, hidden, awkward: false)
+        dy = sequence(outputs)
+        h0 = matrix(sizes.batch, outputs, awkward: false)
         c0 = matrix(sizes.batch, hidden)
-        dh = matrix(sizes.batch, hidden)
+        dh = matrix(sizes.batch, outputs)
         dc = matrix(sizes.batch, hidden)
         gradient = cell(scale: 1)
     }
@@ -132,23 +152,28 @@ public struct LSTMSolution<S: Scalar>: Sendable {
 public typealias Named<Element> = [(name: String, values: [Element])]
 
 extension LSTMTape {
-    /// The gates of ended steps are not compared: nothing reads them.
+    /// The gates of ended steps are not compared, nor what is projected: nothing reads them.
     public func named(_ sizes: LSTMSizes) -> Named<S> {
+        func live<Row>(_ rows: [[Row]]) -> [Row] {
+            rows.indices.flatMap { t in rows[t].indices.filter { sizes.isLive(row: $0, step: t) }.map { rows[t][$0] } }
+        }
         var named: Named<S> = [("h", h.joined().flatMap { $0 }), ("c", c.joined().flatMap { $0 })]
-        let live = gates.indices.flatMap { t in gates[t].indices.filter { sizes.isLive(row: $0, step: t) }.map { gates[t][$0] } }
-        for (index, name) in ["i", "f", "g", "o"].enumerated() { named.append((name, live.flatMap { $0.all[index] })) }
+        let gates = live(gates)
+        for (index, name) in ["i", "f", "g", "o"].enumerated() { named.append((name, gates.flatMap { $0.all[index] })) }
+        if sizes.variant.projection != nil { named.append(("m", live(m).flatMap { $0 })) }
         return named
     }
 }
 
 extension LSTMBackward {
-    public var named: Named<S> {
+    public func named(_ sizes: LSTMSizes) -> Named<S> {
         var named: Named<S> = [
             ("dh0", dh0.flatMap { $0 }), ("dc0", dc0.flatMap { $0 }), ("dx", dx.joined().flatMap { $0 }),
         ]
         for (index, name) in ["di", "df", "dg", "do"].enumerated() {
             named.append((name, dgates.joined().flatMap { $0.all[index] }))
         }
+        if sizes.variant.projection != nil { named.append(("dh", dh.joined().flatMap { $0 })) }
         return named
     }
 }
@@ -157,12 +182,13 @@ extension LSTMCell {
     public var named: Named<S> {
         zip(["i", "f", "g", "o"], gates.all).flatMap { name, gate in
             [("dW \(name)", gate.W.flatMap { $0 }), ("dU \(name)", gate.U.flatMap { $0 }), ("db \(name)", gate.b)]
-        }
+        } + (variant.peepholes ? [("dp i", peepholes.i), ("dp f", peepholes.f), ("dp o", peepholes.o)] : [])
+            + (variant.projection == nil ? [] : [("dP", projection.flatMap { $0 })])
     }
 }
 
 extension LSTMSolution {
-    public func named(_ sizes: LSTMSizes) -> Named<S> { tape.named(sizes) + backward.named + gradient.named }
+    public func named(_ sizes: LSTMSizes) -> Named<S> { tape.named(sizes) + backward.named(sizes) + gradient.named }
 }
 
 extension Comparer {

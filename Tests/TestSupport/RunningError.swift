@@ -60,6 +60,18 @@ public struct RunningError: Scalar {
         x.value + x.error > 0 ? RunningError(max(x.value, 0), error: x.error) : RunningError(0)
     }
 
+    /// No error grows, and none is left of what is clamped for certain.
+    public static func clamp(_ x: RunningError, _ most: Double) -> RunningError {
+        let value = Double.clamp(x.value, most)
+        return RunningError(value, error: max(Double.clamp(x.value + x.error, most) - value, value - Double.clamp(x.value - x.error, most)))
+    }
+
+    /// Where the error leaves open whether it is clamped, it may be either.
+    public static func clampSlope(_ x: RunningError, _ most: Double) -> RunningError {
+        let (magnitude, slope) = (x.value.magnitude, Double.clampSlope(x.value, most))
+        return RunningError(slope, error: magnitude - x.error < most && magnitude + x.error >= most ? 1 : 0)
+    }
+
     /// Where the error leaves the sign open, it may be either.
     public static func heaviside(_ x: RunningError) -> RunningError {
         RunningError(x.value > 0 ? 1 : 0, error: x.value.magnitude < x.error ? 1 : 0)

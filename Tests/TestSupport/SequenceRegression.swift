@@ -45,7 +45,7 @@ public struct SequenceRegression: Sendable {
         }
         let backward = cell.backward(tape: tape, dy: dy, dh: rest, dc: rest)
         var cellGradient = zeros.cell
-        cellGradient.addGradient(x: x, h: tape.h, dgates: backward.dgates)
+        cellGradient.addGradient(x: x, tape: tape, backward: backward)
         let gates = cellGradient.gates.all.flatMap { $0.W.flatMap { $0 } + $0.U.flatMap { $0 } + $0.b }
         return (loss * scale, gates + denseGradient.W.flatMap { $0 } + denseGradient.b)
     }

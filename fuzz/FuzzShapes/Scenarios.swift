@@ -34,7 +34,23 @@ extension Trial {
 
     private func lstmShape() -> recurrent_lstm_shape {
         let input = bytes.size()
-        return recurrent_lstm_shape(input: input, hidden: bytes.size(), batch: bytes.size(9), steps: bytes.size(5), x_stride: input + bytes.choice(4))
+        var shape = recurrent_lstm_shape(
+            input: input, hidden: bytes.size(), batch: bytes.size(9), steps: bytes.size(5), x_stride: input + bytes.choice(4), variant: .init())
+        let parts = bytes.byte()
+        shape.variant = recurrent_lstm_variant(
+            sigmoid: UInt32(parts & 1), peepholes: UInt32(parts >> 1 & 1), coupled: UInt32(parts >> 2 & 1), clip: parts & 8 == 0 ? 0 : 0.375,
+            projection: parts & 16 == 0 ? 0 : bytes.size())
+        return shape
+    }
+
+    /// Of the gates, and the projection behind them.
+    private func lstmMatrix(_ name: StaticString, _ shape: recurrent_lstm_shape) -> UnsafeMutablePointer<Float> {
+        let columns = shape.input + Int(shape.variant.peepholes) + recurrent_lstm_outputs(shape)
+        let gates = recurrent_padded(shape.hidden) * (1 + columns) * 4, projected = shape.variant.projection
+        return buffer(name, recurrent_lstm_weights_floats(shape)) { index in
+            let unit = index < gates ? index / ((1 + columns) * 64) * 16 : (index - gates) / (shape.hidden * 16) * 16
+            return unit + index % 16 < (index < gates ? shape.hidden : projected) ? bytes.float() : 0
+        }
     }
 
     private func lstmInput(_ shape: recurrent_lstm_shape) -> UnsafeMutablePointer<Float> {
@@ -45,20 +61,25 @@ extension Trial {
         var shape = lstmShape()
         let lengths = bytes.flag() ? (0..<shape.batch).map { _ in bytes.choice(shape.steps + 2) } : nil
         let (withDy, withDx) = (bytes.flag(), bytes.flag())
-        let columns = shape.input + shape.hidden, rows = shape.steps * shape.batch, state = recurrent_lstm_state_floats(shape)
-        let x = lstmInput(shape), w = matrix("w", columns: columns, shape.hidden, groups: 4)
-        let dw = matrix("dw", columns: columns, shape.hidden, groups: 4), dy = units("dy", rows: rows, shape.hidden)
-        let dh = units("dh", rows: shape.batch, shape.hidden), dc = units("dc", rows: shape.batch, shape.hidden)
-        let c0 = units("c0", rows: shape.batch, shape.hidden), h0 = units("h0", rows: shape.batch, shape.hidden)
-        let c = buffer("c", recurrent_lstm_states_floats(shape)) { $0 < state ? c0[$0] : .nan }
-        let h = buffer("h", recurrent_lstm_states_floats(shape)) { $0 < state ? h0[$0] : .nan }
-        let ifgo = result("ifgo", recurrent_lstm_gates_floats(shape)), difgo = result("difgo", recurrent_lstm_gates_floats(shape))
+        let rows = shape.steps * shape.batch, outputs = recurrent_lstm_outputs(shape)
+        let x = lstmInput(shape), w = lstmMatrix("w", shape), dw = lstmMatrix("dw", shape), dy = units("dy", rows: rows, outputs)
+        let dh = units("dh", rows: shape.batch, outputs), dc = units("dc", rows: shape.batch, shape.hidden)
+        let (c, h) = lstmTapes(shape)
+        let ifgo = result("ifgo", recurrent_lstm_gates_floats(shape)), difgo = result("difgo", recurrent_lstm_gates_gradient_floats(shape))
         let transposed = result("transposed", recurrent_lstm_transposed_floats(shape)), dx = result("dx", recurrent_lstm_dx_floats(shape))
         shares { kernels.lstm_forward(&shape, lengths, x, w, ifgo, c, h, $0) }
         forgetPadding(shape, ifgo: ifgo, c, h)
         shares { kernels.lstm_transpose(&shape, w, transposed, $0) }
         shares { kernels.lstm_backward_data(&shape, lengths, transposed, ifgo, c, withDy ? dy : nil, difgo, dh, dc, withDx ? dx : nil, $0) }
-        shares { kernels.lstm_backward_weights(&shape, lengths, x, h, difgo, dw, $0) }
+        shares { kernels.lstm_backward_weights(&shape, lengths, x, ifgo, c, h, difgo, dw, $0) }
+    }
+
+    /// Slot 0 alone holds states.
+    private func lstmTapes(_ shape: recurrent_lstm_shape) -> (c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>) {
+        let c0 = units("c0", rows: shape.batch, shape.hidden), h0 = units("h0", rows: shape.batch, recurrent_lstm_outputs(shape))
+        let c = buffer("c", recurrent_lstm_states_floats(shape)) { $0 < recurrent_lstm_state_floats(shape) ? c0[$0] : .nan }
+        let h = buffer("h", recurrent_lstm_outputs_floats(shape)) { $0 < recurrent_lstm_output_floats(shape) ? h0[$0] : .nan }
+        return (c, h)
     }
 
     /// Makes what lies behind the last unit of gates or states zero, as an input that is not finite makes it NaN where it is computed.
@@ -68,38 +89,43 @@ extension Trial {
         for index in 0..<rows * panels * groups * 16 where index / (groups * 16) % panels * 16 + index % 16 >= units { memory[index] = 0 }
     }
 
-    private func forgetPadding(_ shape: recurrent_lstm_shape, ifgo: UnsafeMutablePointer<Float>, _ states: UnsafeMutablePointer<Float>...) {
-        forgetPadding(ifgo, rows: shape.steps * shape.batch, shape.hidden, groups: 4)
-        for state in states { forgetPadding(state, rows: (shape.steps + 1) * shape.batch, shape.hidden) }
+    private func forgetPadding(
+        _ shape: recurrent_lstm_shape, ifgo: UnsafeMutablePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ h: UnsafeMutablePointer<Float>
+    ) {
+        let rows = shape.steps * shape.batch
+        forgetPadding(ifgo, rows: rows, shape.hidden, groups: 4)
+        if shape.variant.projection > 0 { forgetPadding(ifgo + rows * recurrent_padded(shape.hidden) * 4, rows: rows, shape.hidden) }
+        forgetPadding(c, rows: rows + shape.batch, shape.hidden)
+        forgetPadding(h, rows: rows + shape.batch, recurrent_lstm_outputs(shape))
     }
 
     /// Step by step, and the whole sequence: the same states.
     private func lstmSteps() {
         var shape = lstmShape()
-        let x = lstmInput(shape), w = matrix("w", columns: shape.input + shape.hidden, shape.hidden, groups: 4)
-        let state = recurrent_lstm_state_floats(shape)
-        let c0 = units("c0", rows: shape.batch, shape.hidden), h0 = units("h0", rows: shape.batch, shape.hidden)
-        let c = buffer("c", recurrent_lstm_states_floats(shape)) { $0 < state ? c0[$0] : .nan }
-        let h = buffer("h", recurrent_lstm_states_floats(shape)) { $0 < state ? h0[$0] : .nan }
-        let ifgo = result("ifgo", recurrent_lstm_gates_floats(shape))
+        let x = lstmInput(shape), w = lstmMatrix("w", shape), (c, h) = lstmTapes(shape), outputs = recurrent_lstm_outputs(shape)
+        let state = recurrent_lstm_state_floats(shape), output = recurrent_lstm_output_floats(shape)
+        let now_c = buffer("c of a step", state) { c[$0] }, ifgo = result("ifgo", recurrent_lstm_gates_floats(shape))
         shares { kernels.lstm_forward(&shape, nil, x, w, ifgo, c, h, $0) }
         forgetPadding(shape, ifgo: ifgo, c, h)
         for step in 0..<shape.steps {
-            let now = buffer("h of a step", state) { _ in .nan }, before = h + step * state
-            shares { kernels.lstm_step(&shape, x + step * shape.batch * shape.x_stride, w, before, c0, now, $0) }
-            for state in [now, c0] { forgetPadding(state, rows: shape.batch, shape.hidden) }
-            for index in 0..<state {
-                let (hOfSequence, cOfSequence) = (h[(step + 1) * state + index], c[(step + 1) * state + index])
-                guard sameBits(now[index], hOfSequence) && sameBits(c0[index], cOfSequence) else {
-                    fatalError("unit \(index) of step \(step): h \(now[index]), c \(c0[index]), in a sequence \(hOfSequence), \(cOfSequence)")
+            let now = buffer("h of a step", output) { _ in .nan }, before = h + step * output
+            let scratch = buffer("scratch", recurrent_lstm_scratch_floats(shape)) { _ in .nan }
+            shares { kernels.lstm_step(&shape, x + step * shape.batch * shape.x_stride, w, before, now_c, now, scratch, $0) }
+            forgetPadding(now, rows: shape.batch, outputs)
+            forgetPadding(now_c, rows: shape.batch, shape.hidden)
+            for (name, now, tape, count) in [("h", now, h, output), ("c", now_c, c, state)] {
+                for index in 0..<count where !sameBits(now[index], tape[(step + 1) * count + index]) {
+                    fatalError("unit \(index) of step \(step): \(name) \(now[index]), in a sequence \(tape[(step + 1) * count + index])")
                 }
             }
         }
         guard shape.steps > 0 else { return }  // without a time step there is no x
         // Any words are bfloat16, zero behind the last unit.
+        shape.variant = .init()
         let panel = (4 + 2 * (shape.input + shape.hidden)) * 16
         let words = buffer("words", recurrent_lstm_bfloat16_floats(shape)) { $0 / panel * 16 + $0 % 16 < shape.hidden ? bytes.float() : 0 }
-        let c1 = units("c1", rows: shape.batch, shape.hidden), h1 = result("h1", state)
+        let (h0, c1) = (units("h of words", rows: shape.batch, shape.hidden), units("c of words", rows: shape.batch, shape.hidden))
+        let h1 = result("h after words", state)
         shares { kernels.lstm_step_bfloat16(&shape, x, words, h0, c1, h1, $0) }
         for state in [h1, c1] { forgetPadding(state, rows: shape.batch, shape.hidden) }
     }

@@ -17,9 +17,8 @@ public struct LSTMShape: Hashable, Sendable {
     public let variant: LSTMVariant
 
     /// - Precondition: all dimensions are in 1...`ModelShape.largestDimension`, steps × batch is at most 2^31, and `inputStride`, where
-    ///   given, is at least `inputSize`. Kernels for other variants than the plain one do not exist yet.
+    ///   given, is at least `inputSize`.
     public init(inputSize: Int, hiddenSize: Int, variant: LSTMVariant = .plain, batch: Int = 1, steps: Int = 1, inputStride: Int? = nil) {
-        precondition(variant == .plain, "LSTM shape: only the plain variant has kernels")
         precondition(isDimension(inputSize) && isDimension(hiddenSize) && isDimension(batch) && isDimension(steps) && isRowCount(steps * batch), """
             LSTM shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) rows, \
             found input \(inputSize), hidden \(hiddenSize), batch \(batch), steps \(steps)
@@ -35,7 +34,7 @@ public struct LSTMShape: Hashable, Sendable {
     }
 
     var cValue: recurrent_lstm_shape {
-        recurrent_lstm_shape(input: inputSize, hidden: hiddenSize, batch: batch, steps: steps, x_stride: inputStride)
+        recurrent_lstm_shape(input: inputSize, hidden: hiddenSize, batch: batch, steps: steps, x_stride: inputStride, variant: variant.cValue)
     }
 
     /// Hidden units in whole panels, 16 ⌈H/16⌉: the length of a row of c in memory.
@@ -47,24 +46,31 @@ public struct LSTMShape: Hashable, Sendable {
     /// Floats of the weights in kernel order. C counterpart: `recurrent_lstm_weights_floats`.
     public var weightCount: Int { recurrent_lstm_weights_floats(cValue) }
     /// The same in a format, in 32-bit words. C counterpart of bfloat16: `recurrent_lstm_bfloat16_floats`.
+    ///
+    /// - Precondition: another variant than the plain one has weights in float32.
     public func weightCount(_ format: WeightFormat) -> Int {
         switch format {
-        case .float32: weightCount
-        case .bfloat16: recurrent_lstm_bfloat16_floats(cValue)
+        case .float32: return weightCount
+        case .bfloat16:
+            precondition(variant == .plain, "bfloat16 weights: expected the plain variant of the LSTM")
+            return recurrent_lstm_bfloat16_floats(cValue)
         }
     }
     /// Floats of c at one time step: batch × padded hidden size. C counterpart: `recurrent_lstm_state_floats`.
     public var stateCount: Int { recurrent_lstm_state_floats(cValue) }
     /// Floats of the tape of c, with slot 0 for the initial state. C counterpart: `recurrent_lstm_states_floats`.
     public var statesCount: Int { recurrent_lstm_states_floats(cValue) }
-    /// Floats of h at one time step: batch × padded output size.
-    public var outputCount: Int { batch * paddedOutputSize }
-    /// Floats of the tape of h, with slot 0 for the initial state.
-    public var outputsCount: Int { (steps + 1) * outputCount }
-    /// Floats of the gates of all time steps. C counterpart: `recurrent_lstm_gates_floats`.
+    /// Floats of h at one time step: batch × padded output size. C counterpart: `recurrent_lstm_output_floats`.
+    public var outputCount: Int { recurrent_lstm_output_floats(cValue) }
+    /// Floats of the tape of h, with slot 0 for the initial state. C counterpart: `recurrent_lstm_outputs_floats`.
+    public var outputsCount: Int { recurrent_lstm_outputs_floats(cValue) }
+    /// Floats of a step's scratch: none where h is not projected. C counterpart: `recurrent_lstm_scratch_floats`.
+    public var scratchCount: Int { recurrent_lstm_scratch_floats(cValue) }
+    /// Floats of the gates of all time steps, and of what is projected. C counterpart: `recurrent_lstm_gates_floats`.
     public var gatesCount: Int { recurrent_lstm_gates_floats(cValue) }
-    /// Floats of the gradient by the gates of all time steps.
-    public var gatesGradientCount: Int { gatesCount }
+    /// Floats of the gradient by the gates of all time steps, and by what is a projection. C counterpart:
+    /// `recurrent_lstm_gates_gradient_floats`.
+    public var gatesGradientCount: Int { recurrent_lstm_gates_gradient_floats(cValue) }
     /// Floats of the transposed copy of the weights. C counterpart: `recurrent_lstm_transposed_floats`.
     public var transposedCount: Int { recurrent_lstm_transposed_floats(cValue) }
     /// Floats of the gradient by the inputs. C counterpart: `recurrent_lstm_dx_floats`.
@@ -75,16 +81,18 @@ extension Kernels {
     /// One time step of `shape.batch` independent sequences. Kernels: `lstm_step`, `lstm_step_bfloat16`.
     ///
     /// - Parameters:
-    ///   - format: of the weights.
+    ///   - format: of the weights; float32 but for the plain variant.
     ///   - x: [B][inputStride].
     ///   - weights: kernel order, `weightCount(format)` words.
-    ///   - hPrevious: [B][U], U the padded hidden size; not `h`.
-    ///   - c: [B][U], updated in place.
-    ///   - h: [B][U], written.
+    ///   - hPrevious: [B][V], V the padded output size; not `h`.
+    ///   - c: [B][U], U the padded hidden size, updated in place.
+    ///   - h: [B][V], written.
+    ///   - scratch: `scratchCount` floats, or nil where there are none.
     public func lstmStep(_ shape: LSTMShape, _ format: WeightFormat = .float32, x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
-                         hPrevious: UnsafePointer<Float>, c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>) {
+                         hPrevious: UnsafePointer<Float>, c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>,
+                         scratch: UnsafeMutablePointer<Float>? = nil) {
         var shape = shape.cValue
-        unsafe recurrent_lstm_step(table, format == .bfloat16 ? 1 : 0, &shape, x, weights, hPrevious, c, h)
+        unsafe recurrent_lstm_step(table, format == .bfloat16 ? 1 : 0, &shape, x, weights, hPrevious, c, h, scratch)
     }
 
     /// A whole sequence, filling the tape. Kernel: `lstm_forward`.
@@ -93,7 +101,7 @@ extension Kernels {
     ///   - lengths: [B], steps of each row, or nil where every row has all `shape.steps`.
     ///   - x: [T][B][inputStride].
     ///   - gates: `gatesCount` floats, written.
-    ///   - c, h: `statesCount` floats; slot 0 holds the initial state, the others are written.
+    ///   - c, h: `statesCount` and `outputsCount` floats; slot 0 holds the initial state, the others are written.
     public func lstmForward(_ shape: LSTMShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
                             gates: UnsafeMutablePointer<Float>, c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>,
                             share: Share = .all) {
@@ -110,9 +118,9 @@ extension Kernels {
     /// Backpropagation through time, to the gates, the inputs and the initial state. Kernel: `lstm_backward_data`.
     ///
     /// - Parameters:
-    ///   - outputGradient: [T][B][U], the loss's gradient by each h, or nil for zero.
-    ///   - gatesGradient: `gatesCount` floats, written.
-    ///   - dh, dc: [B][U]; the gradient by the final state in, by the initial state out.
+    ///   - outputGradient: [T][B][V], the loss's gradient by each h, or nil for zero.
+    ///   - gatesGradient: `gatesGradientCount` floats, written.
+    ///   - dh, dc: [B][V] and [B][U]; the gradient by the final state in, by the initial state out.
     ///   - inputGradient: `inputGradientCount` floats, written, or nil.
     public func lstmBackwardData(_ shape: LSTMShape, lengths: UnsafePointer<Int>?, transposed: UnsafePointer<Float>,
                                  gates: UnsafePointer<Float>, c: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>?,
@@ -124,9 +132,14 @@ extension Kernels {
     }
 
     /// Adds the gradient by the weights. Kernel: `lstm_backward_weights`.
-    public func lstmBackwardWeights(_ shape: LSTMShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, h: UnsafePointer<Float>,
+    ///
+    /// - Parameters:
+    ///   - gates: the tape; may be nil where h is not projected.
+    ///   - c: the tape; may be nil without peepholes.
+    public func lstmBackwardWeights(_ shape: LSTMShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
+                                    gates: UnsafePointer<Float>? = nil, c: UnsafePointer<Float>? = nil, h: UnsafePointer<Float>,
                                     gatesGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
         var shape = shape.cValue
-        unsafe table.pointee.lstm_backward_weights(&shape, lengths, x, h, gatesGradient, weightGradient, share.cValue)
+        unsafe table.pointee.lstm_backward_weights(&shape, lengths, x, gates, c, h, gatesGradient, weightGradient, share.cValue)
     }
 }

@@ -9,7 +9,7 @@ internal import Formats
 /// Each stream's bits are those that it would have alone; a step of many streams reads the weights once for all of them.
 ///
 /// i, f, o = σ(W x + U h + b), g = tanh(W x + U h + b), c = f∘c + i∘g, h = o∘tanh(c): Goodfellow, Bengio and Courville 2016, "Deep
-/// Learning", equations 10.40 to 10.44. Kernel: `lstm_step`.
+/// Learning", equations 10.40 to 10.44; `LSTMVariant` says what else it may do. Kernel: `lstm_step`.
 @safe public struct LSTMCell: ~Copyable, @unchecked Sendable {
     public let shape: LSTMShape
     public let kernels: Kernels
@@ -19,38 +19,48 @@ internal import Formats
     private let c: UnsafeMutablePointer<Float>
     private var h: UnsafeMutablePointer<Float>
     private var hNext: UnsafeMutablePointer<Float>
+    private let scratch: UnsafeMutablePointer<Float>
 
     /// A cell with zero weights and zero state: load weights before use.
     ///
     /// - Parameter weightFormat: what weights are rounded to when they are loaded.
-    /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`.
-    public init(inputSize: Int, hiddenSize: Int, batch: Int = 1, weightFormat: WeightFormat = .float32, kernels: Kernels = .best) {
-        shape = LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch)
+    /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`; another variant than the plain one has weights in float32.
+    public init(inputSize: Int, hiddenSize: Int, variant: LSTMVariant = .plain, batch: Int = 1, weightFormat: WeightFormat = .float32,
+                kernels: Kernels = .best) {
+        shape = LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize, variant: variant, batch: batch)
         self.weightFormat = weightFormat
         self.kernels = kernels
         var layout = Layout()
-        // The weights come last: behind them, at 4,608 bytes, the state of a layer of 16 units would share its address modulo 4,096 with
+        // The weights come behind the state: behind them, at 4,608 bytes, the state of a layer of 16 units would share its address modulo 4,096 with
         // the first rows of weights, and each step would wait for the stores of the one before it (79 ns instead of 60).
-        let offsets = [shape.stateCount, shape.stateCount, shape.stateCount, shape.weightCount(weightFormat)].map { layout.reserve($0) }
+        let counts = [shape.stateCount, shape.outputCount, shape.outputCount, shape.weightCount(weightFormat), shape.scratchCount]
+        let offsets = counts.map { layout.reserve($0) }
         arena = Arena(layout)
         unsafe c = arena.base + offsets[0]
         unsafe h = arena.base + offsets[1]
         unsafe hNext = arena.base + offsets[2]
         unsafe weights = arena.base + offsets[3]
+        unsafe scratch = arena.base + offsets[4]
     }
 
     /// Takes weights in PyTorch's layout: rows of gates i f g o.
     ///
     /// - Parameters:
     ///   - weightIH: [4 H][I].
-    ///   - weightHH: [4 H][H].
+    ///   - weightHH: [4 H][H], or [4 H][R] of a cell with a projection.
     ///   - biasIH, biasHH: [4 H]; the cell uses their sum.
+    ///   - weightHR: [R][H], of a cell with a projection.
+    ///   - peepholes: [3 H], of a cell with peepholes: those of i, f and o, which PyTorch does not have.
     /// - Precondition: the counts are those.
-    public mutating func load(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]) {
-        precondition(weightIH.count == 4 * shape.hiddenSize * shape.inputSize && weightHH.count == 4 * shape.hiddenSize * shape.hiddenSize
-                         && biasIH.count == 4 * shape.hiddenSize && biasHH.count == biasIH.count,
-                     "weights: expected those of \(shape.inputSize) inputs and \(shape.hiddenSize) hidden units")
-        load(KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 }))
+    public mutating func load(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float], weightHR: [Float] = [],
+                              peepholes: [Float] = []) {
+        let (variant, hidden) = (shape.variant, shape.hiddenSize)
+        precondition(weightIH.count == 4 * hidden * shape.inputSize && weightHH.count == 4 * hidden * shape.outputSize && biasIH.count == 4 * hidden
+                         && biasHH.count == biasIH.count && weightHR.count == (variant.projectionSize ?? 0) * hidden
+                         && peepholes.count == (variant.hasPeepholes ? 3 * hidden : 0),
+                     "weights: expected those of \(shape.inputSize) inputs and \(hidden) hidden units, \(variant)")
+        load(KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 }, peepholes: peepholes,
+                              weightHR: weightHR))
     }
 
     /// Takes weights in kernel order.
@@ -65,10 +75,10 @@ internal import Formats
     /// `reset(stream:)` begins the stream anew. The other streams do not notice.
     ///
     /// - Parameter x: [batch][inputSize].
-    /// - Returns: h, [batch][paddedHiddenSize]; valid until the step after the next.
+    /// - Returns: h, [batch][paddedOutputSize]; valid until the step after the next.
     @discardableResult
     public mutating func step(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
-        unsafe kernels.lstmStep(shape, weightFormat, x: x, weights: weights, hPrevious: h, c: c, h: hNext)
+        unsafe kernels.lstmStep(shape, weightFormat, x: x, weights: weights, hPrevious: h, c: c, h: hNext, scratch: scratch)
         unsafe swap(&h, &hNext)
         return unsafe UnsafePointer(h)
     }
@@ -77,18 +87,18 @@ internal import Formats
     ///
     /// - Parameters:
     ///   - x: batch × inputSize floats.
-    ///   - h: batch × hiddenSize floats, written.
+    ///   - h: batch × outputSize floats, written.
     /// - Precondition: the counts are those.
     public mutating func step(_ x: Span<Float>, into h: inout MutableSpan<Float>) {
         precondition(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
-        precondition(h.count == shape.batch * shape.hiddenSize, "h: expected \(shape.batch * shape.hiddenSize) floats, found \(h.count)")
+        precondition(h.count == hRows.floats, "h: expected \(hRows.floats) floats, found \(h.count)")
         let result = unsafe x.withUnsafeBufferPointer { unsafe step($0.baseAddress!) }
-        unsafe h.withUnsafeMutableBufferPointer { unsafe rows.unpad(result, to: $0.baseAddress!) }
+        unsafe h.withUnsafeMutableBufferPointer { unsafe hRows.unpad(result, to: $0.baseAddress!) }
     }
 
     /// Puts every stream into the state of rest: h = c = 0.
     public mutating func reset() {
-        unsafe h.update(repeating: 0, count: shape.stateCount)
+        unsafe h.update(repeating: 0, count: shape.outputCount)
         unsafe c.update(repeating: 0, count: shape.stateCount)
     }
 
@@ -97,19 +107,21 @@ internal import Formats
     /// - Precondition: 0 ≤ stream < batch.
     public mutating func reset(stream: Int) {
         precondition(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
-        unsafe (h + stream * shape.paddedHiddenSize).update(repeating: 0, count: shape.paddedHiddenSize)
+        unsafe (h + stream * shape.paddedOutputSize).update(repeating: 0, count: shape.paddedOutputSize)
         unsafe (c + stream * shape.paddedHiddenSize).update(repeating: 0, count: shape.paddedHiddenSize)
     }
 
-    /// The state of all streams, to be saved: h, then c, each [batch][hiddenSize].
+    /// The state of all streams, to be saved: h, [batch][outputSize], then c, [batch][hiddenSize].
     public var state: [Float] {
-        get { unsafe rows.unpadded(h) + rows.unpadded(c) }
+        get { unsafe hRows.unpadded(h) + cRows.unpadded(c) }
         set {
-            precondition(newValue.count == 2 * rows.floats, "state: expected \(2 * rows.floats) floats, found \(newValue.count)")
-            unsafe rows.pad(newValue.prefix(rows.floats), to: h)
-            unsafe rows.pad(newValue.suffix(rows.floats), to: c)
+            let count = hRows.floats + cRows.floats
+            precondition(newValue.count == count, "state: expected \(count) floats, found \(newValue.count)")
+            unsafe hRows.pad(newValue.prefix(hRows.floats), to: h)
+            unsafe cRows.pad(newValue.suffix(cRows.floats), to: c)
         }
     }
 
-    private var rows: PaddedRows { PaddedRows(count: shape.batch, units: shape.hiddenSize) }
+    private var hRows: PaddedRows { PaddedRows(count: shape.batch, units: shape.outputSize) }
+    private var cRows: PaddedRows { PaddedRows(count: shape.batch, units: shape.hiddenSize) }
 }
