@@ -63,7 +63,7 @@ let package = Package(
         .testTarget(
             name: "CLITests",
             dependencies: [
-                "RecurrentCLI", "Recurrent", "Formats",
+                "RecurrentCLI", "Recurrent", "Formats", "Reference",
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]
         ),

@@ -20,7 +20,7 @@ public enum InitialWeights: Hashable, Sendable {
     case orthogonal(gain: Double = 1)
 
     /// `gates` matrices of `units` rows of `inputs` columns, one below the other; `hidden` is the H of `uniform`.
-    func draw(gates: Int = 1, units: Int, inputs: Int, hidden: Int, using generator: inout SplitMix64) -> [Float] {
+    package func draw(gates: Int = 1, units: Int, inputs: Int, hidden: Int, using generator: inout SplitMix64) -> [Float] {
         let count = gates * units * inputs, n = Double(inputs), m = Double(units)
         switch self {
         case .zero: return [Float](repeating: 0, count: count)

@@ -69,7 +69,11 @@ private struct Scale {
         let (least, most) = (values.min() ?? 1, values.max() ?? 1)
         if isLogarithmic {
             let decades = Int(log10(least).rounded(.down))...Int(log10(most).rounded(.up))
-            let all = decades.flatMap { decade in [1.0, 2, 5].map { $0 * pow(10, Double(decade)) } }
+            // Some ten lines at most: over many decades not even each power of ten.
+            let every = (decades.count + 7) / 8
+            let all = decades.count <= 4
+                ? decades.flatMap { decade in [1.0, 2, 5].map { $0 * pow(10, Double(decade)) } }
+                : (0...(decades.count + every - 2) / every).map { pow(10, Double(decades.lowerBound + $0 * every)) }
             let first = all.last { $0 <= least } ?? least, last = all.first { $0 >= most } ?? most
             ticks = all.filter { $0 >= first && $0 <= last }
             (low, high) = (log10(first), log10(max(last, first * 2)))
