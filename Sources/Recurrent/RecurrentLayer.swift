@@ -29,7 +29,8 @@ public enum RecurrentCell: Hashable, Sendable {
         }
     }
 
-    static let all: [RecurrentCell] = [.lstm] + GRUDefinition.allCases.map { .gru($0) } + Activation.allCases.map { .rnn($0) }
+    /// Every cell that has a name.
+    public static let all: [RecurrentCell] = [.lstm] + GRUDefinition.allCases.map { .gru($0) } + Activation.allCases.map { .rnn($0) }
 
     /// The cell of a `name`, or nil.
     public init?(named name: String) {

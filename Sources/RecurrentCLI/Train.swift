@@ -83,8 +83,8 @@ struct Train: ParsableCommand {
         let seconds = (ContinuousClock.now - start) / .seconds(1), progress = run.progress
         if json {
             try printJSON(TrainReport(
-                text: training.text, hidden: training.hidden, layers: training.layers, embedding: training.embedding, batch: training.batch,
-                steps: training.steps, optimizer: optimizer, learningRate: rule.learningRate, schedule: schedule, clip: training.clip,
+                text: training.text, cell: training.cell, hidden: training.hidden, layers: training.layers, embedding: training.embedding,
+                batch: training.batch, steps: training.steps, optimizer: optimizer, learningRate: rule.learningRate, schedule: schedule, clip: training.clip,
                 dropout: training.dropout, l1: training.l1, l2: training.l2,
                 seed: training.seed, threads: threads, isa: "\(kernels.isa)", out: out,
                 vocabulary: text.vocabulary.count, trainTokens: text.training.tokenCount, devTokens: text.development.tokenCount,

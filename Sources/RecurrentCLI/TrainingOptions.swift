@@ -10,7 +10,10 @@ struct TrainingOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: ArgumentHelp("Hidden units of a layer.", valueName: "number"))
     var hidden = 256
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("LSTM layers.", valueName: "number"))
+    @Option(help: ArgumentHelp("Cell of the layers: \(RecurrentCell.names).", valueName: "name"))
+    var cell = RecurrentCell.lstm.name
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Recurrent layers.", valueName: "number"))
     var layers = 1
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Learned features of a token.", valueName: "number"))
@@ -43,6 +46,7 @@ struct TrainingOptions: ParsableArguments {
     func check() throws(Failure) {
         let size = 1...ModelShape.largestDimension
         try RecurrentCLI.check("--hidden", hidden, size)
+        _ = try RecurrentCell.named(cell, option: "--cell")
         try RecurrentCLI.check("--layers", layers, 1...Self.largestLayerCount)
         try RecurrentCLI.check("--embedding", embedding, size)
         try RecurrentCLI.check("--batch", batch, size)
@@ -72,8 +76,9 @@ struct TrainingOptions: ParsableArguments {
 
     /// The shape of the model for a text, if it fits in memory.
     func shape(_ text: TrainingText, momentCount: Int) throws(Failure) -> ModelShape {
-        let shape = ModelShape(input: .tokens(vocabulary: text.vocabulary.count, dimension: embedding),
-                               layers: Array(repeating: RecurrentLayer(.lstm, hiddenSize: hidden), count: layers), outputSize: text.vocabulary.count, loss: .crossEntropy)
+        let layer = RecurrentLayer(try RecurrentCell.named(cell, option: "--cell"), hiddenSize: hidden)
+        let shape = ModelShape(input: .tokens(vocabulary: text.vocabulary.count, dimension: embedding), layers: Array(repeating: layer, count: layers),
+                               outputSize: text.vocabulary.count, loss: .crossEntropy)
         try checkMemory(shape, batch: batch, steps: steps, momentCount: momentCount)
         return shape
     }
@@ -91,6 +96,15 @@ struct TrainingOptions: ParsableArguments {
 
 func checkPositive(_ option: String, _ value: Double) throws(Failure) {
     guard value > 0, value.isFinite else { throw Failure(.usage, "\(option): out of range; expected above 0, found \(value)") }
+}
+
+extension RecurrentCell {
+    static var names: String { all.map(\.name).joined(separator: ", ") }
+
+    static func named(_ name: String, option: String) throws(Failure) -> RecurrentCell {
+        guard let cell = RecurrentCell(named: name) else { throw Failure(.usage, "\(option): unknown; expected one of \(names), found \(name)") }
+        return cell
+    }
 }
 
 extension Optimizer {

@@ -174,7 +174,7 @@ struct TrainingRun {
 /// What `train --json` prints.
 struct TrainReport: Encodable {
     let text: String?
-    let hidden: Int, layers: Int, embedding: Int, batch: Int, steps: Int
+    let cell: String, hidden: Int, layers: Int, embedding: Int, batch: Int, steps: Int
     let optimizer: String, learningRate: Double, schedule: String, clip: Double, dropout: Double, l1: Double, l2: Double
     let seed: UInt64, threads: Int, isa: String, out: String
     let vocabulary: Int, trainTokens: Int, devTokens: Int, parameters: Int

@@ -52,6 +52,7 @@ struct BadInput: CustomStringConvertible, Sendable {
         BadInput("train --l1 -0.1", 64, "--l1", "found -0.1"),
         BadInput("train --l2 1e39", 64, "--l2", "finite as a float"),
         BadInput("train --schedule sine:3", 64, "--schedule: unknown", "one-cycle:EPOCHS", "found sine:3"),
+        BadInput("train --cell transformer", 64, "--cell", "gru(resetBefore)", "found transformer"),
         BadInput("train --threads 0", 64, "--threads"),
         BadInput("train --threads 100000", 64, "--threads"),
         BadInput("train --seed -1", 64, "--seed"),

@@ -63,6 +63,22 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
         #expect(plain.output == "perplexity \(String(format: "%.2f", strange.perplexity)) over 10 tokens, 1 of them unknown\n")
     }
 
+    @Test(arguments: ["lstm", "gru", "gru(resetBefore)", "gru(lecture)", "rnn", "rnn(relu)"])
+    func everyCellLearnsIsMeasuredAndContinuesAPrompt(cell: String) async throws {
+        let report: Report = try await decode(
+            recurrent(["train"] + smallModel + ["--cell", cell, "--epochs", "3", "--learning-rate", "0.02", "--json"], in: folder).output)
+        #expect(report.dev_perplexity < 12)
+        let inspected = try await recurrent(["inspect", "model.safetensors"], in: folder)
+        #expect(inspected.output.contains("\n\(cell) 0 "))
+        let continued = try await recurrent(["generate", "model.safetensors", "--prompt", "the ", "--length", "20"], in: folder)
+        #expect(continued.exitCode == 0 && continued.output.hasPrefix("the ") && continued.output.unicodeScalars.count >= 24)
+        if cell != "lstm" {
+            let rounded = try await recurrent(["generate", "model.safetensors", "--prompt", "the ", "--weights", "bfloat16"], in: folder)
+            #expect(rounded.exitCode == 65)
+            #expect(rounded.error == "recurrent: model.safetensors: weights cannot be rounded to bfloat16; expected LSTM layers, found \(cell)\n")
+        }
+    }
+
     @Test func aSeedGivesTheSameModelOnEveryInstructionSetAndNumberOfThreads() async throws {
         func train(_ name: String, _ options: [String], environment: [String: String] = [:]) async throws -> [UInt8] {
             let run = try await recurrent(["train"] + smallModel + ["--epochs", "1", "--layers", "2", "--dropout", "0.3", "--quiet", "--out", name] + options,

@@ -12,8 +12,9 @@
     ///
     /// - Precondition: no layer is bidirectional: it would have to know the steps to come.
     public init(_ model: borrowing Model) {
-        shape = model.shape
+        let shape = model.shape
         precondition(!shape.layers.contains(where: \.isBidirectional), "state: a bidirectional layer needs the whole sequence; expected one direction")
+        self.shape = shape
         layout = StateLayout(shape)
         arena = Arena(layout.memory)
     }
