@@ -60,7 +60,7 @@ import FoundationXML
             case .lstm:
                 let cell = lstm(weights)
                 let tape = cell.forward(x: referenceX, h0: zeros, c0: zeros)
-                let end = LSTMTape(gates: Array(tape.gates[first...]), c: Array(tape.c[first...]), h: Array(tape.h[first...]))
+                let end = LSTMTape(gates: Array(tape.gates[first...]), c: Array(tape.c[first...]), m: Array(tape.m[first...]), h: Array(tape.h[first...]))
                 return cell.backward(tape: end, dy: nil, dh: unitVector, dc: zeros).dh0[0]
             }
         }
