@@ -1,6 +1,6 @@
 // Pooling: the largest, the mean or the sum of the taps of each window, channel by channel. Taps outside the image are left out.
 
-/// The taps of one window that lie inside: places `row`, `row` + `row_step`, …, in floats from the first of an image.
+/// The taps of one window that lie inside, `first` and so on, in floats from the first place of an image; no rows where there are none.
 typedef struct { size_t rows, columns, first, row_step, column_step; } pooling_taps;
 
 INLINE pooling_taps pooling_taps_of(const recurrent_pooling_shape *shape, size_t row, size_t column) {
@@ -9,8 +9,8 @@ INLINE pooling_taps pooling_taps_of(const recurrent_pooling_shape *shape, size_t
     const size_t place = recurrent_padded(shape->channels), x_row = shape->columns.size * place;
     pooling_taps taps = {.rows = rows.end - rows.first, .columns = columns.end - columns.first, .row_step = shape->rows.dilation * x_row,
                          .column_step = shape->columns.dilation * place};
-    if (taps.rows > 0 && taps.columns > 0)
-        taps.first = (size_t)window_at(&down, row, rows.first) * x_row + (size_t)window_at(&across, column, columns.first) * place;
+    if (taps.columns == 0) taps.rows = 0;
+    if (taps.rows > 0) taps.first = (size_t)window_at(&down, row, rows.first) * x_row + (size_t)window_at(&across, column, columns.first) * place;
     return taps;
 }
 
@@ -21,7 +21,8 @@ INLINE lanes pooling_divisor(const recurrent_pooling_shape *shape) {
 
 /// The sum of the taps of a window, or the largest of them: the first where several are, the first NaN where there is one.
 INLINE lanes pooling_window(const int largest, pooling_taps taps, const float *x) {
-    lanes result = taps.rows > 0 && taps.columns > 0 && largest ? lanes_load(x + taps.first) : lanes_splat(0);
+    lanes result = lanes_splat(0);
+    if (largest && taps.rows > 0) result = lanes_load(x + taps.first);
     for (size_t row = 0; row < taps.rows; ++row)
         for (size_t column = 0; column < taps.columns; ++column) {
             const lanes value = lanes_load(x + taps.first + row * taps.row_step + column * taps.column_step);

@@ -3,7 +3,7 @@
 // MARK: convolution.h
 
 /// Sequences, and images of a few rows, as long as there are steps; no more channels than keep them quick.
-enum { convolution_variants = 6, convolution_most_images = 7 };
+enum { convolution_variants = 9, convolution_most_images = 7 };
 
 static recurrent_axis convolution_axis_of(size_t size, size_t taps, size_t stride, size_t dilation, size_t padding) {
     const size_t span = dilation * (taps - 1) + 1, places = size + 2 * padding;
@@ -22,6 +22,11 @@ static recurrent_convolution_shape convolution_shape(scenario_shape size, unsign
         {convolution_axis_of(3, 2, 1, 1, 1), convolution_axis_of(length, 3, 1, 1, 1), 0},
         {convolution_axis_of(4, 2, 2, 1, 0), convolution_axis_of(length, 2, 1, 1, 0), 1},
         {convolution_axis_of(4, 2, 3, 2, 1), convolution_axis_of(length, 3, 2, 3, 4), 0},
+        {convolution_axis_of(3, 2, 1, 1, 1), convolution_axis_of(length, 2, 1, 2, 0), 0},
+        // Windows of one tap with places between them, the last of them beyond the end; windows that lie outside altogether.
+        {convolution_one_place(), {.size = length, .windows = length + 2, .taps = 1, .stride = 2, .dilation = 1}, 0},
+        {{.size = 2, .windows = 5, .taps = 1, .stride = 1, .dilation = 1, .padding = 2},
+         {.size = length, .windows = length + 6, .taps = 2, .stride = 1, .dilation = 1, .padding = 4}, 0},
     };
     return (recurrent_convolution_shape){.images = images, .rows = ways[variant].rows, .columns = ways[variant].columns, .inputs = size.inputs,
                                          .outputs = size.units, .x_stride = size.inputs + ways[variant].gap};
@@ -77,10 +82,12 @@ static void run_convolution_backward_weights(trial *trial, scenario_shape size, 
 
 // MARK: pooling.h
 
-enum { pooling_kinds = 3, pooling_variants = 2 * pooling_kinds };  // kind; windows that overlap and reach outside
+/// Kind; whether windows are apart, overlap and reach outside, or lie there altogether.
+enum { pooling_kinds = 3, pooling_variants = 3 * pooling_kinds };
 
 static recurrent_pooling_shape pooling_shape(scenario_shape size, unsigned variant) {
-    const recurrent_convolution_shape images = convolution_shape(size, variant < pooling_kinds ? 4 : 3);
+    static const unsigned ways[] = {4, 3, convolution_variants - 1};
+    const recurrent_convolution_shape images = convolution_shape(size, ways[variant / pooling_kinds]);
     return (recurrent_pooling_shape){.images = images.images, .rows = images.rows, .columns = images.columns, .channels = size.units,
                                      .pooling = (recurrent_pooling)(variant % pooling_kinds)};
 }
