@@ -22,9 +22,11 @@ static recurrent_convolution_shape convolution_shape(scenario_shape size, unsign
         {convolution_axis_of(3, 2, 1, 1, 1), convolution_axis_of(length, 3, 1, 1, 1), 0},
         {convolution_axis_of(4, 2, 2, 1, 0), convolution_axis_of(length, 2, 1, 1, 0), 1},
         {convolution_axis_of(4, 2, 3, 2, 1), convolution_axis_of(length, 3, 2, 3, 4), 0},
-        {convolution_axis_of(3, 2, 1, 1, 1), convolution_axis_of(length, 2, 1, 2, 0), 0},
-        // Windows of one tap with places between them, the last of them beyond the end; windows that lie outside altogether.
-        {convolution_one_place(), {.size = length, .windows = length + 2, .taps = 1, .stride = 2, .dilation = 1}, 0},
+        // Taps that lie outside in every window.
+        {{.size = 2, .windows = 3, .taps = 2, .stride = 1, .dilation = 4},
+         {.size = length, .windows = length, .taps = 2, .stride = 1, .dilation = length}, 0},
+        // Windows of one tap with places between them, the last of them beyond the end, or none; windows that lie outside altogether.
+        {convolution_one_place(), {.size = length, .windows = size.steps > 0 ? length + 2 : 0, .taps = 1, .stride = 2, .dilation = 1}, 0},
         {{.size = 2, .windows = 5, .taps = 1, .stride = 1, .dilation = 1, .padding = 2},
          {.size = length, .windows = length + 6, .taps = 2, .stride = 1, .dilation = 1, .padding = 4}, 0},
     };
