@@ -12,6 +12,29 @@ struct KernelOrderTests {
         check(gates: 4, hidden, input, KernelOrder.lstm) { KernelOrder.lstm($0, inputSize: input, hiddenSize: hidden) }
     }
 
+    /// Peepholes are one more input column, zero in g; a projection lies behind the gates as a matrix without a bias.
+    @Test(arguments: sizes, [1, 17]) func lstmVariants(_ hidden: Int, _ projected: Int) {
+        let (rows, input) = (4 * hidden, 3)
+        let weightIH = Self.counted(rows * input, from: 1), peepholes = Self.counted(3 * hidden, from: 5000)
+        let weightHH = Self.counted(rows * projected, from: 10_000), bias = Self.counted(rows, from: 40_000)
+        let weightHR = Self.counted(projected * hidden, from: 50_000)
+        var wider: [Float] = []
+        for row in 0..<rows {
+            let (gate, unit) = row.quotientAndRemainder(dividingBy: hidden)
+            wider += weightIH[row * input..<(row + 1) * input]
+            wider.append(gate == 2 ? 0 : peepholes[(gate == 3 ? 2 : gate) * hidden + unit])
+        }
+        let gates = KernelOrder.lstm(weightIH: wider, weightHH: weightHH, bias: bias)
+        var projection = [Float](repeating: 0, count: KernelOrder.padded(projected) * hidden)
+        for unit in 0..<projected {
+            for k in 0..<hidden { projection[(unit / 16 * hidden + k) * 16 + unit % 16] = weightHR[unit * hidden + k] }
+        }
+        let kernel = KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: bias, peepholes: peepholes, weightHR: weightHR)
+        #expect(kernel == gates + projection)
+        let back = KernelOrder.lstm(kernel, inputSize: input, hiddenSize: hidden, hasPeepholes: true, projectionSize: projected)
+        #expect(back == (weightIH: weightIH, weightHH: weightHH, bias: bias, peepholes: peepholes, weightHR: weightHR))
+    }
+
     @Test(arguments: sizes, [1, 5, 17]) func rnn(_ hidden: Int, _ input: Int) {
         check(gates: 1, hidden, input, KernelOrder.rnn) { KernelOrder.rnn($0, inputSize: input, hiddenSize: hidden) }
     }

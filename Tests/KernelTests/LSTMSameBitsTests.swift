@@ -64,7 +64,8 @@ import TestSupport
 
     /// What is wrong in one row is no business of the others. (In its own row it fills the padding too, so there is none here.)
     @Test(arguments: KernelTable.all) func nanStaysInItsRow(isa: KernelTable) throws {
-        for sizes in [LSTMSizes(16, 16, batch: 7, steps: 3), LSTMSizes(16, 48, batch: 5, steps: 2, lengths: [2, 1, 2, 0, 1])] {
+        for sizes in [LSTMSizes(16, 16, batch: 7, steps: 3), LSTMSizes(16, 48, batch: 5, steps: 2, lengths: [2, 1, 2, 0, 1])]
+            + lstmVariants(projection: 32).map({ LSTMSizes(16, 16, batch: 5, steps: 3, variant: $0) }) {
             var problem = lstmProblem(sizes)
             problem.x[0][0][0] = .nan
             let batch = try LSTMRun(isa, problem).solved()

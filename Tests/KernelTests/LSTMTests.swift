@@ -28,7 +28,7 @@ let lstmSizes: [LSTMSizes] = [
 ]
 
 /// One variant of each kind.
-private func variants(_ hidden: Int, projection: Int) -> [LSTMVariant] {
+func lstmVariants(projection: Int) -> [LSTMVariant] {
     [
         LSTMVariant(sigmoid: true), LSTMVariant(peepholes: true), LSTMVariant(coupled: true), LSTMVariant(clip: 0.5),
         LSTMVariant(projection: projection), LSTMVariant(sigmoid: true, peepholes: true, coupled: true, clip: 0.5, projection: projection),
@@ -49,7 +49,7 @@ let lstmVariantSizes: [LSTMSizes] =
         LSTMSizes(2, 16, batch: 7, steps: 3), LSTMSizes(5, 18, batch: 3, steps: 4, awkward: true), LSTMSizes(17, 33, batch: 1, steps: 3),
         LSTMSizes(4, 70, batch: 8, steps: 2, lengths: [2, 2, 0, 2, 1, 2, 2, 1]),
     ].flatMap { sizes in
-        variants(sizes.hidden, projection: sizes.hidden / 2 + 3).map {
+        lstmVariants(projection: sizes.hidden / 2 + 3).map {
             var sizes = sizes
             sizes.variant = $0
             return sizes

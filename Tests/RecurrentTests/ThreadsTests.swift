@@ -113,13 +113,13 @@ private final class LSTMPass: @unchecked Sendable {
         }
         x = floats(shape.steps * shape.batch * shape.inputSize)
         weights = floats(shape.weightCount, limit: 0.3)
-        outputGradient = floats(shape.steps * shape.stateCount)
+        outputGradient = floats(shape.steps * shape.outputCount)
         gates = floats(0, unwritten: shape.gatesCount)
         c = floats(shape.stateCount, unwritten: shape.steps * shape.stateCount)
-        h = floats(shape.stateCount, unwritten: shape.steps * shape.stateCount)
+        h = floats(shape.outputCount, unwritten: shape.steps * shape.outputCount)
         transposed = floats(0, unwritten: shape.transposedCount)
-        gatesGradient = floats(0, unwritten: shape.gatesCount)
-        dh = floats(shape.stateCount)
+        gatesGradient = floats(0, unwritten: shape.gatesGradientCount)
+        dh = floats(shape.outputCount)
         dc = floats(shape.stateCount)
         inputGradient = floats(0, unwritten: shape.inputGradientCount)
         weightGradient = floats(shape.weightCount)
@@ -146,7 +146,7 @@ private final class LSTMPass: @unchecked Sendable {
                                  c: c.baseAddress!, outputGradient: outputGradient.baseAddress!, gatesGradient: gatesGradient.baseAddress!,
                                  dh: dh.baseAddress!, dc: dc.baseAddress!, inputGradient: inputGradient.baseAddress!, share: share)
         share.wait()
-        kernels.lstmBackwardWeights(shape, lengths: lengths, x: x.baseAddress!, h: h.baseAddress!,
+        kernels.lstmBackwardWeights(shape, lengths: lengths, x: x.baseAddress!, gates: gates.baseAddress!, c: c.baseAddress!, h: h.baseAddress!,
                                     gatesGradient: gatesGradient.baseAddress!, weightGradient: weightGradient.baseAddress!, share: share)
     }
 
@@ -165,6 +165,19 @@ private final class LSTMPass: @unchecked Sendable {
         whole.work(.all)
         for threads in [2, 3, 4, 7] {
             let pass = LSTMPass(shape, lengths: lengths, kernels: .best)
+            onThreads(threads) { pass.work($0) }
+            #expect(pass.bits == whole.bits, "\(threads) threads")
+        }
+    }
+
+    /// With a projection, which reads all panels, threads split batch rows alone.
+    @Test(arguments: [(1, 144), (3, 40), (8, 40), (33, 16)], [nil, 21]) func changeNoBitOfAVariant(size: (batch: Int, hidden: Int), projection: Int?) {
+        let variant = LSTMVariant(squash: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 0.5, projectionSize: projection)
+        let shape = LSTMShape(inputSize: 7, hiddenSize: size.hidden, variant: variant, batch: size.batch, steps: 4)
+        let whole = LSTMPass(shape, lengths: nil, kernels: .best)
+        whole.work(.all)
+        for threads in 2...4 {
+            let pass = LSTMPass(shape, lengths: nil, kernels: .best)
             onThreads(threads) { pass.work($0) }
             #expect(pass.bits == whole.bits, "\(threads) threads")
         }

@@ -139,6 +139,8 @@ extension Kernels {
     public func lstmBackwardWeights(_ shape: LSTMShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
                                     gates: UnsafePointer<Float>? = nil, c: UnsafePointer<Float>? = nil, h: UnsafePointer<Float>,
                                     gatesGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
+        precondition(unsafe (gates != nil || shape.variant.projectionSize == nil) && (c != nil || !shape.variant.hasPeepholes),
+                     "LSTM: the gradient by the weights of \(shape.variant) needs the tape")
         var shape = shape.cValue
         unsafe table.pointee.lstm_backward_weights(&shape, lengths, x, gates, c, h, gatesGradient, weightGradient, share.cValue)
     }
