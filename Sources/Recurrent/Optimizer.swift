@@ -132,15 +132,16 @@ public enum Optimizer: Hashable, Sendable {
         return optimizer
     }
 
-    /// The rule without its learning rate, as text that stays the same from version to version.
+    /// The rule without its learning rate and the size of its momentum, which may change from update to update, as text that stays the same from
+    /// version to version.
     var identity: String {
         switch self {
         case .sgd(let rule):
-            "sgd with momentum \(rule.momentum) \(rule.convention), dampening \(rule.dampening), nesterov \(rule.nesterov), weight decay \(rule.weightDecay)"
+            "sgd with momentum \(rule.momentum != 0) \(rule.convention), dampening \(rule.dampening), nesterov \(rule.nesterov), weight decay \(rule.weightDecay)"
         case .adaGrad(let rule):
             "adagrad with decay \(rule.learningRateDecay), epsilon \(rule.epsilon) \(rule.epsilonPlace), weight decay \(rule.weightDecay)"
         case .rmsProp(let rule):
-            "rmsprop with decay \(rule.decay), epsilon \(rule.epsilon) \(rule.epsilonPlace), momentum \(rule.momentum) \(rule.convention), "
+            "rmsprop with decay \(rule.decay), epsilon \(rule.epsilon) \(rule.epsilonPlace), momentum \(rule.momentum != 0) \(rule.convention), "
                 + "centered \(rule.centered), weight decay \(rule.weightDecay)"
         case .adaDelta(let rule):
             "adadelta with decay \(rule.decay), epsilon \(rule.epsilon), weight decay \(rule.weightDecay)"
@@ -168,6 +169,24 @@ public enum Optimizer: Hashable, Sendable {
             case .rmsProp(var rule): rule.learningRate = newValue; self = .rmsProp(rule)
             case .adaDelta(var rule): rule.learningRate = newValue; self = .adaDelta(rule)
             case .adam(var rule): rule.learningRate = newValue; self = .adam(rule)
+            }
+        }
+    }
+
+    /// μ; zero for a rule that has none, which setting it does not change.
+    public var momentum: Double {
+        get {
+            switch self {
+            case .sgd(let rule): rule.momentum
+            case .rmsProp(let rule): rule.momentum
+            case .adaGrad, .adaDelta, .adam: 0
+            }
+        }
+        set {
+            switch self {
+            case .sgd(var rule): rule.momentum = newValue; self = .sgd(rule)
+            case .rmsProp(var rule): rule.momentum = newValue; self = .rmsProp(rule)
+            case .adaGrad, .adaDelta, .adam: break
             }
         }
     }

@@ -50,7 +50,7 @@ struct Compare: ParsableCommand {
             var trainer = training.trainer(Model(shape, seed: training.seed), rule, threads: threads, kernels: kernels)
             var run = ComparedRun(name: name, learningRate: rule.learningRate)
             let done = Double(index) / Double(rules.count)
-            try run.train(&trainer, text, epochs: epochs) { epoch, loss in
+            try run.train(&trainer, text, epochs: epochs, isFullBatch: training.isFullBatch) { epoch, loss in
                 bar.show(name, fraction: done + epoch / Double(epochs * rules.count), "loss \(loss.rounded)")
             }
             runs.append(run)
@@ -109,11 +109,11 @@ struct ComparedRun: Encodable {
     }
 
     /// - Parameter onStep: is given the epochs done, and the loss.
-    mutating func train(_ trainer: inout Trainer, _ text: TrainingText, epochs: Int, onStep: (Double, Double) -> Void) throws {
+    mutating func train(_ trainer: inout Trainer, _ text: TrainingText, epochs: Int, isFullBatch: Bool, onStep: (Double, Double) -> Void) throws {
         let count = text.training.segmentCount, every = max(count / Self.pointsPerEpoch, 1)
         for epoch in 0..<epochs where !diverged {
             var last = Evaluation(), steps = 0
-            _ = try trainer.runEpoch(text.training) { sum in
+            _ = try trainer.runEpoch(text.training, isFullBatch: isFullBatch) { sum in
                 try Interruption.check()
                 steps += 1
                 let done = Double(epoch) + Double(steps) / Double(count)

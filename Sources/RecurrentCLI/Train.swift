@@ -25,6 +25,11 @@ struct Train: ParsableCommand {
     @Option(help: ArgumentHelp(RateSchedule.help, valueName: "name:numbers"))
     var schedule = "constant"
 
+    @Option(parsing: .unconditional, help: ArgumentHelp("""
+        Momentum grows to this, from a half: 1 - 1 / (2 ⌊updates / 250⌋ + 2). (default: 0.9 all the time, for momentum and nesterov)
+        """, valueName: "number"))
+    var momentum: Double?
+
     @Option(parsing: .unconditional, help: ArgumentHelp("Epochs without improvement after which the training ends.", valueName: "number"))
     var patience = 2
 
@@ -49,10 +54,16 @@ struct Train: ParsableCommand {
         try check("--epochs", epochs, 1...Int.max)
         try check("--patience", patience, 1...Int.max)
         if let learningRate { try checkPositive("--learning-rate", learningRate) }
+        if let momentum {
+            guard momentum > 0, momentum < 1 else { throw Failure(.usage, "--momentum: out of range; expected above 0 and below 1, found \(momentum)") }
+        }
         let kernels = try kernelOptions.kernels()
         _ = try threadOptions.count()
         let rateSchedule = try RateSchedule(schedule, option: "--schedule")
         let rule = try Optimizer.forText(optimizer, learningRate: learningRate, option: "--optimizer")
+        guard momentum == nil || rule.momentum > 0 else {
+            throw Failure(.usage, "--momentum: \(optimizer) has none; expected --optimizer momentum or nesterov")
+        }
         for file in [out, TrainingRun.checkpoint(out)] {
             try checkWritable(file, option: "--out")
             try training.checkDistinct(file, option: "--out")
@@ -75,8 +86,9 @@ struct Train: ParsableCommand {
         }
         var trainer = training.trainer(model, rule, threads: threads, kernels: kernels)
         let identity = training.identity(text, optimizer: optimizer, learningRate: rule.learningRate, schedule: schedule)
-        var run = TrainingRun(text: text, training: identity, learningRate: rule.learningRate, schedule: rateSchedule, epochs: epochs,
-                              patience: patience, out: out, quiet: quiet || json, bar: ProgressBar(quiet: quiet))
+            + (momentum.map { ", momentum to \($0)" } ?? "")
+        var run = TrainingRun(text: text, training: identity, isFullBatch: training.isFullBatch, learningRate: rule.learningRate, schedule: rateSchedule,
+                              mostMomentum: momentum, epochs: epochs, patience: patience, out: out, quiet: quiet || json, bar: ProgressBar(quiet: quiet))
         if resume { try run.resume(&trainer) }
         try run.train(&trainer)
 
@@ -84,7 +96,8 @@ struct Train: ParsableCommand {
         if json {
             try printJSON(TrainReport(
                 text: training.text, cell: training.cell, hidden: training.hidden, layers: training.layers, embedding: training.embedding,
-                batch: training.batch, steps: training.steps, optimizer: optimizer, learningRate: rule.learningRate, schedule: schedule, clip: training.clip,
+                batch: training.batch, fullBatch: training.isFullBatch, steps: training.steps, optimizer: optimizer,
+                learningRate: rule.learningRate, schedule: schedule, clip: training.clip,
                 dropout: training.dropout, l1: training.l1, l2: training.l2,
                 seed: training.seed, threads: threads, isa: "\(kernels.isa)", out: out,
                 vocabulary: text.vocabulary.count, trainTokens: text.training.tokenCount, devTokens: text.development.tokenCount,

@@ -19,17 +19,29 @@ extension Evaluation {
 extension Trainer {
     /// Learns every segment once, in order, from the state of rest on; where `epoch` has begun, the segments that are left.
     ///
-    /// - Parameter rate: the learning rate as a function of the updates of this epoch that are done; as it is where nil.
-    mutating func runEpoch(_ batches: Batches, from epoch: Epoch = Epoch(), rate: ((Int) -> Double)? = nil,
+    /// - Parameters:
+    ///   - isFullBatch: whether there is one update, behind the last segment, rather than one for each.
+    ///   - prepare: is called before each update, with the number of those of this epoch that are done.
+    mutating func runEpoch(_ batches: Batches, from epoch: Epoch = Epoch(), isFullBatch: Bool, prepare: (inout Trainer, Int) -> Void = { _, _ in },
                            onStep: (Epoch) throws -> Void) rethrows -> Epoch {
         var epoch = epoch
         if epoch.segmentCount == 0 { resetState() }
         for index in epoch.segmentCount..<batches.segmentCount {
-            if let rate { learningRate = rate(index) }
-            let result = batches.withSegment(index) { step(tokens: $0, targets: $1) }
-            epoch.training.lossSum += result.loss * Double(batches.targetCounts[index])
+            let updated: Bool
+            if isFullBatch {
+                let result = batches.withSegment(index) { accumulate(tokens: $0, targets: $1) }
+                epoch.training.lossSum += result.lossSum
+                let isLast = index == batches.segmentCount - 1
+                if isLast { prepare(&self, 0) }
+                updated = !isLast || update().updated
+            } else {
+                prepare(&self, index)
+                let result = batches.withSegment(index) { step(tokens: $0, targets: $1) }
+                epoch.training.lossSum += result.loss * Double(batches.targetCounts[index])
+                updated = result.updated
+            }
             epoch.training.count += batches.targetCounts[index]
-            if !result.updated { epoch.skippedSteps += 1 }
+            if !updated { epoch.skippedSteps += 1 }
             epoch.segmentCount += 1
             try onStep(epoch)
         }

@@ -2,6 +2,31 @@ import ArgumentParser
 import Foundation
 import Recurrent
 
+/// What one update learns from.
+enum UpdateBatch: ExpressibleByArgument {
+    /// A segment of each of so many streams.
+    case streams(Int)
+    /// The whole text.
+    case all
+
+    init?(argument: String) {
+        if argument == "all" {
+            self = .all
+        } else if let count = Int(argument) {
+            self = .streams(count)
+        } else {
+            return nil
+        }
+    }
+
+    var defaultValueDescription: String {
+        switch self {
+        case .streams(let count): String(count)
+        case .all: "all"
+        }
+    }
+}
+
 /// The text, the model and the segments of a training.
 struct TrainingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Text to learn, in UTF-8. (default: the sources of this package)", valueName: "file"))
@@ -19,8 +44,11 @@ struct TrainingOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: ArgumentHelp("Learned features of a token.", valueName: "number"))
     var embedding = 64
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Streams that are learned at the same time.", valueName: "number"))
-    var batch = 16
+    @Option(name: .customLong("batch"), parsing: .unconditional, help: ArgumentHelp("""
+        Streams that are learned at the same time, with an update for each of their segments: 1 is stochastic gradient descent. With all, there is one \
+        update an epoch, by the gradient of the whole text.
+        """, valueName: "number or all"))
+    var updateBatch = UpdateBatch.streams(Self.usualBatch)
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Tokens that a gradient reaches back.", valueName: "number"))
     var steps = 64
@@ -42,6 +70,13 @@ struct TrainingOptions: ParsableArguments {
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the initial weights and of dropout.", valueName: "number"))
     var seed: UInt64 = 1
+
+    private static let usualBatch = 16
+
+    var isFullBatch: Bool { if case .all = updateBatch { true } else { false } }
+
+    /// Streams that are learned at the same time.
+    var batch: Int { if case .streams(let count) = updateBatch { count } else { Self.usualBatch } }
 
     func check() throws(Failure) {
         let size = 1...ModelShape.largestDimension
@@ -86,6 +121,7 @@ struct TrainingOptions: ParsableArguments {
     /// Names what a training depends on beside the model: where two differ, one cannot go on with the other's checkpoint.
     func identity(_ text: TrainingText, optimizer: String, learningRate: Double, schedule: String) -> String {
         "text \(String(text.fingerprint, radix: 16)), \(steps) steps, \(optimizer) at \(learningRate), schedule \(schedule)"
+            + (isFullBatch ? ", full batch" : "")
     }
 
     func trainer(_ model: consuming Model, _ rule: Optimizer, threads: Int, kernels: Kernels) -> Trainer {

@@ -26,8 +26,11 @@ struct TrainingRun {
     private static let progressKey = "training"
 
     let text: TrainingText
+    private let isFullBatch: Bool
     /// The first learning rate, and what it is multiplied by as a function of the updates done.
     private let learningRate: Double, schedule: LearningRateSchedule
+    /// The most that momentum grows to; as it is where nil.
+    private let mostMomentum: Double?
     let epochs: Int
     let out: String
     let quiet: Bool
@@ -35,10 +38,13 @@ struct TrainingRun {
     private(set) var progress: TrainingProgress
 
     /// - Parameter training: what must be the same for a checkpoint to fit, beside what the trainer checks.
-    init(text: TrainingText, training: String, learningRate: Double, schedule: RateSchedule, epochs: Int, patience: Int, out: String, quiet: Bool, bar: ProgressBar) {
+    init(text: TrainingText, training: String, isFullBatch: Bool, learningRate: Double, schedule: RateSchedule, mostMomentum: Double?, epochs: Int,
+         patience: Int, out: String, quiet: Bool, bar: ProgressBar) {
         self.text = text
+        self.isFullBatch = isFullBatch
         self.learningRate = learningRate
-        self.schedule = schedule.schedule(updatesPerEpoch: text.training.segmentCount)
+        self.schedule = schedule.schedule(updatesPerEpoch: isFullBatch ? 1 : text.training.segmentCount)
+        self.mostMomentum = mostMomentum
         self.epochs = epochs
         self.out = out
         self.quiet = quiet
@@ -99,8 +105,13 @@ struct TrainingRun {
         let title = "epoch \(number)/\(epochs)"
         let start = ContinuousClock.now, before = progress.epoch.training.count
         func seconds() -> Double { (ContinuousClock.now - start) / .seconds(1) }
-        let done = progress.epochCount * text.training.segmentCount, rate = learningRate * (progress.plateau?.current ?? 1), schedule = schedule
-        let epoch = try trainer.runEpoch(text.training, from: progress.epoch, rate: { rate * schedule.factor(done + $0) }) { epoch in
+        let done = progress.epochCount * (isFullBatch ? 1 : text.training.segmentCount), rate = learningRate * (progress.plateau?.current ?? 1)
+        let schedule = schedule, mostMomentum = mostMomentum
+        func prepare(_ trainer: inout Trainer, _ update: Int) {
+            trainer.learningRate = rate * schedule.factor(done + update)
+            if let mostMomentum { trainer.momentum = momentumSchedule(done + update, most: mostMomentum) }
+        }
+        let epoch = try trainer.runEpoch(text.training, from: progress.epoch, isFullBatch: isFullBatch, prepare: prepare) { epoch in
             progress.epoch = epoch
             try Interruption.check()
             guard epoch.training.lossSum.isFinite else { throw diverged("the loss is not finite in epoch \(number)") }
@@ -174,7 +185,7 @@ struct TrainingRun {
 /// What `train --json` prints.
 struct TrainReport: Encodable {
     let text: String?
-    let cell: String, hidden: Int, layers: Int, embedding: Int, batch: Int, steps: Int
+    let cell: String, hidden: Int, layers: Int, embedding: Int, batch: Int, fullBatch: Bool, steps: Int
     let optimizer: String, learningRate: Double, schedule: String, clip: Double, dropout: Double, l1: Double, l2: Double
     let seed: UInt64, threads: Int, isa: String, out: String
     let vocabulary: Int, trainTokens: Int, devTokens: Int, parameters: Int

@@ -57,7 +57,7 @@ struct Tune: ParsableCommand {
             var trainer = training.trainer(Model(shape, seed: training.seed), rule, threads: threads, kernels: kernels)
             var run = ComparedRun(name: optimizer, learningRate: rate)
             let done = search.done
-            try run.train(&trainer, text, epochs: epochs) { epoch, loss in
+            try run.train(&trainer, text, epochs: epochs, isFullBatch: training.isFullBatch) { epoch, loss in
                 bar.show("rate \(rate.asRate)", fraction: done + epoch / Double(epochs) * (1 - done) / 4, "loss \(loss.rounded)")
             }
             search.record(rate, perplexity: run.best?.perplexity ?? .infinity)

@@ -1,8 +1,8 @@
 public import Recurrent
 
 /// The names of everything that must not allocate once it is set up: a step of a cell of each kind, a model's step, minimization by
-/// L-BFGS, and training with each optimizer.
-public let workloads = ["cell", "rnn", "gru", "convolution", "normalization", "model", "lbfgs"] + Optimizer.names
+/// L-BFGS, updates by several segments, and training with each optimizer.
+public let workloads = ["cell", "rnn", "gru", "convolution", "normalization", "model", "lbfgs", "full-batch"] + Optimizer.names
 
 /// Sets up a workload, and lends one step of it.
 ///
@@ -71,6 +71,19 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
                 return loss
             }
             for n in 0..<span.count { span[n] += Float(n) - 2 }
+        }
+    case "full-batch":
+        var trainer = Trainer(tinyModel(), optimizer: .adam(Adam()), batch: 2, steps: 3, clip: GradientClip(norm: 1), threads: threads, kernels: kernels)
+        var lbfgs = LBFGS(for: trainer, history: 3)
+        let tokens: [Int32] = [0, 1, 2, 3, 4, 0], targets: [Int32] = [1, 2, 3, 4, 0, -1]
+        func accumulate(_ trainer: inout Trainer) {
+            trainer.resetState()
+            for _ in 0..<2 { trainer.accumulate(tokens: tokens.span, targets: targets.span) }
+        }
+        return try body {
+            accumulate(&trainer)
+            _ = trainer.update()
+            _ = trainer.minimize(&lbfgs, gradientCalls: 3, batch: accumulate)
         }
     case "fault":
         return try body { precondition(Array(repeating: threads, count: threads + 100).count > threads) }

@@ -124,6 +124,21 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
         }
     }
 
+    /// One option chooses between full batch, mini-batches and single segments: an update for each epoch, for each segment of 4 streams, or of one.
+    @Test func batchSaysWhatAnUpdateLearnsFrom() async throws {
+        let options = smallModel.filter { !["--batch", "4"].contains($0) } + ["--optimizer", "sgd", "--json", "--epochs", "1"]
+        var perplexities: [Double] = []
+        for batch in ["all", "16", "4", "1"] {
+            let run = try await recurrent(["train"] + options + ["--batch", batch, "--learning-rate", "0.5"], in: folder)
+            #expect(run.exitCode == 0 && run.error.isEmpty, "\(run.error)")
+            perplexities.append(try (decode(run.output) as Report).dev_perplexity)
+        }
+        #expect(perplexities == perplexities.sorted(by: >) && Set(perplexities).count == 4, "more updates, lower perplexity: \(perplexities)")
+        let whole = ["train"] + options + ["--batch", "all", "--learning-rate", "1", "--epochs", "20", "--patience", "20"]
+        let learned: Report = try await decode(recurrent(whole, in: folder).output)
+        #expect(learned.dev_perplexity < perplexities[0])
+    }
+
     @Test func generateIsTheSameForASeed() async throws {
         _ = try await recurrent(["train"] + smallModel + ["--epochs", "1"], in: folder)
         func generate(_ options: String...) async throws -> String {
@@ -168,7 +183,8 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
     @Test(arguments: [
         [], ["--schedule", "warm-up:1,cosine:7:0.1"], ["--schedule", "step:1:0.9"], ["--schedule", "restarts:1:2"], ["--schedule", "one-cycle:6"],
         ["--schedule", "plateau:0.5:1", "--learning-rate", "0.2"], ["--schedule", "exponential:0.998"], ["--schedule", "inverse:0.5"],
-        ["--schedule", "linear:8:0.5", "--l1", "0.0001", "--l2", "0.001"],
+        ["--schedule", "linear:8:0.5", "--l1", "0.0001", "--l2", "0.001"], ["--batch", "all", "--schedule", "step:2:0.5"],
+        ["--optimizer", "nesterov", "--momentum", "0.8"],
     ]) func aTrainingThatWasCutOffGoesOnWithTheSameBits(more: [String]) async throws {
         let options = smallModel + ["--dropout", "0.2", "--patience", "100"] + more
         let line = """
@@ -205,7 +221,7 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
     }
 
     @Test(arguments: [["--steps", "7"], ["--optimizer", "sgd"], ["--learning-rate", "0.5"], ["--seed", "2"], ["--dev-fraction", "0.5"], ["--l2", "0.1"],
-                      ["--schedule", "linear:3"]])
+                      ["--schedule", "linear:3"], ["--batch", "all"], ["--optimizer", "momentum", "--momentum", "0.8"]])
     func aCheckpointOfAnotherTrainingIsRefused(options: [String]) async throws {
         _ = try await recurrent(["train"] + smallModel + ["--epochs", "1"], in: folder)
         let run = try await recurrent(["train"] + smallModel + options + ["--resume"], in: folder)

@@ -67,22 +67,6 @@ private func rosenbrock(_ p: [Double]) -> (loss: Double, gradient: [Double]) {
         }
     }
 
-    /// A small LSTM in full batch, against Adam with as many gradients at the best of many learning rates.
-    @Test func fitsAnLSTMBetterThanAdam() {
-        let problem = SequenceRegression(hiddenSize: 3, seed: 3), start = problem.initialParameters(seed: 2), calls = 100
-        let found = minimize(start, history: 30, calls: calls) { problem.lossAndGradient($0) }
-        let losses = [0.01, 0.03, 0.06, 0.1, 0.2].map { rate in
-            var adam = Reference.Adam(count: start.count, learningRate: rate), parameters = start.map(Double.init), least = Double.infinity
-            for _ in 0..<calls {
-                var (loss, gradient) = problem.lossAndGradient(parameters)
-                least = min(least, loss)
-                adam.update(&parameters, &gradient)
-            }
-            return least
-        }
-        #expect(found.end.loss < losses.min()! / 3)
-    }
-
     /// Where float32 cannot go on: the ends that a minimization may have.
     @Test func ends() {
         // A gradient that is wrong by its sign has no step down.

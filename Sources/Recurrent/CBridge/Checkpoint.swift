@@ -3,21 +3,24 @@ internal import Formats
 /// What a checkpoint says beside its buffers.
 private enum CheckpointKey {
     static let kind = "recurrent.checkpoint", step = "recurrent.step", updates = "recurrent.updates", learningRate = "recurrent.learning-rate"
-    static let own = [kind, step, updates, learningRate]
+    static let momentum = "recurrent.momentum", lossSum = "recurrent.accumulated-loss", count = "recurrent.accumulated-targets"
+    static let own = [kind, step, updates, learningRate, momentum, lossSum, count]
 }
 
 extension Trainer {
-    /// Writes all that the steps to come depend on: parameters, moments, the states that are carried, the number of steps and updates, the
-    /// learning rate. A trainer made with the same arguments that takes it back goes on with the same bits. The file is safetensors, in kernel
+    /// Writes all that the steps to come depend on: parameters, moments, the states that are carried, a gradient that is being accumulated, the
+    /// number of steps and updates, learning rate and momentum. A trainer made with the same arguments that takes it back goes on with the same bits. The file is safetensors, in kernel
     /// order, and whole or as it was.
     ///
     /// - Parameter metadata: the owner's own, such as where in the data the next segment begins.
     /// - Precondition: no key of `metadata` is one of the checkpoint's own, which begin with `recurrent.`.
     public func saveCheckpoint(to path: String, metadata: [String: String] = [:]) throws(ModelFileError) {
         let own = [CheckpointKey.kind: kind, CheckpointKey.step: String(unsafe pass.pointee.step), CheckpointKey.updates: String(unsafe pass.pointee.updates),
-                   CheckpointKey.learningRate: String(learningRate)]
+                   CheckpointKey.learningRate: String(learningRate), CheckpointKey.momentum: String(momentum),
+                   CheckpointKey.lossSum: String(unsafe pass.pointee.accumulated.lossSum),
+                   CheckpointKey.count: String(unsafe pass.pointee.accumulated.count)]
         let all = metadata.merging(own) { _, _ in preconditionFailure("checkpoint: a key of the metadata is the checkpoint's own") }
-        let tensors = unsafe checkpointBuffers.map { name, memory in
+        let tensors = unsafe checkpointBuffers(hasGradient: pass.pointee.accumulated.count > 0).map { name, memory in
             Tensor(name: name, shape: [memory.count], values: unsafe Array(memory))
         }
         let bytes: [UInt8]
@@ -53,8 +56,11 @@ extension Trainer {
         }
         let step: Int = try number(CheckpointKey.step) { $0 >= 0 }, updates: Int = try number(CheckpointKey.updates) { 0...step ~= $0 }
         let rate: Double = try number(CheckpointKey.learningRate) { $0 >= 0 && $0.isFinite }
+        let momentum: Double = try number(CheckpointKey.momentum) { ($0 > 0) == (self.momentum > 0) && $0 >= 0 && $0 < 1 }
+        let accumulated = Evaluation(lossSum: try number(CheckpointKey.lossSum) { _ in true }, count: try number(CheckpointKey.count) { $0 >= 0 })
+        let buffers = unsafe checkpointBuffers(hasGradient: accumulated.count > 0)
         var values: [[Float]] = []
-        for unsafe (name, memory) in unsafe checkpointBuffers {
+        for unsafe (name, memory) in unsafe buffers {
             do {
                 values.append(try file.tensor(named: name).values)
             } catch {
@@ -64,13 +70,16 @@ extension Trainer {
                 throw ModelFileError(path, what: name, expected: "\(memory.count) floats", found: "\(values.last!.count)")
             }
         }
-        for unsafe (floats, buffer) in unsafe zip(values, checkpointBuffers) {
+        let pass = unsafe pass
+        unsafe pass.pointee.kernels.fill(pass.pointee.layout.parameters.count, 0, x: pass.pointee.gradients)
+        for unsafe (floats, buffer) in unsafe zip(values, buffers) {
             _ = unsafe buffer.memory.update(fromContentsOf: floats)
         }
-        let pass = unsafe pass
+        unsafe pass.pointee.accumulated = accumulated
         unsafe pass.pointee.step = step
         unsafe pass.pointee.updates = updates
         learningRate = rate
+        self.momentum = momentum
         return file.metadata.filter { !CheckpointKey.own.contains($0.key) }
     }
 
@@ -89,13 +98,16 @@ extension Trainer {
                        "dropout \(mask.probability)", "seed \(mask.seed)"].joined(separator: ", ")
     }
 
-    /// The buffers that outlive a step, each in one piece.
-    private var checkpointBuffers: [(name: String, memory: UnsafeMutableBufferPointer<Float>)] {
+    /// The buffers that outlive a step, each in one piece; the gradient outlives one that accumulates.
+    private func checkpointBuffers(hasGradient: Bool) -> [(name: String, memory: UnsafeMutableBufferPointer<Float>)] {
         let pass = unsafe pass
         let layout = unsafe pass.pointee.layout
         let moments = unsafe layout.momentStride * pass.pointee.optimizer.momentCount
         var buffers = unsafe [(name: "parameters", memory: UnsafeMutableBufferPointer(start: pass.pointee.parameters, count: layout.parameters.count)),
                               (name: "moments", memory: UnsafeMutableBufferPointer(start: pass.pointee.base + layout.moments, count: moments))]
+        if hasGradient {
+            unsafe buffers.append((name: "gradient", memory: UnsafeMutableBufferPointer(start: pass.pointee.gradients, count: layout.parameters.count)))
+        }
         for (index, layer) in layout.layers.enumerated() {
             for (purpose, offset) in layer.carried.enumerated() {
                 unsafe buffers.append((name: "state.\(index).\(TrainingPurpose(rawValue: purpose)!)", memory: UnsafeMutableBufferPointer(

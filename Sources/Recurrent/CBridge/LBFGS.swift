@@ -79,7 +79,8 @@ public struct Minimization: Hashable, Sendable {
             products: doubles(weights), weights: doubles(weights) + history)
     }
 
-    /// Forgets what the last steps have told: before the parameters are changed from outside, or another function is minimized.
+    /// Forgets what the last steps have told: before another function is minimized, or between calls of `step` the parameters are changed from
+    /// outside.
     public mutating func reset() {
         (pairs, next, idle) = (0, 0, 0)
         state = Minimization(loss: .nan, gradientNorm: .nan, iterations: 0, gradientCalls: 0)
@@ -87,7 +88,8 @@ public struct Minimization: Hashable, Sendable {
 
     // MARK: Unsafe-pointer calls
 
-    /// Steps until the gradient is small, no lower loss is found, or `gradientCalls` more gradients have been evaluated.
+    /// Steps until the gradient is small, no lower loss is found, or `gradientCalls` more gradients have been evaluated, the first of them where
+    /// it begins.
     ///
     /// - Parameters:
     ///   - parameters: [count], moved.
@@ -100,7 +102,7 @@ public struct Minimization: Hashable, Sendable {
                                   gradientTolerance: Double = 0, loss: () -> Double) -> Minimization {
         precondition(gradientCalls > 1, "L-BFGS: expected at least 2 gradient calls, found \(gradientCalls)")
         let (most, overflow) = state.gradientCalls.addingReportingOverflow(gradientCalls)
-        state.end = nil
+        (state.loss, state.end, idle) = (.nan, nil, 0)
         while state.end == nil {
             unsafe step(parameters, gradient: gradient, mostCalls: overflow ? .max : most, gradientTolerance: gradientTolerance, loss: loss)
         }

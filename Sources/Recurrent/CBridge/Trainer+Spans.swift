@@ -42,6 +42,36 @@ extension Trainer {
         }
     }
 
+    /// Adds the gradient of a segment of tokens to those since the last update; counts as in `step`.
+    @discardableResult
+    public mutating func accumulate(tokens: Span<Int32>, targets: Span<Int32>) -> Evaluation {
+        check(tokens: tokens)
+        check(targets: targets)
+        return unsafe tokens.withUnsafeBufferPointer { tokens in
+            unsafe targets.withUnsafeBufferPointer { targets in unsafe accumulate(tokens: tokens.baseAddress!, targets: targets.baseAddress!) }
+        }
+    }
+
+    /// Adds the gradient of a segment of values with classes.
+    @discardableResult
+    public mutating func accumulate(values: Span<Float>, targets: Span<Int32>) -> Evaluation {
+        check(values: values)
+        check(targets: targets)
+        return unsafe values.withUnsafeBufferPointer { values in
+            unsafe targets.withUnsafeBufferPointer { targets in unsafe accumulate(values: values.baseAddress!, targets: targets.baseAddress!) }
+        }
+    }
+
+    /// Adds the gradient of a segment of values with values.
+    @discardableResult
+    public mutating func accumulate(values: Span<Float>, targets: Span<Float>) -> Evaluation {
+        check(values: values)
+        check(targets: targets)
+        return unsafe values.withUnsafeBufferPointer { values in
+            unsafe targets.withUnsafeBufferPointer { targets in unsafe accumulate(values: values.baseAddress!, targets: targets.baseAddress!) }
+        }
+    }
+
     /// The loss of a segment of tokens; counts as in `step`.
     public mutating func evaluate(tokens: Span<Int32>, targets: Span<Int32>) -> Evaluation {
         check(tokens: tokens)

@@ -40,7 +40,7 @@ public struct Evaluation: Hashable, Codable, Sendable {
     public let steps: Int
     private let arena: Arena
     let pass: UnsafeMutablePointer<TrainingPass>
-    private let pool: Pool
+    let pool: Pool
 
     /// - Parameters:
     ///   - clip: limits of the gradient's norm or elements.
@@ -110,6 +110,19 @@ public struct Evaluation: Hashable, Codable, Sendable {
         }
     }
 
+    /// μ of the updates to come: of gradient descent or RMSProp with momentum. Zero for other rules.
+    ///
+    /// - Precondition: it is set in 0..<1, above 0 where it was above 0 from the beginning, else to 0.
+    public var momentum: Double {
+        get { unsafe pass.pointee.optimizer.momentum }
+        set {
+            let pass = unsafe pass
+            precondition((newValue > 0) == (momentum > 0), "momentum: expected \(momentum > 0 ? "above 0" : "0"), found \(newValue)")
+            unsafe pass.pointee.optimizer.momentum = newValue
+            precondition(unsafe pass.pointee.optimizer.rangeError == nil, unsafe pass.pointee.optimizer.rangeError!)
+        }
+    }
+
     /// Puts every training sequence into the state of rest: at the start of a text.
     public mutating func resetState() { unsafe pass.pointee.resetState(.training) }
 
@@ -169,25 +182,32 @@ public struct Evaluation: Hashable, Codable, Sendable {
 
     private func train(tokens: UnsafePointer<Int32>?, values: UnsafePointer<Float>?, classes: UnsafePointer<Int32>?,
                        targetValues: UnsafePointer<Float>?, lengths: UnsafePointer<Int>?) -> TrainingStep {
+        precondition(unsafe pass.pointee.accumulated.count == 0, "step: segments have been accumulated; expected update()")
         let result = unsafe run(.training, tokens: tokens, values: values, classes: classes, targetValues: targetValues, lengths: lengths)
+        unsafe pass.pointee.step += 1
+        return finishStep(loss: result.loss)
+    }
+
+    /// What the update did whose gradient is in.
+    func finishStep(loss: Double) -> TrainingStep {
         let norm = unsafe pass.pointee.gradientNorm
         let updated = unsafe pass.pointee.allowsUpdate(norm: norm)
         if updated { unsafe pass.pointee.updates += 1 }
-        unsafe pass.pointee.step += 1
-        return TrainingStep(loss: result.loss, penalty: unsafe pass.pointee.penalty, gradientNorm: norm, updated: updated)
+        return TrainingStep(loss: loss, penalty: unsafe pass.pointee.penalty, gradientNorm: norm, updated: updated)
     }
 
-    private func run(_ purpose: TrainingPurpose, tokens: UnsafePointer<Int32>?, values: UnsafePointer<Float>?,
-                     classes: UnsafePointer<Int32>?, targetValues: UnsafePointer<Float>?, lengths: UnsafePointer<Int>?) -> Evaluation {
+    func run(_ purpose: TrainingPurpose, _ work: TrainingWork = .segment, tokens: UnsafePointer<Int32>?, values: UnsafePointer<Float>?,
+             classes: UnsafePointer<Int32>?, targetValues: UnsafePointer<Float>?, lengths: UnsafePointer<Int>?) -> Evaluation {
         precondition((unsafe tokens == nil) == (unsafe pass.pointee.embedding == nil), "trainer: the model's input is of the other kind")
         let isOther = unsafe pass.pointee.loss.comparesClasses ? targetValues != nil : classes != nil
         precondition(!isOther, "trainer: the model's targets are of the other kind")
         unsafe pass.pointee.purpose = purpose
+        unsafe pass.pointee.work = work
         unsafe pass.pointee.tokens = tokens
         unsafe pass.pointee.values = values
         unsafe pass.pointee.lengths = lengths
         let live = unsafe takeTargets(classes: classes, values: targetValues, lengths: lengths)
-        unsafe pass.pointee.lossScale = live > 0 ? 1 / Float(live) : 0
+        unsafe pass.pointee.lossScale = live == 0 ? 0 : work == .accumulation ? 1 : 1 / Float(live)
         unsafe pass.pointee.restoreState()
         unsafe pool.run(pass)
         unsafe pass.pointee.saveState()

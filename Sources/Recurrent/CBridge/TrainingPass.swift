@@ -1,3 +1,11 @@
+/// What the threads of a trainer do next.
+enum TrainingWork {
+    /// A segment: forward and, in training, backward and update; or without the update.
+    case segment, accumulation
+    /// The gradient of the objective, from that of the losses that were accumulated; then the update too.
+    case gradient, update
+}
+
 /// What the threads of a trainer share: plain pointers, set up once, and the few numbers that change from step to step.
 @safe struct TrainingPass {
     let kernels: Kernels
@@ -17,6 +25,9 @@
     var step = 0
     var updates = 0
     var purpose = TrainingPurpose.training
+    var work = TrainingWork.segment
+    /// The losses whose gradients have been added up since the last update.
+    var accumulated = Evaluation()
     var tokens: UnsafePointer<Int32>?
     var values: UnsafePointer<Float>?
     var lengths: UnsafePointer<Int>?
@@ -60,19 +71,25 @@
         return (0..<Kernels.squaresBlockCount(layout.parameters.count)).reduce(0) { unsafe $0 + penalties[$1] }
     }
 
-    /// A share of a segment's work: the forward pass and, where the purpose is training, the backward pass and the update. The threads
-    /// wait for each other wherever one reads what another has written.
+    /// A share of the work. The threads wait for each other wherever one reads what another has written.
     func work(_ share: Share) {
-        forward(share)
-        guard isTraining else { return }
-        share.wait()
-        backward(share)
+        switch work {
+        case .segment, .accumulation:
+            forward(share)
+            guard isTraining else { return }
+            share.wait()
+            backward(share)
+            guard work == .segment else { return }
+        case .gradient, .update:
+            unsafe kernels.linearCombination(layout.parameters.count, Double(lossScale), gradients, 0, gradients, z: gradients, share: share)
+        }
         share.wait()
         if regularization != .none {  // A share's blocks are those that it then sums.
             unsafe kernels.addNormPenalty(regularization, layout.parameters.count, parameters: parameters, gradient: gradients,
                                           partial: penalties, share: share)
         }
         unsafe kernels.sumOfSquares(layout.parameters.count, x: gradients, partial: squares, share: share)
+        guard work != .gradient else { return }
         share.wait()
         update(share)
     }
