@@ -45,90 +45,237 @@ INLINE void normalization_add_gradient(const normalization_sums *sums, size_t un
 
 // MARK: Batch normalization
 
-/// y = (x - μ) γ / √(v + ε) + β for the first `units` of 16 units, in rows [first, end) that lie `stride` floats apart; zero in rows that do
-/// not count.
-INLINE void batch_normalize(size_t units, size_t first, size_t end, size_t stride, const int32_t *live, lanes mean, lanes scale, lanes beta,
-                            const float *x, float *y) {
-    for (size_t m = first; m < end; ++m) {
-        if (normalization_live(live, m))
-            lanes_store(y + m * stride, lanes_keep_first(units, lanes_fma(lanes_load(x + m * stride) - mean, scale, beta)));
-        else lanes_store(y + m * stride, lanes_splat(0));
+/// Panels that are worked on side by side, because what lies in a row is read faster the longer it is, and sums hide each other's latency: as many
+/// as the stack has room for where they are sums in double.
+#define BATCH_PANELS 4
+#define BATCH_SUMS 2
+
+/// The rows of a batch, and the first panel of those that are worked on.
+typedef struct {
+    size_t rows, stride, at, units;
+    const int32_t *live;
+} batch_panels;
+
+INLINE batch_panels batch_panels_of(const recurrent_rows_shape *shape, const int32_t *live, size_t panel) {
+    const size_t at = panel * LANES;
+    return (batch_panels){.rows = shape->rows, .stride = recurrent_padded(shape->units), .at = at, .units = shape->units - at, .live = live};
+}
+
+/// BODY(P, …) for the panels [first, end), P at a time and then one; `panel` is the first one.
+#define FOR_BATCH_PANELS(P, first, end, BODY, ...)                                                           \
+    do {                                                                                                     \
+        size_t panel = (first);                                                                              \
+        for (; panel + (P) <= (end); panel += (P)) BODY(P, __VA_ARGS__);                                     \
+        for (; panel < (end); ++panel) BODY(1, __VA_ARGS__);                                                 \
+    } while (0)
+
+/// The means and deviations of P panels over their rows; the running averages follow.
+INLINE void batch_moments(const int P, const batch_panels panels, size_t count, float epsilon, float momentum, const float *x,
+                          float *running_mean, float *running_variance, float *mean, float *inverse_deviation) {
+    // Without rows nothing is averaged, and of a single one the unbiased variance is taken to be zero.
+    const double divisor = count > 0 ? (double)count : 1, unbiased = count > 1 ? (double)count - 1 : 1;
+    const average_terms average = average_terms_of(count > 0 ? momentum : 0, count > 0 ? momentum : 0);
+    lanes_double center[BATCH_SUMS], squares[BATCH_SUMS];
+    UNROLL for (int p = 0; p < P; ++p) center[p] = squares[p] = 0;
+    for (size_t m = 0, row = panels.at; m < panels.rows; ++m, row += panels.stride)
+        if (normalization_live(panels.live, m))
+            UNROLL for (int p = 0; p < P; ++p) center[p] += lanes_widen(lanes_load(x + row + p * LANES));
+    UNROLL for (int p = 0; p < P; ++p) center[p] /= divisor;
+    for (size_t m = 0, row = panels.at; m < panels.rows; ++m, row += panels.stride)
+        if (normalization_live(panels.live, m))
+            UNROLL for (int p = 0; p < P; ++p) {
+                const lanes_double deviation = lanes_widen(lanes_load(x + row + p * LANES)) - center[p];
+                squares[p] += deviation * deviation;
+            }
+    UNROLL for (int p = 0; p < P; ++p) {
+        const size_t at = panels.at + p * LANES, units = panels.units - p * LANES;
+        const lanes batch_mean = lanes_narrow(center[p]), inverse = normalization_inverse(lanes_narrow(squares[p] / divisor), epsilon);
+        const lanes new_mean = average_moment(average, lanes_load(running_mean + at), batch_mean);
+        const lanes new_variance = average_moment(average, lanes_load(running_variance + at), lanes_narrow(squares[p] / unbiased));
+        lanes_store(mean + at, lanes_keep_first(units, batch_mean));
+        lanes_store(inverse_deviation + at, lanes_keep_first(units, inverse));
+        lanes_store(running_mean + at, lanes_keep_first(units, new_mean));
+        lanes_store(running_variance + at, lanes_keep_first(units, new_variance));
     }
+}
+
+OUTLINED void batch_moments_of(const recurrent_rows_shape *shape, const int32_t *live, size_t first, size_t end, float epsilon, float momentum,
+                               const float *x, float *running_mean, float *running_variance, float *mean, float *inverse_deviation) NONBLOCKING {
+    const size_t count = normalization_live_rows(live, shape->rows);
+    FOR_BATCH_PANELS(BATCH_SUMS, first, end, batch_moments, batch_panels_of(shape, live, panel), count, epsilon, momentum, x, running_mean,
+                     running_variance, mean, inverse_deviation);
+}
+
+/// What y = (x - μ) scale + β takes of a panel.
+typedef struct { lanes mean, scale, beta; } batch_terms;
+
+/// Rows [first, end) of P panels; zero where they do not count.
+INLINE void batch_normalize(const int P, const batch_panels panels, size_t first, size_t end, const batch_terms *terms, const float *x, float *y) {
+    for (size_t m = first, row = first * panels.stride + panels.at; m < end; ++m, row += panels.stride) {
+        const int live = normalization_live(panels.live, m);
+        UNROLL for (int p = 0; p < P; ++p) {
+            lanes result = lanes_splat(0);
+            if (live) {
+                result = lanes_fma(lanes_load(x + row + p * LANES) - terms[p].mean, terms[p].scale, terms[p].beta);
+                result = lanes_keep_first(panels.units - p * LANES, result);
+            }
+            lanes_store(y + row + p * LANES, result);
+        }
+    }
+}
+
+/// The forward pass once the moments are known.
+INLINE void batch_normalize_tape(const int P, const batch_panels panels, const float *x, const float *gamma, const float *beta, const float *mean,
+                                 const float *inverse_deviation, float *y) {
+    batch_terms terms[BATCH_PANELS];
+    UNROLL for (int p = 0; p < P; ++p) {
+        const size_t at = panels.at + p * LANES;
+        terms[p] = (batch_terms){lanes_load(mean + at), lanes_load(gamma + at) * lanes_load(inverse_deviation + at), lanes_load(beta + at)};
+    }
+    batch_normalize(P, panels, 0, panels.rows, terms, x, y);
+}
+
+OUTLINED void batch_normalize_tapes(const recurrent_rows_shape *shape, const int32_t *live, size_t first, size_t end, const float *x,
+                                    const float *gamma, const float *beta, const float *mean, const float *inverse_deviation,
+                                    float *y) NONBLOCKING {
+    FOR_BATCH_PANELS(BATCH_PANELS, first, end, batch_normalize_tape, batch_panels_of(shape, live, panel), x, gamma, beta, mean, inverse_deviation, y);
 }
 
 static void batch_normalization_forward(const recurrent_rows_shape *shape, const int32_t *live, float epsilon, float momentum, const float *x,
                                         const float *gamma, const float *beta, float *running_mean, float *running_variance, float *mean,
                                         float *inverse_deviation, float *y, recurrent_share share) NONBLOCKING {
-    const size_t rows = shape->rows, stride = recurrent_padded(shape->units), count = normalization_live_rows(live, rows);
-    // Without rows nothing is averaged, and of a single one the unbiased variance is taken to be zero.
-    const double divisor = count > 0 ? (double)count : 1, unbiased = count > 1 ? (double)count - 1 : 1;
-    const average_terms average = average_terms_of(count > 0 ? momentum : 0, count > 0 ? momentum : 0);
     size_t first, end;
     share_of(share, recurrent_panels(shape->units), &first, &end);
-    for (size_t at = first * LANES; at < end * LANES; at += LANES) {
-        const size_t units = shape->units - at;
-        lanes_double sum = 0, squares = 0;
-        for (size_t m = 0; m < rows; ++m)
-            if (normalization_live(live, m)) sum += lanes_widen(lanes_load(x + m * stride + at));
-        const lanes_double center = sum / divisor;
-        for (size_t m = 0; m < rows; ++m)
-            if (normalization_live(live, m)) {
-                const lanes_double deviation = lanes_widen(lanes_load(x + m * stride + at)) - center;
-                squares += deviation * deviation;
-            }
-        const lanes batch_mean = lanes_narrow(center), inverse = normalization_inverse(lanes_narrow(squares / divisor), epsilon);
-        const lanes new_mean = average_moment(average, lanes_load(running_mean + at), batch_mean);
-        const lanes new_variance = average_moment(average, lanes_load(running_variance + at), lanes_narrow(squares / unbiased));
-        lanes_store(mean + at, lanes_keep_first(units, batch_mean));
-        lanes_store(inverse_deviation + at, lanes_keep_first(units, inverse));
-        lanes_store(running_mean + at, lanes_keep_first(units, new_mean));
-        lanes_store(running_variance + at, lanes_keep_first(units, new_variance));
-        batch_normalize(units, 0, rows, stride, live, batch_mean, lanes_load(gamma + at) * inverse, lanes_load(beta + at), x + at, y + at);
+    batch_moments_of(shape, live, first, end, epsilon, momentum, x, running_mean, running_variance, mean, inverse_deviation);
+    batch_normalize_tapes(shape, live, first, end, x, gamma, beta, mean, inverse_deviation, y);
+}
+
+/// The forward pass with running averages, for rows [first, end).
+INLINE void batch_normalize_running(const int P, const batch_panels panels, size_t first, size_t end, float epsilon, const float *x,
+                                    const float *gamma, const float *beta, const float *running_mean, const float *running_variance, float *y) {
+    batch_terms terms[BATCH_PANELS];
+    UNROLL for (int p = 0; p < P; ++p) {
+        const size_t at = panels.at + p * LANES;
+        const lanes inverse = normalization_inverse(lanes_load(running_variance + at), epsilon);
+        terms[p] = (batch_terms){lanes_load(running_mean + at), lanes_load(gamma + at) * inverse, lanes_load(beta + at)};
     }
+    batch_normalize(P, panels, first, end, terms, x, y);
 }
 
 static void batch_normalization_inference(const recurrent_rows_shape *shape, float epsilon, const float *x, const float *gamma,
                                           const float *beta, const float *running_mean, const float *running_variance, float *y,
                                           recurrent_share share) NONBLOCKING {
-    const size_t stride = recurrent_padded(shape->units);
     size_t first, end;
     share_of(share, shape->rows, &first, &end);
-    for (size_t at = 0; at < stride; at += LANES) {
-        const lanes scale = lanes_load(gamma + at) * normalization_inverse(lanes_load(running_variance + at), epsilon);
-        batch_normalize(shape->units - at, first, end, stride, 0, lanes_load(running_mean + at), scale, lanes_load(beta + at), x + at, y + at);
+    FOR_BATCH_PANELS(BATCH_PANELS, 0, recurrent_panels(shape->units), batch_normalize_running, batch_panels_of(shape, 0, panel), first, end,
+                     epsilon, x, gamma, beta, running_mean, running_variance, y);
+}
+
+/// What the gradient by x takes of a panel, beside the tape: the means of dy and, times -1, of dy x̂.
+typedef struct { lanes mean_dy, minus_mean_dy_x_hat; } batch_slopes;
+
+/// The gradients by γ and β.
+INLINE void batch_backward_parameters(const int P, const batch_panels panels, size_t count, const float *x, const float *mean,
+                                      const float *inverse_deviation, const float *dy, float *dgamma, float *dbeta, batch_slopes *slopes) {
+    const double divisor = count > 0 ? (double)count : 1;
+    normalization_sums sums[BATCH_SUMS];
+    lanes center[BATCH_SUMS], inverse[BATCH_SUMS];
+    UNROLL for (int p = 0; p < P; ++p) {
+        center[p] = lanes_load(mean + panels.at + p * LANES);
+        inverse[p] = lanes_load(inverse_deviation + panels.at + p * LANES);
+        sums[p] = (normalization_sums){0};
     }
+    for (size_t m = 0, row = panels.at; m < panels.rows; ++m, row += panels.stride)
+        if (normalization_live(panels.live, m))
+            UNROLL for (int p = 0; p < P; ++p) {
+                const lanes x_hat = normalized(lanes_load(x + row + p * LANES), center[p], inverse[p]);
+                normalization_add(&sums[p], lanes_load(dy + row + p * LANES), x_hat);
+            }
+    UNROLL for (int p = 0; p < P; ++p) {
+        const size_t at = panels.at + p * LANES;
+        normalization_add_gradient(&sums[p], panels.units - p * LANES, dgamma + at, dbeta + at);
+        slopes[p] = (batch_slopes){lanes_narrow(sums[p].dbeta / divisor), lanes_narrow(sums[p].dgamma / -divisor)};
+    }
+}
+
+OUTLINED void batch_backward_parameters_of(int P, batch_panels panels, size_t count, const float *x, const float *mean,
+                                           const float *inverse_deviation, const float *dy, float *dgamma, float *dbeta,
+                                           batch_slopes *slopes) NONBLOCKING {
+    if (P == BATCH_SUMS) batch_backward_parameters(BATCH_SUMS, panels, count, x, mean, inverse_deviation, dy, dgamma, dbeta, slopes);
+    else batch_backward_parameters(1, panels, count, x, mean, inverse_deviation, dy, dgamma, dbeta, slopes);
+}
+
+/// The gradient by x.
+INLINE void batch_backward_input(const int P, const batch_panels panels, const float *x, const float *gamma, const float *mean,
+                                 const float *inverse_deviation, const float *dy, const batch_slopes *slopes, float *dx) {
+    lanes center[BATCH_SUMS], inverse[BATCH_SUMS], factor[BATCH_SUMS];
+    UNROLL for (int p = 0; p < P; ++p) {
+        center[p] = lanes_load(mean + panels.at + p * LANES);
+        inverse[p] = lanes_load(inverse_deviation + panels.at + p * LANES);
+        factor[p] = lanes_load(gamma + panels.at + p * LANES) * inverse[p];
+    }
+    for (size_t m = 0, row = panels.at; m < panels.rows; ++m, row += panels.stride) {
+        const int live = normalization_live(panels.live, m);
+        UNROLL for (int p = 0; p < P; ++p) {
+            const size_t at = row + p * LANES;
+            lanes slope = lanes_splat(0);
+            if (live) {
+                const lanes x_hat = normalized(lanes_load(x + at), center[p], inverse[p]);
+                slope = normalization_slope(factor[p], lanes_load(dy + at), x_hat, slopes[p].mean_dy, slopes[p].minus_mean_dy_x_hat);
+                slope = lanes_keep_first(panels.units - p * LANES, slope);
+            }
+            lanes_store(dx + at, slope);
+        }
+    }
+}
+
+OUTLINED void batch_backward_input_of(int P, batch_panels panels, const float *x, const float *gamma, const float *mean,
+                                      const float *inverse_deviation, const float *dy, const batch_slopes *slopes, float *dx) NONBLOCKING {
+    if (P == BATCH_SUMS) batch_backward_input(BATCH_SUMS, panels, x, gamma, mean, inverse_deviation, dy, slopes, dx);
+    else batch_backward_input(1, panels, x, gamma, mean, inverse_deviation, dy, slopes, dx);
 }
 
 // forward: y = γ x̂ + β, x̂ = (x - μ) / √(v + ε), where μ and v are means over the rows too
 static void batch_normalization_backward(const recurrent_rows_shape *shape, const int32_t *live, const float *x, const float *gamma,
                                          const float *mean, const float *inverse_deviation, const float *dy, float *dgamma, float *dbeta,
                                          float *dx, recurrent_share share) NONBLOCKING {
-    const size_t rows = shape->rows, stride = recurrent_padded(shape->units), count = normalization_live_rows(live, rows);
-    const double divisor = count > 0 ? (double)count : 1;
-    size_t first, end;
-    share_of(share, recurrent_panels(shape->units), &first, &end);
-    for (size_t at = first * LANES; at < end * LANES; at += LANES) {
-        const size_t units = shape->units - at;
-        const lanes center = lanes_load(mean + at), inverse = lanes_load(inverse_deviation + at);
-        normalization_sums sums = {0};
-        for (size_t m = 0, row = at; m < rows; ++m, row += stride)
-            if (normalization_live(live, m))
-                normalization_add(&sums, lanes_load(dy + row), normalized(lanes_load(x + row), center, inverse));
-        normalization_add_gradient(&sums, units, dgamma + at, dbeta + at);
-        const lanes factor = lanes_load(gamma + at) * inverse, mean_dy = lanes_narrow(sums.dbeta / divisor);
-        const lanes minus_mean_dy_x_hat = lanes_narrow(sums.dgamma / -divisor);
-        for (size_t m = 0, row = at; m < rows; ++m, row += stride) {
-            lanes slope = lanes_splat(0);
-            if (normalization_live(live, m)) {
-                const lanes x_hat = normalized(lanes_load(x + row), center, inverse);
-                slope = lanes_keep_first(units, normalization_slope(factor, lanes_load(dy + row), x_hat, mean_dy, minus_mean_dy_x_hat));
-            }
-            lanes_store(dx + row, slope);
-        }
+    const size_t count = normalization_live_rows(live, shape->rows);
+    size_t panel, end;
+    share_of(share, recurrent_panels(shape->units), &panel, &end);
+    for (int P; panel < end; panel += (size_t)P) {
+        P = end - panel < BATCH_SUMS ? 1 : BATCH_SUMS;
+        const batch_panels panels = batch_panels_of(shape, live, panel);
+        batch_slopes slopes[BATCH_SUMS];
+        batch_backward_parameters_of(P, panels, count, x, mean, inverse_deviation, dy, dgamma, dbeta, slopes);
+        batch_backward_input_of(P, panels, x, gamma, mean, inverse_deviation, dy, slopes, dx);
     }
 }
 
 // MARK: Layer normalization
+
+/// BODY(count, n, …) for the vectors of a row of so many units: `count` of the 16 units from n on, a constant but for the last vector.
+#define FOR_ROW_VECTORS(units, BODY, ...)                                                                    \
+    do {                                                                                                     \
+        size_t n = 0;                                                                                        \
+        for (; n + LANES <= (units); n += LANES) BODY(LANES, n, __VA_ARGS__);                                \
+        if (n < (units)) BODY((units) - n, n, __VA_ARGS__);                                                  \
+    } while (0)
+
+INLINE void layer_add(size_t count, size_t n, const float *x, lanes_double *sum) {
+    *sum += lanes_widen(lanes_keep_first(count, lanes_load(x + n)));
+}
+
+INLINE void layer_add_square(size_t count, size_t n, const float *x, double center, lanes_double *sum) {
+    const lanes_double deviation = lanes_keep_first(count, lanes_widen(lanes_load(x + n)) - center);
+    *sum += deviation * deviation;
+}
+
+INLINE double layer_mean(lanes_double sum, size_t units) { return lanes_sum_double(sum.lo + sum.hi) / (double)units; }
+
+INLINE void layer_normalize(size_t count, size_t n, const float *x, lanes mean, lanes inverse, const float *gamma, const float *beta, float *y) {
+    const lanes x_hat = normalized(lanes_load(x + n), mean, inverse);
+    lanes_store(y + n, lanes_keep_first(count, lanes_fma(x_hat, lanes_load(gamma + n), lanes_load(beta + n))));
+}
 
 static void layer_normalization_forward(const recurrent_rows_shape *shape, float epsilon, const float *x, const float *gamma,
                                         const float *beta, float *mean, float *inverse_deviation, float *y,
@@ -138,23 +285,29 @@ static void layer_normalization_forward(const recurrent_rows_shape *shape, float
     share_of(share, shape->rows, &first, &end);
     for (size_t m = first; m < end; ++m) {
         const float *x_row = x + m * stride;
-        float *y_row = y + m * stride;
         lanes_double sum = 0, squares = 0;
-        for (size_t n = 0; n < stride; n += LANES) sum += lanes_widen(lanes_keep_first(units - n, lanes_load(x_row + n)));
-        const double center = lanes_sum_double(sum.lo + sum.hi) / (double)units;
-        for (size_t n = 0; n < stride; n += LANES) {
-            const lanes_double deviation = lanes_keep_first(units - n, lanes_widen(lanes_load(x_row + n)) - center);
-            squares += deviation * deviation;
-        }
+        FOR_ROW_VECTORS(units, layer_add, x_row, &sum);
+        const double center = layer_mean(sum, units);
+        FOR_ROW_VECTORS(units, layer_add_square, x_row, center, &squares);
         const lanes row_mean = lanes_splat((float)center);
-        const lanes inverse = normalization_inverse(lanes_splat((float)(lanes_sum_double(squares.lo + squares.hi) / (double)units)), epsilon);
+        const lanes inverse = normalization_inverse(lanes_splat((float)layer_mean(squares, units)), epsilon);
         mean[m] = row_mean[0];
         inverse_deviation[m] = inverse[0];
-        for (size_t n = 0; n < stride; n += LANES) {
-            const lanes x_hat = normalized(lanes_load(x_row + n), row_mean, inverse);
-            lanes_store(y_row + n, lanes_keep_first(units - n, lanes_fma(x_hat, lanes_load(gamma + n), lanes_load(beta + n))));
-        }
+        FOR_ROW_VECTORS(units, layer_normalize, x_row, row_mean, inverse, gamma, beta, y + m * stride);
     }
+}
+
+/// The sums of g = γ dy.
+INLINE void layer_add_slopes(size_t count, size_t n, const float *x, lanes mean, lanes inverse, const float *gamma, const float *dy,
+                             normalization_sums *sums) {
+    normalization_add(sums, lanes_keep_first(count, lanes_load(gamma + n) * lanes_load(dy + n)),
+                      lanes_keep_first(count, normalized(lanes_load(x + n), mean, inverse)));
+}
+
+INLINE void layer_slope(size_t count, size_t n, const float *x, lanes mean, lanes inverse, const float *gamma, const float *dy, lanes mean_g,
+                        lanes minus_mean_g_x_hat, float *dx) {
+    const lanes g = lanes_load(gamma + n) * lanes_load(dy + n), x_hat = normalized(lanes_load(x + n), mean, inverse);
+    lanes_store(dx + n, lanes_keep_first(count, normalization_slope(inverse, g, x_hat, mean_g, minus_mean_g_x_hat)));
 }
 
 // forward: y = γ x̂ + β, x̂ = (x - μ) / √(v + ε), where μ and v are means over the units too
@@ -167,16 +320,11 @@ static void layer_normalization_backward_input(const recurrent_rows_shape *shape
     for (size_t m = first; m < end; ++m) {
         const float *x_row = x + m * stride, *dy_row = dy + m * stride;
         const lanes center = lanes_splat(mean[m]), inverse = lanes_splat(inverse_deviation[m]);
-        normalization_sums sums = {0};  // of g = γ dy
-        for (size_t n = 0; n < stride; n += LANES)
-            normalization_add(&sums, lanes_keep_first(units - n, lanes_load(gamma + n) * lanes_load(dy_row + n)),
-                              lanes_keep_first(units - n, normalized(lanes_load(x_row + n), center, inverse)));
-        const lanes mean_g = lanes_splat((float)(lanes_sum_double(sums.dbeta.lo + sums.dbeta.hi) / (double)units));
-        const lanes minus_mean_g_x_hat = lanes_splat((float)(lanes_sum_double(sums.dgamma.lo + sums.dgamma.hi) / -(double)units));
-        for (size_t n = 0; n < stride; n += LANES) {
-            const lanes g = lanes_load(gamma + n) * lanes_load(dy_row + n), x_hat = normalized(lanes_load(x_row + n), center, inverse);
-            lanes_store(dx + m * stride + n, lanes_keep_first(units - n, normalization_slope(inverse, g, x_hat, mean_g, minus_mean_g_x_hat)));
-        }
+        normalization_sums sums = {0};
+        FOR_ROW_VECTORS(units, layer_add_slopes, x_row, center, inverse, gamma, dy_row, &sums);
+        const lanes mean_g = lanes_splat((float)layer_mean(sums.dbeta, units));
+        const lanes minus_mean_g_x_hat = lanes_splat((float)-layer_mean(sums.dgamma, units));
+        FOR_ROW_VECTORS(units, layer_slope, x_row, center, inverse, gamma, dy_row, mean_g, minus_mean_g_x_hat, dx + m * stride);
     }
 }
 

@@ -73,7 +73,9 @@ struct FaultyNormalization {
         }
         if makes(.rowsThatDoNotCountAreNormalized) { y[(test.live?.firstIndex(of: 0) ?? 0) * recurrent_padded(units.count)] = 0.5 }
         let momentum = makes(.momentumOfTheOther) ? 1 - Double(test.momentum) : Double(test.momentum)
-        func average(_ old: [Float], _ new: [Double]) -> [Float] { batch ? paddedUnits(runningAverage(old.map(Double.init), new, momentum: momentum)) : [] }
+        func average(_ old: [Float], _ new: [Double]) -> [Float] {
+            batch ? paddedUnits(runningAverage(old.map(Double.init), new, momentum: momentum)) : []
+        }
         let variances = unbiasedVariance(groups.map(\.variance), count: makes(.runningVarianceBiased) ? 1 : x.count)
         return .init(
             mean: batch ? paddedUnits(means) : means.map { Float($0) }, inverseDeviation: batch ? paddedUnits(inverses) : inverses.map { Float($0) },

@@ -35,7 +35,7 @@ extension NormalizationCase {
         let foundRows = shape.rows(of: found.y)
         let bounds = bounds(x: x, y: y, mean: { tape.mean[batch ? $1 : $0] }, inverse: { tape.inverseDeviation[batch ? $1 : $0] })
         try Comparer.check("y \(self)", liveRows.flatMap { foundRows[$0] }, y.flatMap { $0 }, bounds: bounds)
-        for row in Set(0..<shape.rows).subtracting(liveRows) { try Comparer.checkZeros("y of a row that does not count", foundRows[row], at: Array(x[0].indices)) }
+        try checkDeadRows("y", foundRows)
         guard batch else { return }
         let moments = reference.moments(x: x)
         func checkAverage(_ name: String, _ floats: [Float], _ average: [Float], _ value: [Double]) throws {
@@ -60,22 +60,27 @@ extension NormalizationCase {
     }
 
     func checkBackward(_ found: Backward) throws {
-        let reference = reference, floats = tape, batch = kind == .batch
+        let reference = reference, floats = tape
         let tape = NormalizationTape(mean: floats.mean.map(Double.init), inverseDeviation: floats.inverseDeviation.map(Double.init))
         let x = rows(x), dy = rows(dy), dx = reference.backward(x: x, tape: tape, dy: dy)
         var gradient = Normalization(kind, gamma: dgamma.map(Double.init), beta: dbeta.map(Double.init), epsilon: reference.epsilon)
         gradient.addGradient(x: x, tape: tape, dy: dy)
         let bounds = backwardBounds(x: x, dy: dy, tape: tape)
         let units = recurrent_rows_shape(rows: 1, units: shape.units)
-        for (name, floats, expected, bounds) in [("dgamma", found.dgamma, gradient.gamma, bounds.dgamma), ("dbeta", found.dbeta, gradient.beta, bounds.dbeta)] {
+        let parameters = [("dgamma", found.dgamma, gradient.gamma, bounds.dgamma), ("dbeta", found.dbeta, gradient.beta, bounds.dbeta)]
+        for (name, floats, expected, bounds) in parameters {
             try units.checkPadding(name, floats)
             try Comparer.check("\(name) \(self)", units.rows(of: floats)[0], expected, bounds: bounds)
         }
         try shape.checkPadding("dx", found.dx)
         let foundRows = shape.rows(of: found.dx)
         try Comparer.check("dx \(self)", liveRows.flatMap { foundRows[$0] }, dx.flatMap { $0 }, bounds: bounds.dx)
-        if batch {
-            for row in Set(0..<shape.rows).subtracting(liveRows) { try Comparer.checkZeros("dx of a row that does not count", foundRows[row], at: Array(dx[0].indices)) }
+        try checkDeadRows("dx", foundRows)
+    }
+
+    private func checkDeadRows(_ name: String, _ rows: [[Float]]) throws {
+        for row in Set(0..<shape.rows).subtracting(liveRows) {
+            try Comparer.checkZeros("\(name) of a row that does not count", rows[row], at: Array(rows[row].indices))
         }
     }
 
@@ -171,7 +176,8 @@ let checkLayerNormalizationBackward = normalizationChecker(.layer) { try $0.chec
         let share = recurrent_share(index: 0, count: 1)
         var runningMean = [Float](repeating: 0.3, count: 32), runningVariance = ones, mean = ones, inverse = ones, y = nan, dx = nan
         var dgamma = [Float](repeating: 2, count: 32), dbeta = dgamma
-        isa.kernels.batch_normalization_forward(&shape, [0, 0, 0], 0.25, 0.1, nan, ones, ones, &runningMean, &runningVariance, &mean, &inverse, &y, share)
+        isa.kernels.batch_normalization_forward(&shape, [0, 0, 0], 0.25, 0.1, nan, ones, ones, &runningMean, &runningVariance, &mean, &inverse, &y,
+                                                share)
         isa.kernels.batch_normalization_backward(&shape, [0, 0, 0], nan, ones, mean, inverse, nan, &dgamma, &dbeta, &dx, share)
         #expect(runningMean[..<17].allSatisfy { $0 == 0.3 } && runningVariance[..<17].allSatisfy { $0 == 1 })
         #expect(mean.allSatisfy { $0 == 0 } && inverse[..<17].allSatisfy { $0 == 2 } && (y + dx).allSatisfy { $0 == 0 })
@@ -186,7 +192,8 @@ let checkLayerNormalizationBackward = normalizationChecker(.layer) { try $0.chec
         let ones = [Float](repeating: 1, count: 32), x = shape.padded(values), share = recurrent_share(index: 0, count: 1)
         var runningMean = ones, runningVariance = ones, mean = ones, inverse = ones, y = x
         switch kind {
-        case .batch: isa.kernels.batch_normalization_forward(&shape, nil, 1e-5, 0.1, x, ones, ones, &runningMean, &runningVariance, &mean, &inverse, &y, share)
+        case .batch:
+            isa.kernels.batch_normalization_forward(&shape, nil, 1e-5, 0.1, x, ones, ones, &runningMean, &runningVariance, &mean, &inverse, &y, share)
         case .layer: isa.kernels.layer_normalization_forward(&shape, 1e-5, x, ones, ones, &mean, &inverse, &y, share)
         }
         for (m, row) in shape.rows(of: y).enumerated() {

@@ -119,7 +119,8 @@ private struct DenseNetwork: ~Copyable {
     /// The function that no single neuron can be: Minsky and Papert 1969.
     @Test(arguments: ISA.available) func learnsExclusiveOr(isa: ISA) throws {
         var network = DenseNetwork(try Kernels(isa: isa), rows: 4, seed: 1)
-        let targets = KernelOrder.embedding(weight: Self.exclusive, width: 1), adam = Optimizer.adam(Adam(learningRate: 0.02)), kernels = network.kernels
+        let targets = KernelOrder.embedding(weight: Self.exclusive, width: 1), kernels = network.kernels
+        let adam = Optimizer.adam(Adam(learningRate: 0.02))
         var moments = [network.first, network.second, [Float](repeating: 0, count: network.normalization.parameterCount)].map {
             [Float](repeating: 0, count: 2 * $0.count)
         }
@@ -127,7 +128,8 @@ private struct DenseNetwork: ~Copyable {
         for step in 1...300 {
             losses.append(network.learn(x: Self.corners, targets: targets))
             func update(_ index: Int, _ count: Int, _ parameters: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>) {
-                kernels.update(adam, count, scale: 1, step: step, parameters: parameters, gradient: gradient, moments: &moments[index], momentStride: count)
+                kernels.update(adam, count, scale: 1, step: step, parameters: parameters, gradient: gradient, moments: &moments[index],
+                               momentStride: count)
             }
             update(0, network.first.count, &network.first, &network.dFirst)
             update(1, network.second.count, &network.second, &network.dSecond)
@@ -143,9 +145,11 @@ private struct DenseNetwork: ~Copyable {
     /// A neuron is a dense layer of one output with the sigmoid, and its error the kernels' mean squared error.
     @Test(arguments: ISA.available) func neuronIsADenseLayerOfOneOutput(isa: ISA) throws {
         var generator = Generator(seed: 6)
-        let rows = 12, inputs = 3, kernels = try Kernels(isa: isa), x = generator.floats(rows * inputs, scale: 2), targets = generator.floats(rows).map(abs)
-        let weights = generator.floats(inputs), shape = DenseShape(rows: rows, inputSize: inputs, outputSize: 1, inputStride: inputs)
-        let neuron = SigmoidNeuron(weights: weights.map(Double.init), bias: 0.25), samples = (0..<rows).map { row in x[row * 3..<row * 3 + 3].map(Double.init) }
+        let rows = 12, inputs = 3, kernels = try Kernels(isa: isa), x = generator.floats(rows * inputs, scale: 2)
+        let targets = generator.floats(rows).map(abs), weights = generator.floats(inputs)
+        let shape = DenseShape(rows: rows, inputSize: inputs, outputSize: 1, inputStride: inputs)
+        let neuron = SigmoidNeuron(weights: weights.map(Double.init), bias: 0.25)
+        let samples = (0..<rows).map { row in x[row * 3..<row * 3 + 3].map(Double.init) }
         let expected = neuron.meanSquaredError(inputs: samples, targets: targets.map(Double.init))
 
         let kernelOrder = KernelOrder.dense(weight: weights, bias: [0.25]), units = RowsShape(rows: rows, units: 1)

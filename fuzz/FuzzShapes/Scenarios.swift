@@ -130,7 +130,7 @@ extension Trial {
         for state in [h1, c1] { forgetPadding(state, rows: shape.batch, shape.hidden) }
     }
 
-    private func activation() -> recurrent_activation {
+    func activation() -> recurrent_activation {
         [recurrent_activation_tanh, recurrent_activation_sigmoid, recurrent_activation_relu, recurrent_activation_leaky_relu][bytes.choice(4)]
     }
 
@@ -228,43 +228,6 @@ extension Trial {
         kernels.sum_losses(rows, crossEntropy, sum)
     }
 
-    private func activations() {
-        var shape = recurrent_rows_shape(rows: bytes.size(), units: bytes.size())
-        let stride = recurrent_padded(shape.units), floats = recurrent_rows_floats(shape), f = activation()
-        func open(_ name: StaticString) -> UnsafeMutablePointer<Float> {
-            data(name, rows: shape.rows, used: shape.units, stride: stride, behind: .nan)
-        }
-        let x = open("x"), dy = open("dy"), y = result("y", floats), dx = result("dx", floats), dz = result("dz", floats)
-        shares { kernels.activation_forward(&shape, f, 0.25, x, y, $0) }
-        shares { kernels.activation_forward(&shape, f, 0.25, x, x, $0) }
-        shares { kernels.activation_backward(&shape, f, 0.25, y, dy, dx, $0) }
-        shares { kernels.softmax_backward(&shape, y, dy, dz, $0) }
-        shares { kernels.activation_backward(&shape, f, 0.25, y, dy, dy, $0) }
-        shares { kernels.softmax_backward(&shape, y, dx, y, $0) }
-    }
-
-    private func normalization() {
-        var shape = recurrent_rows_shape(rows: bytes.size(), units: bytes.size())
-        let live: [Int32]? = bytes.flag() ? indices(shape.rows, end: 1) : nil
-        let stride = recurrent_padded(shape.units), floats = recurrent_rows_floats(shape), epsilon = Float(0x1p-16)
-        func open(_ name: StaticString, rows: Int) -> UnsafeMutablePointer<Float> {
-            data(name, rows: rows, used: shape.units, stride: stride, behind: .nan)
-        }
-        let x = open("x", rows: shape.rows), dy = open("dy", rows: shape.rows), gamma = open("gamma", rows: 1), beta = open("beta", rows: 1)
-        let average = open("running mean", rows: 1), variance = positive("running variance", stride)
-        let mean = result("mean", stride), inverse = result("inverse deviation", stride), y = result("y", floats), dx = result("dx", floats)
-        let dgamma = open("dgamma", rows: 1), dbeta = open("dbeta", rows: 1)
-        shares { kernels.batch_normalization_forward(&shape, live, epsilon, 0.125, x, gamma, beta, average, variance, mean, inverse, y, $0) }
-        shares { kernels.batch_normalization_backward(&shape, live, x, gamma, mean, inverse, dy, dgamma, dbeta, dx, $0) }
-        shares { kernels.batch_normalization_inference(&shape, epsilon, y, gamma, beta, average, variance, y, $0) }
-        let means = result("means of rows", shape.rows), inverses = result("inverse deviations of rows", shape.rows)
-        let z = result("z", floats), dz = result("dz", floats)
-        shares { kernels.layer_normalization_forward(&shape, epsilon, x, gamma, beta, means, inverses, z, $0) }
-        shares { kernels.layer_normalization_backward_parameters(&shape, x, means, inverses, dy, dgamma, dbeta, $0) }
-        shares { kernels.layer_normalization_backward_input(&shape, x, gamma, means, inverses, dy, dz, $0) }
-        shares { kernels.layer_normalization_backward_input(&shape, x, gamma, means, inverses, dy, dy, $0) }
-    }
-
     private func embedding() {
         var shape = recurrent_embedding_shape(vocabulary: bytes.size(), dimension: bytes.size(), rows: bytes.size())
         let indices = indices(shape.rows, end: shape.vocabulary)
@@ -318,10 +281,11 @@ extension Trial {
         let x = data("x", rows: rows, used: units, stride: units + gap, behind: .nan)
         let y = data("y", rows * shape.y_stride), sum = data("sum", rows * shape.y_stride), dx = data("dx", rows * shape.y_stride)
         let pooled = data("pooled", batch * shape.y_stride)
+        let dy = data("dy", rows: batch, used: units, stride: shape.x_stride, behind: .nan)
         shares { kernels.sequence_copy(&shape, lengths, x, y, $0) }
         shares { kernels.add_sequence(&shape, lengths, x, sum, $0) }
         shares { kernels.sequence_pool(&shape, pooling, lengths, x, pooled, $0) }
-        shares { kernels.sequence_pool_backward(&shape, pooling, lengths, x, dx, $0) }
+        shares { kernels.sequence_pool_backward(&shape, pooling, lengths, dy, dx, $0) }
     }
 
     private func dropout() {
@@ -372,7 +336,7 @@ extension Trial {
     private func momentum() -> recurrent_momentum { bytes.flag() ? recurrent_momentum_velocity : recurrent_momentum_buffer }
 
     /// A mean of squares.
-    private func positive(_ name: StaticString, _ count: Int) -> UnsafeMutablePointer<Float> { buffer(name, count) { _ in bytes.float().magnitude } }
+    func positive(_ name: StaticString, _ count: Int) -> UnsafeMutablePointer<Float> { buffer(name, count) { _ in bytes.float().magnitude } }
 
     private func sgd() {
         var hyper = recurrent_sgd(
