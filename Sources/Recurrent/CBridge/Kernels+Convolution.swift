@@ -65,7 +65,8 @@ private func isRowCount(_ counts: Int...) -> Bool {
     return true
 }
 
-/// The dimensions of a convolution of images, or of sequences, which are images of one row.
+/// The dimensions of a convolution of images, or of sequences, which are images of one row. Sequences side by side, [time][sequence][channel] as
+/// recurrent layers have them, are one image: time is its rows, and the sequences are its columns, with a kernel size of 1.
 ///
 /// C counterpart: `recurrent_convolution_shape`.
 public struct ConvolutionShape: Hashable, Sendable {
