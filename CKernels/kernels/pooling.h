@@ -19,20 +19,27 @@ INLINE lanes pooling_divisor(const recurrent_pooling_shape *shape) {
     return lanes_splat(shape->pooling == recurrent_pooling_average ? (float)(shape->rows.taps * shape->columns.taps) : 1);
 }
 
-/// The sum of the taps of a window, or the largest of them: the first where several are, the first NaN where there is one.
-INLINE lanes pooling_window(const int largest, pooling_taps taps, const float *x) {
-    lanes result = lanes_splat(0);
-    if (largest && taps.rows > 0) result = lanes_load(x + taps.first);
-    for (size_t row = 0; row < taps.rows; ++row)
-        for (size_t column = 0; column < taps.columns; ++column) {
-            const lanes value = lanes_load(x + taps.first + row * taps.row_step + column * taps.column_step);
-            const lanes_int larger = (value > result) | ((value != value) & (result == result));
-            result = largest ? lanes_select(larger, value, result) : result + value;
-        }
-    return result;
+/// Panels of a window that are worked on together.
+#define POOLING_PANELS 4
+
+/// V panels of a window: the sums of the taps over the divisor, or the largest of them, the first where several are, or the first NaN.
+INLINE void pooling_window(const int largest, const int V, pooling_taps taps, lanes divisor, const float *x, float *y) {
+    lanes result[POOLING_PANELS];
+    UNROLL for (int v = 0; v < V; ++v) result[v] = largest && taps.rows > 0 ? lanes_load(x + taps.first + v * LANES) : lanes_splat(0);
+    const float *from = x + taps.first;
+    for (size_t row = 0; row < taps.rows; ++row, from += taps.row_step) {
+        const float *at = from;
+        for (size_t column = 0; column < taps.columns; ++column, at += taps.column_step)
+            UNROLL for (int v = 0; v < V; ++v) {
+                const lanes value = lanes_load(at + v * LANES);
+                const lanes_int larger = ~(value <= result[v]) & (result[v] == result[v]);
+                result[v] = largest ? lanes_select(larger, value, result[v]) : result[v] + value;
+            }
+    }
+    UNROLL for (int v = 0; v < V; ++v) lanes_store(y + v * LANES, largest ? result[v] : result[v] / divisor);
 }
 
-static void pooling_forward(const recurrent_pooling_shape *shape, const float *x, float *y, recurrent_share share) NONBLOCKING {
+INLINE void pooling_forward_of(const int largest, const recurrent_pooling_shape *shape, const float *x, float *y, recurrent_share share) {
     const size_t place = recurrent_padded(shape->channels), image_floats = shape->rows.size * shape->columns.size * place;
     const window_part part = window_part_of(share, shape->images, shape->rows.windows, shape->columns.windows);
     const lanes divisor = pooling_divisor(shape);
@@ -42,10 +49,16 @@ static void pooling_forward(const recurrent_pooling_shape *shape, const float *x
                 const pooling_taps taps = pooling_taps_of(shape, row, column);
                 const float *from = x + image * image_floats;
                 float *to = y + ((image * shape->rows.windows + row) * shape->columns.windows + column) * place;
-                for (size_t at = 0; at < place; at += LANES)
-                    lanes_store(to + at, shape->pooling == recurrent_pooling_max ? pooling_window(1, taps, from + at)
-                                                                                 : pooling_window(0, taps, from + at) / divisor);
+                size_t at = 0;
+                for (; at + POOLING_PANELS * LANES <= place; at += POOLING_PANELS * LANES)
+                    pooling_window(largest, POOLING_PANELS, taps, divisor, from + at, to + at);
+                for (; at < place; at += LANES) pooling_window(largest, 1, taps, divisor, from + at, to + at);
             }
+}
+
+static void pooling_forward(const recurrent_pooling_shape *shape, const float *x, float *y, recurrent_share share) NONBLOCKING {
+    if (shape->pooling == recurrent_pooling_max) pooling_forward_of(1, shape, x, y, share);
+    else pooling_forward_of(0, shape, x, y, share);
 }
 
 /// dx of the taps of a window: dy where the largest is, which is y.
