@@ -5,7 +5,10 @@ import Recurrent
 struct Descend: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows how optimizers find their way down error surfaces of two parameters: a table, and a picture of their paths.",
-        discussion: "The kernels make the updates, as in a training.")
+        discussion: """
+            The kernels make the updates, as in a training. L-BFGS, which finds the lengths of its steps itself, ends when it has evaluated as many \
+            gradients as the others.
+            """)
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Updates.", valueName: "number"))
     var steps = 200
@@ -24,6 +27,7 @@ struct Descend: ParsableCommand {
         if let svg { try checkWritable(svg, option: "--svg") }
         let report = DescendReport(steps: steps, isa: "\(kernels.isa)", descents: ErrorSurface.all.flatMap { surface in
             zip(Descent.optimizers, surface.learningRates).map { Descent($0, learningRate: $1, surface, steps: steps, kernels: kernels) }
+                + [Descent(lbfgsOn: surface, steps: steps, kernels: kernels)]
         })
         if let svg { try writeText(svg, report.picture) }
         if json { try printJSON(report) } else { try printToStandardOutput(report.table) }
@@ -32,10 +36,10 @@ struct Descend: ParsableCommand {
 
 /// The way of one optimizer down one surface.
 struct Descent: Encodable {
-    static let optimizers = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"]
+    static let optimizers = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "lbfgs"]
 
     let surface: String, optimizer: String
-    let learningRate: Double
+    let learningRate: Double?
     /// x and y, from the start on.
     private(set) var path: [[Float]]
     private(set) var errors: [Double]
@@ -57,6 +61,30 @@ struct Descent: Encodable {
             errors.append(surface.value(Double(place[0]), Double(place[1])))
         }
     }
+
+    /// L-BFGS, which stays where it ends.
+    init(lbfgsOn surface: ErrorSurface, steps: Int, kernels: Kernels) {
+        self.surface = surface.name
+        optimizer = Self.optimizers.last!
+        learningRate = nil
+        var lbfgs = LBFGS(count: 2, kernels: kernels), places = [[Float(surface.start.x), Float(surface.start.y)]]
+        var place = places[0], gradient: [Float] = [0, 0]
+        place.withUnsafeMutableBufferPointer { place in
+            gradient.withUnsafeMutableBufferPointer { gradient in
+                var end: MinimizationEnd?
+                while end == nil && places.count <= steps {
+                    end = lbfgs.step(place.baseAddress!, gradient: gradient.baseAddress!, mostCalls: steps) {
+                        let (x, y) = (Double(place[0]), Double(place[1])), (dx, dy) = surface.gradient(x, y)
+                        (gradient[0], gradient[1]) = (Float(dx), Float(dy))
+                        return surface.value(x, y)
+                    }.end
+                    places.append(Array(place))
+                }
+            }
+        }
+        path = places + Array(repeating: places.last!, count: steps + 1 - places.count)
+        errors = path.map { surface.value(Double($0[0]), Double($0[1])) }
+    }
 }
 
 /// What `descend` prints and draws.
@@ -68,7 +96,7 @@ struct DescendReport: Encodable {
         func row(_ cells: [String]) -> String { tableRow(cells, widths: [16, 12, 10, 12, 14, 20], leftAligned: 2) }
         let rows = descents.map { descent in
             let end = descent.path.last!
-            return row([descent.surface, descent.optimizer, "\(descent.learningRate)", String(format: "%.3g", descent.errors[descent.errors.count / 2]),
+            return row([descent.surface, descent.optimizer, descent.learningRate.map { "\($0)" } ?? "-", String(format: "%.3g", descent.errors[descent.errors.count / 2]),
                         String(format: "%.3g", descent.errors.last!), String(format: "(%.3f, %.3f)", end[0], end[1])])
         }
         return ([row(["surface", "optimizer", "rate", "half-way", "error", "place"])] + rows).joined(separator: "\n") + "\n"
@@ -86,7 +114,7 @@ struct DescendReport: Encodable {
         }
         return Picture.document(
             width: Self.width, height: Self.top + 2 * (Self.panelHeight + Self.gap), title: "\(steps) updates down four surfaces",
-            subtitle: "Each optimizer at the learning rate in the table, from the same start; lines of equal error",
+            subtitle: "Each optimizer at the learning rate in the table, from the same start, L-BFGS with as many gradients; lines of equal error",
             style: ".contour { fill: none; stroke-width: 1; } .thin { stroke-width: 1.6; }", body: legend + panels)
     }
 

@@ -51,6 +51,12 @@ import FoundationXML
         #expect(shapes.counts["polyline"] == descents.count && shapes.counts["path"] == 12 * ErrorSurface.all.count)
     }
 
+    @Test func lbfgsComesToTheEndOfTheValley() {
+        let descent = Descent(lbfgsOn: .rosenbrock, steps: 60, kernels: .best)
+        #expect(descent.path.count == 61 && descent.path.last == [1, 1] && descent.errors.last == 0)
+        #expect(zip(descent.errors, descent.errors.dropFirst()).allSatisfy { $1 <= $0 }, "no step goes up")
+    }
+
     /// By hand: x - 0.09 x, y - 0.09 · 20 y.
     @Test func plainDescentTakesItsFirstStep() {
         let descent = Descent("sgd", learningRate: 0.09, .ravine, steps: 1, kernels: .best)
