@@ -48,10 +48,16 @@ public struct Initialization: Hashable, Sendable {
     /// The bias of every forget gate of an LSTM instead of a drawn one: 1 lets an LSTM remember from the start (Gers, Schmidhuber and Cummins 2000;
     /// Jozefowicz, Zaremba and Sutskever 2015).
     public var forgetBias: Float?
+    /// How many steps a layer is to remember from the start, or nil for nothing special: the bias of the gate through which the old state stays is
+    /// ln u instead, u of U(1, longestMemory - 1) for each unit, and that of an LSTM's input gate -ln u, so that the units forget after times of 1 to
+    /// longestMemory steps (chrono initialization: Tallec and Ollivier 2018, "Can recurrent neural networks warp time?", equation 16).
+    public var longestMemory: Int?
 
-    /// - Precondition: no weights are zero.
+    /// - Precondition: no weights are zero; the longest memory is 3 at least, and not asked for together with a bias of forget gates.
     public init(inputWeights: InitialWeights = .uniform, recurrentWeights: InitialWeights = .uniform, denseWeights: InitialWeights = .uniform,
-                biases: InitialWeights = .uniform, forgetBias: Float? = nil) {
+                biases: InitialWeights = .uniform, forgetBias: Float? = nil, longestMemory: Int? = nil) {
+        precondition(longestMemory ?? 3 >= 3 && (longestMemory == nil || forgetBias == nil),
+                     "initialization: expected a longest memory of 3 steps at least, or a bias of forget gates")
         for (name, weights) in [("input", inputWeights), ("recurrent", recurrentWeights), ("dense", denseWeights)] {
             precondition(weights != .zero, """
                 initial \(name) weights: found zero, with which all units of a layer would learn the same; expected any other distribution
@@ -62,6 +68,7 @@ public struct Initialization: Hashable, Sendable {
         self.denseWeights = denseWeights
         self.biases = biases
         self.forgetBias = forgetBias
+        self.longestMemory = longestMemory
     }
 
     /// - Parameter generator: its numbers alone decide, so a seed gives the same weights on every machine.
@@ -70,7 +77,8 @@ public struct Initialization: Hashable, Sendable {
         if case .tokens(let vocabulary, let dimension) = shape.input {
             embedding = KernelOrder.embedding(weight: generator.normal(vocabulary * dimension, deviation: 1), width: dimension)
         }
-        let cells = shape.stateDict.cells.map { cell in
+        let kinds = shape.layers.flatMap { layer in (0..<layer.directions).map { _ in layer.cell } }
+        let cells = zip(kinds, shape.stateDict.cells).map { kind, cell in
             let (gates, units, inputs) = (cell.kind.gates, cell.hiddenSize, cell.inputSize)
             func draw(_ weights: InitialWeights, inputs: Int) -> [Float] {
                 weights.draw(gates: gates, units: units, inputs: inputs, hidden: units, using: &generator)
@@ -78,6 +86,12 @@ public struct Initialization: Hashable, Sendable {
             let weightIH = draw(inputWeights, inputs: inputs), weightHH = draw(recurrentWeights, inputs: units)
             var biasIH = draw(biases, inputs: 1), biasHH = draw(biases, inputs: 1)
             if let forgetBias, cell.kind == .lstm { for unit in units..<2 * units { (biasIH[unit], biasHH[unit]) = (forgetBias, 0) } }
+            if let longestMemory {
+                let logarithms = generator.logarithms(units, limit: longestMemory - 1)
+                for (gate, sign) in kind.memoryGates {
+                    for unit in 0..<units { (biasIH[gate * units + unit], biasHH[gate * units + unit]) = (sign * logarithms[unit], 0) }
+                }
+            }
             return cell.kernelOrder(weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH)
         }
         let (inputs, units) = (shape.layers.last!.outputSize, shape.outputSize)
@@ -87,7 +101,27 @@ public struct Initialization: Hashable, Sendable {
     }
 }
 
+extension RecurrentCell {
+    /// The gates on which it depends how long the old state stays, and whether they keep it or replace it.
+    fileprivate var memoryGates: [(gate: Int, sign: Float)] {
+        switch self {
+        case .lstm: [(0, -1), (1, 1)]
+        case .gru(.lecture): [(1, -1)]
+        case .gru: [(1, 1)]
+        case .rnn: []
+        }
+    }
+}
+
 extension SplitMix64 {
+    /// ln u, u of U(1, limit): by the kernel, whose last bit does not depend on the machine.
+    fileprivate mutating func logarithms(_ count: Int, limit: Int) -> [Float] {
+        let numbers = (0..<count).map { _ in Float(1 + unit() * Double(limit - 1)) }
+        var logarithms = numbers
+        unsafe Kernels.best.log(count, x: numbers, y: &logarithms)
+        return logarithms
+    }
+
     /// Normal numbers made orthonormal by the modified Gram-Schmidt process, done twice (Giraud, Langou and Rozložník 2005).
     mutating func orthogonal(rows: Int, columns: Int, gain: Double) -> [Float] {
         let (count, length) = (min(rows, columns), max(rows, columns))

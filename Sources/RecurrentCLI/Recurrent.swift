@@ -6,7 +6,7 @@ struct Recurrent: ParsableCommand {
         commandName: "recurrent",
         abstract: "Trains recurrent networks on text, continues text with them, and measures both.",
         version: "recurrent 0.1.0",
-        subcommands: [Train.self, Generate.self, Evaluate.self, Inspect.self, Compare.self, Tune.self, Descend.self, Flow.self, Bench.self])
+        subcommands: [Train.self, Generate.self, Evaluate.self, Inspect.self, Compare.self, Tune.self, Descend.self, Flow.self, Learn.self, Bench.self])
 
     /// Every error is one line on stderr and an exit code of sysexits(3).
     static func main() {

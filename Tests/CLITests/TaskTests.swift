@@ -1,3 +1,4 @@
+import Foundation
 import Recurrent
 import Testing
 
@@ -68,9 +69,9 @@ import Testing
 
     /// 12 symbols where all ways are equally likely, and as many as asked for where loops are likelier: within four standard deviations.
     @Test(arguments: [(12, 4000), (50, 2000), (200, 1000)]) func stringsAreOfTheGrammarAndAsLongAsAsked(length: Int, count: Int) {
-        let grammar = ReberGrammar(length: length)
+        let grammar = ReberGrammar(length: length, limit: 100 * length)
         var generator = SplitMix64(seed: 8)
-        let strings = (0..<count).map { _ in grammar.string(limit: 100 * length, using: &generator) }
+        let strings = (0..<count).map { _ in grammar.string(using: &generator) }
         #expect(strings.allSatisfy { ReberGrammar.successors($0)?.count == $0.count - 1 })
         let lengths = strings.map { Double($0.count) }, mean = lengths.reduce(0, +) / Double(count)
         let variance = lengths.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(count)
@@ -78,14 +79,64 @@ import Testing
         #expect(abs(mean - Double(length)) <= 4 * deviation, "\(mean)")
         #expect(length > 12 || grammar.stay == 0.5)
         #expect(strings.contains { $0[1] == 1 } && strings.contains { $0[1] == 2 })
-        #expect((0..<50).allSatisfy { _ in grammar.string(limit: length, using: &generator).count <= length })
+        #expect((0..<50).allSatisfy { _ in ReberGrammar(length: length, limit: length).string(using: &generator).count <= length })
+    }
+
+    /// At even odds: ln 2 for each choice, and for the symbol that is forgotten.
+    @Test func stringsInformAsMuchAsTheirChoices() {
+        let grammar = ReberGrammar(length: 12)
+        var generator = SplitMix64(seed: 9)
+        for _ in 0..<50 {
+            let string = grammar.string(using: &generator), choices = ReberGrammar.successors(string)!.count { $0.count == 2 }
+            #expect(abs(grammar.information(string) - Double(choices + 1) * log(2.0)) <= 1e-12)
+        }
+        // Where it is likelier to stay: T P, first way, X S and S, T P again. -ln(1 - stay) twice.
+        let long = ReberGrammar(length: 100), shortest = "BTBTXSETE".map { ReberGrammar.symbols.firstIndex(of: $0)! }
+        #expect(abs(long.information(shortest) - 3 * log(2.0) + 2 * log(1 - long.stay)) <= 1e-12)
+    }
+
+    /// The inputs are one-hot, and the answers that are the targets are right, others wrong.
+    @Test func answersAreJudged() {
+        let count = 4
+        var generator = SplitMix64(seed: 10)
+        func judge(_ batch: SequenceBatch, _ row: Int, _ question: Int, _ output: [Float]) -> Bool { batch.questions[row][question].isRight(output.span) }
+
+        let adding = AddingProblem(length: 6).sequences(count, using: &generator)
+        guard case .values(let sums) = adding.targets else { Issue.record("classes"); return }
+        for row in 0..<count {
+            #expect(judge(adding, row, 0, [sums[row] + 0.039]) && judge(adding, row, 0, [sums[row] - 0.039]))
+            #expect(!judge(adding, row, 0, [sums[row] + 0.041]) && !judge(adding, row, 0, [sums[row] - 0.041]) && !judge(adding, row, 0, [.nan]))
+        }
+
+        func oneHot(_ place: Int, _ size: Int) -> [Float] { (0..<size).map { $0 == place ? 1 : 0 } }
+        let copy = CopyTask(length: 3), copied = copy.sequences(count, using: &generator)
+        guard case .classes(let symbols) = copied.targets else { Issue.record("values"); return }
+        #expect(copied.values.count == 23 * count * 10 && copied.questions.allSatisfy { $0.map(\.step) == Array(13..<23) })
+        for row in 0..<count {
+            for place in 0..<10 {
+                let target = Int(symbols[(13 + place) * count + row])
+                #expect(Array(copied.values[(place * count + row) * 10..<(place * count + row + 1) * 10]) == oneHot(target, 10))
+                #expect(judge(copied, row, place, oneHot(target, 10)) && !judge(copied, row, place, oneHot((target + 1) % 10, 10)))
+            }
+        }
+
+        let grammar = ReberGrammar(length: 14), reber = grammar.sequences(count, using: &generator)
+        guard case .classes(let next) = reber.targets, let lengths = reber.lengths else { Issue.record("values"); return }
+        for row in 0..<count {
+            let string = [0] + (0..<lengths[row]).map { Int(next[$0 * count + row]) }, legal = ReberGrammar.successors(string)!
+            #expect(legal.count == lengths[row] && (lengths[row]..<grammar.steps).allSatisfy { next[$0 * count + row] == -1 })
+            for step in 0..<lengths[row] {
+                #expect(Array(reber.values[(step * count + row) * 7..<(step * count + row + 1) * 7]) == oneHot(string[step], 7))
+                for symbol in 0..<7 { #expect(judge(reber, row, step, oneHot(symbol, 7)) == legal[step].contains(symbol)) }
+            }
+        }
     }
 
     @Test func aSeedGivesOneBatch() {
         func draw(_ seed: UInt64) -> ([Float], [Int32], [[Int]]) {
             var generator = SplitMix64(seed: seed)
             return (AddingProblem(length: 9).batch(3, using: &generator).values, CopyTask(length: 5).batch(3, using: &generator).symbols,
-                    (0..<3).map { _ in ReberGrammar(length: 20).string(limit: 60, using: &generator) })
+                    (0..<3).map { _ in ReberGrammar(length: 20).string(using: &generator) })
         }
         #expect(draw(1) == draw(1) && draw(1).0 != draw(2).0 && draw(1).1 != draw(2).1 && draw(1).2 != draw(2).2)
     }

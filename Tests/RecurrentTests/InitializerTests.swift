@@ -82,6 +82,37 @@ import Testing
         #expect(plain[2...] == biased[2...], "the numbers of the other layers stay the same")
     }
 
+    /// The gates that keep the old state have ln u, those that replace it -ln u, u in 1 ... 99; the others are as they were.
+    @Test(arguments: [RecurrentCell.lstm, .gru(.resetAfter), .gru(.resetBefore), .gru(.lecture), .rnn(.tanh)]) func memoriesAreOfAllLengths(cell: RecurrentCell) {
+        let signs: [Float] = switch cell {
+        case .lstm: [-1, 1, 0, 0]
+        case .gru(.lecture): [0, -1, 0]
+        case .gru: [0, 1, 0]
+        case .rnn: [0]
+        }
+        let units = 20, shape = ModelShape(input: .values(size: 1), layers: [RecurrentLayer(cell, hiddenSize: units)], outputSize: 1, loss: .meanSquaredError)
+        func biases(_ initialization: Initialization) -> [[Float]] {
+            let weights = Model(shape, seed: 5, initialization: initialization).stateDictParameters.cells[0]
+            let panel = weights.count / 2
+            return signs.indices.map { gate in (0..<units).map { weights[$0 / 16 * panel + gate * 16 + $0 % 16] } }
+        }
+        let plain = biases(Initialization()), spread = biases(Initialization(longestMemory: 100))
+        for (gate, sign) in signs.enumerated() {
+            guard sign != 0 else {
+                #expect(spread[gate] == plain[gate])
+                continue
+            }
+            let times = spread[gate].map { exp(Double(sign * $0)) }
+            #expect(times.allSatisfy { $0 >= 1 && $0 <= 99.001 } && times.min()! < 30 && times.max()! > 70, "\(cell), gate \(gate): \(times)")
+        }
+        if cell == .lstm { #expect(spread[0] == spread[1].map { -$0 }) }
+    }
+
+    @Test func memoriesThatCannotBeAreRefused() async {
+        await #expect(processExitsWith: .failure) { _ = Initialization(longestMemory: 2) }
+        await #expect(processExitsWith: .failure) { _ = Initialization(forgetBias: 1, longestMemory: 9) }
+    }
+
     @Test func biasesMayBeZero() {
         let dense = parameters(Initialization(biases: .zero))[2]
         #expect(dense[..<16].allSatisfy { $0 == 0 } && dense[16..<22].allSatisfy { $0 != 0 })

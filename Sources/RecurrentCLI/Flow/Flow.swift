@@ -69,7 +69,8 @@ struct FlowReport: Encodable {
     init(steps: Int, hidden: Int, gain: Double, forgetBias: Double, seed: UInt64, kernels: Kernels, onLayer: (String, Double) throws -> Void) throws {
         (self.steps, self.hidden, self.gain, self.forgetBias, self.seed, isa) = (steps, hidden, gain, forgetBias, seed, "\(kernels.isa)")
         var generator = SplitMix64(seed: seed)
-        let (x, targets) = AddingProblem(length: steps).batch(1, using: &generator)
+        let problem = AddingProblem(length: steps)
+        let (x, targets) = problem.batch(1, using: &generator)
         let readout = (0..<hidden).map { _ in (2 * generator.unit() - 1) / Double(hidden).squareRoot() }
         let layers: [(name: String, cell: Cell, openness: Double)] = [
             ("RNN", .rnn, 0), ("GRU", .gru, 0), ("GRU, z open", .gru, forgetBias), ("LSTM", .lstm, 0), ("LSTM, f open", .lstm, forgetBias),
@@ -77,7 +78,7 @@ struct FlowReport: Encodable {
         var bound: GradientBound?, flows: [GradientFlow] = [], memory: [MemoryFlow] = []
         for (index, layer) in layers.enumerated() {
             try onLayer(layer.name, Double(index) / Double(layers.count))
-            let weights = LayerWeights(layer.cell, inputSize: AddingProblem.inputSize, hiddenSize: hidden, gain: gain, openness: layer.openness, seed: seed)
+            let weights = LayerWeights(layer.cell, inputSize: problem.inputSize, hiddenSize: hidden, gain: gain, openness: layer.openness, seed: seed)
             let unrolled = UnrolledLayer(layer.cell, weights, x: x, kernels: kernels)
             // L = (y - target)², y = readout · h_T
             let y = zip(readout, unrolled.hidden(after: steps)).reduce(0) { $0 + $1.0 * $1.1 }

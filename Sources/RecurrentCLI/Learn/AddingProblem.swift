@@ -5,7 +5,6 @@ import Recurrent
 /// A step is given a number of U(0, 1) and a mark, which is 1 at one step of each half of the sequence and 0 at the others. The target at the end
 /// is the sum of the two numbers that are marked.
 struct AddingProblem {
-    static let inputSize = 2
     /// The variance of the target: the mean squared error of who always says 1.
     static let baseline = 1.0 / 6
     /// How far from the target an answer may be.
@@ -15,7 +14,7 @@ struct AddingProblem {
 
     /// - Returns: values [T][B][number, mark] and targets [B].
     func batch(_ count: Int, using generator: inout SplitMix64) -> (values: [Float], targets: [Float]) {
-        var values = [Float](repeating: 0, count: length * count * Self.inputSize), targets = [Float](repeating: 0, count: count)
+        var values = [Float](repeating: 0, count: length * count * inputSize), targets = [Float](repeating: 0, count: count)
         let half = length / 2
         for row in 0..<count {
             for step in 0..<length { values[(step * count + row) * 2] = Float(generator.unit()) }

@@ -1,3 +1,4 @@
+import Foundation
 import Recurrent
 
 /// Strings of the embedded Reber grammar: Reber 1967; Cleeremans, Servan-Schreiber and McClelland 1989; Hochreiter and Schmidhuber 1997, section 5.1.
@@ -22,9 +23,14 @@ struct ReberGrammar {
 
     /// The probability of the way that keeps away from the end.
     let stay: Double
+    /// Symbols of the longest string: one that is longer is drawn again.
+    let limit: Int
 
-    /// - Parameter length: how many symbols a string has on average, at least `usualLength`.
-    init(length: Int) {
+    /// - Parameters:
+    ///   - length: how many symbols a string has on average, at least `usualLength`.
+    ///   - limit: nil for three times the length, and 40 at least; one string in twenty is longer.
+    init(length: Int, limit: Int? = nil) {
+        self.limit = limit ?? max(3 * length, 40)
         // The mean grows with the probability: 60 halvings of the interval leave the last bit.
         var (low, high) = (0.5, 1.0)
         if length > Self.usualLength {
@@ -45,8 +51,7 @@ struct ReberGrammar {
         return Double(wrapping) + 2 + (m2 + m3) / 2
     }
 
-    /// A string of at most `limit` symbols, drawn again where it is longer.
-    func string(limit: Int, using generator: inout SplitMix64) -> [Int] {
+    func string(using generator: inout SplitMix64) -> [Int] {
         while true {
             let memory = generator.unit() < 0.5 ? Self.t : Self.p
             var string = [Self.b, memory], state = Self.start
@@ -73,5 +78,19 @@ struct ReberGrammar {
         }
         guard state == end, Array(string.suffix(2)) == [string[1], e] else { return nil }
         return successors + [[string[1]], [e]]
+    }
+
+    /// What a string of the grammar is to one who knows the grammar, but forgets the T or P, in nats: -ln of its probability, and ln 2.
+    func information(_ string: [Int]) -> Double {
+        var sum = 2 * log(2.0), state = Self.start
+        for symbol in string[2..<string.count - 2] {
+            let ways = Self.ways[state], index = ways.firstIndex { $0.symbol == symbol }!
+            if ways.count == 2 {
+                let likely = Self.loops.contains(state) ? stay : 0.5
+                sum -= log(index == 0 ? likely : 1 - likely)
+            }
+            state = ways[index].state
+        }
+        return sum
     }
 }

@@ -1,0 +1,90 @@
+import Recurrent
+
+/// How one cell learns a task.
+struct LearningRun: Encodable {
+    struct Point: Encodable {
+        let updates: Int
+        /// Of sequences that are not learned.
+        let loss: Double, accuracy: Double
+    }
+
+    /// A cell that answers this share of the questions is done.
+    static let enough = 0.99
+    private static let updatesPerPoint = 100
+    /// Sequences to measure on, at least.
+    private static let measured = 256
+
+    let cell: String
+    private(set) var points: [Point] = []
+    private(set) var baseline = 0.0
+    /// Whether the loss was no longer finite, which ended it.
+    private(set) var diverged = false
+    private(set) var seconds = 0.0
+
+    var isLearned: Bool { points.last.map { $0.accuracy >= Self.enough } ?? false }
+
+    init(cell: String) { self.cell = cell }
+
+    /// Learns fresh sequences until enough of the answers are right.
+    ///
+    /// - Parameter onStep: is given the updates done and the last point.
+    mutating func learn(_ trainer: inout Trainer, _ task: some SequenceTask, updates: Int, seed: UInt64, onStep: (Int, Point?) throws -> Void) rethrows {
+        let start = ContinuousClock.now
+        var generator = SplitMix64(seed: seed), other = SplitMix64(seed: ~seed)
+        let count = (Self.measured + trainer.batch - 1) / trainer.batch
+        let measured = (0..<count).map { _ in task.sequences(trainer.batch, using: &other) }
+        baseline = measured.reduce(0) { $0 + $1.baseline } / Double(count)
+        for update in 1...updates where !isLearned && !diverged {
+            let step = trainer.learn(task.sequences(trainer.batch, using: &generator))
+            diverged = !step.loss.isFinite
+            if !diverged && (update % Self.updatesPerPoint == 0 || update == updates) {
+                let (loss, accuracy) = trainer.measure(measured, isAllOrNothing: task.isAllOrNothing)
+                diverged = !loss.isFinite
+                if !diverged { points.append(Point(updates: update, loss: loss, accuracy: accuracy)) }
+            }
+            try onStep(update, points.last)
+        }
+        seconds = (ContinuousClock.now - start) / .seconds(1)
+    }
+}
+
+extension Trainer {
+    /// One step on sequences from their beginning to their end.
+    fileprivate mutating func learn(_ batch: SequenceBatch) -> TrainingStep {
+        resetState()
+        return batch.withLengths { lengths in
+            switch batch.targets {
+            case .values(let targets): step(values: batch.values, targets: targets, lengths: lengths)
+            case .classes(let targets): step(values: batch.values, targets: targets, lengths: lengths)
+            }
+        }
+    }
+
+    /// The mean loss, and the share of answers that are right.
+    fileprivate mutating func measure(_ batches: [SequenceBatch], isAllOrNothing: Bool) -> (loss: Double, accuracy: Double) {
+        var sum = Evaluation(), right = 0, count = 0
+        for batch in batches {
+            resetEvaluationState()
+            let evaluation = batch.withLengths { lengths in
+                switch batch.targets {
+                case .values(let targets): evaluate(values: batch.values, targets: targets, lengths: lengths)
+                case .classes(let targets): evaluate(values: batch.values, targets: targets, lengths: lengths)
+                }
+            }
+            sum.lossSum += evaluation.lossSum
+            sum.count += evaluation.count
+            for (sequence, questions) in batch.questions.enumerated() {
+                let answers = questions.map { question in withOutput(step: question.step, sequence: sequence, question.isRight) }
+                right += isAllOrNothing ? (answers.allSatisfy { $0 } ? 1 : 0) : answers.count { $0 }
+                count += isAllOrNothing ? 1 : answers.count
+            }
+        }
+        return (loss: sum.loss, accuracy: Double(right) / Double(count))
+    }
+}
+
+extension SequenceBatch {
+    fileprivate func withLengths<Result>(_ body: (UnsafePointer<Int>?) -> Result) -> Result {
+        lengths?.withUnsafeBufferPointer { body($0.baseAddress) } ?? body(nil)
+    }
+}
