@@ -3,7 +3,7 @@
 static const recurrent_lstm_variant lstm_plain = {0};
 
 INLINE int lstm_is_plain(recurrent_lstm_variant variant) {
-    return !(variant.sigmoid | variant.peepholes | variant.coupled) && !(variant.clip > 0) && !variant.projection;
+    return !(variant.sigmoid | variant.peepholes | variant.coupled | variant.projection) && !(variant.clip > 0);
 }
 
 /// The rows of one time step: from where the gates start, to where the states go. Strides are in floats.

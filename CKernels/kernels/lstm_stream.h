@@ -33,26 +33,24 @@ INLINE lstm_rows lstm_stream_of(const recurrent_lstm_shape *shape, const float *
 LSTM_STREAM(float, 0)
 LSTM_STREAM(bfloat16, 1)
 
-/// A stream whose variant is another than the plain one.
+/// A stream whose variant is another than the plain one. It takes what a step takes, which then only jumps to it.
 OUTLINED void lstm_stream_variant(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c, float *h,
-                                  float *m, size_t first, size_t end) NONBLOCKING {
+                                  float *m, recurrent_share share) NONBLOCKING {
+    const int is_projected = shape->variant.projection > 0;
     lstm_rows rows = lstm_stream_of(shape, x, w, 0, h_prev, c, h);
     rows.variant = shape->variant;
-    if (shape->variant.projection) rows.h = m;
+    if (is_projected) rows.h = m;
+    size_t first, end;
+    share_of(share, shape->batch, &first, &end);
     lstm_panels_variant(&rows, first, end);
-    if (shape->variant.projection)
+    if (is_projected)
         lstm_project(shape, end - first, w, m + first * recurrent_padded(shape->hidden), h + first * recurrent_padded(lstm_outputs(&rows)));
 }
 
-static void lstm_step(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,
-                      float *h, float *scratch, recurrent_share share) NONBLOCKING {
-    if (lstm_is_plain(shape->variant)) {
-        lstm_stream_float(shape, x, w, h_prev, c, h, share);
-    } else {
-        size_t first, end;
-        share_of(share, shape->batch, &first, &end);
-        lstm_stream_variant(shape, x, w, h_prev, c, h, scratch, first, end);
-    }
+static void lstm_step(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c, float *h,
+                      float *scratch, recurrent_share share) NONBLOCKING {
+    if (lstm_is_plain(shape->variant)) lstm_stream_float(shape, x, w, h_prev, c, h, share);
+    else lstm_stream_variant(shape, x, w, h_prev, c, h, scratch, share);
 }
 
 static void lstm_step_bfloat16(const recurrent_lstm_shape *shape, const float *x, const float *w, const float *h_prev, float *c,

@@ -17,19 +17,24 @@ public struct LSTMVariant: Hashable, Sendable {
         case sigmoid
     }
 
-    public let squash: Squash
+    // As the kernels have it: a step of a stream passes it on each time.
+    private let sigmoid, peepholes, coupled: UInt32
+    private let clip: Float
+    private let projection: Int
+
+    public var squash: Squash { sigmoid == 0 ? .tanh : .sigmoid }
     /// Whether the gates see the cell state through one weight p for each unit: i and f the one of the step before, o the new one. Gers,
     /// Schraudolph and Schmidhuber 2002, "Learning Precise Timing with LSTM Recurrent Networks".
-    public let hasPeepholes: Bool
+    public var hasPeepholes: Bool { peepholes != 0 }
     /// Whether f = 1 - i, so that what is forgotten makes room for what is taken in; the weights of f are not used. Greff, Srivastava,
     /// Koutník, Steunebrink and Schmidhuber 2017, "LSTM: A Search Space Odyssey", CIFG.
-    public let hasCoupledGates: Bool
+    public var hasCoupledGates: Bool { coupled != 0 }
     /// The largest magnitude of the cell state, or nil for any: Sak, Senior and Beaufays 2014. Where it holds the state back, nothing that
     /// has made the state has a gradient.
-    public let cellClip: Float?
+    public var cellClip: Float? { clip > 0 ? clip : nil }
     /// R, the units of h where it is a projection of m to so many, or nil: Sak, Senior and Beaufays 2014, "Long Short-Term Memory Based
     /// Recurrent Neural Network Architectures for Large Scale Acoustic Modeling". P has no bias; PyTorch's `proj_size`.
-    public let projectionSize: Int?
+    public var projectionSize: Int? { projection > 0 ? projection : nil }
 
     /// i, f, o = σ(W x + U h + b), g = tanh(W x + U h + b), c = f∘c + i∘g, h = o∘tanh(c).
     public static let plain = LSTMVariant()
@@ -40,15 +45,14 @@ public struct LSTMVariant: Hashable, Sendable {
         precondition(cellClip.map { $0 > 0 && $0.isFinite } ?? true, "cell clip: expected a positive number, found \(cellClip!)")
         precondition(projectionSize.map(isDimension) ?? true,
                      "projection: expected 1 to \(ModelShape.largestDimension) units, found \(projectionSize!)")
-        self.squash = squash
-        self.hasPeepholes = hasPeepholes
-        self.hasCoupledGates = hasCoupledGates
-        self.cellClip = cellClip
-        self.projectionSize = projectionSize
+        sigmoid = squash == .sigmoid ? 1 : 0
+        peepholes = hasPeepholes ? 1 : 0
+        coupled = hasCoupledGates ? 1 : 0
+        clip = cellClip ?? 0
+        projection = projectionSize ?? 0
     }
 
     var cValue: recurrent_lstm_variant {
-        recurrent_lstm_variant(sigmoid: squash == .sigmoid ? 1 : 0, peepholes: hasPeepholes ? 1 : 0, coupled: hasCoupledGates ? 1 : 0,
-                               clip: cellClip ?? 0, projection: projectionSize ?? 0)
+        recurrent_lstm_variant(sigmoid: sigmoid, peepholes: peepholes, coupled: coupled, clip: clip, projection: projection)
     }
 }
