@@ -54,7 +54,8 @@ public struct ImageTransform: Hashable, Sendable {
                       background: Float = 0) {
         precondition(image.count == size.count && result.count == resultSize.count && size.channels == resultSize.channels,
                      "image: expected \(size.count) floats for \(resultSize.count), found \(image.count) and \(result.count)")
-        precondition(scale > 0 && [scale, rotation, rowShift, columnShift].allSatisfy(\.isFinite), "image: expected finite changes, found \(self)")
+        precondition(scale > 0 && scale.isFinite && rotation.isFinite && rowShift.isFinite && columnShift.isFinite,
+                     "image: expected finite changes and a scale above 0, found \(self)")
         let (cosine, sine) = direction
         let middleRow = Double(size.height - 1) / 2, middleColumn = Double(size.width - 1) / 2
         for row in 0..<resultSize.height {

@@ -1,8 +1,8 @@
 public import Recurrent
 
-/// The names of everything that must not allocate once it is set up: a step of a cell of each kind, a model's step, minimization by
-/// L-BFGS, updates by several segments, and training with each optimizer.
-public let workloads = ["cell", "rnn", "gru", "convolution", "normalization", "model", "lbfgs", "full-batch"] + Optimizer.names
+/// The names of everything that must not allocate once it is set up: a step of a cell of each kind, a change of an image, a model's
+/// step, minimization by L-BFGS, updates by several segments, and training with each optimizer.
+public let workloads = ["cell", "rnn", "gru", "convolution", "augmentation", "normalization", "model", "lbfgs", "full-batch"] + Optimizer.names
 
 /// Sets up a workload, and lends one step of it.
 ///
@@ -51,6 +51,16 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
             normalization.forward(x.span, into: &span)
             normalization.backward(rows: 3, x: x, outputGradient: x, inputGradient: &dx)
             normalization.inference(x.span, into: &span)
+        }
+    case "augmentation":
+        var augmentation = ImageAugmentation(ImageSize(height: 5, width: 4, channels: 2), seed: 1)
+        augmentation.rotation = 30
+        augmentation.rowShift = 1
+        let image = (0..<augmentation.size.count).map { Float($0) }
+        var result = image
+        return try body {
+            var span = result.mutableSpan
+            augmentation.apply(to: image.span, into: &span)
         }
     case "model":
         let model = tinyModel()
