@@ -30,74 +30,7 @@ public struct StateDictNames: Equatable, Sendable {
     /// These names, but those of a bare module if that is what the file holds.
     func matching(_ file: Safetensors) -> StateDictNames {
         let bare = StateDictNames(embedding: embedding, lstm: "", gru: "", rnn: "", dense: dense)
-        return file.entry(named: bare.recurrent(.lstm, "weight_ih", 0)) == nil ? self : bare
-    }
-}
-
-/// A recurrent layer in one direction.
-public struct StateDictCell: Equatable, Sendable {
-    public enum Kind: Hashable, Sendable {
-        case lstm
-        /// The candidate has a bias of its own beside its hidden part where the reset gate acts after the product.
-        case gru(hasHiddenBias: Bool)
-        case rnn
-
-        /// Matrices beside each other in `weight_ih` and `weight_hh`.
-        public var gates: Int {
-            switch self {
-            case .lstm: KernelOrder.lstmGates
-            case .gru: KernelOrder.gruGates
-            case .rnn: 1
-            }
-        }
-
-        static let all: [Kind] = [.lstm, .gru(hasHiddenBias: true), .rnn]
-    }
-
-    public let kind: Kind
-    public let inputSize: Int
-    public let hiddenSize: Int
-
-    public init(_ kind: Kind, inputSize: Int, hiddenSize: Int) {
-        self.kind = kind
-        self.inputSize = inputSize
-        self.hiddenSize = hiddenSize
-    }
-
-    /// Columns of a matrix in kernel order: bias, inputs, hidden bias, hidden units.
-    public var columns: Int { 1 + inputSize + (kind == .gru(hasHiddenBias: true) ? 1 : 0) + hiddenSize }
-    /// Trainable numbers; PyTorch's two biases count as one where they are one to the kernels.
-    public var parameterCount: Int {
-        kind.gates * hiddenSize * (1 + inputSize + hiddenSize) + (kind == .gru(hasHiddenBias: true) ? hiddenSize : 0)
-    }
-
-    /// The layer in kernel order.
-    ///
-    /// - Parameters: PyTorch's: `weightIH` [G H, I], `weightHH` [G H, H], `biasIH` and `biasHH` [G H].
-    public func kernelOrder(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]) -> [Float] {
-        var bias = zip(biasIH, biasHH).map(+)
-        switch kind {
-        case .lstm: return KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: bias)
-        case .rnn: return KernelOrder.rnn(weightIH: weightIH, weightHH: weightHH, bias: bias)
-        case .gru(let hasHiddenBias):
-            if hasHiddenBias { bias.replaceSubrange((2 * hiddenSize)..., with: biasIH[(2 * hiddenSize)...]) }
-            return KernelOrder.gru(weightIH: weightIH, weightHH: weightHH, bias: bias, hiddenBias: hasHiddenBias ? Array(biasHH.suffix(hiddenSize)) : [])
-        }
-    }
-
-    /// The inverse: a bias that is one to the kernels is `biasIH`.
-    func parameters(_ kernel: [Float]) -> [[Float]] {
-        switch kind {
-        case .lstm:
-            let (weightIH, weightHH, bias) = KernelOrder.lstm(kernel, inputSize: inputSize, hiddenSize: hiddenSize)
-            return [weightIH, weightHH, bias, Array(repeating: 0, count: bias.count)]
-        case .rnn:
-            let (weightIH, weightHH, bias) = KernelOrder.rnn(kernel, inputSize: inputSize, hiddenSize: hiddenSize)
-            return [weightIH, weightHH, bias, Array(repeating: 0, count: bias.count)]
-        case .gru(let hasHiddenBias):
-            let (weightIH, weightHH, bias, hiddenBias) = KernelOrder.gru(kernel, inputSize: inputSize, hiddenSize: hiddenSize, hasHiddenBias: hasHiddenBias)
-            return [weightIH, weightHH, bias, Array(repeating: 0, count: bias.count - hiddenBias.count) + hiddenBias]
-        }
+        return file.entry(named: bare.recurrent(.rnn, "weight_ih", 0)) == nil ? self : bare
     }
 }
 
@@ -114,8 +47,8 @@ public struct StateDictLayer: Equatable, Sendable {
         self.isBidirectional = isBidirectional
     }
 
-    /// What the next layer reads: H, or those of both directions side by side.
-    public var outputSize: Int { isBidirectional ? 2 * hiddenSize : hiddenSize }
+    /// What the next layer reads: the units of h, of both directions side by side.
+    public var outputSize: Int { kind.outputSize(hiddenSize: hiddenSize) * (isBidirectional ? 2 : 1) }
 }
 
 /// The sizes of a model: an embedding or raw input, a stack of recurrent layers, and a dense layer or none.
@@ -171,20 +104,12 @@ public struct StateDictShape: Equatable, Sendable {
     /// What the dense layer reads.
     private var lastSize: Int { layers[layers.count - 1].outputSize }
 
-    /// Trainable numbers; PyTorch's two biases of a layer count as one where they are one to the kernels.
-    public var parameterCount: Int {
-        (vocabularySize ?? 0) * inputSize + cells.reduce(0) { $0 + $1.parameterCount } + (outputSize ?? 0) * (lastSize + 1)
-    }
-
     /// The tensors of the model, in the order of PyTorch.
     func tensorShapes(_ names: StateDictNames) -> [(name: String, shape: [Int])] {
         var tensors: [(name: String, shape: [Int])] = []
         if let vocabularySize { tensors.append((names.embeddingWeight, [vocabularySize, inputSize])) }
         for (cell, layer, isReverse) in directions {
-            let rows = cell.kind.gates * cell.hiddenSize
-            for (parameter, shape) in zip(Self.parameters, [[rows, cell.inputSize], [rows, cell.hiddenSize], [rows], [rows]]) {
-                tensors.append((names.recurrent(cell.kind, parameter, layer, isReverse: isReverse), shape))
-            }
+            for (name, shape) in cell.parameters { tensors.append((names.recurrent(cell.kind, name, layer, isReverse: isReverse), shape)) }
         }
         if let outputSize {
             tensors.append((names.denseWeight, [outputSize, lastSize]))
@@ -193,11 +118,8 @@ public struct StateDictShape: Equatable, Sendable {
         return tensors
     }
 
-    private static let parameters = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
-
     /// The names of the parameters of each of `cells`.
     func cellNames(_ names: StateDictNames) -> [[String]] {
-        directions.map { cell, layer, isReverse in Self.parameters.map { names.recurrent(cell.kind, $0, layer, isReverse: isReverse) } }
+        directions.map { cell, layer, isReverse in cell.parameters.map { names.recurrent(cell.kind, $0.name, layer, isReverse: isReverse) } }
     }
 }
-

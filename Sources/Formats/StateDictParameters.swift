@@ -25,10 +25,12 @@ public struct StateDictParameters: Equatable, Sendable {
         }
         var cells: [[Float]] = []
         for (cell, names) in zip(shape.cells, shape.cellNames(names)) {
-            let (biasIH, biasHH) = (try file.weights(names[2]), try file.weights(names[3]))
+            var tensors: [[Float]] = []
+            for name in names { tensors.append(try file.weights(name)) }
             // Two numbers may have a sum that is none.
-            try Tensor(name: names[2] + " + " + names[3], shape: [biasIH.count], values: zip(biasIH, biasHH).map(+)).checkFinite()
-            cells.append(cell.kernelOrder(weightIH: try file.weights(names[0]), weightHH: try file.weights(names[1]), biasIH: biasIH, biasHH: biasHH))
+            let bias = zip(tensors[2], tensors[3]).map(+)
+            try Tensor(name: names[2] + " + " + names[3], shape: [bias.count], values: bias).checkFinite()
+            cells.append(cell.kernelOrder(tensors))
         }
         self.cells = cells
         if shape.outputSize == nil {
@@ -44,7 +46,7 @@ public struct StateDictParameters: Equatable, Sendable {
         precondition(cells.count == shape.cells.count, "\(cells.count) layers and directions, expected \(shape.cells.count)")
         var values: [[Float]] = []
         if let embedding { values.append(KernelOrder.embedding(embedding, width: shape.inputSize)) }
-        for (cell, kernel) in zip(shape.cells, cells) { values += cell.parameters(kernel) }
+        for (cell, kernel) in zip(shape.cells, cells) { values += cell.tensors(kernel) }
         if let dense, let outputSize = shape.outputSize {
             let (weight, bias) = KernelOrder.dense(dense, inputSize: shape.layers[shape.layers.count - 1].outputSize, outputSize: outputSize)
             values += [weight, bias]
@@ -58,16 +60,23 @@ public struct StateDictParameters: Equatable, Sendable {
 extension Safetensors {
     /// Which kind of layer the file has at a place, if any.
     func kind(_ layer: Int, _ names: StateDictNames) -> StateDictCell.Kind? {
-        let found = StateDictCell.Kind.all.filter { entry(named: names.recurrent($0, "weight_hh", layer)) != nil }
-        guard found.count > 1, let shape = entry(named: names.recurrent(.lstm, "weight_hh", layer))?.shape, shape.count == 2 else { return found.first }
-        return found.first { shape[0] == $0.gates * shape[1] } ?? .lstm
+        func name(_ kind: StateDictCell.Kind, _ parameter: String) -> String { names.recurrent(kind, parameter, layer) }
+        let found = [.lstm(), .gru(), .rnn].filter { entry(named: name($0, "weight_hh")) != nil }
+        var kind = found.first
+        // Where layers have no names, the rows tell; a projection is an LSTM's.
+        if found.count > 1, let shape = entry(named: name(.rnn, "weight_hh"))?.shape, shape.count == 2 {
+            kind = entry(named: name(.lstm(), "weight_hr")) != nil ? .lstm() : found.first { shape[0] == $0.gates * shape[1] } ?? .lstm()
+        }
+        guard case .lstm = kind else { return kind }
+        return .lstm(hasPeepholes: entry(named: name(.lstm(), "peephole")) != nil, projectionSize: entry(named: name(.lstm(), "weight_hr"))?.shape.first)
     }
 
     /// The layer at a place; an LSTM is missed where there is none.
     func layer(_ index: Int, _ names: StateDictNames) throws(FormatError) -> StateDictLayer {
-        let kind = kind(index, names) ?? .lstm
+        let kind = kind(index, names) ?? .lstm()
         let weight = names.recurrent(kind, "weight_hh", index)
-        let hiddenSize = try matrix(weight, expected: kind.gates == 1 ? "[H, H]" : "[\(kind.gates)H, H]").columns
+        var hiddenSize = try matrix(weight, expected: kind.gates == 1 ? "[H, H]" : "[\(kind.gates)H, H]").columns
+        if case .lstm(_, .some) = kind { hiddenSize = try matrix(names.recurrent(kind, "weight_hr", index), expected: "[R, H]").columns }
         return StateDictLayer(kind, hiddenSize: hiddenSize, isBidirectional: entry(named: weight + "_reverse") != nil)
     }
 

@@ -79,33 +79,57 @@ public struct Initialization: Hashable, Sendable {
         }
         let kinds = shape.layers.flatMap { layer in (0..<layer.directions).map { _ in layer.cell } }
         let cells = zip(kinds, shape.stateDict.cells).map { kind, cell in
-            let (gates, units, inputs) = (cell.kind.gates, cell.hiddenSize, cell.inputSize)
-            func draw(_ weights: InitialWeights, inputs: Int) -> [Float] {
-                weights.draw(gates: gates, units: units, inputs: inputs, hidden: units, using: &generator)
+            let units = cell.hiddenSize
+            func draw(_ weights: InitialWeights, gates: Int? = nil, inputs: Int) -> [Float] {
+                weights.draw(gates: gates ?? cell.kind.gates, units: units, inputs: inputs, hidden: units, using: &generator)
             }
-            let weightIH = draw(inputWeights, inputs: inputs), weightHH = draw(recurrentWeights, inputs: units)
-            var biasIH = draw(biases, inputs: 1), biasHH = draw(biases, inputs: 1)
-            if let forgetBias, cell.kind == .lstm { for unit in units..<2 * units { (biasIH[unit], biasHH[unit]) = (forgetBias, 0) } }
+            var tensors = [draw(inputWeights, inputs: cell.inputSize), draw(recurrentWeights, inputs: cell.outputSize),
+                           draw(biases, inputs: 1), draw(biases, inputs: 1)]
+            if case .lstm(let hasPeepholes, let projectionSize) = cell.kind {
+                if let projectionSize {
+                    tensors.append(recurrentWeights.draw(units: projectionSize, inputs: units, hidden: units, using: &generator))
+                }
+                if hasPeepholes { tensors.append(draw(biases, gates: 3, inputs: 1)) }
+            }
+            func setBias(_ gate: Int, _ value: (Int) -> Float) {
+                for unit in 0..<units { (tensors[2][gate * units + unit], tensors[3][gate * units + unit]) = (value(unit), 0) }
+            }
+            if let forgetBias, let (gate, sign) = kind.forgetGate { setBias(gate) { _ in sign * forgetBias } }
             if let longestMemory {
                 let logarithms = generator.logarithms(units, limit: longestMemory - 1)
-                for (gate, sign) in kind.memoryGates {
-                    for unit in 0..<units { (biasIH[gate * units + unit], biasHH[gate * units + unit]) = (sign * logarithms[unit], 0) }
-                }
+                for (gate, sign) in kind.memoryGates { setBias(gate) { sign * logarithms[$0] } }
             }
-            return cell.kernelOrder(weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH)
+            if kind.hasCoupledGates { clearForgetGate(cell, &tensors) }
+            return cell.kernelOrder(tensors)
         }
         let (inputs, units) = (shape.layers.last!.outputSize, shape.outputSize)
         let dense = KernelOrder.dense(weight: denseWeights.draw(units: units, inputs: inputs, hidden: inputs, using: &generator),
                                       bias: biases.draw(units: units, inputs: 1, hidden: inputs, using: &generator))
         return StateDictParameters(embedding: embedding, cells: cells, dense: dense)
     }
+
+    /// A forget gate that is what the input gate leaves has no weights.
+    private func clearForgetGate(_ cell: StateDictCell, _ tensors: inout [[Float]]) {
+        for (index, parameter) in cell.parameters.enumerated() where parameter.name != "weight_hr" {
+            let gate = cell.hiddenSize * (parameter.name.hasPrefix("weight") ? parameter.shape[1] : 1)
+            for place in gate..<2 * gate { tensors[index][place] = 0 }
+        }
+    }
 }
 
 extension RecurrentCell {
+    fileprivate var hasCoupledGates: Bool { if case .lstm(let variant) = self { variant.hasCoupledGates } else { false } }
+
+    /// The gate whose bias is an LSTM's forget bias: where f = 1 - i, that is the input gate's, the other way round.
+    fileprivate var forgetGate: (gate: Int, sign: Float)? {
+        guard case .lstm = self else { return nil }
+        return hasCoupledGates ? (0, -1) : (1, 1)
+    }
+
     /// The gates on which it depends how long the old state stays, and whether they keep it or replace it.
     fileprivate var memoryGates: [(gate: Int, sign: Float)] {
         switch self {
-        case .lstm: [(0, -1), (1, 1)]
+        case .lstm: hasCoupledGates ? [(0, -1)] : [(0, -1), (1, 1)]
         case .gru(.lecture): [(1, -1)]
         case .gru: [(1, 1)]
         case .rnn: []

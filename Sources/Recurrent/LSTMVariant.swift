@@ -36,6 +36,40 @@ public struct LSTMVariant: Hashable, Sendable {
     /// Recurrent Neural Network Architectures for Large Scale Acoustic Modeling". P has no bias; PyTorch's `proj_size`.
     public var projectionSize: Int? { projection > 0 ? projection : nil }
 
+    /// As in the name of a cell: `sigmoid+peepholes+coupled+clip:3.0+projection:8`; empty for the plain variant.
+    var name: String {
+        var parts: [String] = []
+        if squash == .sigmoid { parts.append("sigmoid") }
+        if hasPeepholes { parts.append("peepholes") }
+        if hasCoupledGates { parts.append("coupled") }
+        if let cellClip { parts.append("clip:\(cellClip)") }
+        if let projectionSize { parts.append("projection:\(projectionSize)") }
+        return parts.joined(separator: "+")
+    }
+
+    /// The variant of a name, or nil: each part once, in any order.
+    init?(named name: String) {
+        var squash = Squash.tanh, hasPeepholes = false, hasCoupledGates = false, cellClip: Float?, projectionSize: Int?
+        var seen: Set<Substring> = []
+        for part in name.split(separator: "+", omittingEmptySubsequences: false) {
+            let sides = part.split(separator: ":", maxSplits: 1), value = sides.dropFirst().first
+            guard let key = sides.first, seen.insert(key).inserted, (value != nil) == (key == "clip" || key == "projection") else { return nil }
+            switch key {
+            case "sigmoid": squash = .sigmoid
+            case "peepholes": hasPeepholes = true
+            case "coupled": hasCoupledGates = true
+            case "clip":
+                guard let clip = value.flatMap({ Float($0) }), clip > 0, clip.isFinite else { return nil }
+                cellClip = clip
+            case "projection":
+                guard let size = value.flatMap({ Int($0) }), isDimension(size) else { return nil }
+                projectionSize = size
+            default: return nil
+            }
+        }
+        self.init(squash: squash, hasPeepholes: hasPeepholes, hasCoupledGates: hasCoupledGates, cellClip: cellClip, projectionSize: projectionSize)
+    }
+
     /// i, f, o = σ(W x + U h + b), g = tanh(W x + U h + b), c = f∘c + i∘g, h = o∘tanh(c).
     public static let plain = LSTMVariant()
 

@@ -54,7 +54,7 @@ extension Model {
         let shape = ModelShape(input: input, layers: layers, head: head, outputSize: outputSize, loss: loss)
         guard weightFormat == .float32 || shape.canRoundWeights else {
             let cells = layers.map(\.cell.name).joined(separator: " ")
-            throw ModelFileError(path, what: "weights cannot be rounded to \(weightFormat)", expected: "LSTM layers", found: cells)
+            throw ModelFileError(path, what: "weights cannot be rounded to \(weightFormat)", expected: "plain LSTM layers", found: cells)
         }
         self.init(shape, parameters: parameters, weightFormat: weightFormat)
         metadata = file.metadata.filter { ![lossKey, deltaKey, cellsKey, headKey].contains($0.key) }
@@ -94,8 +94,8 @@ extension LSTMCell {
     /// - Parameter weightFormat: what the weights are rounded to.
     public init(contentsOf path: String, batch: Int = 1, weightFormat: WeightFormat = .float32, kernels: Kernels = .best) throws(ModelFileError) {
         let (sizes, layers, parameters) = try readParameters(readSafetensors(path), path)
-        guard layers[0].cell == .lstm else { throw ModelFileError(path, expected: "an LSTM layer", found: layers[0].cell.name) }
-        self.init(inputSize: sizes.inputSize, hiddenSize: layers[0].hiddenSize, batch: batch, weightFormat: weightFormat, kernels: kernels)
+        guard case .lstm(let variant) = layers[0].cell else { throw ModelFileError(path, expected: "an LSTM layer", found: layers[0].cell.name) }
+        self.init(inputSize: sizes.inputSize, hiddenSize: layers[0].hiddenSize, variant: variant, batch: batch, weightFormat: weightFormat, kernels: kernels)
         load(parameters.cells[0])
     }
 }

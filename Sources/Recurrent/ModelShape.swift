@@ -83,7 +83,7 @@ public struct ModelShape: Hashable, Sendable {
             precondition(isDimension(size), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
         }
         for layer in layers {
-            precondition(isDimension(layer.outputSize), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(layer.outputSize)")
+            precondition(isDimension(layer.unitCount) && isDimension(layer.outputSize), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(layer.outputSize)")
         }
         if case .huber(let delta) = loss { precondition(isHuberDelta(delta), "model shape: expected a positive delta, found \(delta)") }
         self.input = input
@@ -93,8 +93,15 @@ public struct ModelShape: Hashable, Sendable {
         self.loss = loss
     }
 
+    /// Trainable numbers, without padding.
+    var parameterCount: Int {
+        let table = if case .tokens(let vocabulary, let dimension) = input { vocabulary * dimension } else { 0 }
+        let recurrent = layers.indices.reduce(0) { $0 + layers[$1].parameterCount(inputSize: inputSize(of: $1)) }
+        return table + recurrent + outputSize * (layers.last!.outputSize + 1)
+    }
+
     /// Whether there are kernels for weights that are not in float32.
-    var canRoundWeights: Bool { layers.allSatisfy { $0.cell == .lstm } }
+    var canRoundWeights: Bool { layers.allSatisfy { $0.cell == .lstm(.plain) } }
 
     /// Features of the first layer's input.
     var featureCount: Int {

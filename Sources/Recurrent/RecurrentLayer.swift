@@ -3,7 +3,7 @@ internal import Formats
 /// What a recurrent layer computes in a time step.
 public enum RecurrentCell: Hashable, Sendable {
     /// Long short-term memory with forget gate: `LSTMShape`.
-    case lstm
+    case lstm(LSTMVariant)
     /// The gated recurrent unit: `GRUShape`.
     case gru(GRUDefinition)
     /// The plain recurrent layer: `RNNShape`.
@@ -18,10 +18,12 @@ public enum RecurrentCell: Hashable, Sendable {
         }
     }
 
-    /// As model files have it: `lstm`, `gru`, `gru(resetBefore)`, `rnn`, `rnn(relu)`; PyTorch's defaults go without saying.
+    /// As model files have it: `lstm`, `lstm(peepholes+coupled)`, `gru`, `gru(resetBefore)`, `rnn`, `rnn(relu)`; PyTorch's defaults go without
+    /// saying.
     public var name: String {
         switch self {
-        case .lstm: "lstm"
+        case .lstm(.plain): "lstm"
+        case .lstm(let variant): "lstm(\(variant.name))"
         case .gru(.resetAfter): "gru"
         case .gru(let definition): "gru(\(definition.rawValue))"
         case .rnn(.tanh): "rnn"
@@ -29,19 +31,26 @@ public enum RecurrentCell: Hashable, Sendable {
         }
     }
 
-    /// Every cell that has a name.
-    public static let all: [RecurrentCell] = [.lstm] + GRUDefinition.allCases.map { .gru($0) } + Activation.allCases.map { .rnn($0) }
+    /// The cells without options; of the LSTM's, of which each part is one, one of each.
+    public static let all: [RecurrentCell] =
+        [.plain, LSTMVariant(squash: .sigmoid), LSTMVariant(hasPeepholes: true), LSTMVariant(hasCoupledGates: true), LSTMVariant(cellClip: 3),
+         LSTMVariant(projectionSize: 32)].map { .lstm($0) } + GRUDefinition.allCases.map { .gru($0) } + Activation.allCases.map { .rnn($0) }
 
     /// The cell of a `name`, or nil.
     public init?(named name: String) {
-        guard let cell = Self.all.first(where: { $0.name == name }) else { return nil }
-        self = cell
+        if let cell = Self.all.first(where: { $0.name == name }) {
+            self = cell
+        } else if name.hasPrefix("lstm("), name.hasSuffix(")"), let variant = LSTMVariant(named: String(name.dropFirst(5).dropLast())) {
+            self = .lstm(variant)
+        } else {
+            return nil
+        }
     }
 
     /// PyTorch's cell of a kind.
     init(_ kind: StateDictCell.Kind) {
         self = switch kind {
-        case .lstm: .lstm
+        case .lstm(let hasPeepholes, let projectionSize): .lstm(LSTMVariant(hasPeepholes: hasPeepholes, projectionSize: projectionSize))
         case .gru: .gru(.resetAfter)
         case .rnn: .rnn(.tanh)
         }
@@ -50,7 +59,7 @@ public enum RecurrentCell: Hashable, Sendable {
     /// As `Formats` has it.
     var stateDict: StateDictCell.Kind {
         switch self {
-        case .lstm: .lstm
+        case .lstm(let variant): .lstm(hasPeepholes: variant.hasPeepholes, projectionSize: variant.projectionSize)
         case .gru(let definition): .gru(hasHiddenBias: definition == .resetAfter)
         case .rnn: .rnn
         }
@@ -73,8 +82,8 @@ public struct RecurrentLayer: Hashable, Sendable {
         self.isBidirectional = isBidirectional
     }
 
-    public static func lstm(_ hiddenSize: Int, isBidirectional: Bool = false) -> RecurrentLayer {
-        RecurrentLayer(.lstm, hiddenSize: hiddenSize, isBidirectional: isBidirectional)
+    public static func lstm(_ hiddenSize: Int, _ variant: LSTMVariant = .plain, isBidirectional: Bool = false) -> RecurrentLayer {
+        RecurrentLayer(.lstm(variant), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
     }
 
     public static func gru(_ hiddenSize: Int, _ definition: GRUDefinition = .resetAfter, isBidirectional: Bool = false) -> RecurrentLayer {
@@ -85,22 +94,37 @@ public struct RecurrentLayer: Hashable, Sendable {
         RecurrentLayer(.rnn(activation), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
     }
 
-    /// What the next layer reads: H, or those of both directions side by side.
-    public var outputSize: Int { isBidirectional ? 2 * hiddenSize : hiddenSize }
+    /// Units of h in each direction: H, or those of an LSTM's projection.
+    public var unitCount: Int { cell.stateDict.outputSize(hiddenSize: hiddenSize) }
+    /// What the next layer reads: the units of h, of both directions side by side.
+    public var outputSize: Int { directions * unitCount }
     /// Cells: 2 in a bidirectional layer, else 1.
     public var directions: Int { isBidirectional ? 2 : 1 }
 
     /// Trainable numbers of each gate, in the order of `cell.gateNames`, in each direction. PyTorch's two biases count as one where they are one
     /// to the kernels.
     public func gateParameterCounts(inputSize: Int) -> [Int] {
-        cell.gateNames.map { hiddenSize * (inputSize + hiddenSize + 1) + ($0 == "n" && cell == .gru(.resetAfter) ? hiddenSize : 0) }
+        cell.gateNames.map { gate in
+            let ofAll = hiddenSize * (inputSize + unitCount + 1)
+            switch cell {
+            case .lstm(let variant): return variant.hasCoupledGates && gate == "f" ? 0 : ofAll + (variant.hasPeepholes && gate != "g" ? hiddenSize : 0)
+            case .gru(let definition): return ofAll + (definition == .resetAfter && gate == "n" ? hiddenSize : 0)
+            case .rnn: return ofAll
+            }
+        }
     }
 
     /// Trainable numbers.
-    public func parameterCount(inputSize: Int) -> Int { directions * gateParameterCounts(inputSize: inputSize).reduce(0, +) }
+    public func parameterCount(inputSize: Int) -> Int {
+        directions * (gateParameterCounts(inputSize: inputSize).reduce(0, +) + projectionCount)
+    }
 
-    /// Of the matrix products of a time step.
-    public func multiplyAdds(inputSize: Int) -> Int { directions * cell.gateNames.count * hiddenSize * (inputSize + hiddenSize) }
+    /// Of the matrix products of a time step; a coupled LSTM computes the gate that it does not use.
+    public func multiplyAdds(inputSize: Int) -> Int {
+        directions * (cell.gateNames.count * hiddenSize * (inputSize + unitCount) + projectionCount)
+    }
+
+    private var projectionCount: Int { unitCount == hiddenSize ? 0 : unitCount * hiddenSize }
 
     /// As `Formats` has it.
     var stateDict: StateDictLayer { StateDictLayer(cell.stateDict, hiddenSize: hiddenSize, isBidirectional: isBidirectional) }

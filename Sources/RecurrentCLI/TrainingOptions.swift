@@ -36,7 +36,7 @@ struct TrainingOptions: ParsableArguments {
     var hidden = 256
 
     @Option(help: ArgumentHelp("Cell of the layers: \(RecurrentCell.names).", valueName: "name"))
-    var cell = RecurrentCell.lstm.name
+    var cell = RecurrentCell.lstm(.plain).name
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Recurrent layers.", valueName: "number"))
     var layers = 1

@@ -75,7 +75,7 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
         if cell != "lstm" {
             let rounded = try await recurrent(["generate", "model.safetensors", "--prompt", "the ", "--weights", "bfloat16"], in: folder)
             #expect(rounded.exitCode == 65)
-            #expect(rounded.error == "recurrent: model.safetensors: weights cannot be rounded to bfloat16; expected LSTM layers, found \(cell)\n")
+            #expect(rounded.error == "recurrent: model.safetensors: weights cannot be rounded to bfloat16; expected plain LSTM layers, found \(cell)\n")
         }
     }
 

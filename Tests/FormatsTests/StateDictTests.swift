@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 struct StateDictTests {
-    static let lstm = StateDictLayer(.lstm, hiddenSize: 17)
+    static let lstm = StateDictLayer(.lstm(), hiddenSize: 17)
     static let shape = StateDictShape(vocabularySize: 5, inputSize: 3, layers: [lstm, lstm], outputSize: 6)
 
     /// The network of kernel_list.h's equations in Double, straight from kernel order: what a forward pass of PyTorch must give.

@@ -20,6 +20,11 @@ struct StackCase: CustomStringConvertible, Sendable {
         StackCase([.lstm(16, isBidirectional: true), .lstm(2, isBidirectional: true)], .lastStep, readsTokens: true, ends: false),
         StackCase([.rnn(4), .gru(3, .lecture), .lstm(5)], .lastStep, readsTokens: false, ends: true),
         StackCase([.lstm(4)], .mean, readsTokens: false, ends: false),
+        StackCase([.lstm(5, Recurrent.LSTMVariant(squash: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 0.45, projectionSize: 3)), .rnn(4)],
+                  .everyStep, readsTokens: false, ends: true),
+        StackCase([.lstm(3, Recurrent.LSTMVariant(projectionSize: 17), isBidirectional: true), .lstm(18, Recurrent.LSTMVariant(hasPeepholes: true))], .lastStep,
+                  readsTokens: true, ends: true),
+        StackCase([.lstm(6, Recurrent.LSTMVariant(hasCoupledGates: true, projectionSize: 2)), .gru(3)], .mean, readsTokens: false, ends: false),
     ]
 
     init(_ layers: [RecurrentLayer], _ head: ModelShape.Head, readsTokens: Bool, ends: Bool) {
@@ -91,35 +96,38 @@ struct Tensors: Equatable {
         let all = values[name]!
         return stride(from: 0, to: all.count, by: columns).map { Array(all[$0..<$0 + columns]) }
     }
-
-    /// Gate `index` of `count`.
-    func gate(_ index: Int, of count: Int, _ cell: (Tensors, String) -> String, inputs: Int, units: Int, biasHH: Bool = true) -> GateParameters<Double> {
-        let rows = index * units..<(index + 1) * units
-        let bias = zip(values[cell(self, "bias_ih")]!, values[cell(self, "bias_hh")]!).map { biasHH ? $0 + $1 : $0 }
-        return GateParameters(W: Array(matrix(cell(self, "weight_ih"), inputs)[rows]), U: Array(matrix(cell(self, "weight_hh"), units)[rows]), b: Array(bias[rows]))
-    }
 }
 
 extension StackCase {
     /// h of every step of a direction, by the reference.
     private func run(_ layer: RecurrentLayer, _ name: (String) -> String, _ tensors: Tensors, x: [[[Double]]]) -> [[[Double]]] {
-        let inputs = x[0][0].count, units = layer.hiddenSize, h0 = x[0].map { _ in [Double](repeating: 0, count: units) }
-        func gate(_ index: Int, of count: Int, biasHH: Bool = true) -> GateParameters<Double> {
-            tensors.gate(index, of: count, { name($1) }, inputs: inputs, units: units, biasHH: biasHH)
+        let inputs = x[0][0].count, units = layer.hiddenSize, h0 = x[0].map { _ in [Double](repeating: 0, count: layer.unitCount) }
+        func gate(_ index: Int, biasHH: Bool = true) -> GateParameters<Double> {
+            let rows = index * units..<(index + 1) * units
+            let bias = zip(tensors.values[name("bias_ih")]!, tensors.values[name("bias_hh")]!).map { biasHH ? $0 + $1 : $0 }
+            return GateParameters(W: Array(tensors.matrix(name("weight_ih"), inputs)[rows]),
+                                  U: Array(tensors.matrix(name("weight_hh"), layer.unitCount)[rows]), b: Array(bias[rows]))
         }
         switch layer.cell {
-        case .lstm:
-            let cell = Reference.LSTMCell(gates: LSTMGates(i: gate(0, of: 4), f: gate(1, of: 4), g: gate(2, of: 4), o: gate(3, of: 4)))
-            return Array(cell.forward(x: x, h0: h0, c0: h0, lengths: lengths).h.dropFirst())
+        case .lstm(let variant):
+            let peepholes = variant.hasPeepholes ? tensors.matrix(name("peephole"), units) : [[], [], []]
+            let cell = Reference.LSTMCell(
+                gates: LSTMGates(i: gate(0), f: gate(1), g: gate(2), o: gate(3)),
+                peepholes: LSTMGates(i: peepholes[0], f: peepholes[1], g: [], o: peepholes[2]),
+                projection: variant.projectionSize == nil ? [] : tensors.matrix(name("weight_hr"), units),
+                variant: Reference.LSTMVariant(sigmoid: variant.squash == .sigmoid, peepholes: variant.hasPeepholes, coupled: variant.hasCoupledGates,
+                                               clip: variant.cellClip.map(Double.init), projection: variant.projectionSize))
+            let c0 = h0.map { _ in [Double](repeating: 0, count: units) }
+            return Array(cell.forward(x: x, h0: h0, c0: c0, lengths: lengths).h.dropFirst())
         case .gru(let definition):
             let isAfter = definition == .resetAfter
-            let gates = GRUGates(r: gate(0, of: 3), z: gate(1, of: 3), n: gate(2, of: 3, biasHH: !isAfter))
+            let gates = GRUGates(r: gate(0), z: gate(1), n: gate(2, biasHH: !isAfter))
             let cell = Reference.GRUCell(
                 gates: gates, hiddenBias: isAfter ? Array(tensors.values[name("bias_hh")]!.suffix(units)) : [],
                 definition: isAfter ? .resetAfter : definition == .resetBefore ? .resetBefore : .lecture)
             return Array(cell.forward(x: x, h0: h0, lengths: lengths).h.dropFirst())
         case .rnn(let activation):
-            let cell = Reference.RNNCell(parameters: gate(0, of: 1), f: activation == .tanh ? .tanh : activation == .sigmoid ? .sigmoid : .relu)
+            let cell = Reference.RNNCell(parameters: gate(0), f: activation == .tanh ? .tanh : activation == .sigmoid ? .sigmoid : .relu)
             return Array(cell.forward(x: x, h0: h0, lengths: lengths).dropFirst())
         }
     }
@@ -151,7 +159,7 @@ extension StackCase {
         case .mean: return dense.forward(x: sequencePool(x, lengths: lengths, .mean))
         case .lastStep:
             let last = sequencePool(x, lengths: lengths, .last), first = sequencePool(x, lengths: lengths, .last, reversed: true)
-            let units = layers.last!.hiddenSize
+            let units = layers.last!.unitCount
             return dense.forward(x: zip(last, first).map { Array($0.prefix(units) + $1.dropFirst(units)) })
         }
     }
@@ -249,6 +257,26 @@ extension StackCase {
         var resumed = test.trainer(Model(test.shape, seed: 8), .adam(Adam()), dropout: 0.2)
         _ = try resumed.restoreCheckpoint(contentsOf: path)
         for _ in 0..<2 { #expect(test.step(&resumed) == test.step(&whole)) }
+    }
+
+    @Test func cellsHaveNames() {
+        let mixed = RecurrentCell.lstm(Recurrent.LSTMVariant(squash: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 2.5, projectionSize: 8))
+        #expect(mixed.name == "lstm(sigmoid+peepholes+coupled+clip:2.5+projection:8)")
+        for cell in RecurrentCell.all + [mixed] { #expect(RecurrentCell(named: cell.name) == cell) }
+        for name in ["", "lstm()", "lstm(tanh)", "lstm(sigmoid+sigmoid)", "lstm(clip)", "lstm(clip:0)", "lstm(clip:inf)", "lstm(peepholes:2)", "lstm(projection:0)",
+                     "lstm(projection:99999999999999999999)", "lstm(sigmoid+)", "gru(peepholes)", "LSTM"] {
+            #expect(RecurrentCell(named: name) == nil, "\(name)")
+        }
+    }
+
+    @Test(arguments: ["gru(lecture)", "lstm(peepholes) rnn", "lstm(projection:4) rnn", "lstm rnn lstm", "lstm(clip:-1) rnn", ""])
+    func aFileThatNamesOtherCellsIsRefused(cells: String) throws {
+        let folder = try TemporaryFolder(), path = folder.path("model")
+        var model = Model(ModelShape(input: .values(size: 1), layers: [.lstm(2), .rnn(3)], outputSize: 1, loss: .meanSquaredError), seed: 1)
+        model.metadata["recurrent.cells"] = cells
+        try model.save(to: path)
+        let error = #expect(throws: ModelFileError.self) { _ = try Model(contentsOf: path) }
+        #expect(error?.description == "\(path): metadata recurrent.cells; expected definitions of lstm rnn, found \(cells)")
     }
 
     @Test func wrongUseTraps() async {

@@ -7,7 +7,8 @@ enum CellShape: Hashable, Sendable {
     init(_ layer: RecurrentLayer, inputSize: Int, batch: Int, steps: Int, inputStride: Int) {
         let hiddenSize = layer.hiddenSize
         self = switch layer.cell {
-        case .lstm: .lstm(LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch, steps: steps, inputStride: inputStride))
+        case .lstm(let variant):
+            .lstm(LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize, variant: variant, batch: batch, steps: steps, inputStride: inputStride))
         case .gru(let definition):
             .gru(GRUShape(inputSize: inputSize, hiddenSize: hiddenSize, definition: definition, batch: batch, steps: steps, inputStride: inputStride))
         case .rnn(let activation):
@@ -23,9 +24,10 @@ enum CellShape: Hashable, Sendable {
         }
     }
 
-    var hiddenSize: Int {
+    /// Units of h.
+    var outputSize: Int {
         switch self {
-        case .lstm(let shape): shape.hiddenSize
+        case .lstm(let shape): shape.outputSize
         case .gru(let shape): shape.hiddenSize
         case .rnn(let shape): shape.hiddenSize
         }
@@ -40,28 +42,30 @@ enum CellShape: Hashable, Sendable {
         }
     }
 
-    /// h at one time step, or c where there is one.
-    var stateCount: Int {
+    /// h at one time step.
+    var outputCount: Int {
         switch self {
-        case .lstm(let shape): shape.stateCount
+        case .lstm(let shape): shape.outputCount
         case .gru(let shape): shape.stateCount
         case .rnn(let shape): shape.stateCount
         }
     }
 
-    var hasCellState: Bool { if case .lstm = self { true } else { false } }
-
-    /// What is carried from segment to segment: c, where there is one, and h.
-    var carriedCount: Int { (hasCellState ? 2 : 1) * stateCount }
-
-    /// The tape of h, and of c where there is one: slot 0 is the initial state.
-    var statesCount: Int {
+    /// The tape of h: slot 0 is the initial state.
+    var outputsCount: Int {
         switch self {
-        case .lstm(let shape): shape.statesCount
+        case .lstm(let shape): shape.outputsCount
         case .gru(let shape): shape.statesCount
         case .rnn(let shape): shape.statesCount
         }
     }
+
+    /// c at one time step, and its tape; none but in an LSTM.
+    var stateCount: Int { if case .lstm(let shape) = self { shape.stateCount } else { 0 } }
+    var statesCount: Int { if case .lstm(let shape) = self { shape.statesCount } else { 0 } }
+
+    /// What is carried from segment to segment: c, where there is one, and h.
+    var carriedCount: Int { stateCount + outputCount }
 
     /// The tape of the activated gates; a plain layer's h says all.
     var gatesCount: Int {
@@ -75,7 +79,8 @@ enum CellShape: Hashable, Sendable {
     /// The gradient by the pre-activations.
     var gatesGradientCount: Int {
         switch self {
-        case .lstm, .gru: gatesCount
+        case .lstm(let shape): shape.gatesGradientCount
+        case .gru: gatesCount
         case .rnn(let shape): shape.preActivationGradientCount
         }
     }
@@ -92,7 +97,13 @@ enum CellShape: Hashable, Sendable {
     }
 
     /// Of a time step for inference.
-    var stepScratchCount: Int { if case .gru(let shape) = self { shape.scratchCount } else { 0 } }
+    var stepScratchCount: Int {
+        switch self {
+        case .lstm(let shape): shape.scratchCount
+        case .gru(let shape): shape.scratchCount
+        case .rnn: 0
+        }
+    }
 }
 
 extension Kernels {
@@ -100,7 +111,7 @@ extension Kernels {
     func step(_ cell: CellShape, _ format: WeightFormat, x: UnsafePointer<Float>, weights: UnsafePointer<Float>, hPrevious: UnsafePointer<Float>,
               c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>) {
         switch cell {
-        case .lstm(let shape): unsafe lstmStep(shape, format, x: x, weights: weights, hPrevious: hPrevious, c: c, h: h)
+        case .lstm(let shape): unsafe lstmStep(shape, format, x: x, weights: weights, hPrevious: hPrevious, c: c, h: h, scratch: scratch)
         case .gru(let shape): unsafe gruStep(shape, x: x, weights: weights, hPrevious: hPrevious, h: h, scratch: scratch)
         case .rnn(let shape): unsafe rnnStep(shape, x: x, weights: weights, hPrevious: hPrevious, h: h)
         }
@@ -117,8 +128,8 @@ extension Kernels {
     let gatesGradient: UnsafeMutablePointer<Float>, pastGradient: UnsafeMutablePointer<Float>
     let dh: UnsafeMutablePointer<Float>, dc: UnsafeMutablePointer<Float>, transposed: UnsafeMutablePointer<Float>
 
-    /// h of each step, slot 0 left out: [T][B][U].
-    var hidden: UnsafeMutablePointer<Float> { unsafe h + shape.stateCount }
+    /// h of each step, slot 0 left out: [T][B][V].
+    var hidden: UnsafeMutablePointer<Float> { unsafe h + shape.outputCount }
 
     func forward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, _ share: Share) {
         switch shape {
@@ -135,8 +146,8 @@ extension Kernels {
         case .gru(let shape): unsafe kernels.gruTranspose(shape, weights: weights, transposed: transposed, share: share)
         case .rnn(let shape): unsafe kernels.rnnTranspose(shape, weights: weights, transposed: transposed, share: share)
         }
-        unsafe kernels.fill(shape.stateCount, 0, x: dh, share: share)
-        if shape.hasCellState { unsafe kernels.fill(shape.stateCount, 0, x: dc, share: share) }
+        unsafe kernels.fill(shape.outputCount, 0, x: dh, share: share)
+        unsafe kernels.fill(shape.stateCount, 0, x: dc, share: share)
     }
 
     func backwardData(_ kernels: Kernels, lengths: UnsafePointer<Int>?, outputGradient: UnsafePointer<Float>,
@@ -158,8 +169,8 @@ extension Kernels {
     func backwardWeights(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, _ share: Share) {
         switch shape {
         case .lstm(let shape):
-            unsafe kernels.lstmBackwardWeights(shape, lengths: lengths, x: x, h: h, gatesGradient: gatesGradient, weightGradient: weightGradient,
-                                               share: share)
+            unsafe kernels.lstmBackwardWeights(shape, lengths: lengths, x: x, gates: gates, c: c, h: h, gatesGradient: gatesGradient,
+                                               weightGradient: weightGradient, share: share)
         case .gru(let shape):
             unsafe kernels.gruBackwardWeights(shape, lengths: lengths, x: x, past: past, h: h, gateGradient: gatesGradient,
                                               pastGradient: pastGradient, weightGradient: weightGradient, share: share)

@@ -16,7 +16,7 @@
         unsafe self.joined = joined
         unsafe self.outputGradient = outputGradient
         unsafe self.inputGradient = inputGradient
-        let units = layer.hiddenSize, row = padded(layer.outputSize), inputs = cell.shape.inputSize
+        let units = layer.unitCount, row = padded(layer.outputSize), inputs = cell.shape.inputSize
         input = SequenceShape(steps: steps, batch: batch, units: inputs, width: inputs, inputStride: inputStride, outputStride: inputStride,
                               isReversed: true)
         inputBack = SequenceShape(steps: steps, batch: batch, units: inputs, isReversed: true)
@@ -84,7 +84,7 @@
         share.wait()
         if let reverse {
             unsafe kernels.sequenceCopy(reverse.join.0, lengths: lengths, x: cell.hidden, y: reverse.joined, share: share)
-            unsafe kernels.sequenceCopy(reverse.join.1, lengths: lengths, x: reverse.cell.hidden, y: reverse.joined + cell.shape.hiddenSize, share: share)
+            unsafe kernels.sequenceCopy(reverse.join.1, lengths: lengths, x: reverse.cell.hidden, y: reverse.joined + cell.shape.outputSize, share: share)
             share.wait()
         }
         guard let mask else { return }
@@ -103,7 +103,7 @@
         unsafe kernels.sequenceCopy(reverse.split.0, lengths: lengths, x: outputGradient, y: reverse.outputGradient, share: share)
         unsafe backward(cell, kernels, lengths: lengths, x: x, outputGradient: reverse.outputGradient, inputGradient: inputGradient, share)
         share.wait()
-        unsafe kernels.sequenceCopy(reverse.split.1, lengths: lengths, x: outputGradient + cell.shape.hiddenSize, y: reverse.outputGradient, share: share)
+        unsafe kernels.sequenceCopy(reverse.split.1, lengths: lengths, x: outputGradient + cell.shape.outputSize, y: reverse.outputGradient, share: share)
         unsafe backward(reverse.cell, kernels, lengths: lengths, x: reverse.reversedInput, outputGradient: reverse.outputGradient,
                         inputGradient: reverse.inputGradient, share)
         guard let inputGradient = unsafe inputGradient else { return }
@@ -122,20 +122,19 @@
 
     /// The state that the last segment of a purpose ended in becomes the one that this segment starts from.
     func restoreState(_ purpose: TrainingPurpose) {
-        let carried = unsafe carried(purpose), count = cell.shape.stateCount
-        unsafe cell.h.update(from: carried + carriedH, count: count)
-        if cell.shape.hasCellState { unsafe cell.c.update(from: carried, count: count) }
+        let carried = unsafe carried(purpose), shape = cell.shape
+        unsafe cell.c.update(from: carried, count: shape.stateCount)
+        unsafe cell.h.update(from: carried + shape.stateCount, count: shape.outputCount)
     }
 
     /// Keeps the state that this segment ended in.
     func saveState(_ purpose: TrainingPurpose) {
-        let carried = unsafe carried(purpose), count = cell.shape.stateCount, end = cell.shape.statesCount - count
-        unsafe (carried + carriedH).update(from: cell.h + end, count: count)
-        if cell.shape.hasCellState { unsafe carried.update(from: cell.c + end, count: count) }
+        let carried = unsafe carried(purpose), shape = cell.shape
+        unsafe carried.update(from: cell.c + (shape.statesCount - shape.stateCount), count: shape.stateCount)
+        unsafe (carried + shape.stateCount).update(from: cell.h + (shape.outputsCount - shape.outputCount), count: shape.outputCount)
     }
 
     func resetState(_ purpose: TrainingPurpose) { unsafe carried(purpose).update(repeating: 0, count: cell.shape.carriedCount) }
 
     private func carried(_ purpose: TrainingPurpose) -> UnsafeMutablePointer<Float> { unsafe purpose == .training ? carried.0 : carried.1 }
-    private var carriedH: Int { cell.shape.carriedCount - cell.shape.stateCount }
 }

@@ -7,7 +7,7 @@ internal import Formats
     public let shape: ModelShape
     /// Text that is saved beside the weights: vocabulary, settings, whatever its owner needs to use the model again.
     public var metadata: [String: String] = [:]
-    /// How the weights of the layers are stored. Only a model in float32 can be trained or saved, only one of LSTM layers rounded.
+    /// How the weights of the layers are stored. Only a model in float32 can be trained or saved, only one of plain LSTM layers rounded.
     public let weightFormat: WeightFormat
     let layout: ParameterLayout
     private let arena: Arena
@@ -23,7 +23,7 @@ internal import Formats
     }
 
     init(_ shape: ModelShape, parameters: StateDictParameters, weightFormat: WeightFormat = .float32) {
-        precondition(weightFormat == .float32 || shape.canRoundWeights, "model: weights rounded to \(weightFormat); expected LSTM layers alone")
+        precondition(weightFormat == .float32 || shape.canRoundWeights, "model: weights rounded to \(weightFormat); expected plain LSTM layers alone")
         self.shape = shape
         self.weightFormat = weightFormat
         layout = ParameterLayout(shape, weightFormat)
@@ -38,7 +38,7 @@ internal import Formats
     }
 
     /// Trainable numbers, without padding.
-    public var parameterCount: Int { shape.stateDict.parameterCount }
+    public var parameterCount: Int { shape.parameterCount }
 
     /// The flat buffer of `layout.count` floats.
     var parameters: UnsafeMutablePointer<Float> { unsafe arena.base }

@@ -57,7 +57,7 @@ struct StateLayout: Sendable {
         features = layout.reserve(padded(shape.featureCount))
         layers = shape.layers.indices.map { index in
             let cell = shape.cell(index, batch: 1, steps: 1)
-            return (c: layout.reserve(cell.hasCellState ? cell.stateCount : 0), h: [layout.reserve(cell.stateCount), layout.reserve(cell.stateCount)],
+            return (c: layout.reserve(cell.stateCount), h: [layout.reserve(cell.outputCount), layout.reserve(cell.outputCount)],
                     scratch: layout.reserve(cell.stepScratchCount))
         }
         let meanCount = shape.head == .mean ? padded(shape.layers.last!.outputSize) : 0

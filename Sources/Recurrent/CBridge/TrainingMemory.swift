@@ -6,9 +6,9 @@ struct CellLayout: Sendable {
     init(_ shape: CellShape, in layout: inout Layout) {
         self.shape = shape
         gates = layout.reserve(shape.gatesCount)
-        c = layout.reserve(shape.hasCellState ? shape.statesCount : 0)
+        c = layout.reserve(shape.statesCount)
         past = layout.reserve(shape.pastCount)
-        h = layout.reserve(shape.statesCount)
+        h = layout.reserve(shape.outputsCount)
     }
 }
 
@@ -70,12 +70,12 @@ struct TrainingLayout: Sendable {
         targetValues = !shape.loss.comparesClasses ? layout.reserve(dense.rows * dense.paddedOutputSize) : nil
         gatesGradient = layout.reserve(cells.map(\.gatesGradientCount).max()!)
         pastGradient = layout.reserve(cells.map(\.pastCount).max()!)
-        dh = layout.reserve(cells.map(\.stateCount).max()!)
-        dc = layout.reserve(cells.map { $0.hasCellState ? $0.stateCount : 0 }.max()!)
+        dh = layout.reserve(cells.map(\.outputCount).max()!)
+        dc = layout.reserve(cells.map(\.stateCount).max()!)
         transposed = layout.reserve(cells.map(\.transposedCount).max()!)
         denseTransposed = layout.reserve(dense.transposedCount)
         let bidirectional = shape.layers.indices.filter { shape.layers[$0].isBidirectional }
-        directionGradient = layout.reserve(rows * (bidirectional.map { padded(cells[$0].hiddenSize) }.max() ?? 0))
+        directionGradient = layout.reserve(rows * (bidirectional.map { padded(cells[$0].outputSize) }.max() ?? 0))
         reversedGradient = layout.reserve(rows * (bidirectional.map { padded(cells[$0].inputSize) }.max() ?? 0))
         pooledGradient = shape.head.pooling.map { _ in layout.reserve(batch * padded(dense.inputSize)) }
         let widest = shape.layers.indices.map { max(padded(shape.layers[$0].outputSize), padded(cells[$0].inputSize)) }.max()!

@@ -189,7 +189,7 @@ enum TrainingWork {
         self.pooling = pooling
         unsafe self.rows = rows
         unsafe self.gradient = gradient
-        let units = layer.hiddenSize, row = padded(layer.outputSize)
+        let units = layer.unitCount, row = padded(layer.outputSize)
         func columns(width: Int, isReversed: Bool) -> SequenceShape {
             SequenceShape(steps: steps, batch: batch, units: units, width: width, inputStride: row, outputStride: row, isReversed: isReversed)
         }
