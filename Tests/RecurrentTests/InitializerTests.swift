@@ -83,9 +83,11 @@ import Testing
     }
 
     /// The gates that keep the old state have ln u, those that replace it -ln u, u in 1 ... 99; the others are as they were.
-    @Test(arguments: [RecurrentCell.lstm, .gru(.resetAfter), .gru(.resetBefore), .gru(.lecture), .rnn(.tanh)]) func memoriesAreOfAllLengths(cell: RecurrentCell) {
+    @Test(arguments: [RecurrentCell.lstm(.plain), .lstm(LSTMVariant(hasCoupledGates: true)), .gru(.resetAfter), .gru(.resetBefore), .gru(.lecture),
+                      .rnn(.tanh)])
+    func memoriesAreOfAllLengths(cell: RecurrentCell) {
         let signs: [Float] = switch cell {
-        case .lstm: [-1, 1, 0, 0]
+        case .lstm(let variant): variant.hasCoupledGates ? [-1, 0, 0, 0] : [-1, 1, 0, 0]
         case .gru(.lecture): [0, -1, 0]
         case .gru: [0, 1, 0]
         case .rnn: [0]
@@ -105,7 +107,20 @@ import Testing
             let times = spread[gate].map { exp(Double(sign * $0)) }
             #expect(times.allSatisfy { $0 >= 1 && $0 <= 99.001 } && times.min()! < 30 && times.max()! > 70, "\(cell), gate \(gate): \(times)")
         }
-        if cell == .lstm { #expect(spread[0] == spread[1].map { -$0 }) }
+        if cell == .lstm(.plain) { #expect(spread[0] == spread[1].map { -$0 }) }
+    }
+
+    /// The forget gate of a coupled cell is what the input gate leaves: 1 - σ(-1) = σ(1); it has no weights of its own.
+    @Test func coupledGatesForgetThroughTheInputGate() {
+        let variant = LSTMVariant(hasPeepholes: true, hasCoupledGates: true, projectionSize: 3), units = 5
+        let shape = ModelShape(input: .values(size: 2), layers: [.lstm(units, variant)], outputSize: 1, loss: .meanSquaredError)
+        let weights = Model(shape, seed: 5, initialization: Initialization(forgetBias: 1)).stateDictParameters.cells[0]
+        let columns = 1 + 2 + 1 + 3
+        for unit in 0..<units {
+            #expect(weights[unit] == -1)
+            for column in 0..<columns { #expect(weights[(column * 4 + 1) * 16 + unit] == 0) }
+            for gate in [0, 2, 3] { #expect(weights[(4 + gate) * 16 + unit] != 0) }
+        }
     }
 
     @Test func memoriesThatCannotBeAreRefused() async {
