@@ -62,7 +62,7 @@ import FoundationXML
     }
 
     /// Round numbers around all that is drawn, and no curve beyond them, whatever the values.
-    @Test(arguments: [[1.0, 2], [5, 5], [0, 0], [1e-9, 3e-9], [-3, 700], [.nan, 1], []])
+    @Test(arguments: [[1.0, 2], [5, 5], [0, 0], [1e-9, 3e-9], [-3, 700], [1e-12, 3], [.nan, 1], []])
     func curvesStayOnThePaper(values: [Double]) throws {
         for isLogarithmic in [false, true] where !isLogarithmic || values.allSatisfy({ $0 > 0 || $0.isNaN }) {
             let points = values.enumerated().map { (x: Double($0), y: $1) }
