@@ -255,6 +255,38 @@ func expectClose(_ found: [Double], _ expected: [Double], relative: Double, abso
         #expect(firstBack.dx + secondBack.dx == whole.backward.dx)
     }
 
+    /// With i = o = 1 and f = 0 each step is one of the plain recurrent layer, c = f(W x + U h_prev + b), and h = f(c): forward to the bit, and
+    /// back through time what the plain layer gives for each step by itself, dc = dh f'(c).
+    @Test(arguments: [false, true]) func withGatesAtOneItIsThePlainLayer(sigmoid: Bool) {
+        var problem = LSTMProblem(LSTMSizes(3, 4, batch: 2, steps: 5, variant: LSTMVariant(sigmoid: sigmoid)), seed: 1)
+        let open = [1e4, 1e4, 1e4, 1e4], f: Activation = sigmoid ? .sigmoid : .tanh
+        (problem.cell.gates.i.b, problem.cell.gates.o.b, problem.cell.gates.f.b) = (open, open, open.map { -$0 })
+        let solution = problem.solved(), plain = RNNCell(parameters: problem.cell.gates.g, f: f)
+        var gradient = RNNCell(parameters: problem.gradient.gates.g, f: f), dh = problem.dh
+        for t in problem.x.indices {
+            let c = plain.forward(x: [problem.x[t]], h0: solution.tape.h[t])[1]
+            #expect(solution.tape.c[t + 1] == c)
+            #expect(solution.tape.h[t + 1] == c.map { $0.map { f($0) } })
+        }
+        for t in problem.x.indices.reversed() {
+            let (c, h) = (solution.tape.c[t + 1], solution.tape.h[t + 1])
+            let dc = h.indices.map { row in
+                h[row].indices.map { n in
+                    (dh[row][n] + problem.dy[t][row][n]) * f.derivative(y: h[row][n]) + (t == problem.x.count - 1 ? problem.dc[row][n] : 0)
+                }
+            }
+            let states = [solution.tape.h[t], c], step = plain.backward(h: states, dy: nil, dh: dc)
+            expectClose(solution.backward.dgates[t].flatMap(\.g), step.dz[0].flatMap { $0 }, relative: 1e-14)
+            expectClose(solution.backward.dx[t].flatMap { $0 }, step.dx[0].flatMap { $0 }, relative: 1e-12, absolute: 1e-15)
+            gradient.addGradient(x: [problem.x[t]], h: states, dz: step.dz)
+            dh = step.dh0
+        }
+        expectClose(solution.backward.dh0.flatMap { $0 }, dh.flatMap { $0 }, relative: 1e-12, absolute: 1e-15)
+        for (found, expected) in zip(solution.gradient.gates.g.W + solution.gradient.gates.g.U, gradient.parameters.W + gradient.parameters.U) {
+            expectClose(found, expected, relative: 1e-12, absolute: 1e-14)
+        }
+    }
+
     /// With the forget gate at one and the input gate at zero the cell state stays what it was, and so does its gradient.
     @Test func openForgetGateKeepsTheState() {
         var problem = LSTMProblem(LSTMSizes(2, 3, steps: 4), seed: 1)
