@@ -68,8 +68,8 @@ KERNEL(product_backward_weights, (const recurrent_product_shape *_Nonnull shape,
 //   peepholes   i, f = σ(… + p c_prev), o = σ(… + p c), a weight p for each gate and unit: Gers, Schraudolph and Schmidhuber 2002
 //   coupled     f = 1 - i: Greff et al. 2017, CIFG. The weights of f stay where they are, so that all cells have one register tile; they
 //               are not used, and their gradient is zero
-//   clip        c = min(max(f c_prev + i g, -clip), clip); its derivative is zero where |c| = clip: Sak, Senior and Beaufays 2014
-//   projection  h = P m, m = o tanh(c), of R units: Sak, Senior and Beaufays 2014, equation 6, without the second projection; PyTorch
+//   clip        c = min(max(f c_prev + i g, -clip), clip); its derivative is zero where |c| = clip: TensorFlow's cell_clip
+//   projection  h = P m, m = o tanh(c), of R units: Sak, Senior and Beaufays 2014, without the second one; PyTorch's proj_size
 //
 // N = R where h is projected, else H; V = 16 ⌈N/16⌉; D = 1 with peepholes, else 0. w [P][1+I+D+N][i f g o][16]: bias, input rows, peepholes
 // (that of g is not used), hidden rows; behind them, where h is projected, P [⌈R/16⌉][H][16].

@@ -29,8 +29,8 @@ public struct LSTMVariant: Hashable, Sendable {
     /// Whether f = 1 - i, so that what is forgotten makes room for what is taken in; the weights of f are not used. Greff, Srivastava,
     /// Koutník, Steunebrink and Schmidhuber 2017, "LSTM: A Search Space Odyssey", CIFG.
     public var hasCoupledGates: Bool { coupled != 0 }
-    /// The largest magnitude of the cell state, or nil for any: Sak, Senior and Beaufays 2014. Where it holds the state back, nothing that
-    /// has made the state has a gradient.
+    /// The largest magnitude of the cell state, or nil for any: TensorFlow's `cell_clip`. Where it holds the state back, nothing that has
+    /// made the state has a gradient.
     public var cellClip: Float? { clip > 0 ? clip : nil }
     /// R, the units of h where it is a projection of m to so many, or nil: Sak, Senior and Beaufays 2014, "Long Short-Term Memory Based
     /// Recurrent Neural Network Architectures for Large Scale Acoustic Modeling". P has no bias; PyTorch's `proj_size`.

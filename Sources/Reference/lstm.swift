@@ -9,7 +9,7 @@ public struct LSTMVariant: Hashable, Sendable {
     public var peepholes = false
     /// f = 1 - i: Greff, Srivastava, Koutník, Steunebrink and Schmidhuber 2017, CIFG.
     public var coupled = false
-    /// c = min(max(f c_prev + i g, -clip), clip): Sak, Senior and Beaufays 2014.
+    /// c = min(max(f c_prev + i g, -clip), clip): TensorFlow's cell_clip.
     public var clip: Double?
     /// h = P m of so many units, m = o tanh(c): Sak, Senior and Beaufays 2014.
     public var projection: Int?
