@@ -20,7 +20,7 @@ struct Learn: ParsableCommand {
             switch self {
             case .adding: (length: 200, hidden: 64, batch: 32, learningRate: 0.005, updates: 4000)
             case .copy: (length: 50, hidden: 128, batch: 32, learningRate: 0.004, updates: 10_000)
-            case .reber: (length: 50, hidden: 32, batch: 16, learningRate: 0.01, updates: 3000)
+            case .reber: (length: 50, hidden: 64, batch: 16, learningRate: 0.02, updates: 3000)
             }
         }
 
@@ -54,13 +54,13 @@ struct Learn: ParsableCommand {
         "adding: steps; copy: steps between the symbols and the mark; reber: symbols of a string on average. (default: 200, 50, 50)", valueName: "number"))
     var length: Int?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Hidden units. (default: 64, 128, 32)", valueName: "number"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Hidden units. (default: 64, 128, 64)", valueName: "number"))
     var hidden: Int?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Sequences of an update. (default: 32, 32, 16)", valueName: "number"))
     var batch: Int?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Of Adam. (default: 0.005, 0.004, 0.01)", valueName: "number"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Of Adam. (default: 0.005, 0.004, 0.02)", valueName: "number"))
     var learningRate: Double?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("The largest norm of a gradient.", valueName: "number"))
@@ -164,7 +164,7 @@ struct LearnReport: Encodable {
         }
         let ignorance = LineChart.Curve(name: "without memory", points: [(x: 0, y: baseline), (x: reach, y: baseline)])
         return LineChart(
-            title: "\(task), \(length) steps: what \(runs.map(\.cell).joined(separator: ", ")) learn",
+            title: "\(task), \(length): what \(runs.map(\.cell).joined(separator: ", ")) learn",
             subtitle: "\(hidden) hidden units, batches of \(batch), Adam at \(learningRate); on sequences that were not learned",
             axis: "updates",
             panels: [LineChart.Panel(title: "loss", isLogarithmic: true, curves: curves(\.loss) + [ignorance]),
