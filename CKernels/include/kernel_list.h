@@ -73,6 +73,11 @@ KERNEL(product_backward_weights, (const recurrent_product_shape *_Nonnull shape,
 //
 // N = R where h is projected, else H; V = 16 ⌈N/16⌉; D = 1 with peepholes, else 0. w [P][1+I+D+N][i f g o][16]: bias, input rows, peepholes
 // (that of g is not used), hidden rows; behind them, where h is projected, P [⌈R/16⌉][H][16].
+//
+// Recurrent dropout, of this cell and those of rnn.h and gru.h: Gal and Ghahramani 2016, "A Theoretically Grounded Application of Dropout in
+// Recurrent Neural Networks"; Keras's recurrent_dropout. `mask` [B][V] in holds 0 or 1 / (1 - p), the same for all time steps of a sequence:
+// wherever a sum of U, or r, reads h_prev, it reads mask∘h_prev, and nothing else does. `masked` [T][B][V] out: masked[t] = mask∘h[t], also of
+// rows that have ended. Both are null without dropout.
 
 // One time step of B independent sequences, for inference.
 //   (c, h) = the equations above
@@ -95,11 +100,11 @@ KERNEL(lstm_step_bfloat16, (const recurrent_lstm_shape *_Nonnull shape, const fl
 //   (c[t+1], h[t+1]) = step(x[t], h[t], c[t])
 //   x [T][B][x_stride] in; lengths [B] in, or null: row b holds its state from step lengths[b] on;
 //   ifgo [T][B][P][i f g o][16] out, the activated gates, and behind them, where h is projected, m [T][B][U]; c [T+1][B][U],
-//   h [T+1][B][V]: slot 0 in, the other slots out.
+//   h [T+1][B][V]: slot 0 in, the other slots out; mask [B][V] in and masked [T][B][V] out, or null.
 //   Shares split the batch rows, with a barrier, and where h is not projected, also the panels.
-KERNEL(lstm_forward, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nonnull x,
-                      const float *_Nonnull w, float *_Nonnull ifgo, float *_Nonnull c, float *_Nonnull h,
-                      recurrent_share share))
+KERNEL(lstm_forward, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nullable mask,
+                      const float *_Nonnull x, const float *_Nonnull w, float *_Nonnull ifgo, float *_Nonnull c, float *_Nonnull h,
+                      float *_Nullable masked, recurrent_share share))
 
 // The copies of the matrices that lstm_backward_data reads; to be made again whenever w has changed.
 //   w in; transposed [⌈I/16⌉ + V/16][4U][16] out, behind it the peepholes [D][P][i f g o][16] and, where h is projected, P as
@@ -108,26 +113,26 @@ KERNEL(lstm_transpose, (const recurrent_lstm_shape *_Nonnull shape, const float 
                         recurrent_share share))
 
 // Backpropagation through time, to the gates, the inputs and the initial state: Werbos 1990.
-//   dh = dy[t] + Σ_j U[j] difgo[t+1][j]      dc += dh o (1 - tanh²(c))      difgo[t] = the gates' derivatives
+//   dh = dy[t] + Σ_j U[j] difgo[t+1][j], the sum times mask, where there is one      dc += dh o (1 - tanh²(c))
 //   do = dh tanh(c) o (1 - o)   di = dc g i (1 - i)   df = dc c_prev f (1 - f)   dg = dc i (1 - g²)   dc_prev = dc f
 //   and with a variant:
 //   sigmoid     s (1 - s) for 1 - s²                      peepholes   dc += p do, dc_prev += p di + p df
 //   coupled     di = dc (g - c_prev) i (1 - i), df = 0    projection  Pᵀ dh for dh
 //   clip        dc = 0 where |c| = clip, before the lines for di, df, dg and dc_prev
-//   transposed in; ifgo, c from lstm_forward in; dy [T][B][V] in, the loss's gradient by each h, or null (zero), not read
+//   mask, or null, and transposed in; ifgo, c from lstm_forward in; dy [T][B][V] in, the loss's gradient by each h, or null (zero), not read
 //   where t ≥ lengths[b]; difgo [T][B][P][i f g o][16] out, by the pre-activations, and behind it, where h is projected, dh [T][B][V];
 //   dh [B][V], dc [B][U]: in the gradient by the final state, out by the initial state; dx [T][B][16 ⌈I/16⌉] out, or null.
 //   Shares split the batch rows, with a barrier, and where h is not projected, also the panels, and dx by time steps.
 KERNEL(lstm_backward_data, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths,
-                            const float *_Nonnull transposed, const float *_Nonnull ifgo, const float *_Nonnull c,
+                            const float *_Nullable mask, const float *_Nonnull transposed, const float *_Nonnull ifgo, const float *_Nonnull c,
                             const float *_Nullable dy, float *_Nonnull difgo, float *_Nonnull dh, float *_Nonnull dc,
                             float *_Nullable dx, recurrent_share share))
 
 // The gradient by the weights, time steps in ascending order, batch rows in ascending order within each.
 //   dW[·][k] += Σ_t Σ_b x[t][b][k] difgo[t][b]    dU[·][k] += Σ_t Σ_b h[t][b][k] difgo[t][b]    db += Σ_t Σ_b difgo[t][b]
 //   dp += Σ_t Σ_b c[t][b] di, df[t][b], c[t+1][b] do[t][b]    dP[·][k] += Σ_t Σ_b m[t][b][k] dh[t][b]
-//   x, lengths as in lstm_forward; its tape: ifgo, or null where h is not projected, c, or null without peepholes, and h; difgo in; dw as w
-//   in, out. Rows that have ended add nothing, whatever their x holds. Shares split dw.
+//   x, lengths as in lstm_forward; its tape: ifgo, or null where h is not projected, c, or null without peepholes, and h, or masked, of which
+//   slot T is not read; difgo in; dw as w in, out. Rows that have ended add nothing, whatever their x holds. Shares split dw.
 KERNEL(lstm_backward_weights, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths,
                                const float *_Nonnull x, const float *_Nullable ifgo, const float *_Nullable c, const float *_Nonnull h,
                                const float *_Nonnull difgo, float *_Nonnull dw, recurrent_share share))
@@ -146,9 +151,9 @@ KERNEL(rnn_step, (const recurrent_rnn_shape *_Nonnull shape, const float *_Nonnu
 // A whole sequence, filling the tape.
 //   h[t+1] = step(x[t], h[t])
 //   x [T][B][x_stride] in; lengths [B] in, or null: row b holds its state from step lengths[b] on; h [T+1][B][U]: slot 0 in,
-//   the other slots out. Shares split the batch rows.
-KERNEL(rnn_forward, (const recurrent_rnn_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nonnull x,
-                     const float *_Nonnull w, float *_Nonnull h, recurrent_share share))
+//   the other slots out; mask [B][U] in and masked [T][B][U] out, or null: as in lstm.h. Shares split the batch rows.
+KERNEL(rnn_forward, (const recurrent_rnn_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nullable mask,
+                     const float *_Nonnull x, const float *_Nonnull w, float *_Nonnull h, float *_Nullable masked, recurrent_share share))
 
 // The copies of the input and hidden matrices that rnn_backward_data reads; to be made again whenever w has changed.
 //   w in; transposed [⌈I/16⌉ + P][U][16] out. Shares split the panels of transposed.
@@ -157,17 +162,17 @@ KERNEL(rnn_transpose, (const recurrent_rnn_shape *_Nonnull shape, const float *_
 
 // Backpropagation through time, to the pre-activations z, the inputs and the initial state: Werbos 1990; Goodfellow, Bengio and
 // Courville 2016, equation 10.21.
-//   dh = dy[t] + Σ_j U[j] dz[t+1][j]      dz[t] = dh f'(z): f' as in activation_backward
-//   transposed in; h from rnn_forward in; dy [T][B][U] in, the loss's gradient by each h, or null (zero), not read where
+//   dh = dy[t] + Σ_j U[j] dz[t+1][j], the sum times mask, where there is one      dz[t] = dh f'(z): f' as in activation_backward
+//   mask, or null, and transposed in; h from rnn_forward in; dy [T][B][U] in, the loss's gradient by each h, or null (zero), not read where
 //   t ≥ lengths[b]; dz [T][B][U] out; dh [B][U]: in the gradient by the final state, out by the initial state;
 //   dx [T][B][16 ⌈I/16⌉] out, or null. Shares split the batch rows.
 KERNEL(rnn_backward_data, (const recurrent_rnn_shape *_Nonnull shape, const size_t *_Nullable lengths,
-                           const float *_Nonnull transposed, const float *_Nonnull h, const float *_Nullable dy,
+                           const float *_Nullable mask, const float *_Nonnull transposed, const float *_Nonnull h, const float *_Nullable dy,
                            float *_Nonnull dz, float *_Nonnull dh, float *_Nullable dx, recurrent_share share))
 
 // The gradient by the weights, time steps in ascending order, batch rows in ascending order within each.
 //   dW[·][k] += Σ_t Σ_b x[t][b][k] dz[t][b]    dU[·][k] += Σ_t Σ_b h[t][b][k] dz[t][b]    db += Σ_t Σ_b dz[t][b]
-//   x, lengths as in rnn_forward; h its tape; dz in; dw [P][1+I+H][16] in, out. Rows that have ended add nothing, whatever
+//   x, lengths as in rnn_forward; h its tape, or masked; dz in; dw [P][1+I+H][16] in, out. Rows that have ended add nothing, whatever
 //   their x holds. Shares split dw.
 KERNEL(rnn_backward_weights, (const recurrent_rnn_shape *_Nonnull shape, const size_t *_Nullable lengths,
                               const float *_Nonnull x, const float *_Nonnull h, const float *_Nonnull dz,
@@ -195,9 +200,11 @@ KERNEL(gru_step, (const recurrent_gru_shape *_Nonnull shape, const float *_Nonnu
 // A whole sequence, filling the tape.
 //   h[t+1] = step(x[t], h[t])
 //   x [T][B][x_stride] in; lengths [B] in, or null: row b holds its state from step lengths[b] on; rzn [T][B][P][r z n][16] out, the
-//   activated gates; past [T][B][U] out; h [T+1][B][U]: slot 0 in, the other slots out. Shares split the batch rows.
-KERNEL(gru_forward, (const recurrent_gru_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nonnull x,
-                     const float *_Nonnull w, float *_Nonnull rzn, float *_Nonnull past, float *_Nonnull h, recurrent_share share))
+//   activated gates; past [T][B][U] out; h [T+1][B][U]: slot 0 in, the other slots out; mask [B][U] in and masked [T][B][U] out, or
+//   null: as in lstm.h. Shares split the batch rows.
+KERNEL(gru_forward, (const recurrent_gru_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nullable mask,
+                     const float *_Nonnull x, const float *_Nonnull w, float *_Nonnull rzn, float *_Nonnull past, float *_Nonnull h,
+                     float *_Nullable masked, recurrent_share share))
 
 // The copies of the input and hidden matrices that gru_backward_data reads; to be made again whenever w has changed.
 //   w in; transposed [⌈I/16⌉ + P][3U][16] out. Shares split the panels of transposed.
@@ -209,18 +216,21 @@ KERNEL(gru_transpose, (const recurrent_gru_shape *_Nonnull shape, const float *_
 //                    dz = dh (n - h_prev) z (1 - z)    dn = dh z n (1 - n)           kept = dh (1 - z)
 //   reset_after      dpast = dn r                      dr = dn past r (1 - r)        dh = kept + Σ_j U[j] (dr, dz, dpast)[j]
 //   else             dpast = Σ_j U[j] dn[j]            dr = dpast h_prev r (1 - r)   dh = kept + dpast r + Σ_j U[j] (dr, dz)[j]
-//   transposed in; rzn, past, h from gru_forward in; dy [T][B][U] in, the loss's gradient by each h, or null (zero), not read where
-//   t ≥ lengths[b]; drzn [T][B][P][r z n][16] out, by the pre-activations; dpast [T][B][U] out, by past; dh [B][U]: in the gradient by
-//   the final state, out by the initial state; dx [T][B][16 ⌈I/16⌉] out, or null. Shares split the batch rows.
-KERNEL(gru_backward_data, (const recurrent_gru_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nonnull transposed,
-                           const float *_Nonnull rzn, const float *_Nonnull past, const float *_Nonnull h, const float *_Nullable dy,
-                           float *_Nonnull drzn, float *_Nonnull dpast, float *_Nonnull dh, float *_Nullable dx, recurrent_share share))
+//   and with a mask, masked for h_prev in dr, and all of dh but kept times mask
+//   transposed in; rzn, past, h from gru_forward in; mask in, with masked from gru_forward in and scratch [B][U], or all three null;
+//   dy [T][B][U] in, the loss's gradient by each h, or null (zero), not read where t ≥ lengths[b]; drzn [T][B][P][r z n][16] out, by the
+//   pre-activations; dpast [T][B][U] out, by past; dh [B][U]: in the gradient by the final state, out by the initial state;
+//   dx [T][B][16 ⌈I/16⌉] out, or null. Shares split the batch rows.
+KERNEL(gru_backward_data, (const recurrent_gru_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nullable mask,
+                           const float *_Nonnull transposed, const float *_Nonnull rzn, const float *_Nonnull past, const float *_Nonnull h,
+                           const float *_Nullable masked, const float *_Nullable dy, float *_Nonnull drzn, float *_Nonnull dpast,
+                           float *_Nonnull dh, float *_Nullable dx, float *_Nullable scratch, recurrent_share share))
 
 // The gradient by the weights, time steps in ascending order, batch rows in ascending order within each.
 //   dW[·][k] += Σ_t Σ_b x[t][b][k] drzn[t][b]    db += Σ_t Σ_b drzn[t][b]    dU[·][k] += Σ_t Σ_b h[t][b][k] drzn[t][b], but for n:
 //   dU[·][k] += Σ_t Σ_b h[t][b][k] dpast[t][b], db′ += Σ_t Σ_b dpast[t][b] in reset_after, Σ_t Σ_b past[t][b][k] dn[t][b] else
-//   x, lengths as in gru_forward; past, h its tape; drzn, dpast in; dw [P][1+I+D+H][r z n][16] in, out. Rows that have ended add
-//   nothing, whatever their x holds. Shares split dw.
+//   x, lengths as in gru_forward; past, and h, or masked, its tape; drzn, dpast in; dw [P][1+I+D+H][r z n][16] in, out. Rows that
+//   have ended add nothing, whatever their x holds. Shares split dw.
 KERNEL(gru_backward_weights, (const recurrent_gru_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nonnull x,
                               const float *_Nonnull past, const float *_Nonnull h, const float *_Nonnull drzn,
                               const float *_Nonnull dpast, float *_Nonnull dw, recurrent_share share))

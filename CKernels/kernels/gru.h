@@ -1,7 +1,7 @@
 // The gated recurrent unit in its three definitions: whole sequences, and backpropagation through time.
 
-static void gru_forward(const recurrent_gru_shape *shape, const size_t *lengths, const float *x, const float *w, float *rzn, float *past,
-                        float *h, recurrent_share share) NONBLOCKING {
+static void gru_forward(const recurrent_gru_shape *shape, const size_t *lengths, const float *mask, const float *x, const float *w, float *rzn,
+                        float *past, float *h, float *masked, recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = gru_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, state = shape->batch * units;
     size_t first, end;
@@ -13,6 +13,8 @@ static void gru_forward(const recurrent_gru_shape *shape, const size_t *lengths,
             const recurrence_products products = recurrence_products_of(shape->batch, first, end, t, step_end);
             recurrence_input(&layer, 0, panels, &products, x, w, rzn);
         }
+        const size_t part = first * units, slot = t * state + part;
+        if (mask) recurrence_mask(end - first, panels, 0, panels, mask + part, h + slot, 0, masked + slot);
         for (size_t row = first, live; row < end; row += live) {
             for (; row < end && !recurrence_live(lengths, row, t); ++row) {
                 const float *from = h + t * state + row * units;
@@ -20,7 +22,7 @@ static void gru_forward(const recurrent_gru_shape *shape, const size_t *lengths,
             }
             live = recurrence_live_rows(lengths, t, &row, end);
             const size_t at = t * state + row * units;
-            gru_recur(shape, live, w, rzn + GRU_GATES * at, past + at, h + at, h + state + at);
+            gru_recur(shape, live, w, rzn + GRU_GATES * at, past + at, (mask ? masked : h) + at, h + at, h + state + at);
         }
     }
 }
@@ -73,7 +75,7 @@ OUTLINED void gru_cells_backward(recurrent_gru_definition definition, size_t pan
     }
 }
 
-// forward: past = r∘h_prev
+// forward: past = r∘h_prev, or what a mask leaves of h_prev
 OUTLINED void gru_reset_backward(size_t panels, const float *rzn, const float *h_prev, float *drzn, const float *dpast, float *dh) NONBLOCKING {
     for (size_t panel = 0; panel < panels; ++panel) {
         const size_t gates = panel * GRU_GATES * LANES, at = panel * LANES;
@@ -102,9 +104,9 @@ OUTLINED void gru_backward_sums(const recurrent_gru_shape *shape, size_t gate, s
 }
 
 // forward: h[t+1] = step(x[t], h[t])
-static void gru_backward_data(const recurrent_gru_shape *shape, const size_t *lengths, const float *transposed, const float *rzn,
-                              const float *past, const float *h, const float *dy, float *drzn, float *dpast, float *dh, float *dx,
-                              recurrent_share share) NONBLOCKING {
+static void gru_backward_data(const recurrent_gru_shape *shape, const size_t *lengths, const float *mask, const float *transposed,
+                              const float *rzn, const float *past, const float *h, const float *masked, const float *dy, float *drzn,
+                              float *dpast, float *dh, float *dx, float *scratch, recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = gru_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, state = shape->batch * units;
     const size_t gates = GRU_GATES * LANES, gates_row = GRU_GATES * units;
@@ -122,14 +124,18 @@ static void gru_backward_data(const recurrent_gru_shape *shape, const size_t *le
             const size_t at = t * state + row * units;
             const float *rzn_rows = rzn + GRU_GATES * at, *h_prev = h + at;
             float *drzn_rows = drzn + GRU_GATES * at, *dpast_rows = dpast + at, *dh_rows = dh + row * units;
+            // What passes the mask, before it does, apart from what z keeps.
+            float *dseen = mask ? scratch + row * units : dh_rows;
+            for (size_t unit = 0; mask && unit < live * units; unit += LANES) lanes_store(dseen + unit, lanes_splat(0));
             gru_cells_backward(shape->definition, live * panels, rzn_rows, past + at, h_prev, dy ? dy + at : 0, drzn_rows, dpast_rows, dh_rows);
             if (shape->definition == recurrent_gru_reset_after) {  // past = U h_prev + b′
-                gru_backward_sums(shape, 2, 1, transposed, live, dpast_rows, LANES, units, 1, dh_rows);
+                gru_backward_sums(shape, 2, 1, transposed, live, dpast_rows, LANES, units, 1, dseen);
             } else {                                               // n = f(W x + U past + b)
                 gru_backward_sums(shape, 2, 1, transposed, live, drzn_rows + 2 * LANES, gates, gates_row, 0, dpast_rows);
-                gru_reset_backward(live * panels, rzn_rows, h_prev, drzn_rows, dpast_rows, dh_rows);
+                gru_reset_backward(live * panels, rzn_rows, mask ? masked + at : h_prev, drzn_rows, dpast_rows, dseen);
             }
-            gru_backward_sums(shape, 0, 2, transposed, live, drzn_rows, gates, gates_row, 1, dh_rows);
+            gru_backward_sums(shape, 0, 2, transposed, live, drzn_rows, gates, gates_row, 1, dseen);
+            if (mask) recurrence_mask(live, panels, 0, panels, mask + row * units, dseen, dh_rows, dh_rows);
         }
     const recurrence_products products = recurrence_products_of(shape->batch, first, end, 0, shape->steps);
     if (dx) recurrence_backward_input(&layer, &products, transposed, drzn, dx);

@@ -208,23 +208,24 @@ INLINE void gru_row(const recurrent_gru_shape *shape, const float *x, const floa
     }
 }
 
-/// One time step of some rows, which are live; rzn holds the input part.
-INLINE void gru_recur(const recurrent_gru_shape *shape, size_t rows, const float *w, float *rzn, float *past, const float *h_prev, float *h) {
-    if (TILE_ROWS > 1 && rows == 1) {
+/// One time step of some rows, which are live; rzn holds the input part. What U and r multiply is `seen`: h_prev, or what a mask leaves of it.
+INLINE void gru_recur(const recurrent_gru_shape *shape, size_t rows, const float *w, float *rzn, float *past, const float *seen,
+                      const float *h_prev, float *h) {
+    if (TILE_ROWS > 1 && rows == 1 && seen == h_prev) {
         gru_row(shape, 0, w, rzn, past, h_prev, h);
         return;
     }
     const recurrence_layer layer = gru_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden);
     const tile_sums r = gru_gate_sums(0, panels, rzn), z = gru_gate_sums(1, panels, rzn), n = gru_gate_sums(2, panels, rzn);
-    gru_sums(shape, 0, rows, w, h_prev, &r, &r);
-    gru_sums(shape, 1, rows, w, h_prev, &z, &z);
+    gru_sums(shape, 0, rows, w, seen, &r, &r);
+    gru_sums(shape, 1, rows, w, seen, &z, &z);
     if (shape->definition == recurrent_gru_reset_after) {
         const product_columns bias = recurrence_columns(&layer, w, 1 + shape->input);
         const tile_sums start = {.at = (float *)bias.from + 2 * LANES, .row = 0, .panel = bias.panel}, to = gru_unit_sums(panels, past);
-        gru_sums(shape, 2, rows, w, h_prev, &start, &to);
+        gru_sums(shape, 2, rows, w, seen, &start, &to);
     } else {
-        gru_reset(rows * panels, rzn, past, h_prev);
+        gru_reset(rows * panels, rzn, past, seen);
         gru_sums(shape, 2, rows, w, past, &n, &n);
     }
     gru_cells(shape, rows, rzn, past, h_prev, h);
@@ -243,5 +244,6 @@ static void gru_step(const recurrent_gru_shape *shape, const float *x, const flo
     }
     const recurrence_products products = recurrence_products_of(shape->batch, row, row_end, 0, 1);
     recurrence_input(&layer, 0, panels, &products, x, w, scratch);
-    gru_recur(shape, row_end - row, w, scratch + GRU_GATES * row * units, past + row * units, h_prev + row * units, h + row * units);
+    const float *h_prev_rows = h_prev + row * units;
+    gru_recur(shape, row_end - row, w, scratch + GRU_GATES * row * units, past + row * units, h_prev_rows, h_prev_rows, h + row * units);
 }

@@ -109,6 +109,15 @@ OUTLINED void recurrence_backward(const recurrence_layer *layer, size_t panel, s
     recurrence_sums(panels, panel_end - panel, &product);
 }
 
+/// y = mask∘x, or, where there is a `start`, that added to it, for `rows` rows of `panels` panels, of which these are panels [panel, panel_end).
+/// All of them may be the same.
+OUTLINED void recurrence_mask(size_t rows, size_t panels, size_t panel, size_t panel_end, const float *mask, const float *x, const float *start,
+                              float *y) NONBLOCKING {
+    for (size_t row = 0; row < rows; ++row)
+        for (size_t at = (row * panels + panel) * LANES, end = (row * panels + panel_end) * LANES; at < end; at += LANES)
+            lanes_store(y + at, lanes_fma(lanes_load(mask + at), lanes_load(x + at), start ? lanes_load(start + at) : lanes_splat(0)));
+}
+
 /// dx = W dgates
 OUTLINED void recurrence_backward_input(const recurrence_layer *layer, const recurrence_products *products, const float *transposed,
                                         const float *dgates, float *dx) NONBLOCKING {

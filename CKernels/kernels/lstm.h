@@ -11,8 +11,25 @@ INLINE recurrence_share lstm_share_of(const recurrent_lstm_shape *shape, recurre
     return recurrence_share_of(share, shape->batch, recurrent_panels(shape->hidden));
 }
 
-static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *lengths, const float *x, const float *w, float *ifgo,
-                         float *c, float *h, recurrent_share share) NONBLOCKING {
+/// The panels of h that belong to a piece: its own, or, where h is projected, all of them.
+typedef struct { size_t all, panel, panel_end; } lstm_output_panels;
+
+INLINE lstm_output_panels lstm_output_panels_of(const recurrent_lstm_shape *shape, recurrence_piece piece) {
+    const size_t all = recurrent_panels(recurrent_lstm_outputs(*shape));
+    return shape->variant.projection ? (lstm_output_panels){.all = all, .panel_end = all}
+                                     : (lstm_output_panels){.all = all, .panel = piece.panel, .panel_end = piece.panel_end};
+}
+
+/// y = mask∘x for batch rows [row, end) of h, in the panels of a piece.
+INLINE void lstm_mask(const recurrent_lstm_shape *shape, recurrence_piece piece, size_t row, size_t end, const float *mask, const float *x,
+                      float *y) {
+    const lstm_output_panels panels = lstm_output_panels_of(shape, piece);
+    const size_t at = row * panels.all * LANES;
+    recurrence_mask(end - row, panels.all, panels.panel, panels.panel_end, mask + at, x + at, 0, y + at);
+}
+
+static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *lengths, const float *mask, const float *x, const float *w,
+                         float *ifgo, float *c, float *h, float *masked, recurrent_share share) NONBLOCKING {
     const recurrence_share part = lstm_share_of(shape, share);
     const recurrence_layer layer = lstm_layer(shape);
     const size_t state = recurrent_lstm_state_floats(*shape), output = recurrent_lstm_output_floats(*shape);
@@ -26,19 +43,22 @@ static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *length
                 const size_t end = shape->steps - t < input_steps ? shape->steps : t + input_steps;
                 const recurrence_products products = recurrence_products_of(shape->batch, part.row, part.row_end, t, end);
                 recurrence_input(&layer, piece.panel, piece.panel_end, &products, x, w, ifgo);
+                if (mask && t == 0) lstm_mask(shape, piece, part.row, part.row_end, mask, h, masked);
             }
             ++n;
         }
         const float *h_prev = h + t * output;
         float *h_next = h + (t + 1) * output, *m = shape->variant.projection ? ifgo + (4 * shape->steps + t) * state : h_next;
-        lstm_rows rows = {.shape = shape, .variant = shape->variant, .w = w, .ifgo = ifgo + t * 4 * state, .h_prev = h_prev,
-                          .c_prev = c + t * state, .h = m, .c = c + (t + 1) * state,
+        lstm_rows rows = {.shape = shape, .variant = shape->variant, .w = w, .ifgo = ifgo + t * 4 * state,
+                          .h_prev = mask ? masked + t * output : h_prev, .h_held = h_prev, .c_prev = c + t * state, .h = m,
+                          .c = c + (t + 1) * state,
                           .lengths = lengths, .step = t, .back = (int)(t & 1)};
         RECURRENCE_PIECES(&part, n, piece) {
             rows.panel = piece.panel;
             rows.panels = piece.panel_end - piece.panel;
             lstm_time_step(&rows, part.row, part.row_end);
             if (shape->variant.projection) lstm_project_rows(shape, lengths, t, part.row, part.row_end, w, m, h_prev, h_next);
+            if (mask && t + 1 < shape->steps) lstm_mask(shape, piece, part.row, part.row_end, mask, h_next, masked + (t + 1) * output);
         }
         ++n;
     }
@@ -88,24 +108,26 @@ OUTLINED void lstm_cells_backward_variant(const recurrent_lstm_variant *variant,
     lstm_cells_backward(*variant, piece, rows, units, peepholes, ifgo, c_prev, c, dy, difgo, dh, dc);
 }
 
-static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *lengths, const float *transposed,
+static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *lengths, const float *mask, const float *transposed,
                                const float *ifgo, const float *c, const float *dy, float *difgo, float *dh, float *dc, float *dx,
                                recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = lstm_layer(shape);
     const recurrent_lstm_variant *variant = &shape->variant;
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, state = shape->batch * units;
-    const size_t output_panels = recurrent_panels(layer.outputs), outputs = output_panels * LANES, output = shape->batch * outputs;
+    const size_t outputs = recurrent_padded(layer.outputs), output = shape->batch * outputs;
     const recurrence_share part = lstm_share_of(shape, share);
     float *dh_tape = difgo + 4 * shape->steps * state;
     // At step n, the gates of all panels at time T - n make dh, from which the gates of a piece at time T - n - 1 follow.
     for (size_t n = 0; n <= shape->steps; ++n)
         RECURRENCE_PIECES(&part, n, piece) {
             const size_t t = shape->steps - n;
-            const size_t dh_panel = variant->projection ? 0 : piece.panel, dh_panel_end = variant->projection ? output_panels : piece.panel_end;
+            const lstm_output_panels dh_panels = lstm_output_panels_of(shape, piece);
             if (n > 0)
-                for (size_t row = part.row, live; (live = recurrence_live_rows(lengths, t, &row, part.row_end)) > 0; row += live)
-                    recurrence_backward(&layer, dh_panel, dh_panel_end, transposed, live, difgo + 4 * (t * state + row * units),
+                for (size_t row = part.row, live; (live = recurrence_live_rows(lengths, t, &row, part.row_end)) > 0; row += live) {
+                    recurrence_backward(&layer, dh_panels.panel, dh_panels.panel_end, transposed, live, difgo + 4 * (t * state + row * units),
                                         dh + row * outputs);
+                    if (mask) lstm_mask(shape, piece, row, row + live, mask, dh, dh);
+                }
             if (t == 0) continue;
             for (size_t row = part.row, live; row < part.row_end; row += live) {
                 // A row that has ended passes its dh and dc by, to the bit.

@@ -14,7 +14,8 @@ typedef struct {
     int bfloat16;         ///< whether `w` holds bfloat16
     const float *x;       ///< the input row, where the sums start from the bias; null where they start from `ifgo`
     float *ifgo;          ///< partial sums in, activated gates out; null where nothing is recorded
-    const float *h_prev, *c_prev;
+    const float *h_prev, *c_prev;  ///< h_prev is what U multiplies
+    const float *h_held;           ///< the h of rows that have ended
     float *h, *c;         ///< where h is projected, `h` is m, of which it is made
     const size_t *lengths;
     size_t step;
@@ -87,7 +88,7 @@ INLINE void lstm_tile_cell(const lstm_rows *rows, size_t panel, size_t row, lane
     h = lstm_keep_units(rows, panel, h);
     if (!recurrence_live(rows->lengths, row, rows->step)) {
         c = lanes_load(rows->c_prev + state);
-        if (!rows->variant.projection) h = lanes_load(rows->h_prev + state);
+        if (!rows->variant.projection) h = lanes_load(rows->h_held + state);
     }
     lstm_finish(rows, state, gates, c, h);
 }
@@ -128,7 +129,7 @@ INLINE void lstm_gate_of_rows(const int R, const int v, const lstm_rows *rows, s
             c = lstm_keep_units(rows, panel, c);
             h = lstm_keep_units(rows, panel, h);
             lanes_store(rows->c + state, live ? c : lanes_load(rows->c_prev + state));
-            lanes_store(rows->h + state, live || variant.projection ? h : lanes_load(rows->h_prev + state));
+            lanes_store(rows->h + state, live || variant.projection ? h : lanes_load(rows->h_held + state));
         }
 }
 

@@ -120,8 +120,8 @@ static void rnn_step(const recurrent_rnn_shape *shape, const float *x, const flo
     rnn_recur(shape, row_end - row, w, h_prev + row * units, h + row * units);
 }
 
-static void rnn_forward(const recurrent_rnn_shape *shape, const size_t *lengths, const float *x, const float *w, float *h,
-                        recurrent_share share) NONBLOCKING {
+static void rnn_forward(const recurrent_rnn_shape *shape, const size_t *lengths, const float *mask, const float *x, const float *w, float *h,
+                        float *masked, recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = rnn_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, state = shape->batch * units;
     size_t first, end;
@@ -133,13 +133,15 @@ static void rnn_forward(const recurrent_rnn_shape *shape, const size_t *lengths,
             const recurrence_products products = recurrence_products_of(shape->batch, first, end, t, step_end);
             recurrence_input(&layer, 0, panels, &products, x, w, h + state);
         }
-        const float *h_prev = h + t * state;
+        const float *h_prev = h + t * state, *seen = mask ? masked + t * state : h_prev;
         float *h_next = h + (t + 1) * state;
+        const size_t part = first * units;
+        if (mask) recurrence_mask(end - first, panels, 0, panels, mask + part, h_prev + part, 0, masked + t * state + part);
         for (size_t row = first, live; row < end; row += live) {
             for (; row < end && !recurrence_live(lengths, row, t); ++row)
                 for (size_t at = row * units; at < (row + 1) * units; at += LANES) lanes_store(h_next + at, lanes_load(h_prev + at));
             live = recurrence_live_rows(lengths, t, &row, end);
-            rnn_recur(shape, live, w, h_prev + row * units, h_next + row * units);
+            rnn_recur(shape, live, w, seen + row * units, h_next + row * units);
         }
     }
 }
@@ -166,8 +168,8 @@ OUTLINED void rnn_cells_backward(const recurrent_rnn_shape *shape, size_t floats
 }
 
 // forward: h[t+1] = f(W x[t] + U h[t] + b)
-static void rnn_backward_data(const recurrent_rnn_shape *shape, const size_t *lengths, const float *transposed, const float *h,
-                              const float *dy, float *dz, float *dh, float *dx, recurrent_share share) NONBLOCKING {
+static void rnn_backward_data(const recurrent_rnn_shape *shape, const size_t *lengths, const float *mask, const float *transposed,
+                              const float *h, const float *dy, float *dz, float *dh, float *dx, recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = rnn_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, state = shape->batch * units;
     size_t first, end;
@@ -182,6 +184,7 @@ static void rnn_backward_data(const recurrent_rnn_shape *shape, const size_t *le
             float *dz_rows = dz + tape, *dh_rows = dh + at;
             rnn_cells_backward(shape, live * units, h + state + tape, dy ? dy + tape : 0, dz_rows, dh_rows);
             recurrence_backward(&layer, 0, panels, transposed, live, dz_rows, dh_rows);
+            if (mask) recurrence_mask(live, panels, 0, panels, mask + at, dh_rows, 0, dh_rows);
         }
     const recurrence_products products = recurrence_products_of(shape->batch, first, end, 0, shape->steps);
     if (dx) recurrence_backward_input(&layer, &products, transposed, dz, dx);
