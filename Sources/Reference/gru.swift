@@ -72,18 +72,19 @@ public struct GRUCell<S: Scalar>: Sendable {
     public var hiddenSize: Int { gates.r.b.count }
     public var inputSize: Int { gates.r.W.first?.count ?? 0 }
 
-    /// One time step of one sequence: the activated gates, what the candidate takes from h_prev, and the new state.
-    public func step(x: [S], h_prev: [S]) -> (gates: GRUGates<[S]>, past: [S], h: [S]) {
-        let units = h_prev.indices
-        let r = gates.r.preActivation(x: x, h_prev: h_prev).map(S.sigmoid)
-        let z = gates.z.preActivation(x: x, h_prev: h_prev).map(S.sigmoid)
+    /// One time step of one sequence: the activated gates, what the candidate takes from h_prev, and the new state. `mask`, of recurrent
+    /// dropout, is [hidden].
+    public func step(x: [S], h_prev: [S], mask: [S]? = nil) -> (gates: GRUGates<[S]>, past: [S], h: [S]) {
+        let units = h_prev.indices, seen = masked(h_prev, mask)
+        let r = gates.r.preActivation(x: x, h_prev: seen).map(S.sigmoid)
+        let z = gates.z.preActivation(x: x, h_prev: seen).map(S.sigmoid)
         let past: [S], candidate: [S]
         switch definition {
         case .resetAfter:
-            past = units.map { k in S.sum(hiddenBias[k], [(gates.n.U[k], h_prev)]) }
+            past = units.map { k in S.sum(hiddenBias[k], [(gates.n.U[k], seen)]) }
             candidate = units.map { k in S.sum(gates.n.b[k], [(gates.n.W[k], x)]) + r[k] * past[k] }
         case .resetBefore, .lecture:
-            past = units.map { k in r[k] * h_prev[k] }
+            past = units.map { k in r[k] * seen[k] }
             candidate = gates.n.preActivation(x: x, h_prev: past)
         }
         let n = candidate.map(definition == .lecture ? S.sigmoid : S.tanh)
@@ -92,13 +93,15 @@ public struct GRUCell<S: Scalar>: Sendable {
         return (GRUGates(r: r, z: z, n: n), past, h)
     }
 
-    /// A whole sequence. Row b holds its state from step `lengths[b]` on.
-    public func forward(x: [[[S]]], h0: [[S]], lengths: [Int]? = nil) -> GRUTape<S> {
+    /// A whole sequence. Row b holds its state from step `lengths[b]` on. `mask`, of recurrent dropout, is [batch][hidden].
+    public func forward(x: [[[S]]], h0: [[S]], lengths: [Int]? = nil, mask: [[S]]? = nil) -> GRUTape<S> {
         let zeros = [S](repeating: 0, count: hiddenSize), ended = GRUGates(r: zeros, z: zeros, n: zeros)
         var tape = GRUTape(gates: [], past: [], h: [h0])
         for t in x.indices {
             var gates = h0.map { _ in ended }, past = h0.map { _ in zeros }, h = tape.h[t]
-            for row in h0.indices where isLive(lengths, row, t) { (gates[row], past[row], h[row]) = step(x: x[t][row], h_prev: h[row]) }
+            for row in h0.indices where isLive(lengths, row, t) {
+                (gates[row], past[row], h[row]) = step(x: x[t][row], h_prev: h[row], mask: mask?[row])
+            }
             tape.gates.append(gates)
             tape.past.append(past)
             tape.h.append(h)
@@ -108,7 +111,7 @@ public struct GRUCell<S: Scalar>: Sendable {
 
     /// Backpropagation through time: Werbos 1990. `dy[t]` is the loss's gradient by h after step t, not read where a row has ended; `dh` is
     /// its gradient by the final state.
-    public func backward(tape: GRUTape<S>, dy: [[[S]]]?, dh: [[S]], lengths: [Int]? = nil) -> GRUBackward<S> {
+    public func backward(tape: GRUTape<S>, dy: [[[S]]]?, dh: [[S]], lengths: [Int]? = nil, mask: [[S]]? = nil) -> GRUBackward<S> {
         let W = gates.map { transposed($0.W) }, U = gates.map { transposed($0.U) }
         let zeros = [S](repeating: 0, count: hiddenSize), ended = GRUGates(r: zeros, z: zeros, n: zeros)
         let rows = dh.indices, steps = tape.gates.indices
@@ -120,7 +123,7 @@ public struct GRUCell<S: Scalar>: Sendable {
                 var dh = result.dh0[row]
                 if let dy { dh = zip(dh, dy[t][row]).map(+) }
                 let (dgates, dpast, dh_prev) = cellBackward(
-                    gates: tape.gates[t][row], past: tape.past[t][row], h_prev: tape.h[t][row], dh: dh, U: U)
+                    gates: tape.gates[t][row], past: tape.past[t][row], h_prev: tape.h[t][row], mask: mask?[row], dh: dh, U: U)
                 (result.dgates[t][row], result.dpast[t][row], result.dh0[row]) = (dgates, dpast, dh_prev)
                 result.dx[t][row] = W.r.indices.map { k in S.sum(0, zip(dgates.all, W.all).map { ($0, $1[k]) }) }
             }
@@ -130,9 +133,9 @@ public struct GRUCell<S: Scalar>: Sendable {
 
     /// Each line is the derivative of the line of `step` that it quotes. `U` has columns for rows.
     private func cellBackward(
-        gates: GRUGates<[S]>, past: [S], h_prev: [S], dh: [S], U: GRUGates<[[S]]>
+        gates: GRUGates<[S]>, past: [S], h_prev: [S], mask: [S]?, dh: [S], U: GRUGates<[[S]]>
     ) -> (dgates: GRUGates<[S]>, dpast: [S], dh_prev: [S]) {
-        let units = dh.indices, (r, z, n) = (gates.r, gates.z, gates.n)
+        let units = dh.indices, (r, z, n) = (gates.r, gates.z, gates.n), seen = masked(h_prev, mask)
         let dz: [S], dn: [S], kept: [S]
         if definition == .lecture {                                                // h = (1 - z) h_prev + z n, n = σ(·)
             dz = units.map { k in dh[k] * (n[k] - h_prev[k]) }
@@ -149,27 +152,30 @@ public struct GRUCell<S: Scalar>: Sendable {
             dpast = units.map { k in dn[k] * r[k] }
         } else {
             dpast = units.map { k in S.sum(0, [(dn, U.n[k])]) }                    // n = f(W x + U past + b)
-            dr = units.map { k in dpast[k] * h_prev[k] }                           // past = r h_prev
+            dr = units.map { k in dpast[k] * seen[k] }                             // past = r seen
         }
         let dgates = GRUGates(
             r: units.map { k in dr[k] * (r[k] * (1 - r[k])) },                     // r = σ(·)
             z: units.map { k in dz[k] * (z[k] * (1 - z[k])) },                     // z = σ(·)
             n: dn)
-        let dh_prev = units.map { k in
+        let dseen = units.map { k in
             let gates = [(dgates.r, U.r[k]), (dgates.z, U.z[k])]
             return definition == .resetAfter
-                ? S.sum(kept[k], gates + [(dpast, U.n[k])])                        // past = U h_prev + b′
-                : S.sum(kept[k] + dpast[k] * r[k], gates)                          // past = r h_prev
+                ? S.sum(0, gates + [(dpast, U.n[k])])                              // past = U seen + b′
+                : S.sum(dpast[k] * r[k], gates)                                    // past = r seen
         }
-        return (dgates, dpast, dh_prev)
+        return (dgates, dpast, zip(kept, masked(dseen, mask)).map(+))
     }
 
     /// Where `self` holds the gradient: dW += Σ dgate xᵀ, dU += Σ dgate h_prevᵀ, db += Σ dgate, over all steps of all rows that have not
     /// ended; dU of the candidate by what it multiplies.
-    public mutating func addGradient(x: [[[S]]], tape: GRUTape<S>, backward: GRUBackward<S>, lengths: [Int]? = nil) {
+    public mutating func addGradient(
+        x: [[[S]]], tape: GRUTape<S>, backward: GRUBackward<S>, lengths: [Int]? = nil, mask: [[S]]? = nil
+    ) {
         let live = x.indices.flatMap { t in x[t].indices.filter { isLive(lengths, $0, t) }.map { (t, $0) } }
         func rows<Row>(_ rows: [[Row]]) -> [Row] { live.map { t, row in rows[t][row] } }
-        let (inputs, h_prev, past, dpast, dgates) = (rows(x), rows(tape.h), rows(tape.past), rows(backward.dpast), rows(backward.dgates))
+        let (inputs, past, dpast, dgates) = (rows(x), rows(tape.past), rows(backward.dpast), rows(backward.dgates))
+        let h_prev = live.map { t, row in masked(tape.h[t][row], mask?[row]) }
         gates.r.addGradient(x: inputs, h_prev: h_prev, dgate: dgates.map(\.r))
         gates.z.addGradient(x: inputs, h_prev: h_prev, dgate: dgates.map(\.z))
         if definition == .resetAfter {

@@ -121,15 +121,15 @@ public struct LSTMCell<S: Scalar>: Sendable {
         return (LSTMGates(i: i, f: f, g: g, o: o), c, m, h)
     }
 
-    /// A whole sequence. Row b holds its state from step `lengths[b]` on.
-    public func forward(x: [[[S]]], h0: [[S]], c0: [[S]], lengths: [Int]? = nil) -> LSTMTape<S> {
+    /// A whole sequence. Row b holds its state from step `lengths[b]` on. `mask`, of recurrent dropout, is [batch][outputs].
+    public func forward(x: [[[S]]], h0: [[S]], c0: [[S]], lengths: [Int]? = nil, mask: [[S]]? = nil) -> LSTMTape<S> {
         var tape = LSTMTape(gates: [], c: [c0], m: [], h: [h0])
         let zeros = [S](repeating: 0, count: hiddenSize)
         for t in x.indices {
             var gates = [LSTMGates<[S]>](repeating: LSTMGates(i: zeros, f: zeros, g: zeros, o: zeros), count: h0.count)
             var (c, m, h) = (tape.c[t], h0.map { _ in zeros }, tape.h[t])
             for row in h0.indices where isLive(lengths, row, t) {
-                (gates[row], c[row], m[row], h[row]) = step(x: x[t][row], h_prev: h[row], c_prev: c[row])
+                (gates[row], c[row], m[row], h[row]) = step(x: x[t][row], h_prev: masked(h[row], mask?[row]), c_prev: c[row])
             }
             tape.gates.append(gates)
             tape.c.append(c)
@@ -141,7 +141,9 @@ public struct LSTMCell<S: Scalar>: Sendable {
 
     /// Backpropagation through time: Werbos 1990. `dy[t]` is the loss's gradient by h after step t, not read where a row has
     /// ended; `dh` and `dc` are its gradient by the final state.
-    public func backward(tape: LSTMTape<S>, dy: [[[S]]]?, dh: [[S]], dc: [[S]], lengths: [Int]? = nil) -> LSTMBackward<S> {
+    public func backward(
+        tape: LSTMTape<S>, dy: [[[S]]]?, dh: [[S]], dc: [[S]], lengths: [Int]? = nil, mask: [[S]]? = nil
+    ) -> LSTMBackward<S> {
         let columns = gates.map { (W: transposed($0.W), U: transposed($0.U)) }, P = transposed(projection)
         let zeros = [S](repeating: 0, count: hiddenSize)
         let ended = LSTMGates(i: zeros, f: zeros, g: zeros, o: zeros)
@@ -165,7 +167,7 @@ public struct LSTMCell<S: Scalar>: Sendable {
                 result.dgates[t][row] = dgates
                 result.dh[t][row] = dh
                 result.dx[t][row] = sums(columns.map(\.W))
-                result.dh0[row] = sums(columns.map(\.U))
+                result.dh0[row] = masked(sums(columns.map(\.U)), mask?[row])
                 result.dc0[row] = dc_prev
             }
         }
@@ -198,9 +200,11 @@ public struct LSTMCell<S: Scalar>: Sendable {
 
     /// Where `self` holds the gradient: dW += Σ dgate xᵀ, dU += Σ dgate h_prevᵀ, db += Σ dgate, dp += Σ dgate c and dP += Σ dh mᵀ, over all steps
     /// of all rows that have not ended.
-    public mutating func addGradient(x: [[[S]]], tape: LSTMTape<S>, backward: LSTMBackward<S>, lengths: [Int]? = nil) {
+    public mutating func addGradient(
+        x: [[[S]]], tape: LSTMTape<S>, backward: LSTMBackward<S>, lengths: [Int]? = nil, mask: [[S]]? = nil
+    ) {
         let live = x.indices.flatMap { t in x[t].indices.filter { isLive(lengths, $0, t) }.map { (t: t, row: $0) } }
-        let (x, h_prev) = (live.map { x[$0.t][$0.row] }, live.map { tape.h[$0.t][$0.row] })
+        let (x, h_prev) = (live.map { x[$0.t][$0.row] }, live.map { masked(tape.h[$0.t][$0.row], mask?[$0.row]) })
         let dgates = live.map { backward.dgates[$0.t][$0.row] }
         gates.i.addGradient(x: x, h_prev: h_prev, dgate: dgates.map(\.i))
         gates.f.addGradient(x: x, h_prev: h_prev, dgate: dgates.map(\.f))

@@ -10,6 +10,7 @@ struct GRURun {
     let order: KernelOrder  // of w, and of rows of gates
     let units: KernelOrder  // of rows of states
     let x, w, dy: [Float]
+    let mask: [Float]?
     var h0, dh, gradient: [Float]
     /// Each kernel is called once for each share, in this order.
     var shares = [recurrent_share(index: 0, count: 1)]
@@ -30,6 +31,7 @@ struct GRURun {
         dy = KernelOrder.padded(Array(problem.dy.joined()))
         h0 = KernelOrder.padded(problem.h0)
         dh = KernelOrder.padded(problem.dh)
+        mask = problem.mask.map { KernelOrder.padded($0) }
     }
 
     var rowCount: Int { sizes.steps * sizes.batch }
@@ -45,6 +47,12 @@ struct GRURun {
         if let lengths = sizes.lengths { lengths.withUnsafeBufferPointer { body($0.baseAddress) } } else { body(nil) }
     }
 
+    /// What a mask leaves of h: of each slot the same.
+    func seen(_ h: [Float]) -> [Float] {
+        guard let mask else { return h }
+        return h.indices.map { mask[$0 % mask.count] * h[$0] + 0 }
+    }
+
     struct Tape {
         var rzn, past, h: [Float]
         var named: [(name: String, floats: [Float])] { [("rzn", rzn), ("past", past), ("h", h)] }
@@ -54,8 +62,14 @@ struct GRURun {
         let rzn = GuardedBuffer(repeating: .nan, count: rowCount * order.rowCount)
         let past = GuardedBuffer(repeating: .nan, count: sizes.steps * stateCount)
         let h = GuardedBuffer(h0 + [Float](repeating: .nan, count: sizes.steps * stateCount))
-        withLengths { lengths in forEachShare { kernels.gru_forward($0, lengths, x, w, rzn.pointer, past.pointer, h.pointer, $1) } }
+        let masked = GuardedBuffer(repeating: .nan, count: mask == nil ? 0 : sizes.steps * stateCount)
+        withLengths { lengths in
+            forEachShare {
+                kernels.gru_forward($0, lengths, mask, x, w, rzn.pointer, past.pointer, h.pointer, mask == nil ? nil : masked.pointer, $1)
+            }
+        }
         var tape = try Tape(rzn: rzn.checkedValues("rzn"), past: past.checkedValues("past"), h: h.checkedValues("h"))
+        if mask != nil { try Comparer.checkSameBits("masked", masked.checkedValues("masked"), Array(seen(tape.h).prefix(sizes.steps * stateCount))) }
         // Nothing is promised of rows that have ended.
         for row in 0..<rowCount where !sizes.isLive(row: row % sizes.batch, step: row / sizes.batch) {
             for at in row * order.rowCount..<(row + 1) * order.rowCount { tape.rzn[at] = 0 }
@@ -95,15 +109,17 @@ struct GRURun {
         let drzn = GuardedBuffer(repeating: .nan, count: rowCount * order.rowCount), dh = GuardedBuffer(dh)
         let dpast = GuardedBuffer(repeating: .nan, count: sizes.steps * stateCount)
         let dx = GuardedBuffer(repeating: .nan, count: rowCount * KernelOrder.padded(sizes.input))
+        let masked = mask.map { _ in seen(tape.h) }, scratch = GuardedBuffer(repeating: .nan, count: mask == nil ? 0 : stateCount)
         dy.withUnsafeBufferPointer { dy in
             withLengths { lengths in
                 forEachShare {
                     kernels.gru_backward_data(
-                        $0, lengths, transposed, tape.rzn, tape.past, tape.h, withDy ? dy.baseAddress : nil, drzn.pointer, dpast.pointer,
-                        dh.pointer, withDx ? dx.pointer : nil, $1)
+                        $0, lengths, mask, transposed, tape.rzn, tape.past, tape.h, masked, withDy ? dy.baseAddress : nil, drzn.pointer,
+                        dpast.pointer, dh.pointer, withDx ? dx.pointer : nil, mask == nil ? nil : scratch.pointer, $1)
                 }
             }
         }
+        _ = try scratch.checkedValues("scratch")
         let result = try Backward(
             drzn: drzn.checkedValues("drzn"), dpast: dpast.checkedValues("dpast"), dh: dh.checkedValues("dh"), dx: dx.checkedValues("dx"))
         try Comparer.checkZeros("drzn", result.drzn, at: order.rowPadding(rowCount))
@@ -116,9 +132,9 @@ struct GRURun {
     }
 
     func weights(_ tape: Tape, drzn: [Float], dpast: [Float]) throws -> [Float] {
-        let dw = GuardedBuffer(gradient)
+        let dw = GuardedBuffer(gradient), h = seen(tape.h)
         withLengths { lengths in
-            forEachShare { kernels.gru_backward_weights($0, lengths, x, tape.past, tape.h, drzn, dpast, dw.pointer, $1) }
+            forEachShare { kernels.gru_backward_weights($0, lengths, x, tape.past, h, drzn, dpast, dw.pointer, $1) }
         }
         let result = try dw.checkedValues("dw")
         try Comparer.checkZeros("dw", result, at: order.matrixPadding)

@@ -12,7 +12,7 @@ struct GRUCase: Sendable, CustomStringConvertible {
 
     func withoutLengths() -> GRUCase {
         var sizes = sizes
-        sizes.lengths = nil
+        (sizes.lengths, sizes.dropout) = (nil, false)
         return GRUCase(sizes: sizes, definition: definition)
     }
 }
@@ -23,6 +23,8 @@ let gruCases: [GRUCase] =
     + [
         LSTMSizes(6, 7, batch: 5, steps: 6, gap: 2, lengths: [6, 0, 3, 5, 1], awkward: true), LSTMSizes(3, 16, batch: 4, steps: 3),
         LSTMSizes(4, 31, batch: 3, steps: 3), LSTMSizes(2, 48, batch: 5, steps: 2), LSTMSizes(5, 70, batch: 8, steps: 2),
+        LSTMSizes(6, 7, batch: 5, steps: 6, lengths: [6, 0, 3, 5, 1], awkward: true, dropout: true), LSTMSizes(1, 1, steps: 3, dropout: true),
+        LSTMSizes(4, 33, batch: 3, steps: 3, gap: 1, dropout: true), LSTMSizes(5, 70, batch: 8, steps: 2, dropout: true),
     ].flatMap { sizes in GRUDefinition.allCases.map { GRUCase(sizes: sizes, definition: $0) } }
 
 // MARK: Against the reference
@@ -31,7 +33,7 @@ let gruCases: [GRUCase] =
     for gru in gruCases {
         try at(gru) {
             let run = GRURun(isa, gru.problem), expected = gru.problem.map(exact)
-            let tape = expected.cell.forward(x: expected.x, h0: expected.h0, lengths: gru.sizes.lengths)
+            let tape = expected.cell.forward(x: expected.x, h0: expected.h0, lengths: gru.sizes.lengths, mask: expected.mask)
             try Comparer.check(run.tape(run.forward()).named(gru.sizes), tape.named(gru.sizes))
         }
     }
@@ -72,7 +74,7 @@ let gruCases: [GRUCase] =
     for gru in gruCases {
         try at(gru) {
             let problem = gru.problem, run = GRURun(isa, problem), expected = problem.map(exact)
-            var tape = problem.cell.forward(x: problem.x, h0: problem.h0, lengths: gru.sizes.lengths)
+            var tape = problem.cell.forward(x: problem.x, h0: problem.h0, lengths: gru.sizes.lengths, mask: problem.mask)
             tape = GRUTape(
                 gates: tape.gates.map { $0.map { $0.map(rounded) } }, past: tape.past.map { $0.map(rounded) }, h: tape.h.map { $0.map(rounded) })
             let memory = GRURun.Tape(
@@ -84,7 +86,8 @@ let gruCases: [GRUCase] =
             for withDy in [true, false] {
                 let found = try run.backward(memory, transposed: transposed, withDy: withDy)
                 let backward = expected.cell.backward(
-                    tape: exactTape, dy: withDy ? expected.dy : nil, dh: expected.dh, lengths: gru.sizes.lengths)
+                    tape: exactTape, dy: withDy ? expected.dy : nil, dh: expected.dh, lengths: gru.sizes.lengths,
+                    mask: expected.mask)
                 try Comparer.check(run.backward(found).named, backward.named)
             }
             let with = try run.backward(memory, transposed: transposed)
@@ -118,7 +121,7 @@ let gruCases: [GRUCase] =
             gradient.addGradient(
                 x: problem.map(exact).x, tape: GRUTape(gates: [], past: exactly(past), h: exactly(h)),
                 backward: GRUBackward(dgates: dgates.map { $0.map { $0.map { $0.map(exact) } } }, dpast: exactly(dpast), dx: [], dh0: []),
-                lengths: sizes.lengths)
+                lengths: sizes.lengths, mask: problem.mask?.map { $0.map(exact) })
             func padded(_ sequence: [[[Double]]]) -> [Float] { KernelOrder.padded(Array(sequence.joined())) }
             let found = try run.weights(GRURun.Tape(rzn: [], past: padded(past), h: padded(h)), drzn: run.rows(dgates), dpast: padded(dpast))
             try Comparer.check(run.order.gruCell(found, input: sizes.input, gru.definition).named, gradient.named)

@@ -10,6 +10,7 @@ struct LSTMRun {
     let order: KernelOrder            // of the gates' weights, and of rows of gates
     let projectionOrder: KernelOrder  // of P
     let x, dy: [Float]
+    let mask: [Float]?
     var w, h0, c0, dh, dc, gradient: [Float]
     /// Whether `steps` calls `lstm_step_bfloat16` rather than `lstm_step`.
     var bfloat16 = false
@@ -33,6 +34,7 @@ struct LSTMRun {
         h0 = KernelOrder.padded(problem.h0)
         c0 = KernelOrder.padded(problem.c0)
         dh = KernelOrder.padded(problem.dh)
+        mask = problem.mask.map { KernelOrder.padded($0) }
         dc = KernelOrder.padded(problem.dc)
     }
 
@@ -53,6 +55,12 @@ struct LSTMRun {
         if let lengths = sizes.lengths { lengths.withUnsafeBufferPointer { body($0.baseAddress) } } else { body(nil) }
     }
 
+    /// What a mask leaves of h: of each slot the same.
+    func seen(_ h: [Float]) -> [Float] {
+        guard let mask else { return h }
+        return h.indices.map { mask[$0 % mask.count] * h[$0] + 0 }
+    }
+
     struct Tape { var ifgo, m, c, h: [Float] }
 
     func forward() throws -> Tape {
@@ -60,12 +68,16 @@ struct LSTMRun {
         let ifgo = GuardedBuffer(repeating: .nan, count: gates + m)
         let c = GuardedBuffer(c0 + [Float](repeating: .nan, count: sizes.steps * stateCount))
         let h = GuardedBuffer(h0 + [Float](repeating: .nan, count: sizes.steps * outputCount))
+        let masked = GuardedBuffer(repeating: .nan, count: mask == nil ? 0 : sizes.steps * outputCount)
         withLengths { lengths in
-            forEachShare { kernels.lstm_forward($0, lengths, x, w, ifgo.pointer, c.pointer, h.pointer, $1) }
+            forEachShare {
+                kernels.lstm_forward($0, lengths, mask, x, w, ifgo.pointer, c.pointer, h.pointer, mask == nil ? nil : masked.pointer, $1)
+            }
         }
         let values = try ifgo.checkedValues("ifgo")
         let tape = try Tape(
             ifgo: Array(values.prefix(gates)), m: Array(values.dropFirst(gates)), c: c.checkedValues("c"), h: h.checkedValues("h"))
+        if mask != nil { try Comparer.checkSameBits("masked", masked.checkedValues("masked"), Array(seen(tape.h).prefix(sizes.steps * outputCount))) }
         try Comparer.checkZeros("c", tape.c, at: statePadding.rowPadding((sizes.steps + 1) * sizes.batch))
         try Comparer.checkZeros("h", tape.h, at: outputPadding.rowPadding((sizes.steps + 1) * sizes.batch))
         if isProjected {
@@ -121,7 +133,7 @@ struct LSTMRun {
             withLengths { lengths in
                 forEachShare {
                     kernels.lstm_backward_data(
-                        $0, lengths, transposed, ifgo, c, withDy ? dy.baseAddress : nil, difgo.pointer, dh.pointer, dc.pointer,
+                        $0, lengths, mask, transposed, ifgo, c, withDy ? dy.baseAddress : nil, difgo.pointer, dh.pointer, dc.pointer,
                         withDx ? dx.pointer : nil, $1)
                 }
             }
@@ -141,13 +153,13 @@ struct LSTMRun {
     }
 
     func weights(_ tape: Tape, difgo: [Float], dhs: [Float]) throws -> [Float] {
-        let dw = GuardedBuffer(gradient), (ifgo, c) = (tape.ifgo + tape.m, tape.c)
+        let dw = GuardedBuffer(gradient), (ifgo, c, h) = (tape.ifgo + tape.m, tape.c, seen(tape.h))
         withLengths { lengths in
             ifgo.withUnsafeBufferPointer { ifgo in
                 c.withUnsafeBufferPointer { c in
                     forEachShare {
                         kernels.lstm_backward_weights(
-                            $0, lengths, x, isProjected ? ifgo.baseAddress : nil, sizes.variant.peepholes ? c.baseAddress : nil, tape.h, difgo + dhs,
+                            $0, lengths, x, isProjected ? ifgo.baseAddress : nil, sizes.variant.peepholes ? c.baseAddress : nil, h, difgo + dhs,
                             dw.pointer, $1)
                     }
                 }

@@ -57,7 +57,15 @@ let lstmVariantSizes: [LSTMSizes] =
     }
     + [17, 40, 64, 81].map { LSTMSizes(3, 20, batch: 5, steps: 2, variant: LSTMVariant(projection: $0)) }
 
-let allLSTMSizes = lstmSizes + lstmVariantSizes
+/// With a mask of recurrent dropout, in one panel and in several, for every variant.
+let lstmMaskedSizes: [LSTMSizes] =
+    [
+        LSTMSizes(1, 1, steps: 3, dropout: true), LSTMSizes(3, 16, batch: 7, steps: 3, lengths: [0, 1, 2, 3, 3, 0, 1], dropout: true),
+        LSTMSizes(5, 33, batch: 1, steps: 5, gap: 2, lengths: [4], dropout: true), LSTMSizes(5, 18, batch: 3, steps: 4, awkward: true, dropout: true),
+        LSTMSizes(9, 70, batch: 8, steps: 2, dropout: true), LSTMSizes(3, 4, batch: 2, steps: 0, dropout: true),
+    ] + variants(20, projection: 7).map { LSTMSizes(4, 20, batch: 5, steps: 4, lengths: [4, 2, 0, 3, 4], dropout: true, variant: $0) }
+
+let allLSTMSizes = lstmSizes + lstmVariantSizes + lstmMaskedSizes
 
 func lstmProblem(_ sizes: LSTMSizes) -> LSTMProblem<Double> {
     LSTMProblem(sizes, seed: UInt64(sizes.input * 1000 + sizes.hidden))
@@ -82,7 +90,7 @@ func exact(_ value: Double) -> RunningError { RunningError(value) }
         try at(sizes) {
             let problem = lstmProblem(sizes), run = LSTMRun(isa, problem)
             let expected = problem.map(exact)
-            let tape = expected.cell.forward(x: expected.x, h0: expected.h0, c0: expected.c0, lengths: sizes.lengths)
+            let tape = expected.cell.forward(x: expected.x, h0: expected.h0, c0: expected.c0, lengths: sizes.lengths, mask: expected.mask)
             try Comparer.check(run.tape(run.forward()).named(sizes), tape.named(sizes))
         }
     }
@@ -90,7 +98,7 @@ func exact(_ value: Double) -> RunningError { RunningError(value) }
 
 @Sendable func checkLSTMStep(_ isa: KernelTable) throws {
     for var sizes in allLSTMSizes {
-        sizes.lengths = nil
+        (sizes.lengths, sizes.dropout) = (nil, false)
         try at(sizes) {
             let problem = lstmProblem(sizes), run = LSTMRun(isa, problem)
             let expected = problem.map(exact)
@@ -117,7 +125,8 @@ func exact(_ value: Double) -> RunningError { RunningError(value) }
     for sizes in allLSTMSizes {
         try at(sizes) {
             let problem = lstmProblem(sizes), run = LSTMRun(isa, problem)
-            let tape = problem.cell.forward(x: problem.x, h0: problem.h0, c0: problem.c0, lengths: sizes.lengths).map { Double(Float($0)) }
+            let tape = problem.cell.forward(x: problem.x, h0: problem.h0, c0: problem.c0, lengths: sizes.lengths, mask: problem.mask)
+                .map { Double(Float($0)) }
             let expected = problem.map(exact)
             let transposed = run.expectedTransposed(problem.cell)
             // What the tape says of ended steps must not matter.
@@ -129,7 +138,8 @@ func exact(_ value: Double) -> RunningError { RunningError(value) }
             for withDy in [true, false] {
                 let found = try run.backward(ifgo: ifgo, c: c, transposed: transposed, withDy: withDy)
                 let backward = expected.cell.backward(
-                    tape: tape.map(exact), dy: withDy ? expected.dy : nil, dh: expected.dh, dc: expected.dc, lengths: sizes.lengths)
+                    tape: tape.map(exact), dy: withDy ? expected.dy : nil, dh: expected.dh, dc: expected.dc, lengths: sizes.lengths,
+                    mask: expected.mask)
                 try Comparer.check(run.backward(found).named(sizes), backward.named(sizes))
             }
             let (with, without) = try (
@@ -168,7 +178,7 @@ func exact(_ value: Double) -> RunningError { RunningError(value) }
             gradient.addGradient(
                 x: problem.map(exact).x, tape: LSTMTape(gates: [], c: exactly(c), m: exactly(m), h: exactly(h)),
                 backward: LSTMBackward(dgates: dgates.map { $0.map { $0.map { $0.map(exact) } } }, dh: exactly(dh), dx: [], dh0: [], dc0: []),
-                lengths: sizes.lengths)
+                lengths: sizes.lengths, mask: problem.mask?.map { $0.map(exact) })
             // The gates themselves are not read.
             let tape = LSTMRun.Tape(ifgo: [Float](repeating: .nan, count: difgo.count), m: padded(m), c: padded(c), h: padded(h))
             let found = try run.weights(tape, difgo: difgo, dhs: padded(dh))

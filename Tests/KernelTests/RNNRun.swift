@@ -9,6 +9,7 @@ struct RNNRun {
     let shape: recurrent_rnn_shape
     let order: KernelOrder
     let x, w, dy: [Float]
+    let mask: [Float]?
     var h0, dh, gradient: [Float]
     /// Each kernel is called once for each share, in this order.
     var shares = [recurrent_share(index: 0, count: 1)]
@@ -27,6 +28,7 @@ struct RNNRun {
         dy = KernelOrder.padded(Array(problem.dy.joined()))
         h0 = KernelOrder.padded(problem.h0)
         dh = KernelOrder.padded(problem.dh)
+        mask = problem.mask.map { KernelOrder.padded($0) }
     }
 
     var rowCount: Int { sizes.steps * sizes.batch }
@@ -42,11 +44,21 @@ struct RNNRun {
         if let lengths = sizes.lengths { lengths.withUnsafeBufferPointer { body($0.baseAddress) } } else { body(nil) }
     }
 
+    /// What a mask leaves of h: of each slot the same.
+    func seen(_ h: [Float]) -> [Float] {
+        guard let mask else { return h }
+        return h.indices.map { mask[$0 % mask.count] * h[$0] + 0 }
+    }
+
     /// The tape of h.
     func forward() throws -> [Float] {
         let h = GuardedBuffer(h0 + [Float](repeating: .nan, count: sizes.steps * stateCount))
-        withLengths { lengths in forEachShare { kernels.rnn_forward($0, lengths, x, w, h.pointer, $1) } }
+        let masked = GuardedBuffer(repeating: .nan, count: mask == nil ? 0 : sizes.steps * stateCount)
+        withLengths { lengths in
+            forEachShare { kernels.rnn_forward($0, lengths, mask, x, w, h.pointer, mask == nil ? nil : masked.pointer, $1) }
+        }
         let tape = try h.checkedValues("h")
+        if mask != nil { try Comparer.checkSameBits("masked", masked.checkedValues("masked"), Array(seen(tape).prefix(sizes.steps * stateCount))) }
         try Comparer.checkZeros("h", tape, at: order.rowPadding((sizes.steps + 1) * sizes.batch))
         return tape
     }
@@ -82,7 +94,7 @@ struct RNNRun {
             withLengths { lengths in
                 forEachShare {
                     kernels.rnn_backward_data(
-                        $0, lengths, transposed, h, withDy ? dy.baseAddress : nil, dz.pointer, dh.pointer, withDx ? dx.pointer : nil, $1)
+                        $0, lengths, mask, transposed, h, withDy ? dy.baseAddress : nil, dz.pointer, dh.pointer, withDx ? dx.pointer : nil, $1)
                 }
             }
         }
@@ -96,7 +108,7 @@ struct RNNRun {
     }
 
     func weights(h: [Float], dz: [Float]) throws -> [Float] {
-        let dw = GuardedBuffer(gradient)
+        let dw = GuardedBuffer(gradient), h = seen(h)
         withLengths { lengths in forEachShare { kernels.rnn_backward_weights($0, lengths, x, h, dz, dw.pointer, $1) } }
         let result = try dw.checkedValues("dw")
         try Comparer.checkZeros("dw", result, at: order.matrixPadding)

@@ -12,7 +12,7 @@ struct RNNCase: Sendable, CustomStringConvertible {
 
     func withoutLengths() -> RNNCase {
         var sizes = sizes
-        sizes.lengths = nil
+        (sizes.lengths, sizes.dropout) = (nil, false)
         return RNNCase(sizes: sizes, f: f)
     }
 }
@@ -23,6 +23,8 @@ let rnnCases: [RNNCase] =
     + [
         LSTMSizes(6, 7, batch: 5, steps: 6, gap: 2, lengths: [6, 0, 3, 5, 1], awkward: true), LSTMSizes(3, 16, batch: 4, steps: 3),
         LSTMSizes(4, 31, batch: 3, steps: 3), LSTMSizes(2, 48, batch: 5, steps: 2), LSTMSizes(5, 70, batch: 8, steps: 2),
+        LSTMSizes(6, 7, batch: 5, steps: 6, lengths: [6, 0, 3, 5, 1], awkward: true, dropout: true), LSTMSizes(1, 1, steps: 3, dropout: true),
+        LSTMSizes(4, 33, batch: 3, steps: 3, gap: 1, dropout: true), LSTMSizes(5, 70, batch: 8, steps: 2, dropout: true),
     ].flatMap { sizes in Activation.allCases.map { RNNCase(sizes: sizes, f: $0) } }
 
 // MARK: Against the reference
@@ -31,7 +33,7 @@ let rnnCases: [RNNCase] =
     for rnn in rnnCases {
         try at(rnn) {
             let run = RNNRun(isa, rnn.problem), expected = rnn.problem.map(exact)
-            let h = expected.cell.forward(x: expected.x, h0: expected.h0, lengths: rnn.sizes.lengths)
+            let h = expected.cell.forward(x: expected.x, h0: expected.h0, lengths: rnn.sizes.lengths, mask: expected.mask)
             try Comparer.check([("h", run.states(run.forward()).joined().flatMap { $0 })], [("h", h.joined().flatMap { $0 })])
         }
     }
@@ -70,12 +72,13 @@ let rnnCases: [RNNCase] =
     for rnn in rnnCases {
         try at(rnn) {
             let problem = rnn.problem, run = RNNRun(isa, problem), expected = problem.map(exact)
-            let h = problem.cell.forward(x: problem.x, h0: problem.h0, lengths: rnn.sizes.lengths).map { $0.map { $0.map { Double(Float($0)) } } }
+            let h = problem.cell.forward(x: problem.x, h0: problem.h0, lengths: rnn.sizes.lengths, mask: problem.mask).map { $0.map { $0.map { Double(Float($0)) } } }
             let tape = KernelOrder.padded(Array(h.joined())), transposed = try run.transposed()
             for withDy in [true, false] {
                 let found = try run.backward(h: tape, transposed: transposed, withDy: withDy)
                 let backward = expected.cell.backward(
-                    h: h.map { $0.map { $0.map(exact) } }, dy: withDy ? expected.dy : nil, dh: expected.dh, lengths: rnn.sizes.lengths)
+                    h: h.map { $0.map { $0.map(exact) } }, dy: withDy ? expected.dy : nil, dh: expected.dh, lengths: rnn.sizes.lengths,
+                    mask: expected.mask)
                 try Comparer.check(run.backward(found).named, backward.named)
             }
             let with = try run.backward(h: tape, transposed: transposed)
@@ -103,7 +106,8 @@ let rnnCases: [RNNCase] =
             let h = floats(sizes.steps + 1), dz = floats(sizes.steps)
             var gradient = problem.gradient.map(exact)
             gradient.addGradient(
-                x: problem.map(exact).x, h: h.map { $0.map { $0.map(exact) } }, dz: dz.map { $0.map { $0.map(exact) } }, lengths: sizes.lengths)
+                x: problem.map(exact).x, h: h.map { $0.map { $0.map(exact) } }, dz: dz.map { $0.map { $0.map(exact) } }, lengths: sizes.lengths,
+                mask: problem.mask?.map { $0.map(exact) })
             let found = try run.weights(h: KernelOrder.padded(Array(h.joined())), dz: KernelOrder.padded(Array(dz.joined())))
             try Comparer.check(run.order.rnnCell(found, input: sizes.input, f: rnn.f).named, gradient.named)
         }

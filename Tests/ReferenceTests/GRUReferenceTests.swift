@@ -10,13 +10,14 @@ private let problems: [GRUProblem<Double>] = GRUDefinition.allCases.flatMap { de
         LSTMSizes(3, 2, batch: 1, steps: 5),
         LSTMSizes(2, 4, batch: 3, steps: 4, lengths: [4, 0, 2]),
         LSTMSizes(5, 7, batch: 2, steps: 6),
+        LSTMSizes(2, 5, batch: 3, steps: 4, lengths: [4, 0, 2], dropout: true),
     ].map { GRUProblem($0, definition: definition, seed: 17) }
 }
 
 extension GRUProblem {
     /// The loss whose gradient the backward pass takes: Σ_t dy[t] · h_t over the steps that are live, + dh · h_T.
     func loss() -> S {
-        let h = cell.forward(x: x, h0: h0, lengths: sizes.lengths).h
+        let h = cell.forward(x: x, h0: h0, lengths: sizes.lengths, mask: mask).h
         var loss: S = 0
         for row in h0.indices {
             for t in x.indices where sizes.isLive(row: row, step: t) { loss += S.sum(0, [(dy[t][row], h[t + 1][row])]) }
@@ -85,6 +86,12 @@ extension GRUProblem<Double> {
         #expect(GRUMistake.allCases.filter { !isRejected($0) } == [])
     }
 
+    /// So is a mask that is forgotten in one of the passes.
+    @Test(arguments: MaskedPart.allCases, GRUDefinition.allCases) func forgottenMaskIsRejectedByComplexStep(part: MaskedPart, definition: GRUDefinition) {
+        let problem = GRUProblem(LSTMSizes(5, 5, batch: 3, steps: 4, lengths: [4, 2, 3], dropout: true), definition: definition, seed: 22)
+        #expect(firstFar(problem.flat(problem.solved(unmasked: part)), problem.expectedGradient(), relative: 1e-11, absolute: 1e-15) != nil)
+    }
+
     /// One unit, one input and two steps from a state that is not zero, each definition written out; with one step from zero and without
     /// biases, reset-before and reset-after would be the same.
     @Test func theDefinitionsAreToldApart() {
@@ -135,9 +142,10 @@ extension GRUProblem<Double> {
         #expect(whole.backward.dx[4][2] == [0, 0, 0])
     }
 
-    /// An update gate held open keeps the state, and its gradient, as they are.
-    @Test(arguments: GRUDefinition.allCases) func heldGateKeepsTheState(definition: GRUDefinition) {
-        var problem = GRUProblem(LSTMSizes(2, 3, steps: 4), definition: definition, seed: 1)
+    /// An update gate held open keeps the state, and its gradient, as they are, also of units that recurrent dropout hides from U.
+    @Test(arguments: GRUDefinition.allCases, [false, true]) func heldGateKeepsTheState(definition: GRUDefinition, dropout: Bool) {
+        var problem = GRUProblem(LSTMSizes(2, 3, steps: 4, dropout: dropout), definition: definition, seed: 1)
+        if dropout { problem.mask = [[0, 2, 0]] }
         problem.cell.gates.z.b = [200, 200, 200].map { definition == .lecture ? -10 * $0 : $0 }
         problem.dy = problem.dy.map { $0.map { $0.map { _ in 0 } } }
         let solution = problem.solved()

@@ -10,13 +10,14 @@ private let problems: [RNNProblem<Double>] = Activation.allCases.flatMap { f in
         LSTMSizes(3, 2, batch: 1, steps: 5),
         LSTMSizes(2, 4, batch: 3, steps: 4, lengths: [4, 0, 2]),
         LSTMSizes(5, 7, batch: 2, steps: 6),
+        LSTMSizes(2, 5, batch: 3, steps: 4, lengths: [4, 0, 2], dropout: true),
     ].map { RNNProblem($0, f: f, seed: 13) }
 }
 
 extension RNNProblem {
     /// The loss whose gradient the backward pass takes: Σ_t dy[t] · h_t over the steps that are live, + dh · h_T.
     func loss() -> S {
-        let h = cell.forward(x: x, h0: h0, lengths: sizes.lengths)
+        let h = cell.forward(x: x, h0: h0, lengths: sizes.lengths, mask: mask)
         var loss: S = 0
         for row in h0.indices {
             for t in x.indices where sizes.isLive(row: row, step: t) { loss += S.sum(0, [(dy[t][row], h[t + 1][row])]) }
@@ -78,6 +79,12 @@ extension RNNProblem<Double> {
         }
         #expect(!isRejected(nil))
         #expect(RNNMistake.allCases.filter { !isRejected($0) } == [])
+    }
+
+    /// So is a mask that is forgotten in one of the passes.
+    @Test(arguments: MaskedPart.allCases) func forgottenMaskIsRejectedByComplexStep(part: MaskedPart) {
+        let problem = RNNProblem(LSTMSizes(5, 5, batch: 3, steps: 4, lengths: [4, 2, 3], dropout: true), f: .tanh, seed: 22)
+        #expect(firstFar(problem.flat(problem.solved(unmasked: part)), problem.expectedGradient(), relative: 1e-12) != nil)
     }
 
     /// A row that ends after n steps is a sequence of n steps: states, gradients, and nothing from behind its end.

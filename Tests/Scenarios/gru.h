@@ -1,6 +1,6 @@
 // Scenarios of gru.h.
 
-enum { gru_definitions = 3 };
+enum { gru_definitions = 3, gru_masked = 2 * gru_definitions };  // with a mask: definition; whether rows end
 
 /// A layer, with everything that the forward pass takes.
 typedef struct {
@@ -8,6 +8,8 @@ typedef struct {
     size_t *lengths;
     const float *w;
     float *x, *rzn, *past, *h;
+    const float *mask;
+    float *masked;
 } gru_layer;
 
 static recurrent_gru_shape gru_shape(scenario_shape size, unsigned definition, bool gap) {
@@ -19,7 +21,7 @@ static float *gru_matrix(trial *trial, recurrent_gru_shape shape) {
     return trial_matrix(trial, shape.input + recurrent_gru_hidden_biases(shape) + shape.hidden, shape.hidden, 3);
 }
 
-static gru_layer gru_layer_of(trial *trial, scenario_shape size, unsigned definition, bool gap, bool ends) {
+static gru_layer gru_layer_of(trial *trial, scenario_shape size, unsigned definition, bool gap, bool ends, bool masked) {
     gru_layer layer = {.shape = gru_shape(size, definition, gap)};
     if (ends) layer.lengths = trial_lengths(trial, size);
     layer.x = trial_rows(trial, size.steps * size.rows, size.inputs, layer.shape.x_stride);
@@ -28,12 +30,17 @@ static gru_layer gru_layer_of(trial *trial, scenario_shape size, unsigned defini
     layer.rzn = trial_result(trial, recurrent_gru_gates_floats(layer.shape));
     layer.past = trial_result(trial, recurrent_gru_past_floats(layer.shape));
     layer.h = trial_tape(trial, size);
+    if (masked) {
+        layer.mask = trial_units(trial, size.rows, size.units);
+        layer.masked = trial_result(trial, size.steps * recurrent_gru_state_floats(layer.shape));
+    }
     return layer;
 }
 
 /// Fills the tape that a backward kernel reads.
 static void gru_run_forward(trial *trial, scenario_shape size, const gru_layer *layer) {
-    trial->kernels->gru_forward(&layer->shape, layer->lengths, layer->x, layer->w, layer->rzn, layer->past, layer->h, whole);
+    trial->kernels->gru_forward(&layer->shape, layer->lengths, layer->mask, layer->x, layer->w, layer->rzn, layer->past, layer->h, layer->masked,
+                                whole);
     forget_ended(size, layer->lengths, layer->rzn, 3 * recurrent_padded(layer->shape.hidden));
     forget_ended(size, layer->lengths, layer->past, recurrent_padded(layer->shape.hidden));
 }
@@ -54,16 +61,20 @@ static void run_gru_step(trial *trial, scenario_shape size, unsigned variant) {
     trial_output(trial, "h", h, recurrent_gru_state_floats(shape));
 }
 
-enum { variants_of_gru_forward = 4 * gru_definitions };  // definition; whether floats lie between the rows of x; whether rows end
+// Definition; whether floats lie between the rows of x; whether rows end; or with a mask.
+enum { gru_forwards = 4 * gru_definitions, variants_of_gru_forward = gru_forwards + gru_masked };
 static void run_gru_forward(trial *trial, scenario_shape size, unsigned variant) {
-    const unsigned options = variant / gru_definitions;
-    const gru_layer layer = gru_layer_of(trial, size, variant % gru_definitions, options & 1, options & 2);
-    FOR_SHARES(trial) trial->kernels->gru_forward(&layer.shape, layer.lengths, layer.x, layer.w, layer.rzn, layer.past, layer.h, share);
+    const bool masked = variant >= gru_forwards;
+    const unsigned options = masked ? 2 * ((variant - gru_forwards) / gru_definitions) : variant / gru_definitions;
+    const gru_layer layer = gru_layer_of(trial, size, variant % gru_definitions, options & 1, options & 2, masked);
+    FOR_SHARES(trial)
+        trial->kernels->gru_forward(&layer.shape, layer.lengths, layer.mask, layer.x, layer.w, layer.rzn, layer.past, layer.h, layer.masked, share);
     gru_clear_ended(&layer, layer.rzn, 3 * recurrent_padded(layer.shape.hidden));
     gru_clear_ended(&layer, layer.past, recurrent_padded(layer.shape.hidden));
     trial_output(trial, "rzn", layer.rzn, recurrent_gru_gates_floats(layer.shape));
     trial_output(trial, "past", layer.past, recurrent_gru_past_floats(layer.shape));
     trial_output(trial, "h", layer.h, recurrent_gru_states_floats(layer.shape));
+    if (masked) trial_output(trial, "masked", layer.masked, size.steps * recurrent_gru_state_floats(layer.shape));
 }
 
 enum { variants_of_gru_transpose = 2 };  // whether there is a hidden bias
@@ -75,10 +86,12 @@ static void run_gru_transpose(trial *trial, scenario_shape size, unsigned varian
     trial_output(trial, "transposed", transposed, recurrent_gru_transposed_floats(shape));
 }
 
-enum { variants_of_gru_backward_data = 8 * gru_definitions };  // definition; whether rows end; dy; dx
+// Definition; whether rows end; dy; dx; or with a mask.
+enum { gru_backwards = 8 * gru_definitions, variants_of_gru_backward_data = gru_backwards + gru_masked };
 static void run_gru_backward_data(trial *trial, scenario_shape size, unsigned variant) {
-    const unsigned options = variant / gru_definitions;
-    const gru_layer layer = gru_layer_of(trial, size, variant % gru_definitions, false, options & 1);
+    const bool masked = variant >= gru_backwards;
+    const unsigned options = (masked ? variant - gru_backwards : variant) / gru_definitions;
+    const gru_layer layer = gru_layer_of(trial, size, variant % gru_definitions, false, options & 1, masked);
     const recurrent_gru_shape shape = layer.shape;
     gru_run_forward(trial, size, &layer);
     float *transposed = trial_result(trial, recurrent_gru_transposed_floats(shape));
@@ -88,8 +101,10 @@ static void run_gru_backward_data(trial *trial, scenario_shape size, unsigned va
     float *dx = options & 4 ? 0 : trial_result(trial, recurrent_gru_dx_floats(shape));
     float *drzn = trial_result(trial, recurrent_gru_gates_floats(shape)), *dpast = trial_result(trial, recurrent_gru_past_floats(shape));
     float *dh = trial_units(trial, shape.batch, shape.hidden);
+    float *scratch = masked ? trial_result(trial, recurrent_gru_state_floats(shape)) : 0;
     FOR_SHARES(trial)
-        trial->kernels->gru_backward_data(&shape, layer.lengths, transposed, layer.rzn, layer.past, layer.h, dy, drzn, dpast, dh, dx, share);
+        trial->kernels->gru_backward_data(&shape, layer.lengths, layer.mask, transposed, layer.rzn, layer.past, layer.h, layer.masked, dy, drzn,
+                                          dpast, dh, dx, scratch, share);
     trial_output(trial, "drzn", drzn, recurrent_gru_gates_floats(shape));
     trial_output(trial, "dpast", dpast, recurrent_gru_past_floats(shape));
     trial_output(trial, "dh", dh, recurrent_gru_state_floats(shape));
@@ -98,7 +113,7 @@ static void run_gru_backward_data(trial *trial, scenario_shape size, unsigned va
 
 enum { variants_of_gru_backward_weights = 8 };  // whether there is a hidden bias; whether floats lie between the rows of x; whether rows end
 static void run_gru_backward_weights(trial *trial, scenario_shape size, unsigned variant) {
-    const gru_layer layer = gru_layer_of(trial, size, variant & 1, variant & 2, variant & 4);
+    const gru_layer layer = gru_layer_of(trial, size, variant & 1, variant & 2, variant & 4, false);
     const recurrent_gru_shape shape = layer.shape;
     gru_run_forward(trial, size, &layer);
     float *drzn = trial_gates(trial, shape.steps * shape.batch, shape.hidden, 3);

@@ -1,7 +1,7 @@
 // Scenarios of lstm.h.
 
 /// The plain cell; one whose panels shares may split; and one with a projection.
-enum { lstm_kinds = 3 };
+enum { lstm_kinds = 3, lstm_masked = 2 * lstm_kinds };  // with a mask: whether rows end; kind
 
 static recurrent_lstm_shape lstm_shape(scenario_shape size, unsigned kind, bool gap) {
     const recurrent_lstm_variant kinds[] = {
@@ -32,9 +32,11 @@ typedef struct {
     size_t *lengths;
     const float *w;
     float *x, *ifgo, *c, *h;
+    const float *mask;
+    float *masked;
 } lstm_layer;
 
-static lstm_layer lstm_layer_of(trial *trial, scenario_shape size, unsigned kind, bool gap, bool ends) {
+static lstm_layer lstm_layer_of(trial *trial, scenario_shape size, unsigned kind, bool gap, bool ends, bool masked) {
     lstm_layer layer = {.shape = lstm_shape(size, kind, gap)};
     scenario_shape outputs = size;
     outputs.units = recurrent_lstm_outputs(layer.shape);
@@ -45,6 +47,10 @@ static lstm_layer lstm_layer_of(trial *trial, scenario_shape size, unsigned kind
     layer.ifgo = trial_result(trial, recurrent_lstm_gates_floats(layer.shape));
     layer.c = trial_tape(trial, size);
     layer.h = trial_tape(trial, outputs);
+    if (masked) {
+        layer.mask = trial_units(trial, size.rows, outputs.units);
+        layer.masked = trial_result(trial, size.steps * recurrent_lstm_output_floats(layer.shape));
+    }
     return layer;
 }
 
@@ -62,7 +68,8 @@ static void lstm_clear(float *floats, size_t count) { __builtin_memset(floats, 0
 
 /// Fills the tape that a backward kernel reads.
 static void lstm_run_forward(trial *trial, scenario_shape size, lstm_layer *layer) {
-    trial->kernels->lstm_forward(&layer->shape, layer->lengths, layer->x, layer->w, layer->ifgo, layer->c, layer->h, whole);
+    trial->kernels->lstm_forward(&layer->shape, layer->lengths, layer->mask, layer->x, layer->w, layer->ifgo, layer->c, layer->h, layer->masked,
+                                 whole);
     lstm_forget_ended(size, layer, layer->ifgo, trial_forget);
 }
 
@@ -114,18 +121,23 @@ typedef struct { const recurrent_kernels *kernels; const lstm_layer *layer; } ls
 static void lstm_forward_share(const void *call, recurrent_share share) {
     const lstm_forward_call *self = call;
     const lstm_layer *layer = self->layer;
-    self->kernels->lstm_forward(&layer->shape, layer->lengths, layer->x, layer->w, layer->ifgo, layer->c, layer->h, share);
+    self->kernels->lstm_forward(&layer->shape, layer->lengths, layer->mask, layer->x, layer->w, layer->ifgo, layer->c, layer->h, layer->masked,
+                                share);
 }
 
-enum { variants_of_lstm_forward = 4 * lstm_kinds };  // whether floats lie between the rows of x; whether rows end; kind
+// Whether floats lie between the rows of x; whether rows end; kind; or with a mask.
+enum { lstm_forwards = 4 * lstm_kinds, variants_of_lstm_forward = lstm_forwards + lstm_masked };
 static void run_lstm_forward(trial *trial, scenario_shape size, unsigned variant) {
-    lstm_layer layer = lstm_layer_of(trial, size, variant / 4, variant & 1, variant & 2);
+    const bool masked = variant >= lstm_forwards;
+    if (masked) variant = 2 * (variant - lstm_forwards);
+    lstm_layer layer = lstm_layer_of(trial, size, variant / 4, variant & 1, variant & 2, masked);
     const recurrent_lstm_shape *shape = &layer.shape;
     trial_shares(trial, lstm_forward_share, &(lstm_forward_call){trial->kernels, &layer});
     lstm_forget_ended(size, &layer, layer.ifgo, lstm_clear);
     trial_output(trial, "ifgo", layer.ifgo, recurrent_lstm_gates_floats(*shape));
     trial_output(trial, "c", layer.c, recurrent_lstm_states_floats(*shape));
     trial_output(trial, "h", layer.h, recurrent_lstm_outputs_floats(*shape));
+    if (masked) trial_output(trial, "masked", layer.masked, size.steps * recurrent_lstm_output_floats(*shape));
 }
 
 enum { variants_of_lstm_transpose = lstm_kinds };
@@ -147,13 +159,16 @@ typedef struct {
 static void lstm_backward_share(const void *call, recurrent_share share) {
     const lstm_backward_call *self = call;
     const lstm_layer *layer = self->layer;
-    self->kernels->lstm_backward_data(&layer->shape, layer->lengths, self->transposed, layer->ifgo, layer->c, self->dy, self->difgo, self->dh,
-                                      self->dc, self->dx, share);
+    self->kernels->lstm_backward_data(&layer->shape, layer->lengths, layer->mask, self->transposed, layer->ifgo, layer->c, self->dy, self->difgo,
+                                      self->dh, self->dc, self->dx, share);
 }
 
-enum { variants_of_lstm_backward_data = 8 * lstm_kinds };  // whether rows end; dy; dx; kind
+// Whether rows end; dy; dx; kind; or with a mask.
+enum { lstm_backwards = 8 * lstm_kinds, variants_of_lstm_backward_data = lstm_backwards + lstm_masked };
 static void run_lstm_backward_data(trial *trial, scenario_shape size, unsigned variant) {
-    lstm_layer layer = lstm_layer_of(trial, size, variant / 8, 0, variant & 1);
+    const bool masked = variant >= lstm_backwards;
+    if (masked) variant = (variant - lstm_backwards) / 2 * 8 + (variant & 1);
+    lstm_layer layer = lstm_layer_of(trial, size, variant / 8, 0, variant & 1, masked);
     lstm_run_forward(trial, size, &layer);
     const recurrent_lstm_shape *shape = &layer.shape;
     const size_t outputs = recurrent_lstm_outputs(*shape), gates = recurrent_lstm_gates_gradient_floats(*shape);
@@ -173,7 +188,7 @@ static void run_lstm_backward_data(trial *trial, scenario_shape size, unsigned v
 
 enum { variants_of_lstm_backward_weights = 4 * lstm_kinds };  // whether floats lie between the rows of x; whether rows end; kind
 static void run_lstm_backward_weights(trial *trial, scenario_shape size, unsigned variant) {
-    lstm_layer layer = lstm_layer_of(trial, size, variant / 4, variant & 1, variant & 2);
+    lstm_layer layer = lstm_layer_of(trial, size, variant / 4, variant & 1, variant & 2, false);
     lstm_run_forward(trial, size, &layer);
     const recurrent_lstm_shape *shape = &layer.shape;
     const size_t gates = size.steps * 4 * recurrent_lstm_state_floats(*shape), count = recurrent_lstm_gates_gradient_floats(*shape);

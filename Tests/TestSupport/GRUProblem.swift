@@ -6,21 +6,24 @@ public struct GRUProblem<S: Scalar>: Sendable {
     public var cell: GRUCell<S>
     public var x, dy: [[[S]]]
     public var h0, dh: [[S]]
+    public var mask: [[S]]?
     /// What the gradient holds before it is added to.
     public var gradient: GRUCell<S>
 
     public func map<Other>(_ transform: (S) -> Other) -> GRUProblem<Other> {
         func map(_ matrix: [[S]]) -> [[Other]] { matrix.map { $0.map(transform) } }
         return GRUProblem<Other>(
-            sizes: sizes, cell: cell.map(transform), x: x.map(map), dy: dy.map(map), h0: map(h0), dh: map(dh), gradient: gradient.map(transform))
+            sizes: sizes, cell: cell.map(transform), x: x.map(map), dy: dy.map(map), h0: map(h0), dh: map(dh), mask: mask.map(map),
+            gradient: gradient.map(transform))
     }
 
-    /// Forward and backward by the reference.
-    public func solved() -> GRUSolution<S> {
-        let tape = cell.forward(x: x, h0: h0, lengths: sizes.lengths)
-        let backward = cell.backward(tape: tape, dy: dy, dh: dh, lengths: sizes.lengths)
+    /// Forward and backward by the reference, the mask forgotten in one part or in none.
+    public func solved(unmasked: MaskedPart? = nil) -> GRUSolution<S> {
+        func mask(_ part: MaskedPart) -> [[S]]? { part == unmasked ? nil : self.mask }
+        let tape = cell.forward(x: x, h0: h0, lengths: sizes.lengths, mask: mask(.forward))
+        let backward = cell.backward(tape: tape, dy: dy, dh: dh, lengths: sizes.lengths, mask: mask(.backward))
         var gradient = gradient
-        gradient.addGradient(x: x, tape: tape, backward: backward, lengths: sizes.lengths)
+        gradient.addGradient(x: x, tape: tape, backward: backward, lengths: sizes.lengths, mask: mask(.gradient))
         return GRUSolution(tape: tape, backward: backward, gradient: gradient)
     }
 
@@ -30,14 +33,15 @@ public struct GRUProblem<S: Scalar>: Sendable {
         sizes.batch = 1
         sizes.lengths = sizes.lengths.map { [$0[row]] }
         return GRUProblem(
-            sizes: sizes, cell: cell, x: x.map { [$0[row]] }, dy: dy.map { [$0[row]] }, h0: [h0[row]], dh: [dh[row]], gradient: gradient)
+            sizes: sizes, cell: cell, x: x.map { [$0[row]] }, dy: dy.map { [$0[row]] }, h0: [h0[row]], dh: [dh[row]],
+            mask: mask.map { [$0[row]] }, gradient: gradient)
     }
 
     /// Some of the time steps, for rows that do not end within them.
     public func segment(_ steps: Range<Int>) -> GRUProblem {
         var sizes = sizes
         (sizes.steps, sizes.lengths) = (steps.count, nil)
-        return GRUProblem(sizes: sizes, cell: cell, x: Array(x[steps]), dy: Array(dy[steps]), h0: h0, dh: dh, gradient: gradient)
+        return GRUProblem(sizes: sizes, cell: cell, x: Array(x[steps]), dy: Array(dy[steps]), h0: h0, dh: dh, mask: mask, gradient: gradient)
     }
 }
 
@@ -56,7 +60,7 @@ extension GRUProblem<Double> {
                     definition: definition)
         }
         self.init(
-            sizes: sizes, cell: cell(lstm.cell.gates), x: lstm.x, dy: lstm.dy, h0: lstm.h0, dh: lstm.dh, gradient: cell(lstm.gradient.gates))
+            sizes: sizes, cell: cell(lstm.cell.gates), x: lstm.x, dy: lstm.dy, h0: lstm.h0, dh: lstm.dh, mask: lstm.mask, gradient: cell(lstm.gradient.gates))
     }
 }
 

@@ -7,12 +7,14 @@ public struct LSTMSizes: Sendable, CustomStringConvertible {
     public var gap = 0
     public var lengths: [Int]?
     public var awkward = false
+    /// Whether there is a mask of recurrent dropout.
+    public var dropout = false
     /// Of an LSTM.
     public var variant: LSTMVariant
 
     public init(
         _ input: Int, _ hidden: Int, batch: Int = 1, steps: Int = 1, gap: Int = 0, lengths: [Int]? = nil, awkward: Bool = false,
-        variant: LSTMVariant = LSTMVariant()
+        dropout: Bool = false, variant: LSTMVariant = LSTMVariant()
     ) {
         self.input = input
         self.hidden = hidden
@@ -21,13 +23,14 @@ public struct LSTMSizes: Sendable, CustomStringConvertible {
         self.gap = gap
         self.lengths = lengths
         self.awkward = awkward
+        self.dropout = dropout
         self.variant = variant
     }
 
     public var description: String {
         let parts = [
             (variant.sigmoid, "sigmoid"), (variant.peepholes, "peepholes"), (variant.coupled, "coupled"), (variant.clip != nil, "clip"),
-            (variant.projection != nil, "R \(outputs)"), (awkward, "awkward"),
+            (variant.projection != nil, "R \(outputs)"), (awkward, "awkward"), (dropout, "dropout"),
         ]
         return (["I \(input) H \(hidden) B \(batch) T \(steps)\(lengths.map { " lengths \($0)" } ?? "")"] + parts.filter(\.0).map(\.1))
             .joined(separator: " ")
@@ -39,12 +42,17 @@ public struct LSTMSizes: Sendable, CustomStringConvertible {
     public func isLive(row: Int, step: Int) -> Bool { lengths.map { step < $0[row] } ?? true }
 }
 
+/// Where a mask of recurrent dropout may be forgotten.
+public enum MaskedPart: CaseIterable, Sendable { case forward, backward, gradient }
+
 /// Data for an LSTM layer in the textbook's layout; every number is a float's value. Where a row has ended, x and dy are NaN.
 public struct LSTMProblem<S: Scalar>: Sendable {
     public let sizes: LSTMSizes
     public var cell: LSTMCell<S>
     public var x, dy: [[[S]]]
     public var h0, c0, dh, dc: [[S]]
+    /// Of recurrent dropout: 0, or what is no power of two.
+    public var mask: [[S]]?
     /// What the gradient holds before it is added to.
     public var gradient: LSTMCell<S>
 
@@ -52,15 +60,16 @@ public struct LSTMProblem<S: Scalar>: Sendable {
         func map(_ matrix: [[S]]) -> [[Other]] { matrix.map { $0.map(transform) } }
         return LSTMProblem<Other>(
             sizes: sizes, cell: cell.map(transform), x: x.map(map), dy: dy.map(map), h0: map(h0), c0: map(c0), dh: map(dh), dc: map(dc),
-            gradient: gradient.map(transform))
+            mask: mask.map(map), gradient: gradient.map(transform))
     }
 
-    /// Forward and backward by the reference.
-    public func solved() -> LSTMSolution<S> {
-        let tape = cell.forward(x: x, h0: h0, c0: c0, lengths: sizes.lengths)
-        let backward = cell.backward(tape: tape, dy: dy, dh: dh, dc: dc, lengths: sizes.lengths)
+    /// Forward and backward by the reference, the mask forgotten in one part or in none.
+    public func solved(unmasked: MaskedPart? = nil) -> LSTMSolution<S> {
+        func mask(_ part: MaskedPart) -> [[S]]? { part == unmasked ? nil : self.mask }
+        let tape = cell.forward(x: x, h0: h0, c0: c0, lengths: sizes.lengths, mask: mask(.forward))
+        let backward = cell.backward(tape: tape, dy: dy, dh: dh, dc: dc, lengths: sizes.lengths, mask: mask(.backward))
         var gradient = gradient
-        gradient.addGradient(x: x, tape: tape, backward: backward, lengths: sizes.lengths)
+        gradient.addGradient(x: x, tape: tape, backward: backward, lengths: sizes.lengths, mask: mask(.gradient))
         return LSTMSolution(tape: tape, backward: backward, gradient: gradient)
     }
 
@@ -71,7 +80,7 @@ public struct LSTMProblem<S: Scalar>: Sendable {
         sizes.lengths = sizes.lengths.map { [$0[row]] }
         return LSTMProblem(
             sizes: sizes, cell: cell, x: x.map { [$0[row]] }, dy: dy.map { [$0[row]] }, h0: [h0[row]], c0: [c0[row]], dh: [dh[row]],
-            dc: [dc[row]], gradient: gradient)
+            dc: [dc[row]], mask: mask.map { [$0[row]] }, gradient: gradient)
     }
 
     /// Some of the time steps, for rows that do not end. The states at the start and the gradients at the end stay as they are.
@@ -79,7 +88,8 @@ public struct LSTMProblem<S: Scalar>: Sendable {
         var sizes = sizes
         (sizes.steps, sizes.lengths) = (steps.count, nil)
         return LSTMProblem(
-            sizes: sizes, cell: cell, x: Array(x[steps]), dy: Array(dy[steps]), h0: h0, c0: c0, dh: dh, dc: dc, gradient: gradient)
+            sizes: sizes, cell: cell, x: Array(x[steps]), dy: Array(dy[steps]), h0: h0, c0: c0, dh: dh, dc: dc, mask: mask,
+            gradient: gradient)
     }
 }
 
@@ -132,6 +142,8 @@ extension LSTMProblem<Double> {
         dh = matrix(sizes.batch, outputs)
         dc = matrix(sizes.batch, hidden)
         gradient = cell(scale: 1)
+        mask = sizes.dropout
+            ? (0..<sizes.batch).map { _ in (0..<outputs).map { _ in generator.next() % 4 == 0 ? 0 : Double(Float(4.0 / 3)) } } : nil
     }
 }
 

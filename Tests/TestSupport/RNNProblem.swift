@@ -6,21 +6,24 @@ public struct RNNProblem<S: Scalar>: Sendable {
     public var cell: RNNCell<S>
     public var x, dy: [[[S]]]
     public var h0, dh: [[S]]
+    public var mask: [[S]]?
     /// What the gradient holds before it is added to.
     public var gradient: RNNCell<S>
 
     public func map<Other>(_ transform: (S) -> Other) -> RNNProblem<Other> {
         func map(_ matrix: [[S]]) -> [[Other]] { matrix.map { $0.map(transform) } }
         return RNNProblem<Other>(
-            sizes: sizes, cell: cell.map(transform), x: x.map(map), dy: dy.map(map), h0: map(h0), dh: map(dh), gradient: gradient.map(transform))
+            sizes: sizes, cell: cell.map(transform), x: x.map(map), dy: dy.map(map), h0: map(h0), dh: map(dh), mask: mask.map(map),
+            gradient: gradient.map(transform))
     }
 
-    /// Forward and backward by the reference.
-    public func solved() -> RNNSolution<S> {
-        let h = cell.forward(x: x, h0: h0, lengths: sizes.lengths)
-        let backward = cell.backward(h: h, dy: dy, dh: dh, lengths: sizes.lengths)
+    /// Forward and backward by the reference, the mask forgotten in one part or in none.
+    public func solved(unmasked: MaskedPart? = nil) -> RNNSolution<S> {
+        func mask(_ part: MaskedPart) -> [[S]]? { part == unmasked ? nil : self.mask }
+        let h = cell.forward(x: x, h0: h0, lengths: sizes.lengths, mask: mask(.forward))
+        let backward = cell.backward(h: h, dy: dy, dh: dh, lengths: sizes.lengths, mask: mask(.backward))
         var gradient = gradient
-        gradient.addGradient(x: x, h: h, dz: backward.dz, lengths: sizes.lengths)
+        gradient.addGradient(x: x, h: h, dz: backward.dz, lengths: sizes.lengths, mask: mask(.gradient))
         return RNNSolution(h: h, backward: backward, gradient: gradient)
     }
 
@@ -30,14 +33,15 @@ public struct RNNProblem<S: Scalar>: Sendable {
         sizes.batch = 1
         sizes.lengths = sizes.lengths.map { [$0[row]] }
         return RNNProblem(
-            sizes: sizes, cell: cell, x: x.map { [$0[row]] }, dy: dy.map { [$0[row]] }, h0: [h0[row]], dh: [dh[row]], gradient: gradient)
+            sizes: sizes, cell: cell, x: x.map { [$0[row]] }, dy: dy.map { [$0[row]] }, h0: [h0[row]], dh: [dh[row]],
+            mask: mask.map { [$0[row]] }, gradient: gradient)
     }
 
     /// Some of the time steps, for rows that do not end within them.
     public func segment(_ steps: Range<Int>) -> RNNProblem {
         var sizes = sizes
         (sizes.steps, sizes.lengths) = (steps.count, nil)
-        return RNNProblem(sizes: sizes, cell: cell, x: Array(x[steps]), dy: Array(dy[steps]), h0: h0, dh: dh, gradient: gradient)
+        return RNNProblem(sizes: sizes, cell: cell, x: Array(x[steps]), dy: Array(dy[steps]), h0: h0, dh: dh, mask: mask, gradient: gradient)
     }
 }
 
@@ -55,7 +59,7 @@ extension RNNProblem<Double> {
     public init(_ sizes: LSTMSizes, f: Activation, seed: UInt64) {
         let lstm = LSTMProblem<Double>(sizes, seed: seed)
         self.init(
-            sizes: sizes, cell: RNNCell(parameters: lstm.cell.gates.i, f: f), x: lstm.x, dy: lstm.dy, h0: lstm.h0, dh: lstm.dh,
+            sizes: sizes, cell: RNNCell(parameters: lstm.cell.gates.i, f: f), x: lstm.x, dy: lstm.dy, h0: lstm.h0, dh: lstm.dh, mask: lstm.mask,
             gradient: RNNCell(parameters: lstm.gradient.gates.i, f: f))
     }
 }

@@ -60,18 +60,28 @@ extension Trial {
     private func lstm() {
         var shape = lstmShape()
         let lengths = bytes.flag() ? (0..<shape.batch).map { _ in bytes.choice(shape.steps + 2) } : nil
-        let (withDy, withDx) = (bytes.flag(), bytes.flag())
+        let (withDy, withDx, withMask) = (bytes.flag(), bytes.flag(), bytes.flag())
         let rows = shape.steps * shape.batch, outputs = recurrent_lstm_outputs(shape)
+        let (mask, masked) = masks(withMask, steps: shape.steps, batch: shape.batch, outputs)
         let x = lstmInput(shape), w = lstmMatrix("w", shape), dw = lstmMatrix("dw", shape), dy = units("dy", rows: rows, outputs)
         let dh = units("dh", rows: shape.batch, outputs), dc = units("dc", rows: shape.batch, shape.hidden)
         let (c, h) = lstmTapes(shape)
         let ifgo = result("ifgo", recurrent_lstm_gates_floats(shape)), difgo = result("difgo", recurrent_lstm_gates_gradient_floats(shape))
         let transposed = result("transposed", recurrent_lstm_transposed_floats(shape)), dx = result("dx", recurrent_lstm_dx_floats(shape))
-        shares { kernels.lstm_forward(&shape, lengths, x, w, ifgo, c, h, $0) }
+        shares { kernels.lstm_forward(&shape, lengths, mask, x, w, ifgo, c, h, masked, $0) }
         forgetPadding(shape, ifgo: ifgo, c, h)
         shares { kernels.lstm_transpose(&shape, w, transposed, $0) }
-        shares { kernels.lstm_backward_data(&shape, lengths, transposed, ifgo, c, withDy ? dy : nil, difgo, dh, dc, withDx ? dx : nil, $0) }
-        shares { kernels.lstm_backward_weights(&shape, lengths, x, ifgo, c, h, difgo, dw, $0) }
+        if let masked { forgetPadding(masked, rows: rows, outputs) }
+        shares {
+            kernels.lstm_backward_data(&shape, lengths, mask, transposed, ifgo, c, withDy ? dy : nil, difgo, dh, dc, withDx ? dx : nil, $0)
+        }
+        shares { kernels.lstm_backward_weights(&shape, lengths, x, ifgo, c, masked ?? h, difgo, dw, $0) }
+    }
+
+    /// A mask of recurrent dropout and what the forward pass makes of it, or neither.
+    private func masks(_ withMask: Bool, steps: Int, batch: Int, _ outputs: Int) -> (UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?) {
+        guard withMask else { return (nil, nil) }
+        return (units("mask", rows: batch, outputs), result("masked", steps * batch * recurrent_padded(outputs)))
     }
 
     /// Slot 0 alone holds states.
@@ -105,7 +115,7 @@ extension Trial {
         let x = lstmInput(shape), w = lstmMatrix("w", shape), (c, h) = lstmTapes(shape), outputs = recurrent_lstm_outputs(shape)
         let state = recurrent_lstm_state_floats(shape), output = recurrent_lstm_output_floats(shape)
         let now_c = buffer("c of a step", state) { c[$0] }, ifgo = result("ifgo", recurrent_lstm_gates_floats(shape))
-        shares { kernels.lstm_forward(&shape, nil, x, w, ifgo, c, h, $0) }
+        shares { kernels.lstm_forward(&shape, nil, nil, x, w, ifgo, c, h, nil, $0) }
         forgetPadding(shape, ifgo: ifgo, c, h)
         for step in 0..<shape.steps {
             let now = buffer("h of a step", output) { _ in .nan }, before = h + step * output
@@ -140,8 +150,9 @@ extension Trial {
             input: input, hidden: bytes.size(), batch: bytes.size(9), steps: bytes.size(5), x_stride: input + bytes.choice(4),
             activation: activation(), slope: 0.25)
         let lengths = bytes.flag() ? (0..<shape.batch).map { _ in bytes.choice(shape.steps + 2) } : nil
-        let (withDy, withDx) = (bytes.flag(), bytes.flag())
+        let (withDy, withDx, withMask) = (bytes.flag(), bytes.flag(), bytes.flag())
         let columns = shape.input + shape.hidden, rows = shape.steps * shape.batch, state = recurrent_rnn_state_floats(shape)
+        let (mask, masked) = masks(withMask, steps: shape.steps, batch: shape.batch, shape.hidden)
         let x = data("x", rows: rows, used: shape.input, stride: shape.x_stride, behind: .nan)
         let w = matrix("w", columns: columns, shape.hidden, groups: 1), dw = matrix("dw", columns: columns, shape.hidden, groups: 1)
         let dy = units("dy", rows: rows, shape.hidden), dh = units("dh", rows: shape.batch, shape.hidden)
@@ -149,9 +160,9 @@ extension Trial {
         let h = buffer("h", recurrent_rnn_states_floats(shape)) { $0 < state ? h0[$0] : .nan }
         let dz = result("dz", recurrent_rnn_dz_floats(shape)), dx = result("dx", recurrent_rnn_dx_floats(shape))
         let transposed = result("transposed", recurrent_rnn_transposed_floats(shape))
-        shares { kernels.rnn_forward(&shape, lengths, x, w, h, $0) }
+        shares { kernels.rnn_forward(&shape, lengths, mask, x, w, h, masked, $0) }
         forgetPadding(h, rows: (shape.steps + 1) * shape.batch, shape.hidden)
-        for step in 0..<shape.steps where lengths == nil {
+        for step in 0..<shape.steps where lengths == nil && !withMask {
             let now = buffer("h of a step", state) { _ in .nan }
             shares { kernels.rnn_step(&shape, x + step * shape.batch * shape.x_stride, w, h + step * state, now, $0) }
             forgetPadding(now, rows: shape.batch, shape.hidden)
@@ -160,8 +171,9 @@ extension Trial {
             }
         }
         shares { kernels.rnn_transpose(&shape, w, transposed, $0) }
-        shares { kernels.rnn_backward_data(&shape, lengths, transposed, h, withDy ? dy : nil, dz, dh, withDx ? dx : nil, $0) }
-        shares { kernels.rnn_backward_weights(&shape, lengths, x, h, dz, dw, $0) }
+        if let masked { forgetPadding(masked, rows: rows, shape.hidden) }
+        shares { kernels.rnn_backward_data(&shape, lengths, mask, transposed, h, withDy ? dy : nil, dz, dh, withDx ? dx : nil, $0) }
+        shares { kernels.rnn_backward_weights(&shape, lengths, x, masked ?? h, dz, dw, $0) }
     }
 
     private func gru() {
@@ -170,9 +182,11 @@ extension Trial {
             input: input, hidden: bytes.size(), batch: bytes.size(9), steps: bytes.size(5), x_stride: input + bytes.choice(4),
             definition: [recurrent_gru_reset_after, recurrent_gru_reset_before, recurrent_gru_lecture][bytes.choice(3)])
         let lengths = bytes.flag() ? (0..<shape.batch).map { _ in bytes.choice(shape.steps + 2) } : nil
-        let (withDy, withDx) = (bytes.flag(), bytes.flag())
+        let (withDy, withDx, withMask) = (bytes.flag(), bytes.flag(), bytes.flag())
         let columns = shape.input + recurrent_gru_hidden_biases(shape) + shape.hidden
         let rows = shape.steps * shape.batch, state = recurrent_gru_state_floats(shape)
+        let (mask, masked) = masks(withMask, steps: shape.steps, batch: shape.batch, shape.hidden)
+        let sums = withMask ? buffer("scratch of the mask", state) { _ in .nan } : nil
         let x = data("x", rows: rows, used: shape.input, stride: shape.x_stride, behind: .nan)
         let w = matrix("w", columns: columns, shape.hidden, groups: 3), dw = matrix("dw", columns: columns, shape.hidden, groups: 3)
         let dy = units("dy", rows: rows, shape.hidden), dh = units("dh", rows: shape.batch, shape.hidden)
@@ -181,11 +195,11 @@ extension Trial {
         let rzn = result("rzn", recurrent_gru_gates_floats(shape)), drzn = result("drzn", recurrent_gru_gates_floats(shape))
         let past = result("past", recurrent_gru_past_floats(shape)), dpast = result("dpast", recurrent_gru_past_floats(shape))
         let dx = result("dx", recurrent_gru_dx_floats(shape)), transposed = result("transposed", recurrent_gru_transposed_floats(shape))
-        shares { kernels.gru_forward(&shape, lengths, x, w, rzn, past, h, $0) }
+        shares { kernels.gru_forward(&shape, lengths, mask, x, w, rzn, past, h, masked, $0) }
         forgetPadding(rzn, rows: rows, shape.hidden, groups: 3)
         forgetPadding(past, rows: rows, shape.hidden)
         forgetPadding(h, rows: (shape.steps + 1) * shape.batch, shape.hidden)
-        for step in 0..<shape.steps where lengths == nil {
+        for step in 0..<shape.steps where lengths == nil && !withMask {
             let now = buffer("h of a step", state) { _ in .nan }, scratch = buffer("scratch", recurrent_gru_scratch_floats(shape)) { _ in .nan }
             shares { kernels.gru_step(&shape, x + step * shape.batch * shape.x_stride, w, h + step * state, now, scratch, $0) }
             forgetPadding(now, rows: shape.batch, shape.hidden)
@@ -194,8 +208,12 @@ extension Trial {
             }
         }
         shares { kernels.gru_transpose(&shape, w, transposed, $0) }
-        shares { kernels.gru_backward_data(&shape, lengths, transposed, rzn, past, h, withDy ? dy : nil, drzn, dpast, dh, withDx ? dx : nil, $0) }
-        shares { kernels.gru_backward_weights(&shape, lengths, x, past, h, drzn, dpast, dw, $0) }
+        if let masked { forgetPadding(masked, rows: rows, shape.hidden) }
+        shares {
+            kernels.gru_backward_data(
+                &shape, lengths, mask, transposed, rzn, past, h, masked, withDy ? dy : nil, drzn, dpast, dh, withDx ? dx : nil, sums, $0)
+        }
+        shares { kernels.gru_backward_weights(&shape, lengths, x, past, masked ?? h, drzn, dpast, dw, $0) }
     }
 
     // MARK: Rows

@@ -101,11 +101,12 @@ extension Kernels {
     ///   - gates: `gatesCount` floats, written: r z n, activated.
     ///   - past: `pastCount` floats, written.
     ///   - h: `statesCount` floats; slot 0 holds the initial state, the others are written.
-    public func gruForward(_ shape: GRUShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
-                           gates: UnsafeMutablePointer<Float>, past: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>,
-                           share: Share = .all) {
+    ///   - mask, masked: of recurrent dropout, [B][U] in and [T][B][U], written; both nil without it.
+    public func gruForward(_ shape: GRUShape, lengths: UnsafePointer<Int>?, mask: UnsafePointer<Float>? = nil, x: UnsafePointer<Float>,
+                           weights: UnsafePointer<Float>, gates: UnsafeMutablePointer<Float>, past: UnsafeMutablePointer<Float>,
+                           h: UnsafeMutablePointer<Float>, masked: UnsafeMutablePointer<Float>? = nil, share: Share = .all) {
         var shape = shape.cValue
-        unsafe table.pointee.gru_forward(&shape, lengths, x, weights, gates, past, h, share.cValue)
+        unsafe table.pointee.gru_forward(&shape, lengths, mask, x, weights, gates, past, h, masked, share.cValue)
     }
 
     /// The transposed copy of the weights that `gruBackwardData` reads. Kernel: `gru_transpose`.
@@ -117,22 +118,25 @@ extension Kernels {
     /// Backpropagation through time, to the gates, the inputs and the initial state. Kernel: `gru_backward_data`.
     ///
     /// - Parameters:
-    ///   - gates, past, h: the tape.
+    ///   - gates, past, h, masked: the tape.
     ///   - outputGradient: [T][B][U], the loss's gradient by each h, or nil for zero.
     ///   - gateGradient: `gatesCount` floats, written: by the pre-activations.
     ///   - pastGradient: `pastCount` floats, written.
     ///   - dh: [B][U]; the gradient by the final state in, by the initial state out.
     ///   - inputGradient: `inputGradientCount` floats, written, or nil.
-    public func gruBackwardData(_ shape: GRUShape, lengths: UnsafePointer<Int>?, transposed: UnsafePointer<Float>, gates: UnsafePointer<Float>,
-                                past: UnsafePointer<Float>, h: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>?,
+    ///   - scratch: `stateCount` floats; nil without a mask.
+    public func gruBackwardData(_ shape: GRUShape, lengths: UnsafePointer<Int>?, mask: UnsafePointer<Float>? = nil, transposed: UnsafePointer<Float>,
+                                gates: UnsafePointer<Float>, past: UnsafePointer<Float>, h: UnsafePointer<Float>,
+                                masked: UnsafePointer<Float>? = nil, outputGradient: UnsafePointer<Float>?,
                                 gateGradient: UnsafeMutablePointer<Float>, pastGradient: UnsafeMutablePointer<Float>,
-                                dh: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?, share: Share = .all) {
+                                dh: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?,
+                                scratch: UnsafeMutablePointer<Float>? = nil, share: Share = .all) {
         var shape = shape.cValue
-        unsafe table.pointee.gru_backward_data(&shape, lengths, transposed, gates, past, h, outputGradient, gateGradient, pastGradient, dh,
-                                               inputGradient, share.cValue)
+        unsafe table.pointee.gru_backward_data(&shape, lengths, mask, transposed, gates, past, h, masked, outputGradient, gateGradient,
+                                               pastGradient, dh, inputGradient, scratch, share.cValue)
     }
 
-    /// Adds the gradient by the weights. Kernel: `gru_backward_weights`.
+    /// Adds the gradient by the weights; with recurrent dropout, `h` is `masked`. Kernel: `gru_backward_weights`.
     public func gruBackwardWeights(_ shape: GRUShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, past: UnsafePointer<Float>,
                                    h: UnsafePointer<Float>, gateGradient: UnsafePointer<Float>, pastGradient: UnsafePointer<Float>,
                                    weightGradient: UnsafeMutablePointer<Float>, share: Share = .all) {

@@ -102,11 +102,12 @@ extension Kernels {
     ///   - x: [T][B][inputStride].
     ///   - gates: `gatesCount` floats, written.
     ///   - c, h: `statesCount` and `outputsCount` floats; slot 0 holds the initial state, the others are written.
-    public func lstmForward(_ shape: LSTMShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
-                            gates: UnsafeMutablePointer<Float>, c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>,
-                            share: Share = .all) {
+    ///   - mask, masked: of recurrent dropout, [B][V] in and [T][B][V], written; both nil without it.
+    public func lstmForward(_ shape: LSTMShape, lengths: UnsafePointer<Int>?, mask: UnsafePointer<Float>? = nil, x: UnsafePointer<Float>,
+                            weights: UnsafePointer<Float>, gates: UnsafeMutablePointer<Float>, c: UnsafeMutablePointer<Float>,
+                            h: UnsafeMutablePointer<Float>, masked: UnsafeMutablePointer<Float>? = nil, share: Share = .all) {
         var shape = shape.cValue
-        unsafe table.pointee.lstm_forward(&shape, lengths, x, weights, gates, c, h, share.cValue)
+        unsafe table.pointee.lstm_forward(&shape, lengths, mask, x, weights, gates, c, h, masked, share.cValue)
     }
 
     /// The transposed copy of the weights that `lstmBackwardData` reads. Kernel: `lstm_transpose`.
@@ -122,12 +123,12 @@ extension Kernels {
     ///   - gatesGradient: `gatesGradientCount` floats, written.
     ///   - dh, dc: [B][V] and [B][U]; the gradient by the final state in, by the initial state out.
     ///   - inputGradient: `inputGradientCount` floats, written, or nil.
-    public func lstmBackwardData(_ shape: LSTMShape, lengths: UnsafePointer<Int>?, transposed: UnsafePointer<Float>,
+    public func lstmBackwardData(_ shape: LSTMShape, lengths: UnsafePointer<Int>?, mask: UnsafePointer<Float>? = nil, transposed: UnsafePointer<Float>,
                                  gates: UnsafePointer<Float>, c: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>?,
                                  gatesGradient: UnsafeMutablePointer<Float>, dh: UnsafeMutablePointer<Float>, dc: UnsafeMutablePointer<Float>,
                                  inputGradient: UnsafeMutablePointer<Float>?, share: Share = .all) {
         var shape = shape.cValue
-        unsafe table.pointee.lstm_backward_data(&shape, lengths, transposed, gates, c, outputGradient, gatesGradient, dh, dc,
+        unsafe table.pointee.lstm_backward_data(&shape, lengths, mask, transposed, gates, c, outputGradient, gatesGradient, dh, dc,
                                                 inputGradient, share.cValue)
     }
 
@@ -136,6 +137,7 @@ extension Kernels {
     /// - Parameters:
     ///   - gates: the tape; may be nil where h is not projected.
     ///   - c: the tape; may be nil without peepholes.
+    ///   - h: the tape, or `masked` with recurrent dropout.
     public func lstmBackwardWeights(_ shape: LSTMShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
                                     gates: UnsafePointer<Float>? = nil, c: UnsafePointer<Float>? = nil, h: UnsafePointer<Float>,
                                     gatesGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>, share: Share = .all) {

@@ -80,10 +80,12 @@ extension Kernels {
     ///   - lengths: [B], steps of each row, or nil where every row has all `shape.steps`.
     ///   - x: [T][B][inputStride].
     ///   - h: `statesCount` floats; slot 0 holds the initial state, the others are written.
-    public func rnnForward(_ shape: RNNShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
-                           h: UnsafeMutablePointer<Float>, share: Share = .all) {
+    ///   - mask, masked: of recurrent dropout, [B][U] in and [T][B][U], written; both nil without it.
+    public func rnnForward(_ shape: RNNShape, lengths: UnsafePointer<Int>?, mask: UnsafePointer<Float>? = nil, x: UnsafePointer<Float>,
+                           weights: UnsafePointer<Float>, h: UnsafeMutablePointer<Float>, masked: UnsafeMutablePointer<Float>? = nil,
+                           share: Share = .all) {
         var shape = shape.cValue
-        unsafe table.pointee.rnn_forward(&shape, lengths, x, weights, h, share.cValue)
+        unsafe table.pointee.rnn_forward(&shape, lengths, mask, x, weights, h, masked, share.cValue)
     }
 
     /// The transposed copy of the weights that `rnnBackwardData` reads. Kernel: `rnn_transpose`.
@@ -99,15 +101,15 @@ extension Kernels {
     ///   - preActivationGradient: `preActivationGradientCount` floats, written.
     ///   - dh: [B][U]; the gradient by the final state in, by the initial state out.
     ///   - inputGradient: `inputGradientCount` floats, written, or nil.
-    public func rnnBackwardData(_ shape: RNNShape, lengths: UnsafePointer<Int>?, transposed: UnsafePointer<Float>, h: UnsafePointer<Float>,
-                                outputGradient: UnsafePointer<Float>?, preActivationGradient: UnsafeMutablePointer<Float>,
+    public func rnnBackwardData(_ shape: RNNShape, lengths: UnsafePointer<Int>?, mask: UnsafePointer<Float>? = nil, transposed: UnsafePointer<Float>,
+                                h: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>?, preActivationGradient: UnsafeMutablePointer<Float>,
                                 dh: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?, share: Share = .all) {
         var shape = shape.cValue
-        unsafe table.pointee.rnn_backward_data(&shape, lengths, transposed, h, outputGradient, preActivationGradient, dh, inputGradient,
+        unsafe table.pointee.rnn_backward_data(&shape, lengths, mask, transposed, h, outputGradient, preActivationGradient, dh, inputGradient,
                                                share.cValue)
     }
 
-    /// Adds the gradient by the weights. Kernel: `rnn_backward_weights`.
+    /// Adds the gradient by the weights; with recurrent dropout, `h` is `masked`. Kernel: `rnn_backward_weights`.
     public func rnnBackwardWeights(_ shape: RNNShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, h: UnsafePointer<Float>,
                                    preActivationGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>,
                                    share: Share = .all) {
