@@ -63,7 +63,7 @@ let lstmMaskedSizes: [LSTMSizes] =
         LSTMSizes(1, 1, steps: 3, dropout: true), LSTMSizes(3, 16, batch: 7, steps: 3, lengths: [0, 1, 2, 3, 3, 0, 1], dropout: true),
         LSTMSizes(5, 33, batch: 1, steps: 5, gap: 2, lengths: [4], dropout: true), LSTMSizes(5, 18, batch: 3, steps: 4, awkward: true, dropout: true),
         LSTMSizes(9, 70, batch: 8, steps: 2, dropout: true), LSTMSizes(3, 4, batch: 2, steps: 0, dropout: true),
-    ] + variants(20, projection: 7).map { LSTMSizes(4, 20, batch: 5, steps: 4, lengths: [4, 2, 0, 3, 4], dropout: true, variant: $0) }
+    ] + lstmVariants(projection: 7).map { LSTMSizes(4, 20, batch: 5, steps: 4, lengths: [4, 2, 0, 3, 4], dropout: true, variant: $0) }
 
 let allLSTMSizes = lstmSizes + lstmVariantSizes + lstmMaskedSizes
 
