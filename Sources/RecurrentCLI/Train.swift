@@ -98,7 +98,7 @@ struct Train: ParsableCommand {
                 text: training.text, cell: training.cell, hidden: training.hidden, layers: training.layers, embedding: training.embedding,
                 batch: training.batch, fullBatch: training.isFullBatch, steps: training.steps, optimizer: optimizer,
                 learningRate: rule.learningRate, schedule: schedule, clip: training.clip,
-                dropout: training.dropout, l1: training.l1, l2: training.l2,
+                dropout: training.dropout, recurrentDropout: training.recurrentDropout, l1: training.l1, l2: training.l2,
                 seed: training.seed, threads: threads, isa: "\(kernels.isa)", out: out,
                 vocabulary: text.vocabulary.count, trainTokens: text.training.tokenCount, devTokens: text.development.tokenCount,
                 parameters: parameters, epochs: progress.epochCount, bestEpoch: progress.stopping.bestEpoch,

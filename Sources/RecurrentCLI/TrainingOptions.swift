@@ -59,6 +59,11 @@ struct TrainingOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: ArgumentHelp("Probability that an output of a layer is dropped while learning.", valueName: "number"))
     var dropout = 0.0
 
+    @Option(parsing: .unconditional, help: ArgumentHelp("""
+        Probability that a unit is dropped from what a layer reads of its own state while learning, the same ones for all steps of a gradient.
+        """, valueName: "number"))
+    var recurrentDropout = 0.0
+
     @Option(parsing: .unconditional, help: ArgumentHelp("Strength λ of an L1 penalty, λ Σ |p| over all parameters.", valueName: "number"))
     var l1 = 0.0
 
@@ -87,8 +92,10 @@ struct TrainingOptions: ParsableArguments {
         try RecurrentCLI.check("--batch", batch, size)
         try RecurrentCLI.check("--steps", steps, size)
         try checkPositive("--clip", clip)
-        guard Float(dropout) >= 0, Float(dropout) < 1 else {
-            throw Failure(.usage, "--dropout: out of range; expected at least 0 and below 1, found \(dropout)")
+        for (option, probability) in [("--dropout", dropout), ("--recurrent-dropout", recurrentDropout)] {
+            guard Float(probability) >= 0, Float(probability) < 1 else {
+                throw Failure(.usage, "\(option): out of range; expected at least 0 and below 1, found \(probability)")
+            }
         }
         for (option, strength) in [("--l1", l1), ("--l2", l2)] {
             guard strength >= 0, Float(strength).isFinite else {
@@ -126,7 +133,8 @@ struct TrainingOptions: ParsableArguments {
 
     func trainer(_ model: consuming Model, _ rule: Optimizer, threads: Int, kernels: Kernels) -> Trainer {
         Trainer(model, optimizer: rule, batch: batch, steps: steps, clip: GradientClip(norm: clip),
-                regularization: Regularization(l1: l1, l2: l2), dropout: Float(dropout), seed: seed, threads: threads, kernels: kernels)
+                regularization: Regularization(l1: l1, l2: l2), dropout: Float(dropout), recurrentDropout: Float(recurrentDropout),
+                seed: seed, threads: threads, kernels: kernels)
     }
 }
 

@@ -186,7 +186,8 @@ struct TrainingRun {
 struct TrainReport: Encodable {
     let text: String?
     let cell: String, hidden: Int, layers: Int, embedding: Int, batch: Int, fullBatch: Bool, steps: Int
-    let optimizer: String, learningRate: Double, schedule: String, clip: Double, dropout: Double, l1: Double, l2: Double
+    let optimizer: String, learningRate: Double, schedule: String, clip: Double
+    let dropout: Double, recurrentDropout: Double, l1: Double, l2: Double
     let seed: UInt64, threads: Int, isa: String, out: String
     let vocabulary: Int, trainTokens: Int, devTokens: Int, parameters: Int
     let epochs: Int, bestEpoch: Int, trainPerplexity: NumberOrNull, devPerplexity: Double

@@ -39,6 +39,8 @@ struct BadInput: CustomStringConvertible, Sendable {
         BadInput("train --dev-fraction nan", 64, "--dev-fraction", "found nan"),
         BadInput("train --dropout 1", 64, "--dropout", "found 1.0"),
         BadInput("train --dropout 0.999999999999", 64, "--dropout"),
+        BadInput("train --recurrent-dropout 1", 64, "--recurrent-dropout", "found 1.0"),
+        BadInput("compare --recurrent-dropout -0.5", 64, "--recurrent-dropout", "found -0.5"),
         BadInput("train --learning-rate nan", 64, "--learning-rate", "found nan"),
         BadInput("train --learning-rate -0.1", 64, "--learning-rate", "found -0.1"),
         BadInput("train --learning-rate inf", 64, "--learning-rate", "found inf"),

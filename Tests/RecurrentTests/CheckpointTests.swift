@@ -8,8 +8,10 @@ import Testing
     private static let shape = ModelShape(input: .tokens(vocabulary: 7, dimension: 5), layers: [.lstm(17), .lstm(6)], outputSize: 7, loss: .crossEntropy)
     private let path = FileManager.default.temporaryDirectory.appending(path: "checkpoint-\(UUID().uuidString)").path
 
-    private func trainer(_ optimizer: Optimizer, shape: ModelShape = Self.shape, batch: Int = 3, dropout: Float = 0.3) -> Trainer {
-        Trainer(Model(shape, seed: 1), optimizer: optimizer, batch: batch, steps: 4, clip: GradientClip(norm: 1), dropout: dropout, seed: 9)
+    private func trainer(_ optimizer: Optimizer, shape: ModelShape = Self.shape, batch: Int = 3, dropout: Float = 0.3,
+                         recurrentDropout: Float = 0) -> Trainer {
+        Trainer(Model(shape, seed: 1), optimizer: optimizer, batch: batch, steps: 4, clip: GradientClip(norm: 1), dropout: dropout,
+                recurrentDropout: recurrentDropout, seed: 9)
     }
 
     private func step(_ trainer: inout Trainer, _ index: Int) -> TrainingStep {
@@ -65,13 +67,14 @@ import Testing
         _ = step(&first, 0)
         try first.saveCheckpoint(to: path)
         let other = ModelShape(input: .tokens(vocabulary: 7, dimension: 5), layers: [.lstm(17), .lstm(7)], outputSize: 7, loss: .crossEntropy)
-        for different in [DifferentTrainer.shape, .optimizer, .dropout, .regularization] {
+        for different in [DifferentTrainer.shape, .optimizer, .dropout, .recurrentDropout, .regularization] {
             var trainer = switch different {
             case .shape: trainer(rule, shape: other)
             case .regularization: Trainer(Model(Self.shape, seed: 1), optimizer: rule, batch: 3, steps: 4, clip: GradientClip(norm: 1),
                                           regularization: Regularization(l2: 1e-4), dropout: 0.3, seed: 9)
             case .optimizer: trainer(.adam(Adam(beta1: 0.8)))
             case .dropout: trainer(rule, dropout: 0)
+            case .recurrentDropout: trainer(rule, recurrentDropout: 0.5)
             }
             #expect(message(&trainer, path).contains("a checkpoint of another training; expected "), "\(different)")
         }
@@ -85,5 +88,5 @@ import Testing
         #expect(message(&second, path).contains("metadata recurrent.step; expected a number, found x"))
     }
 
-    private enum DifferentTrainer { case shape, optimizer, dropout, regularization }
+    private enum DifferentTrainer { case shape, optimizer, dropout, recurrentDropout, regularization }
 }

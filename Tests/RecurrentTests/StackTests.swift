@@ -10,7 +10,7 @@ struct StackCase: CustomStringConvertible, Sendable {
     let head: ModelShape.Head
     let readsTokens: Bool
     let lengths: [Int]?
-    let batch = 3, steps = 4, inputSize = 2, outputSize = 5
+    let batch = 3, steps = 4, inputSize = 2, outputSize = 5, seed: UInt64 = 6
 
     static let all: [StackCase] = [
         StackCase([.gru(5), .lstm(4)], .everyStep, readsTokens: false, ends: false),
@@ -52,9 +52,10 @@ struct StackCase: CustomStringConvertible, Sendable {
     }
     var targets: [Float] { (0..<rows * outputSize).map { Float($0 * 5 % 11) / 11 } }
 
-    func trainer(_ model: consuming Model, _ optimizer: Optimizer = .sgd(SGD(learningRate: 1)), dropout: Float = 0, threads: Int = 1,
-                 kernels: Kernels = .best) -> Trainer {
-        Trainer(model, optimizer: optimizer, batch: batch, steps: steps, dropout: dropout, threads: threads, kernels: kernels)
+    func trainer(_ model: consuming Model, _ optimizer: Optimizer = .sgd(SGD(learningRate: 1)), dropout: Float = 0, recurrentDropout: Float = 0,
+                 threads: Int = 1, kernels: Kernels = .best) -> Trainer {
+        Trainer(model, optimizer: optimizer, batch: batch, steps: steps, dropout: dropout, recurrentDropout: recurrentDropout, seed: seed,
+                threads: threads, kernels: kernels)
     }
 
     private func withLengths<Result>(_ body: (UnsafePointer<Int>?) -> Result) -> Result {
@@ -100,7 +101,7 @@ struct Tensors: Equatable {
 
 extension StackCase {
     /// h of every step of a direction, by the reference.
-    private func run(_ layer: RecurrentLayer, _ name: (String) -> String, _ tensors: Tensors, x: [[[Double]]]) -> [[[Double]]] {
+    private func run(_ layer: RecurrentLayer, _ name: (String) -> String, _ tensors: Tensors, x: [[[Double]]], mask: [[Double]]?) -> [[[Double]]] {
         let inputs = x[0][0].count, units = layer.hiddenSize, h0 = x[0].map { _ in [Double](repeating: 0, count: layer.unitCount) }
         func gate(_ index: Int, biasHH: Bool = true) -> GateParameters<Double> {
             let rows = index * units..<(index + 1) * units
@@ -118,22 +119,27 @@ extension StackCase {
                 variant: Reference.LSTMVariant(sigmoid: variant.squash == .sigmoid, peepholes: variant.hasPeepholes, coupled: variant.hasCoupledGates,
                                                clip: variant.cellClip.map(Double.init), projection: variant.projectionSize))
             let c0 = h0.map { _ in [Double](repeating: 0, count: units) }
-            return Array(cell.forward(x: x, h0: h0, c0: c0, lengths: lengths).h.dropFirst())
+            return Array(cell.forward(x: x, h0: h0, c0: c0, lengths: lengths, mask: mask).h.dropFirst())
         case .gru(let definition):
             let isAfter = definition == .resetAfter
             let gates = GRUGates(r: gate(0), z: gate(1), n: gate(2, biasHH: !isAfter))
             let cell = Reference.GRUCell(
                 gates: gates, hiddenBias: isAfter ? Array(tensors.values[name("bias_hh")]!.suffix(units)) : [],
                 definition: isAfter ? .resetAfter : definition == .resetBefore ? .resetBefore : .lecture)
-            return Array(cell.forward(x: x, h0: h0, lengths: lengths).h.dropFirst())
+            return Array(cell.forward(x: x, h0: h0, lengths: lengths, mask: mask).h.dropFirst())
         case .rnn(let activation):
             let cell = Reference.RNNCell(parameters: gate(0), f: activation == .tanh ? .tanh : activation == .sigmoid ? .sigmoid : .relu)
-            return Array(cell.forward(x: x, h0: h0, lengths: lengths).dropFirst())
+            return Array(cell.forward(x: x, h0: h0, lengths: lengths, mask: mask).dropFirst())
         }
     }
 
-    /// What the dense layer gives for each row, by the reference: nothing for one that has ended.
-    func outputs(_ tensors: Tensors) -> [[Double]] {
+    /// What the dense layer gives for each row, by the reference: nothing for one that has ended. Recurrent dropout is that of the first step.
+    func outputs(_ tensors: Tensors, recurrentDropout: Double = 0) -> [[Double]] {
+        func mask(_ layer: Int, _ direction: Int) -> [[Double]]? {
+            guard recurrentDropout > 0 else { return nil }
+            let ones = (0..<batch).map { _ in [Double](repeating: 1, count: layers[layer].unitCount) }
+            return Dropout(seed: seed, counter: 1 << 63 + UInt64(2 * layer + direction), probability: recurrentDropout)(ones)
+        }
         var x = (0..<steps).map { t in
             (0..<batch).map { b in
                 let row = t * batch + b
@@ -144,12 +150,13 @@ extension StackCase {
         for (index, layer) in layers.enumerated() {
             let module = layer.cell.name.prefix { $0 != "(" }
             func name(_ parameter: String) -> String { "\(module).\(parameter)_l\(index)" }
-            let forward = run(layer, name, tensors, x: x)
+            let forward = run(layer, name, tensors, x: x, mask: mask(index, 0))
             guard layer.isBidirectional else {
                 x = forward
                 continue
             }
-            let reversed = run(layer, { name($0) + "_reverse" }, tensors, x: sequenceCopy(x, lengths: lengths, reversed: true))
+            let reversed = run(layer, { name($0) + "_reverse" }, tensors, x: sequenceCopy(x, lengths: lengths, reversed: true),
+                               mask: mask(index, 1))
             let backward = sequenceCopy(reversed, lengths: lengths, reversed: true)
             x = zip(forward, backward).map { zip($0, $1).map(+) }
         }
@@ -165,9 +172,9 @@ extension StackCase {
     }
 
     /// The mean loss of the rows that have a target.
-    func loss(_ tensors: Tensors) -> Double {
+    func loss(_ tensors: Tensors, recurrentDropout: Double = 0) -> Double {
         let live = (0..<rows).filter { isLive($0 % batch, $0 / batch) }
-        let outputs = outputs(tensors)
+        let outputs = outputs(tensors, recurrentDropout: recurrentDropout)
         let losses = live.map { row in
             readsTokens ? softmaxCrossEntropy(outputs[row], target: Int(classes[row])).loss
                 : meanSquaredError(outputs[row], target: targets[row * outputSize..<(row + 1) * outputSize].map(Double.init)).loss
@@ -177,10 +184,11 @@ extension StackCase {
 }
 
 @Suite struct StackTests {
-    /// Outputs, loss and the gradient by every fifth parameter, against the reference in Double and its central differences.
-    @Test(arguments: StackCase.all) func isWhatTheReferenceSays(test: StackCase) throws {
+    /// Outputs, loss and the gradient by every fifth parameter, against the reference in Double and its central differences; with recurrent
+    /// dropout in training too, by the masks of the first step.
+    @Test(arguments: StackCase.all, [0, 0.5]) func isWhatTheReferenceSays(test: StackCase, recurrentDropout: Double) throws {
         let before = try Tensors(Model(test.shape, seed: 7))
-        var trainer = test.trainer(Model(test.shape, seed: 7))
+        var trainer = test.trainer(Model(test.shape, seed: 7), recurrentDropout: Float(recurrentDropout))
         #expect(abs(test.evaluate(&trainer).loss - test.loss(before)) < 1e-6)
         for (row, expected) in test.outputs(before).enumerated() where test.isLive(row % test.batch, row / test.batch) {
             trainer.withOutput(step: row / test.batch, sequence: row % test.batch) { output in
@@ -189,6 +197,9 @@ extension StackCase {
         }
         let step = test.step(&trainer)
         #expect(step.updated)
+        let loss = test.loss(before, recurrentDropout: recurrentDropout)
+        #expect(abs(step.loss - loss) < 1e-6)
+        #expect((abs(loss - test.loss(before)) > 1e-4) == (recurrentDropout > 0))
         let after = try Tensors(trainer.model)
         // Gradient descent at the rate 1: the gradient is the difference, to half a last place of a weight under 2 and of a sum of floats.
         var checked = 0, differs = 0
@@ -197,9 +208,9 @@ extension StackCase {
             for index in stride(from: name.count % 5, to: weights.count, by: 5) where !(name.contains("bias_hh") && weights[index] == 0) {
                 var nudged = before
                 nudged.values[name]![index] += 1e-5
-                let above = test.loss(nudged)
+                let above = test.loss(nudged, recurrentDropout: recurrentDropout)
                 nudged.values[name]![index] -= 2e-5
-                let expected = (above - test.loss(nudged)) / 2e-5
+                let expected = (above - test.loss(nudged, recurrentDropout: recurrentDropout)) / 2e-5
                 let found = weights[index] - after.values[name]![index]
                 #expect(abs(found - expected) <= 2e-7 + 1e-5 * abs(expected), "\(name)[\(index)]: \(found), not \(expected)")
                 checked += 1
@@ -211,7 +222,8 @@ extension StackCase {
 
     @Test(arguments: StackCase.all) func threadsAndInstructionSetsChangeNoBit(test: StackCase) throws {
         func losses(_ threads: Int, _ isa: ISA) throws -> [Double] {
-            var trainer = test.trainer(Model(test.shape, seed: 7), .adam(Adam()), dropout: 0.3, threads: threads, kernels: try Kernels(isa: isa))
+            var trainer = test.trainer(Model(test.shape, seed: 7), .adam(Adam()), dropout: 0.3, recurrentDropout: 0.4, threads: threads,
+                                       kernels: try Kernels(isa: isa))
             return (0..<4).flatMap { _ in [test.step(&trainer).loss, test.evaluate(&trainer).loss] }
         }
         let expected = try losses(1, .generic)
@@ -251,10 +263,10 @@ extension StackCase {
     /// A run that was cut off goes on with the same bits, whatever its layers carry.
     @Test(arguments: StackCase.all) func checkpointsHoldAll(test: StackCase) throws {
         let folder = try TemporaryFolder(), path = folder.path("checkpoint")
-        var whole = test.trainer(Model(test.shape, seed: 7), .adam(Adam()), dropout: 0.2)
+        var whole = test.trainer(Model(test.shape, seed: 7), .adam(Adam()), dropout: 0.2, recurrentDropout: 0.3)
         for _ in 0..<3 { _ = test.step(&whole) }
         try whole.saveCheckpoint(to: path)
-        var resumed = test.trainer(Model(test.shape, seed: 8), .adam(Adam()), dropout: 0.2)
+        var resumed = test.trainer(Model(test.shape, seed: 8), .adam(Adam()), dropout: 0.2, recurrentDropout: 0.3)
         _ = try resumed.restoreCheckpoint(contentsOf: path)
         for _ in 0..<2 { #expect(test.step(&resumed) == test.step(&whole)) }
     }

@@ -60,6 +60,9 @@ enum CellShape: Hashable, Sendable {
         }
     }
 
+    /// h of each sequence, to which a mask of recurrent dropout belongs.
+    var outputRows: RowsShape { RowsShape(rows: outputCount / padded(outputSize), units: outputSize) }
+
     /// c at one time step, and its tape; none but in an LSTM.
     var stateCount: Int { if case .lstm(let shape) = self { shape.stateCount } else { 0 } }
     var statesCount: Int { if case .lstm(let shape) = self { shape.statesCount } else { 0 } }
@@ -118,6 +121,14 @@ extension Kernels {
     }
 }
 
+/// Recurrent dropout of one direction of a layer: one mask for all time steps of a segment.
+@safe struct RecurrentDropoutPass {
+    /// Tape: [B][V], and what it leaves of h, [T][B][V].
+    let mask: UnsafeMutablePointer<Float>, masked: UnsafeMutablePointer<Float>
+    /// Of a GRU's backward pass.
+    let scratch: UnsafeMutablePointer<Float>
+}
+
 /// One direction of a recurrent layer in training: its weights, its tape, and the scratch that all cells share.
 @safe struct CellPass {
     let shape: CellShape
@@ -127,15 +138,24 @@ extension Kernels {
     /// Scratch.
     let gatesGradient: UnsafeMutablePointer<Float>, pastGradient: UnsafeMutablePointer<Float>
     let dh: UnsafeMutablePointer<Float>, dc: UnsafeMutablePointer<Float>, transposed: UnsafeMutablePointer<Float>
+    /// Where there is recurrent dropout.
+    let dropout: RecurrentDropoutPass?
 
     /// h of each step, slot 0 left out: [T][B][V].
     var hidden: UnsafeMutablePointer<Float> { unsafe h + shape.outputCount }
 
-    func forward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, _ share: Share) {
+    /// - Parameter drops: whether the mask of recurrent dropout is used, where there is one.
+    func forward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, drops: Bool, _ share: Share) {
+        let mask = unsafe drops ? dropout?.mask : nil, masked = unsafe drops ? dropout?.masked : nil
         switch shape {
-        case .lstm(let shape): unsafe kernels.lstmForward(shape, lengths: lengths, x: x, weights: weights, gates: gates, c: c, h: h, share: share)
-        case .gru(let shape): unsafe kernels.gruForward(shape, lengths: lengths, x: x, weights: weights, gates: gates, past: past, h: h, share: share)
-        case .rnn(let shape): unsafe kernels.rnnForward(shape, lengths: lengths, x: x, weights: weights, h: h, share: share)
+        case .lstm(let shape):
+            unsafe kernels.lstmForward(shape, lengths: lengths, mask: mask, x: x, weights: weights, gates: gates, c: c, h: h, masked: masked,
+                                       share: share)
+        case .gru(let shape):
+            unsafe kernels.gruForward(shape, lengths: lengths, mask: mask, x: x, weights: weights, gates: gates, past: past, h: h, masked: masked,
+                                      share: share)
+        case .rnn(let shape):
+            unsafe kernels.rnnForward(shape, lengths: lengths, mask: mask, x: x, weights: weights, h: h, masked: masked, share: share)
         }
     }
 
@@ -152,21 +172,25 @@ extension Kernels {
 
     func backwardData(_ kernels: Kernels, lengths: UnsafePointer<Int>?, outputGradient: UnsafePointer<Float>,
                       inputGradient: UnsafeMutablePointer<Float>?, _ share: Share) {
+        let mask = unsafe dropout?.mask
         switch shape {
         case .lstm(let shape):
-            unsafe kernels.lstmBackwardData(shape, lengths: lengths, transposed: transposed, gates: gates, c: c, outputGradient: outputGradient,
-                                            gatesGradient: gatesGradient, dh: dh, dc: dc, inputGradient: inputGradient, share: share)
+            unsafe kernels.lstmBackwardData(shape, lengths: lengths, mask: mask, transposed: transposed, gates: gates, c: c,
+                                            outputGradient: outputGradient, gatesGradient: gatesGradient, dh: dh, dc: dc,
+                                            inputGradient: inputGradient, share: share)
         case .gru(let shape):
-            unsafe kernels.gruBackwardData(shape, lengths: lengths, transposed: transposed, gates: gates, past: past, h: h,
-                                           outputGradient: outputGradient, gateGradient: gatesGradient, pastGradient: pastGradient, dh: dh,
-                                           inputGradient: inputGradient, share: share)
+            unsafe kernels.gruBackwardData(shape, lengths: lengths, mask: mask, transposed: transposed, gates: gates, past: past, h: h,
+                                           masked: dropout?.masked, outputGradient: outputGradient, gateGradient: gatesGradient,
+                                           pastGradient: pastGradient, dh: dh, inputGradient: inputGradient, scratch: dropout?.scratch,
+                                           share: share)
         case .rnn(let shape):
-            unsafe kernels.rnnBackwardData(shape, lengths: lengths, transposed: transposed, h: h, outputGradient: outputGradient,
+            unsafe kernels.rnnBackwardData(shape, lengths: lengths, mask: mask, transposed: transposed, h: h, outputGradient: outputGradient,
                                            preActivationGradient: gatesGradient, dh: dh, inputGradient: inputGradient, share: share)
         }
     }
 
     func backwardWeights(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, _ share: Share) {
+        let h = unsafe dropout?.masked ?? h
         switch shape {
         case .lstm(let shape):
             unsafe kernels.lstmBackwardWeights(shape, lengths: lengths, x: x, gates: gates, c: c, h: h, gatesGradient: gatesGradient,

@@ -95,7 +95,7 @@ extension Trainer {
         return unsafe [input, "layers \(layers.joined(separator: " - "))", "head \(model.shape.head.rawValue)", "\(model.shape.outputSize) outputs",
                        "loss \(model.shape.loss)", "regularization \(strengths.l1) and \(strengths.l2)",
                        "batch \(batch)", pass.pointee.optimizer.identity, "clip \(clip.norm ?? .infinity) and \(clip.value ?? .infinity)",
-                       "dropout \(mask.probability)", "seed \(mask.seed)"].joined(separator: ", ")
+                       "dropout \(mask.probability)", "recurrent dropout \(pass.pointee.recurrentDropout)", "seed \(mask.seed)"].joined(separator: ", ")
     }
 
     /// The buffers that outlive a step, each in one piece; the gradient outlives one that accumulates.

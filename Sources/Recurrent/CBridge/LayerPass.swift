@@ -51,7 +51,8 @@
             return unsafe CellPass(
                 shape: cell.shape, weights: parameters + weights, weightGradient: base + layout.gradients + weights, gates: base + cell.gates,
                 c: base + cell.c, past: base + cell.past, h: base + cell.h, gatesGradient: base + layout.gatesGradient,
-                pastGradient: base + layout.pastGradient, dh: base + layout.dh, dc: base + layout.dc, transposed: base + layout.transposed)
+                pastGradient: base + layout.pastGradient, dh: base + layout.dh, dc: base + layout.dc, transposed: base + layout.transposed,
+                dropout: cell.dropout.map { unsafe RecurrentDropoutPass(mask: base + $0.mask, masked: base + $0.masked, scratch: base + layout.dropoutScratch) })
         }
         cell = pass(layer.cell, 0)
         reverse = layer.reverse.map {
@@ -73,14 +74,30 @@
     /// What the layer above reads.
     func output(drops: Bool) -> UnsafePointer<Float> { unsafe UnsafePointer(drops ? dropped! : undropped) }
 
-    /// - Parameter mask: of dropout; nil where nothing is dropped.
-    func forward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, mask: DropoutMask?, _ share: Share) {
+    /// The masks of recurrent dropout, from ones: of a direction by `counter`, of the other by the next one.
+    func makeMasks(_ kernels: Kernels, seed: UInt64, counter: UInt64, probability: Float, _ share: Share) {
+        makeMask(cell, kernels, DropoutMask(seed: seed, counter: counter, probability: probability), share)
+        if let reverse { makeMask(reverse.cell, kernels, DropoutMask(seed: seed, counter: counter + 1, probability: probability), share) }
+        share.wait()
+    }
+
+    private func makeMask(_ cell: CellPass, _ kernels: Kernels, _ mask: DropoutMask, _ share: Share) {
+        let floats = unsafe cell.dropout!.mask
+        unsafe kernels.fill(cell.shape.outputCount, 1, x: floats, share: share)
+        share.wait()
+        unsafe kernels.dropout(cell.shape.outputRows, mask: mask, x: floats, y: floats, share: share)
+    }
+
+    /// - Parameters:
+    ///   - mask: of dropout; nil where nothing is dropped.
+    ///   - dropsStates: whether the masks of recurrent dropout are used.
+    func forward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, mask: DropoutMask?, dropsStates: Bool, _ share: Share) {
         if let reverse {
             unsafe kernels.sequenceCopy(reverse.input, lengths: lengths, x: x, y: reverse.reversedInput, share: share)
             share.wait()
-            unsafe reverse.cell.forward(kernels, lengths: lengths, x: reverse.reversedInput, share)
+            unsafe reverse.cell.forward(kernels, lengths: lengths, x: reverse.reversedInput, drops: dropsStates, share)
         }
-        unsafe cell.forward(kernels, lengths: lengths, x: x, share)
+        unsafe cell.forward(kernels, lengths: lengths, x: x, drops: dropsStates, share)
         share.wait()
         if let reverse {
             unsafe kernels.sequenceCopy(reverse.join.0, lengths: lengths, x: cell.hidden, y: reverse.joined, share: share)

@@ -58,7 +58,8 @@ extension Trainer {
                                   batch: (inout Trainer) -> Void) -> Minimization {
         let pass = unsafe pass, count = unsafe pass.pointee.layout.parameters.count
         precondition(lbfgs.count == count, "L-BFGS: expected one for \(count) floats of parameters, found \(lbfgs.count)")
-        precondition(unsafe pass.pointee.mask.probability == 0, "L-BFGS: expected no dropout, found \(unsafe pass.pointee.mask.probability)")
+        let dropout = unsafe max(pass.pointee.mask.probability, pass.pointee.recurrentDropout)
+        precondition(dropout == 0, "L-BFGS: expected no dropout, found \(dropout)")
         precondition(unsafe pass.pointee.accumulated.count == 0, "L-BFGS: segments have been accumulated; expected update()")
         func clear() {
             unsafe pass.pointee.kernels.fill(count, 0, x: pass.pointee.gradients)

@@ -46,20 +46,25 @@ public struct Evaluation: Hashable, Codable, Sendable {
     ///   - clip: limits of the gradient's norm or elements.
     ///   - regularization: what is added to the loss of a training step, and to its gradient before clipping.
     ///   - dropout: the probability that an output of a recurrent layer is dropped, in 0..<1.
+    ///   - recurrentDropout: the probability that a unit is dropped from what a recurrent layer's next step reads of its state through the
+    ///     recurrent weights, in 0..<1: one mask for all steps of a segment (Gal and Ghahramani 2016; Keras's recurrent_dropout).
     ///   - seed: of the dropout masks.
     ///   - threads: how many threads work; the bits of the result do not depend on it.
     /// - Precondition: the model's weights are in float32; batch and steps are in 1...`ModelShape.largestDimension`, their product is at most
-    ///   2^31; threads are in 1...256; dropout and the optimizer's hyperparameters are in range.
+    ///   2^31; threads are in 1...256; both dropouts and the optimizer's hyperparameters are in range.
     public init(_ model: consuming Model, optimizer: Optimizer, batch: Int, steps: Int, clip: GradientClip = .none,
-                regularization: Regularization = .none, dropout: Float = 0, seed: UInt64 = 0, threads: Int = 1, kernels: Kernels = .best) {
+                regularization: Regularization = .none, dropout: Float = 0, recurrentDropout: Float = 0, seed: UInt64 = 0, threads: Int = 1,
+                kernels: Kernels = .best) {
         precondition(model.weightFormat == .float32, "trainer: expected weights in float32, found \(model.weightFormat)")
         precondition(isDimension(batch) && isDimension(steps) && isRowCount(batch * steps), """
             trainer: expected batch and steps of 1 to \(ModelShape.largestDimension), at most \(ModelShape.largestRowCount) rows, \
             found \(batch) and \(steps)
             """)
         precondition(optimizer.rangeError == nil, optimizer.rangeError!)
+        precondition((0..<1).contains(recurrentDropout), "recurrent dropout: expected a probability in 0..<1, found \(recurrentDropout)")
         let shape = model.shape
-        let layout = TrainingLayout(shape, batch: batch, steps: steps, momentCount: optimizer.momentCount, dropout: dropout > 0)
+        let layout = TrainingLayout(shape, batch: batch, steps: steps, momentCount: optimizer.momentCount, dropout: dropout > 0,
+                                    recurrentDropout: recurrentDropout > 0)
         arena = Arena(layout.memory)
         let base = unsafe arena.base
         let parameters = unsafe model.parameters
@@ -79,7 +84,7 @@ public struct Evaluation: Hashable, Codable, Sendable {
             },
             dense: shape.dense(rows: shape.outputRows(batch: batch, steps: steps)),
             loss: shape.loss, base: base, parameters: parameters, clip: clip, regularization: regularization, optimizer: optimizer,
-            mask: DropoutMask(seed: seed, probability: dropout)))
+            mask: DropoutMask(seed: seed, probability: dropout), recurrentDropout: recurrentDropout))
         unsafe kernels.fill(layout.parameters.count * optimizer.momentCount, optimizer.initialMoment, x: base + layout.moments)
         pool = unsafe Pool(threadCount: threads, isAdaptive: true) { context, _, share in
             unsafe context.assumingMemoryBound(to: TrainingPass.self).pointee.work(share)

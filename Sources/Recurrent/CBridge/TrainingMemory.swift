@@ -2,13 +2,17 @@
 struct CellLayout: Sendable {
     let shape: CellShape
     let gates: Int, c: Int, past: Int, h: Int
+    /// Of recurrent dropout.
+    let dropout: (mask: Int, masked: Int)?
 
-    init(_ shape: CellShape, in layout: inout Layout) {
+    init(_ shape: CellShape, recurrentDropout: Bool, in layout: inout Layout) {
         self.shape = shape
         gates = layout.reserve(shape.gatesCount)
         c = layout.reserve(shape.statesCount)
         past = layout.reserve(shape.pastCount)
         h = layout.reserve(shape.outputsCount)
+        dropout = recurrentDropout
+            ? (mask: layout.reserve(shape.outputCount), masked: layout.reserve(shape.outputsCount - shape.outputCount)) : nil
     }
 }
 
@@ -21,10 +25,10 @@ struct LayerLayout: Sendable {
     /// The state at the end of the last segment: of the training text, then of the text that is evaluated.
     let carried: [Int]
 
-    init(_ layer: RecurrentLayer, _ shape: CellShape, rows: Int, inputStride: Int, dropout: Bool, in layout: inout Layout) {
+    init(_ layer: RecurrentLayer, _ shape: CellShape, rows: Int, inputStride: Int, dropout: Bool, recurrentDropout: Bool, in layout: inout Layout) {
         self.layer = layer
-        cell = CellLayout(shape, in: &layout)
-        reverse = layer.isBidirectional ? CellLayout(shape, in: &layout) : nil
+        cell = CellLayout(shape, recurrentDropout: recurrentDropout, in: &layout)
+        reverse = layer.isBidirectional ? CellLayout(shape, recurrentDropout: recurrentDropout, in: &layout) : nil
         reversedInput = layer.isBidirectional ? layout.reserve(rows * inputStride) : nil
         joined = layer.isBidirectional ? layout.reserve(rows * padded(layer.outputSize)) : nil
         dropped = dropout ? layout.reserve(rows * padded(layer.outputSize)) : nil
@@ -44,13 +48,13 @@ struct TrainingLayout: Sendable {
     /// Tape: features of tokens, layers, what the dense layer reads of each sequence, outputs (then their gradient), the loss of each row, and
     /// which rows have a target.
     let features: Int?, layers: [LayerLayout], pooled: Int?, outputs: Int, losses: Int, targets: Int, targetValues: Int?
-    /// Scratch: the gradient by the gates and by the state of one cell, transposed weights, the gradients of one direction by its output and its
+    /// Scratch: the gradient by the gates and by the state of one cell, transposed weights, that by what recurrent dropout leaves, the gradients of one direction by its output and its
     /// input, those by the pooled rows and by the rows between two layers, which take turns, and partial sums of squares and of penalties (Doubles).
-    let gatesGradient: Int, pastGradient: Int, dh: Int, dc: Int, transposed: Int, denseTransposed: Int
+    let gatesGradient: Int, pastGradient: Int, dh: Int, dc: Int, transposed: Int, dropoutScratch: Int, denseTransposed: Int
     let directionGradient: Int, reversedGradient: Int, pooledGradient: Int?, between: [Int], squares: Int, penalties: Int
     let memory: Layout
 
-    init(_ shape: ModelShape, batch: Int, steps: Int, momentCount: Int, dropout: Bool) {
+    init(_ shape: ModelShape, batch: Int, steps: Int, momentCount: Int, dropout: Bool, recurrentDropout: Bool) {
         var layout = Layout()
         let rows = batch * steps
         parameters = ParameterLayout(shape)
@@ -60,7 +64,8 @@ struct TrainingLayout: Sendable {
         if case .tokens(_, let dimension) = shape.input { features = layout.reserve(rows * padded(dimension)) } else { features = nil }
         let cells = shape.layers.indices.map { shape.cell($0, batch: batch, steps: steps) }
         layers = shape.layers.enumerated().map { index, layer in
-            LayerLayout(layer, cells[index], rows: rows, inputStride: shape.inputStride(of: index), dropout: dropout, in: &layout)
+            LayerLayout(layer, cells[index], rows: rows, inputStride: shape.inputStride(of: index), dropout: dropout,
+                        recurrentDropout: recurrentDropout, in: &layout)
         }
         let dense = shape.dense(rows: shape.outputRows(batch: batch, steps: steps))
         pooled = shape.head.pooling.map { _ in layout.reserve(batch * padded(dense.inputSize)) }
@@ -73,6 +78,7 @@ struct TrainingLayout: Sendable {
         dh = layout.reserve(cells.map(\.outputCount).max()!)
         dc = layout.reserve(cells.map(\.stateCount).max()!)
         transposed = layout.reserve(cells.map(\.transposedCount).max()!)
+        dropoutScratch = layout.reserve(recurrentDropout ? cells.map { $0.pastCount > 0 ? $0.outputCount : 0 }.max()! : 0)
         denseTransposed = layout.reserve(dense.transposedCount)
         let bidirectional = shape.layers.indices.filter { shape.layers[$0].isBidirectional }
         directionGradient = layout.reserve(rows * (bidirectional.map { padded(cells[$0].outputSize) }.max() ?? 0))
@@ -102,7 +108,8 @@ extension ModelShape {
     /// - Precondition: batch and steps are in 1...`largestDimension`, their product is at most 2^31.
     public func trainingMemory(batch: Int, steps: Int) -> TrainingMemory {
         precondition(isDimension(batch) && isDimension(steps) && isRowCount(batch * steps), "memory: found a batch of \(batch) and \(steps) steps")
-        let layout = TrainingLayout(self, batch: batch, steps: steps, momentCount: 0, dropout: false), float = MemoryLayout<Float>.stride
+        let layout = TrainingLayout(self, batch: batch, steps: steps, momentCount: 0, dropout: false, recurrentDropout: false)
+        let float = MemoryLayout<Float>.stride
         return TrainingMemory(tapeBytes: (layout.gatesGradient - layout.moments) * float, scratchBytes: (layout.memory.floats - layout.gatesGradient) * float,
                               gradientBytes: layout.parameters.count * float)
     }

@@ -21,6 +21,8 @@ enum TrainingWork {
     let regularization: Regularization
     var optimizer: Optimizer
     var mask: DropoutMask
+    /// Of recurrent dropout.
+    let recurrentDropout: Float
     /// Steps before the one that runs, and those of them that updated the parameters.
     var step = 0
     var updates = 0
@@ -42,6 +44,7 @@ enum TrainingWork {
     var outputs: UnsafeMutablePointer<Float> { unsafe base + layout.outputs }
     private var isTraining: Bool { purpose == .training }
     private var drops: Bool { isTraining && mask.probability > 0 }
+    private var dropsStates: Bool { isTraining && recurrentDropout > 0 }
     private var outputRows: RowsShape { RowsShape(rows: dense.rows, units: dense.outputSize) }
 
     /// The mask of one layer in one step, nil where nothing is dropped.
@@ -50,6 +53,13 @@ enum TrainingWork {
         var mask = mask
         mask.counter = unsafe UInt64(step * layers.count + layer)
         return mask
+    }
+
+    /// The masks of recurrent dropout of one layer in one step have counters of their own, above all of those.
+    private func makeMasks(of layer: Int, _ share: Share) {
+        guard dropsStates else { return }
+        unsafe layers[layer].makeMasks(kernels, seed: mask.seed, counter: 1 << 63 | UInt64(2 * (step * layers.count + layer)),
+                                       probability: recurrentDropout, share)
     }
 
     /// What layer `index` reads, or, for one more than the last, what the last layer gives.
@@ -101,7 +111,8 @@ enum TrainingWork {
             share.wait()
         }
         for index in unsafe 0..<layers.count {
-            unsafe layers[index].forward(kernels, lengths: lengths, x: input(of: index), mask: mask(of: index), share)
+            makeMasks(of: index, share)
+            unsafe layers[index].forward(kernels, lengths: lengths, x: input(of: index), mask: mask(of: index), dropsStates: dropsStates, share)
         }
         if let pooling {
             unsafe pooling.forward(kernels, lengths: lengths, x: input(of: layers.count), share)
