@@ -33,12 +33,16 @@ struct Inspect: ParsableCommand {
 
 /// What `inspect` prints.
 struct InspectReport: Encodable {
+    struct Part: Encodable {
+        let name: String, parameters: Int
+    }
+
     struct Layer: Encodable {
         let name: String
         let inputs: Int, units: Int
         let parameters: Int
-        /// Parameters of each gate of a recurrent layer, in each direction; of the one sum, z, where there is no gate.
-        let gates: [String: Int]?
+        /// Parameters of each gate of a recurrent layer, in each direction, and of its projection; of the one sum, z, where there is no gate.
+        let parts: [Part]?
         /// Of one time step.
         let multiplyAdds: Int
     }
@@ -58,19 +62,21 @@ struct InspectReport: Encodable {
         switch shape.input {
         case .values(let size): inputs = size
         case .tokens(let vocabulary, let dimension):
-            layers.append(Layer(name: "embedding", inputs: vocabulary, units: dimension, parameters: vocabulary * dimension, gates: nil, multiplyAdds: 0))
+            layers.append(Layer(name: "embedding", inputs: vocabulary, units: dimension, parameters: vocabulary * dimension, parts: nil, multiplyAdds: 0))
             inputs = dimension
         }
         for (index, layer) in shape.layers.enumerated() {
-            let gates = zip(layer.cell.gateNames, layer.gateParameterCounts(inputSize: inputs))
+            let all = layer.parameterCount(inputSize: inputs), counts = layer.gateParameterCounts(inputSize: inputs)
+            let projection = all / layer.directions - counts.reduce(0, +)
+            let parts = zip(layer.cell.gateNames, counts).map { Part(name: $0, parameters: $1) }
+                + (projection > 0 ? [Part(name: "projection", parameters: projection)] : [])
             layers.append(Layer(
                 name: "\(layer.cell.name)\(layer.isBidirectional ? ", both ways" : "") \(index)", inputs: inputs, units: layer.outputSize,
-                parameters: layer.parameterCount(inputSize: inputs), gates: Dictionary(uniqueKeysWithValues: gates),
-                multiplyAdds: layer.multiplyAdds(inputSize: inputs)))
+                parameters: all, parts: parts, multiplyAdds: layer.multiplyAdds(inputSize: inputs)))
             inputs = layer.outputSize
         }
         let outputs = shape.outputSize
-        layers.append(Layer(name: "dense", inputs: inputs, units: outputs, parameters: outputs * (inputs + 1), gates: nil, multiplyAdds: outputs * inputs))
+        layers.append(Layer(name: "dense", inputs: inputs, units: outputs, parameters: outputs * (inputs + 1), parts: nil, multiplyAdds: outputs * inputs))
 
         let memory = shape.trainingMemory(batch: batch, steps: steps)
         self.layers = layers
@@ -91,8 +97,8 @@ struct InspectReport: Encodable {
         lines += layers.map { row([$0.name, "\($0.inputs.grouped) → \($0.units.grouped)", $0.parameters.grouped, $0.multiplyAdds.grouped]) }
         lines.append(row(["all", "\(loss), \(head)", parameters.grouped, multiplyAdds.grouped]))
         for layer in layers {
-            guard let gates = layer.gates else { continue }
-            lines.append("\(layer.name): parameters of " + gates.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.grouped)" }.joined(separator: ", "))
+            guard let parts = layer.parts else { continue }
+            lines.append("\(layer.name): parameters of " + parts.map { "\($0.name) \($0.parameters.grouped)" }.joined(separator: ", "))
         }
         lines.append("memory to run: \(parameterBytes.asBytes) of parameters, \(stateBytes.asBytes) for each stream")
         lines.append("memory to train, batch \(batch.grouped), \(steps.grouped) steps: tape \(tapeBytes.asBytes), scratch \(scratchBytes.asBytes), "

@@ -21,7 +21,9 @@ import Testing
         #expect(layers.map { $0["name"] as? String } == ["embedding", "lstm 0", "lstm 1", "dense"])
         #expect(layers.map { $0["parameters"] as? Int } == [15, 4 * 17 * 21, 4 * 4 * 22, 5 * 5])
         #expect(layers.map { $0["multiply_adds"] as? Int } == [0, 4 * 17 * 20, 4 * 4 * 21, 20])
-        #expect((layers[1]["gates"] as? [String: Int]) == ["i": 357, "f": 357, "g": 357, "o": 357] && layers[3]["gates"] == nil)
+        let parts = try #require(layers[1]["parts"] as? [[String: Any]])
+        #expect(parts.map { $0["name"] as? String } == ["i", "f", "g", "o"] && parts.allSatisfy { $0["parameters"] as? Int == 357 })
+        #expect(layers[3]["parts"] == nil)
         #expect(report["parameters"] as? Int == 15 + 1428 + 352 + 25 && report["multiply_adds"] as? Int == 1360 + 336 + 20)
         #expect(report["batch"] as? Int == 2 && report["steps"] as? Int == 7)
         // In panels of 16: parameters 5·16, 2·21·64, 1·22·64, 1·5·16.
@@ -40,6 +42,23 @@ import Testing
         let run = try await recurrent(["inspect", "model"], in: folder)
         #expect(run.exitCode == 0 && run.error.isEmpty)
         for part in ["lstm 0", "3 → 17", "1,428", "1,820", "batch 2, 64 steps", "note: two\\nlines"] { #expect(run.output.contains(part), "\(run.output)") }
+    }
+
+    /// Of every cell: the gates, in each direction, are all there is.
+    @Test func everyCellIsTakenApart() async throws {
+        let folder = try Folder()
+        let layers: [RecurrentLayer] = [
+            .lstm(5, LSTMVariant(hasPeepholes: true, hasCoupledGates: true, projectionSize: 3), isBidirectional: true), .gru(4), .gru(4, .lecture), .rnn(2),
+        ]
+        let model = Model(ModelShape(input: .values(size: 2), layers: layers, head: .mean, outputSize: 1, loss: .meanSquaredError), seed: 1)
+        try model.save(to: folder.path + "/model")
+        let run = try await recurrent(["inspect", "model"], in: folder)
+        for line in ["lstm(peepholes+coupled+projection:3), both ways 0: parameters of i 35, f 0, g 30, o 35, projection 15",
+                     "gru 1: parameters of r 44, z 44, n 48", "gru(lecture) 2: parameters of r 36, z 36, n 36", "rnn 3: parameters of z 14"] {
+            #expect(run.output.contains(line + "\n"), "\(run.output)")
+        }
+        #expect(model.parameterCount == 2 * 115 + 136 + 108 + 14 + 3)
+        #expect(run.output.contains("meanSquaredError, mean") && run.output.contains(" 491 "))
     }
 
     @Test(arguments: [["--batch", "0"], ["--steps", "99999999"], ["--batch", "16777216", "--steps", "16777216"]])
