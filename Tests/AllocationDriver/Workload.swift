@@ -45,7 +45,7 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
     case "normalization":
         var normalization = BatchNormalization(units: 5, kernels: kernels)
         let x = (0..<3 * 16).map { Float($0 % 7) }
-        var y = x, dx = x
+        var y = x.map { -$0 }, dx = y.map { -$0 }  // memory of their own
         return try body {
             var span = y.mutableSpan
             normalization.forward(x.span, into: &span)
@@ -57,7 +57,7 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
         augmentation.rotation = 30
         augmentation.rowShift = 1
         let image = (0..<augmentation.size.count).map { Float($0) }
-        var result = image
+        var result = image.map { -$0 }  // memory of its own
         return try body {
             var span = result.mutableSpan
             augmentation.apply(to: image.span, into: &span)
@@ -68,7 +68,7 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
         return try body { model.step(token: 1, state: &state, kernels: kernels) }
     case "lbfgs":
         var lbfgs = LBFGS(count: 5, history: 3, kernels: kernels)
-        var parameters: [Float] = [3, -2, 1, 0, 5]
+        var parameters = (0..<5).map { Float(3 - $0) }
         return try body {
             var span = parameters.mutableSpan
             lbfgs.reset()
