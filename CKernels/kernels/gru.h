@@ -7,14 +7,14 @@ static void gru_forward(const recurrent_gru_shape *shape, const size_t *lengths,
     size_t first, end;
     share_of(share, shape->batch, &first, &end);
     const size_t input_steps = recurrence_input_steps(end - first);
+    const float *seen = mask ? masked : h;
     for (size_t t = 0; t < shape->steps; ++t) {
         if (t % input_steps == 0) {
             const size_t step_end = shape->steps - t < input_steps ? shape->steps : t + input_steps;
             const recurrence_products products = recurrence_products_of(shape->batch, first, end, t, step_end);
             recurrence_input(&layer, 0, panels, &products, x, w, rzn);
         }
-        const size_t part = first * units, slot = t * state + part;
-        if (mask) recurrence_mask(end - first, panels, 0, panels, mask + part, h + slot, 0, masked + slot);
+        if (mask) recurrence_mask_rows(units, first, end, mask, h + t * state, masked + t * state);
         for (size_t row = first, live; row < end; row += live) {
             for (; row < end && !recurrence_live(lengths, row, t); ++row) {
                 const float *from = h + t * state + row * units;
@@ -22,7 +22,7 @@ static void gru_forward(const recurrent_gru_shape *shape, const size_t *lengths,
             }
             live = recurrence_live_rows(lengths, t, &row, end);
             const size_t at = t * state + row * units;
-            gru_recur(shape, live, w, rzn + GRU_GATES * at, past + at, (mask ? masked : h) + at, h + at, h + state + at);
+            gru_recur(shape, live, w, rzn + GRU_GATES * at, past + at, seen + at, h + at, h + state + at);
         }
     }
 }

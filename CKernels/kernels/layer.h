@@ -118,6 +118,12 @@ OUTLINED void recurrence_mask(size_t rows, size_t panels, size_t panel, size_t p
             lanes_store(y + at, lanes_fma(lanes_load(mask + at), lanes_load(x + at), start ? lanes_load(start + at) : lanes_splat(0)));
 }
 
+/// masked = mask∘h for batch rows [row, end) of one time step, whose rows have `units` floats.
+OUTLINED void recurrence_mask_rows(size_t units, size_t row, size_t end, const float *mask, const float *h, float *masked) NONBLOCKING {
+    const size_t at = row * units, panels = units / LANES;
+    recurrence_mask(end - row, panels, 0, panels, mask + at, h + at, 0, masked + at);
+}
+
 /// dx = W dgates
 OUTLINED void recurrence_backward_input(const recurrence_layer *layer, const recurrence_products *products, const float *transposed,
                                         const float *dgates, float *dx) NONBLOCKING {

@@ -135,8 +135,7 @@ static void rnn_forward(const recurrent_rnn_shape *shape, const size_t *lengths,
         }
         const float *h_prev = h + t * state, *seen = mask ? masked + t * state : h_prev;
         float *h_next = h + (t + 1) * state;
-        const size_t part = first * units;
-        if (mask) recurrence_mask(end - first, panels, 0, panels, mask + part, h_prev + part, 0, masked + t * state + part);
+        if (mask) recurrence_mask_rows(units, first, end, mask, h_prev, masked + t * state);
         for (size_t row = first, live; row < end; row += live) {
             for (; row < end && !recurrence_live(lengths, row, t); ++row)
                 for (size_t at = row * units; at < (row + 1) * units; at += LANES) lanes_store(h_next + at, lanes_load(h_prev + at));
