@@ -99,8 +99,8 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
         return try body { precondition(Array(repeating: threads, count: threads + 100).count > threads) }
     default:
         guard let optimizer = Optimizer.named(workload) else { return nil }
-        var trainer = Trainer(tinyModel(), optimizer: optimizer, batch: 2, steps: 3, clip: GradientClip(norm: 1, value: 0.5), dropout: 0.25, recurrentDropout: 0.25,
-                              threads: threads, kernels: kernels)
+        var trainer = Trainer(tinyModel(), optimizer: optimizer, batch: 2, steps: 3, clip: GradientClip(norm: 1, value: 0.5), dropout: 0.25,
+                              recurrentDropout: 0.25, threads: threads, kernels: kernels)
         let tokens: [Int32] = [0, 1, 2, 3, 4, 0], targets: [Int32] = [1, 2, 3, 4, 0, -1], lengths = [3, 2]
         return try body {
             trainer.resetState()

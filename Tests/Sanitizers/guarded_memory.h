@@ -15,7 +15,7 @@
 #endif
 
 /// Buffers of one call, and the most bytes of one.
-enum { guarded_slots = 12, guarded_capacity = 1 << 26, guarded_page = 1 << 16 };
+enum { guarded_slots = 16, guarded_capacity = 1 << 26, guarded_page = 1 << 16 };
 
 typedef enum { guard_behind, guard_in_front } guard_place;
 
