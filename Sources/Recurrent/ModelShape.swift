@@ -82,8 +82,9 @@ public struct ModelShape: Hashable, Sendable {
         for size in sizes {
             precondition(isDimension(size), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
         }
-        for layer in layers {
-            precondition(isDimension(layer.unitCount) && isDimension(layer.outputSize), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(layer.outputSize)")
+        // Only now, since twice any number might not be one.
+        for size in layers.map(\.outputSize) {
+            precondition(isDimension(size), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
         }
         if case .huber(let delta) = loss { precondition(isHuberDelta(delta), "model shape: expected a positive delta, found \(delta)") }
         self.input = input

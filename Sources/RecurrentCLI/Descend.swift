@@ -96,8 +96,9 @@ struct DescendReport: Encodable {
         func row(_ cells: [String]) -> String { tableRow(cells, widths: [16, 12, 10, 12, 14, 20], leftAligned: 2) }
         let rows = descents.map { descent in
             let end = descent.path.last!
-            return row([descent.surface, descent.optimizer, descent.learningRate.map { "\($0)" } ?? "-", String(format: "%.3g", descent.errors[descent.errors.count / 2]),
-                        String(format: "%.3g", descent.errors.last!), String(format: "(%.3f, %.3f)", end[0], end[1])])
+            let errors = [descent.errors[descent.errors.count / 2], descent.errors.last!].map { String(format: "%.3g", $0) }
+            return row([descent.surface, descent.optimizer, descent.learningRate.map { "\($0)" } ?? "-"] + errors
+                + [String(format: "(%.3f, %.3f)", end[0], end[1])])
         }
         return ([row(["surface", "optimizer", "rate", "half-way", "error", "place"])] + rows).joined(separator: "\n") + "\n"
     }

@@ -90,20 +90,25 @@ static void run(const scenario *scenario, scenario_shape size, unsigned variant,
 static bool in_quick_form(size_t size) { return size <= 50 || (size + 2) % 16 <= 4; }
 
 /// Each dimension takes all sizes in turn, while the others have some that call for tiles of all kinds, for shares and for steps. The quick
-/// form has fewer: for the first of these, the sizes above; for two more, those that are tens.
+/// form has fewer: for the first of these, the sizes above; for two more, those that are tens. There the many variants of a kernel share the
+/// sizes, each of which `quick_variants` of them have.
 static void run_all(bool exhaustive, size_t part, size_t parts) {
     static const scenario_shape others[] = {{3, 17, 2, 2}, {2, 12, 5, 2}, {2, 64, 1, 3}, {18, 40, 7, 1}, {1, 66, 1, 3}, {40, 130, 16, 2}};
+    enum { quick_variants = 8 };
     const size_t most = 130, other_count = exhaustive ? sizeof others / sizeof others[0] : 3;
     size_t turn = 0;
     for (const scenario *scenario = scenarios; scenario < scenarios + scenario_count; ++scenario)
         for (unsigned variant = 0; variant < scenario->variants; ++variant)
-            for (const scenario_shape *other = others; other < others + other_count; ++other)
-                for (size_t value = 0; value <= most; value += exhaustive || other == others ? 1 : 10) {
-                    if ((!exhaustive && !in_quick_form(value)) || turn++ % parts != part) continue;
+            for (const scenario_shape *other = others; other < others + other_count; ++other) {
+                const size_t step = exhaustive || other == others ? 1 : 10, kinds = (scenario->variants + quick_variants - 1) / quick_variants;
+                for (size_t value = 0; value <= most; value += step) {
+                    if (!exhaustive && (!in_quick_form(value) || (value / step + variant) % kinds != 0)) continue;
+                    if (turn++ % parts != part) continue;
                     run(scenario, (scenario_shape){value, other->units, other->rows, other->steps}, variant, exhaustive);
                     run(scenario, (scenario_shape){other->inputs, value, other->rows, other->steps}, variant, exhaustive);
                     run(scenario, (scenario_shape){other->inputs, other->units, value, other->steps}, variant, exhaustive);
                 }
+            }
 }
 
 #if !__has_feature(address_sanitizer) && !__has_feature(memory_sanitizer)

@@ -9,8 +9,8 @@ private enum CheckpointKey {
 
 extension Trainer {
     /// Writes all that the steps to come depend on: parameters, moments, the states that are carried, a gradient that is being accumulated, the
-    /// number of steps and updates, learning rate and momentum. A trainer made with the same arguments that takes it back goes on with the same bits. The file is safetensors, in kernel
-    /// order, and whole or as it was.
+    /// number of steps and updates, learning rate and momentum. A trainer made with the same arguments that takes it back goes on with the same
+    /// bits. The file is safetensors, in kernel order, and whole or as it was.
     ///
     /// - Parameter metadata: the owner's own, such as where in the data the next segment begins.
     /// - Precondition: no key of `metadata` is one of the checkpoint's own, which begin with `recurrent.`.

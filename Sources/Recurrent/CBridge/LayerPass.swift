@@ -52,7 +52,9 @@
                 shape: cell.shape, weights: parameters + weights, weightGradient: base + layout.gradients + weights, gates: base + cell.gates,
                 c: base + cell.c, past: base + cell.past, h: base + cell.h, gatesGradient: base + layout.gatesGradient,
                 pastGradient: base + layout.pastGradient, dh: base + layout.dh, dc: base + layout.dc, transposed: base + layout.transposed,
-                dropout: cell.dropout.map { unsafe RecurrentDropoutPass(mask: base + $0.mask, masked: base + $0.masked, scratch: base + layout.dropoutScratch) })
+                dropout: cell.dropout.map {
+                    unsafe RecurrentDropoutPass(mask: base + $0.mask, masked: base + $0.masked, scratch: base + layout.dropoutScratch)
+                })
         }
         cell = pass(layer.cell, 0)
         reverse = layer.reverse.map {

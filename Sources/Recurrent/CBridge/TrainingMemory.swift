@@ -48,8 +48,9 @@ struct TrainingLayout: Sendable {
     /// Tape: features of tokens, layers, what the dense layer reads of each sequence, outputs (then their gradient), the loss of each row, and
     /// which rows have a target.
     let features: Int?, layers: [LayerLayout], pooled: Int?, outputs: Int, losses: Int, targets: Int, targetValues: Int?
-    /// Scratch: the gradient by the gates and by the state of one cell, transposed weights, that by what recurrent dropout leaves, the gradients of one direction by its output and its
-    /// input, those by the pooled rows and by the rows between two layers, which take turns, and partial sums of squares and of penalties (Doubles).
+    /// Scratch: the gradient by the gates and by the state of one cell, transposed weights, the gradient by what recurrent dropout leaves, those of
+    /// one direction by its output and its input, those by the pooled rows and by the rows between two layers, which take turns, and partial sums
+    /// of squares and of penalties (Doubles).
     let gatesGradient: Int, pastGradient: Int, dh: Int, dc: Int, transposed: Int, dropoutScratch: Int, denseTransposed: Int
     let directionGradient: Int, reversedGradient: Int, pooledGradient: Int?, between: [Int], squares: Int, penalties: Int
     let memory: Layout

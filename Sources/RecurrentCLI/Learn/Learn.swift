@@ -124,8 +124,9 @@ struct Learn: ParsableCommand {
             runs.append(run)
         }
         bar.clear()
-        let report = LearnReport(task: task.rawValue, measure: sequences.measure, length: length, hidden: hidden, batch: batch, learningRate: learningRate, clip: clip,
-                                 memory: memory, updates: updates, seed: seed, isa: "\(kernels.isa)", baseline: runs[0].baseline, runs: runs)
+        let report = LearnReport(task: task.rawValue, measure: sequences.measure, length: length, hidden: hidden, batch: batch,
+                                 learningRate: learningRate, clip: clip, memory: memory, updates: updates, seed: seed, isa: "\(kernels.isa)",
+                                 baseline: runs[0].baseline, runs: runs)
         if let svg { try writeText(svg, report.chart.svg) }
         if json { try printJSON(report) } else { try printToStandardOutput(report.table) }
     }

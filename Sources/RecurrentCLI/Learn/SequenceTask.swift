@@ -67,12 +67,13 @@ extension CopyTask: SequenceTask {
 
     func sequences(_ count: Int, using generator: inout SplitMix64) -> SequenceBatch {
         let (symbols, targets) = batch(count, using: &generator)
-        return SequenceBatch(values: oneHot(symbols.map(Int.init), size: inputSize), targets: .classes(targets), baseline: baseline, questions: (0..<count).map { row in
+        let questions = (0..<count).map { row in
             (steps - Self.symbolCount..<steps).map { step in
                 let target = Int(targets[step * count + row])
                 return SequenceBatch.Question(step: step) { indexOfLargest($0) == target }
             }
-        })
+        }
+        return SequenceBatch(values: oneHot(symbols.map(Int.init), size: inputSize), targets: .classes(targets), baseline: baseline, questions: questions)
     }
 }
 
