@@ -32,7 +32,9 @@ public enum KernelOrder {
     /// `weightHH` is [4H, R] → [⌈H/16⌉][1 + I + (0 or 1) + R or H][4][16], then [⌈R/16⌉][H][16].
     public static func lstm(weightIH: [Float], weightHH: [Float], bias: [Float], peepholes: [Float], weightHR: [Float]) -> [Float] {
         let units = bias.count / lstmGates
-        precondition(peepholes.isEmpty || peepholes.count == 3 * units, "\(peepholes.count) peepholes, expected \(3 * units)")
+        guard peepholes.isEmpty || peepholes.count == 3 * units else {
+            fatalError("\(peepholes.count) peepholes, expected \(3 * units)")
+        }
         let none = Array(repeating: Float(0), count: peepholes.isEmpty ? 0 : units)
         let ifgo = Array(peepholes.prefix(2 * units)) + none + peepholes.dropFirst(2 * units)
         let gates = pack([bias, weightIH, ifgo, weightHH], units: units, gates: lstmGates)
@@ -46,7 +48,9 @@ public enum KernelOrder {
         let columns = [1, inputSize, hasPeepholes ? 1 : 0, projectionSize ?? hiddenSize], count = count(columns, hiddenSize, lstmGates)
         let parts = unpack(Array(kernel.prefix(count)), columns: columns, units: hiddenSize, gates: lstmGates)
         let projection = projectionSize.map { unpack(Array(kernel.dropFirst(count)), columns: [hiddenSize], units: $0, gates: 1)[0] }
-        precondition(projection != nil || kernel.count == count, "\(kernel.count) floats in kernel order, expected \(count)")
+        guard projection != nil || kernel.count == count else {
+            fatalError("\(kernel.count) floats in kernel order, expected \(count)")
+        }
         let peepholes = Array(parts[2].prefix(2 * hiddenSize)) + parts[2].dropFirst(3 * hiddenSize)
         return (weightIH: parts[1], weightHH: parts[3], bias: parts[0], peepholes: peepholes, weightHR: projection ?? [])
     }
@@ -105,7 +109,9 @@ public enum KernelOrder {
     /// Matrices one after the other, each transposed.
     private static func exchanged(_ matrices: [Float], rows: Int, columns: Int) -> [Float] {
         let size = rows * columns
-        precondition(size > 0 && matrices.count % size == 0, "\(matrices.count) floats are not matrices of \(rows) × \(columns)")
+        guard size > 0 && matrices.count % size == 0 else {
+            fatalError("\(matrices.count) floats are not matrices of \(rows) × \(columns)")
+        }
         return matrices.indices.map { index in
             let (column, row) = (index % size).quotientAndRemainder(dividingBy: rows)
             return matrices[index - index % size + row * columns + column]
@@ -114,14 +120,18 @@ public enum KernelOrder {
 
     /// An embedding: `weight` [V, E] → [V][16 ⌈E/16⌉].
     public static func embedding(weight: [Float], width: Int) -> [Float] {
-        precondition(width > 0 && weight.count % width == 0, "\(weight.count) floats are not rows of \(width)")
+        guard width > 0 && weight.count % width == 0 else {
+            fatalError("\(weight.count) floats are not rows of \(width)")
+        }
         let padding = Array(repeating: Float(0), count: padded(width) - width)
         return stride(from: 0, to: weight.count, by: width).flatMap { weight[$0..<$0 + width] + padding }
     }
 
     /// The inverse of `embedding(weight:width:)`.
     public static func embedding(_ kernel: [Float], width: Int) -> [Float] {
-        precondition(width > 0 && kernel.count % padded(width) == 0, "\(kernel.count) floats are not rows of \(padded(width))")
+        guard width > 0 && kernel.count % padded(width) == 0 else {
+            fatalError("\(kernel.count) floats are not rows of \(padded(width))")
+        }
         return stride(from: 0, to: kernel.count, by: padded(width)).flatMap { kernel[$0..<$0 + width] }
     }
 
@@ -162,7 +172,9 @@ public enum KernelOrder {
     /// Matrices of `gates` · `units` rows each, their columns side by side.
     private static func pack(_ parts: [[Float]], units: Int, gates: Int) -> [Float] {
         let rows = gates * units
-        precondition(rows > 0 && parts.allSatisfy { $0.count % rows == 0 }, "\(parts.map(\.count)) floats are not columns of \(rows)")
+        guard rows > 0 && parts.allSatisfy({ $0.count % rows == 0 }) else {
+            fatalError("\(parts.map(\.count)) floats are not columns of \(rows)")
+        }
         let columns = parts.map { $0.count / rows }
         var kernel = Array(repeating: Float(0), count: count(columns, units, gates))
         walk(columns, units, gates) { kernel[$0] = parts[$1][$2] }
@@ -171,7 +183,9 @@ public enum KernelOrder {
 
     private static func unpack(_ kernel: [Float], columns: [Int], units: Int, gates: Int) -> [[Float]] {
         let expected = count(columns, units, gates)
-        precondition(kernel.count == expected, "\(kernel.count) floats in kernel order, expected \(expected)")
+        guard kernel.count == expected else {
+            fatalError("\(kernel.count) floats in kernel order, expected \(expected)")
+        }
         var parts = columns.map { Array(repeating: Float(0), count: gates * units * $0) }
         walk(columns, units, gates) { parts[$1][$2] = kernel[$0] }
         return parts

@@ -65,7 +65,9 @@ public struct StateDictShape: Equatable, Sendable {
     /// - Precondition: all sizes are positive, and there is a layer.
     public init(vocabularySize: Int? = nil, inputSize: Int, layers: [StateDictLayer], outputSize: Int? = nil) {
         let sizes = layers.map(\.hiddenSize) + [vocabularySize ?? 1, inputSize, outputSize ?? 1]
-        precondition(!layers.isEmpty && sizes.allSatisfy { $0 > 0 }, "a model has layers, and all its sizes are positive")
+        guard !layers.isEmpty && sizes.allSatisfy({ $0 > 0 }) else {
+            fatalError("a model has layers, and all its sizes are positive")
+        }
         self.vocabularySize = vocabularySize
         self.inputSize = inputSize
         self.layers = layers

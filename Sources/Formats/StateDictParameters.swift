@@ -43,7 +43,9 @@ public struct StateDictParameters: Equatable, Sendable {
     /// The tensors to write, in the order of PyTorch; a bias that is one to the kernels is `bias_ih`, and `bias_hh` is zero.
     /// - Precondition: the parameters have the sizes of `shape`.
     public func tensors(shape: StateDictShape, names: StateDictNames = StateDictNames()) -> [Tensor] {
-        precondition(cells.count == shape.cells.count, "\(cells.count) layers and directions, expected \(shape.cells.count)")
+        guard cells.count == shape.cells.count else {
+            fatalError("\(cells.count) layers and directions, expected \(shape.cells.count)")
+        }
         var values: [[Float]] = []
         if let embedding { values.append(KernelOrder.embedding(embedding, width: shape.inputSize)) }
         for (cell, kernel) in zip(shape.cells, cells) { values += cell.tensors(kernel) }
@@ -52,7 +54,9 @@ public struct StateDictParameters: Equatable, Sendable {
             values += [weight, bias]
         }
         let tensors = shape.tensorShapes(names)
-        precondition(values.count == tensors.count, "the parameters are not those of the shape")
+        guard values.count == tensors.count else {
+            fatalError("the parameters are not those of the shape")
+        }
         return zip(tensors, values).map { Tensor(name: $0.name, shape: $0.shape, values: $1) }
     }
 }

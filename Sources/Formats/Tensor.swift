@@ -6,7 +6,9 @@ public struct Tensor: Equatable, Sendable {
 
     /// - Precondition: `values` has as many elements as the product of `shape`.
     public init(name: String, shape: [Int], values: [Float]) {
-        precondition(shape.reduce(1, *) == values.count, "\(name): \(values.count) values, expected those of shape \(shape)")
+        guard shape.reduce(1, *) == values.count else {
+            fatalError("\(name): \(values.count) values, expected those of shape \(shape)")
+        }
         self.name = name
         self.shape = shape
         self.values = values

@@ -34,8 +34,8 @@ public struct ImageAugmentation: Sendable {
     /// - Precondition: the results are no larger than the images, and have as many channels.
     public init(_ size: ImageSize, cropped resultSize: ImageSize? = nil, seed: UInt64) {
         let resultSize = resultSize ?? size
-        precondition(resultSize.height <= size.height && resultSize.width <= size.width && resultSize.channels == size.channels,
-                     "crop: expected a part of \(size), found \(resultSize)")
+        require(resultSize.height <= size.height && resultSize.width <= size.width && resultSize.channels == size.channels,
+                "crop: expected a part of \(size), found \(resultSize)")
         self.size = size
         self.resultSize = resultSize
         generator = SplitMix64(seed: seed)

@@ -6,7 +6,7 @@ public struct ImageSize: Hashable, Sendable {
 
     /// - Precondition: height, width and channels are in 1...`ModelShape.largestDimension`, and their product is at most 2^31.
     public init(height: Int, width: Int, channels: Int = 1) {
-        precondition([height, width, channels].allSatisfy(isDimension) && isRowCount(height * width) && isRowCount(height * width * channels), """
+        require([height, width, channels].allSatisfy(isDimension) && isRowCount(height * width) && isRowCount(height * width * channels), """
             image: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) floats, \
             found \(height) × \(width) × \(channels)
             """)
@@ -52,10 +52,10 @@ public struct ImageTransform: Hashable, Sendable {
     /// - Precondition: the counts are those, the numbers of channels are equal, the scale is finite and above 0, the other numbers are finite.
     public func apply(to image: Span<Float>, _ size: ImageSize, into result: inout MutableSpan<Float>, _ resultSize: ImageSize,
                       background: Float = 0) {
-        precondition(image.count == size.count && result.count == resultSize.count && size.channels == resultSize.channels,
-                     "image: expected \(size.count) floats for \(resultSize.count), found \(image.count) and \(result.count)")
-        precondition(scale > 0 && scale.isFinite && rotation.isFinite && rowShift.isFinite && columnShift.isFinite,
-                     "image: expected finite changes and a scale above 0, found \(self)")
+        require(image.count == size.count && result.count == resultSize.count && size.channels == resultSize.channels,
+                "image: expected \(size.count) floats for \(resultSize.count), found \(image.count) and \(result.count)")
+        require(scale > 0 && scale.isFinite && rotation.isFinite && rowShift.isFinite && columnShift.isFinite,
+                "image: expected finite changes and a scale above 0, found \(self)")
         let (cosine, sine) = direction
         let middleRow = Double(size.height - 1) / 2, middleColumn = Double(size.width - 1) / 2
         for row in 0..<resultSize.height {

@@ -56,10 +56,10 @@ public struct Initialization: Hashable, Sendable {
     /// - Precondition: no weights are zero; the longest memory is 3 at least, and not asked for together with a bias of forget gates.
     public init(inputWeights: InitialWeights = .uniform, recurrentWeights: InitialWeights = .uniform, denseWeights: InitialWeights = .uniform,
                 biases: InitialWeights = .uniform, forgetBias: Float? = nil, longestMemory: Int? = nil) {
-        precondition(longestMemory ?? 3 >= 3 && (longestMemory == nil || forgetBias == nil),
-                     "initialization: expected a longest memory of 3 steps at least, or a bias of forget gates")
+        require(longestMemory ?? 3 >= 3 && (longestMemory == nil || forgetBias == nil),
+                "initialization: expected a longest memory of 3 steps at least, or a bias of forget gates")
         for (name, weights) in [("input", inputWeights), ("recurrent", recurrentWeights), ("dense", denseWeights)] {
-            precondition(weights != .zero, """
+            require(weights != .zero, """
                 initial \(name) weights: found zero, with which all units of a layer would learn the same; expected any other distribution
                 """)
         }

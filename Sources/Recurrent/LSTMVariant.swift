@@ -76,9 +76,9 @@ public struct LSTMVariant: Hashable, Sendable {
     /// - Precondition: `cellClip` is positive and finite, and `projectionSize` is in 1...`ModelShape.largestDimension`, where they are given.
     public init(squash: Squash = .tanh, hasPeepholes: Bool = false, hasCoupledGates: Bool = false, cellClip: Float? = nil,
                 projectionSize: Int? = nil) {
-        precondition(cellClip.map { $0 > 0 && $0.isFinite } ?? true, "cell clip: expected a positive number, found \(cellClip!)")
-        precondition(projectionSize.map(isDimension) ?? true,
-                     "projection: expected 1 to \(ModelShape.largestDimension) units, found \(projectionSize!)")
+        require(cellClip.map { $0 > 0 && $0.isFinite } ?? true, "cell clip: expected a positive number, found \(cellClip!)")
+        require(projectionSize.map(isDimension) ?? true,
+                "projection: expected 1 to \(ModelShape.largestDimension) units, found \(projectionSize!)")
         sigmoid = squash == .sigmoid ? 1 : 0
         peepholes = hasPeepholes ? 1 : 0
         coupled = hasCoupledGates ? 1 : 0

@@ -31,7 +31,7 @@ public indirect enum LearningRateSchedule: Hashable, Sendable {
     ///
     /// - Precondition: step ≥ 0, and every number of steps is positive.
     public func factor(_ step: Int) -> Double {
-        precondition(step >= 0, "schedule: expected step ≥ 0, found \(step)")
+        require(step >= 0, "schedule: expected step ≥ 0, found \(step)")
         let t = Double(step)
         switch self {
         case .constant: return 1
@@ -76,7 +76,7 @@ public indirect enum LearningRateSchedule: Hashable, Sendable {
     }
 
     private func check(_ counts: Int...) {
-        precondition(counts.allSatisfy { $0 > 0 }, "schedule: expected positive numbers of steps, found \(counts)")
+        require(counts.allSatisfy { $0 > 0 }, "schedule: expected positive numbers of steps, found \(counts)")
     }
 }
 
@@ -95,8 +95,8 @@ public struct PlateauSchedule: Hashable, Codable, Sendable {
 
     /// - Precondition: 0 < factor < 1, patience ≥ 0, threshold ≥ 0.
     public init(factor: Double = 0.5, patience: Int = 0, threshold: Double = 0) {
-        precondition(factor > 0 && factor < 1 && patience >= 0 && threshold >= 0,
-                     "plateau: expected a factor between 0 and 1, patience and threshold of at least 0, found \(factor), \(patience), \(threshold)")
+        require(factor > 0 && factor < 1 && patience >= 0 && threshold >= 0,
+                "plateau: expected a factor between 0 and 1, patience and threshold of at least 0, found \(factor), \(patience), \(threshold)")
         self.factor = factor
         self.patience = patience
         self.threshold = threshold
@@ -124,6 +124,6 @@ public struct PlateauSchedule: Hashable, Codable, Sendable {
 ///
 /// - Precondition: step ≥ 0.
 public func momentumSchedule(_ step: Int, most: Double) -> Double {
-    precondition(step >= 0, "momentum schedule: expected step ≥ 0, found \(step)")
+    require(step >= 0, "momentum schedule: expected step ≥ 0, found \(step)")
     return min(1 - 1 / Double(2 * (step / 250) + 2), most)
 }

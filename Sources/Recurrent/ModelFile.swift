@@ -65,7 +65,7 @@ extension Model {
     ///
     /// - Precondition: the weights are in float32.
     public func save(to path: String) throws(ModelFileError) {
-        precondition(weightFormat == .float32, "model: weights rounded to \(weightFormat) are not saved; expected float32")
+        require(weightFormat == .float32, "model: weights rounded to \(weightFormat) are not saved; expected float32")
         var metadata = metadata
         metadata[lossKey] = shape.loss.name
         if case .huber(let delta) = shape.loss { metadata[deltaKey] = "\(delta)" }

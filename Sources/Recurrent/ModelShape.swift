@@ -73,20 +73,20 @@ public struct ModelShape: Hashable, Sendable {
 
     /// - Precondition: all sizes are in 1...`largestDimension`, and there is at least one layer; Huber's delta is finite and above zero.
     public init(input: Input, layers: [RecurrentLayer], head: Head = .everyStep, outputSize: Int, loss: Loss) {
-        precondition(!layers.isEmpty, "model shape: expected at least one layer")
+        require(!layers.isEmpty, "model shape: expected at least one layer")
         var sizes = layers.map(\.hiddenSize) + [outputSize]
         switch input {
         case .values(let size): sizes.append(size)
         case .tokens(let vocabulary, let dimension): sizes += [vocabulary, dimension]
         }
         for size in sizes {
-            precondition(isDimension(size), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
+            require(isDimension(size), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
         }
         // Only now, since twice any number might not be one.
         for size in layers.map(\.outputSize) {
-            precondition(isDimension(size), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
+            require(isDimension(size), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
         }
-        if case .huber(let delta) = loss { precondition(isHuberDelta(delta), "model shape: expected a positive delta, found \(delta)") }
+        if case .huber(let delta) = loss { require(isHuberDelta(delta), "model shape: expected a positive delta, found \(delta)") }
         self.input = input
         self.layers = layers
         self.head = head

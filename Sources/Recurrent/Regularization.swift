@@ -10,7 +10,7 @@ public struct Regularization: Hashable, Sendable {
 
     /// - Precondition: both are finite and not negative, as floats too.
     public init(l1: Double = 0, l2: Double = 0) {
-        precondition(l1 >= 0 && l2 >= 0 && Float(l1).isFinite && Float(l2).isFinite, "regularization: expected finite strengths, found l1 \(l1), l2 \(l2)")
+        require(l1 >= 0 && l2 >= 0 && Float(l1).isFinite && Float(l2).isFinite, "regularization: expected finite strengths, found l1 \(l1), l2 \(l2)")
         self.l1 = l1
         self.l2 = l2
     }

@@ -30,7 +30,7 @@ public struct SigmoidNeuron: Hashable, Sendable {
     ///
     /// - Precondition: there are as many inputs as weights.
     public func output(_ x: [Double]) -> Double {
-        precondition(x.count == weights.count, "sigmoid neuron: expected \(weights.count) inputs, found \(x.count)")
+        require(x.count == weights.count, "sigmoid neuron: expected \(weights.count) inputs, found \(x.count)")
         return 1 / (1 + exp(-zip(weights, x).reduce(bias) { $0 + $1.0 * $1.1 }))
     }
 
@@ -39,7 +39,7 @@ public struct SigmoidNeuron: Hashable, Sendable {
     ///
     /// - Precondition: there are as many targets as samples, at least one.
     public func meanSquaredError(inputs: [[Double]], targets: [Double]) -> (error: Double, weightGradient: [Double], biasGradient: Double) {
-        precondition(inputs.count == targets.count && !inputs.isEmpty, "sigmoid neuron: expected \(inputs.count) targets, found \(targets.count)")
+        require(inputs.count == targets.count && !inputs.isEmpty, "sigmoid neuron: expected \(inputs.count) targets, found \(targets.count)")
         var error = 0.0, weightGradient = weights.map { _ in 0.0 }, biasGradient = 0.0
         let count = Double(inputs.count)
         for (x, target) in zip(inputs, targets) {

@@ -6,7 +6,7 @@ struct Layout: Sendable {
     /// Reserves `count` floats and returns where they start.
     mutating func reserve(_ count: Int) -> Int {
         let (end, overflow) = floats.addingReportingOverflow((count + 15) / 16 * 16)
-        precondition(count >= 0 && !overflow && end <= Int.max / MemoryLayout<Float>.stride, "layout: the buffers do not fit in memory")
+        require(count >= 0 && !overflow && end <= Int.max / MemoryLayout<Float>.stride, "layout: the buffers do not fit in memory")
         defer { floats = end }
         return floats
     }

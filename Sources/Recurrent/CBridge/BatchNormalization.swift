@@ -23,8 +23,8 @@
     ///
     /// - Precondition: units are in 1...`ModelShape.largestDimension`, epsilon is positive and finite, and momentum in 0...1.
     public init(units: Int, epsilon: Float = 1e-5, momentum: Float = 0.1, kernels: Kernels = .best) {
-        precondition(epsilon > 0 && epsilon.isFinite && (0...1).contains(momentum),
-                     "batch normalization: expected a positive epsilon and a momentum in 0...1, found \(epsilon), \(momentum)")
+        require(epsilon > 0 && epsilon.isFinite && (0...1).contains(momentum),
+                "batch normalization: expected a positive epsilon and a momentum in 0...1, found \(epsilon), \(momentum)")
         self.units = units
         self.epsilon = epsilon
         self.momentum = momentum
@@ -64,7 +64,7 @@
     ///
     /// - Precondition: the counts are those.
     public mutating func load(weight: [Float], bias: [Float], runningMean: [Float], runningVariance: [Float]) {
-        precondition([weight, bias, runningMean, runningVariance].allSatisfy { $0.count == units }, "batch normalization: expected \(units) units")
+        require([weight, bias, runningMean, runningVariance].allSatisfy { $0.count == units }, "batch normalization: expected \(units) units")
         unsafe unpadded.pad(weight[...], to: parameters)
         unsafe unpadded.pad(bias[...], to: parameters + row)
         unsafe unpadded.pad(runningMean[...], to: runningMeanPointer)
@@ -125,8 +125,8 @@
     }
 
     private func rows(_ inputs: Int, _ outputs: Int) -> Int {
-        precondition(inputs > 0 && inputs % row == 0 && outputs == inputs,
-                     "batch normalization: expected rows of \(row) floats, found \(inputs) and \(outputs) floats")
+        require(inputs > 0 && inputs % row == 0 && outputs == inputs,
+                "batch normalization: expected rows of \(row) floats, found \(inputs) and \(outputs) floats")
         return inputs / row
     }
 }

@@ -19,7 +19,7 @@ extension Trainer {
                    CheckpointKey.learningRate: String(learningRate), CheckpointKey.momentum: String(momentum),
                    CheckpointKey.lossSum: String(unsafe pass.pointee.accumulated.lossSum),
                    CheckpointKey.count: String(unsafe pass.pointee.accumulated.count)]
-        let all = metadata.merging(own) { _, _ in preconditionFailure("checkpoint: a key of the metadata is the checkpoint's own") }
+        let all = metadata.merging(own) { _, _ in fail("checkpoint: a key of the metadata is the checkpoint's own") }
         let tensors = unsafe checkpointBuffers(hasGradient: pass.pointee.accumulated.count > 0).map { name, memory in
             Tensor(name: name, shape: [memory.count], values: unsafe Array(memory))
         }

@@ -33,8 +33,8 @@ internal import Formats
     ///
     /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`, as are dilation × (kernelSize - 1) and what the shape of a step asks for.
     public init(inputChannels: Int, outputChannels: Int, kernelSize: Int, dilation: Int = 1, batch: Int = 1, kernels: Kernels = .best) {
-        precondition(isDimension(kernelSize) && isDimension(dilation) && dilation * (kernelSize - 1) < ModelShape.largestDimension / 2,
-                     "convolution: expected a reach of at most \(ModelShape.largestDimension / 2) steps, found \(kernelSize) taps \(dilation) apart")
+        require(isDimension(kernelSize) && isDimension(dilation) && dilation * (kernelSize - 1) < ModelShape.largestDimension / 2,
+                "convolution: expected a reach of at most \(ModelShape.largestDimension / 2) steps, found \(kernelSize) taps \(dilation) apart")
         self.inputChannels = inputChannels
         self.outputChannels = outputChannels
         self.kernelSize = kernelSize
@@ -64,8 +64,8 @@ internal import Formats
     ///   - bias: [outputChannels].
     /// - Precondition: the counts are those.
     public mutating func load(weight: [Float], bias: [Float]) {
-        precondition(weight.count == outputChannels * inputChannels * kernelSize && bias.count == outputChannels,
-                     "weights: expected those of \(inputChannels) to \(outputChannels) channels and \(kernelSize) taps")
+        require(weight.count == outputChannels * inputChannels * kernelSize && bias.count == outputChannels,
+                "weights: expected those of \(inputChannels) to \(outputChannels) channels and \(kernelSize) taps")
         let kernelOrder = KernelOrder.convolution(weight: weight, bias: bias, inputChannels: inputChannels)
         unsafe kernelOrder.withUnsafeBufferPointer { unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count) }
     }
@@ -101,8 +101,8 @@ internal import Formats
     /// - Precondition: the counts are those.
     public mutating func step(_ x: Span<Float>, into y: inout MutableSpan<Float>) {
         let rows = PaddedRows(count: batch, units: outputChannels)
-        precondition(x.count == batch * inputChannels, "x: expected \(batch * inputChannels) floats, found \(x.count)")
-        precondition(y.count == rows.floats, "y: expected \(rows.floats) floats, found \(y.count)")
+        require(x.count == batch * inputChannels, "x: expected \(batch * inputChannels) floats, found \(x.count)")
+        require(y.count == rows.floats, "y: expected \(rows.floats) floats, found \(y.count)")
         let result = unsafe x.withUnsafeBufferPointer { unsafe step($0.baseAddress!) }
         unsafe y.withUnsafeMutableBufferPointer { unsafe rows.unpad(result, to: $0.baseAddress!) }
     }
@@ -116,7 +116,7 @@ internal import Formats
     ///
     /// - Precondition: 0 ≤ stream < batch.
     public mutating func reset(stream: Int) {
-        precondition(stream >= 0 && stream < batch, "stream: expected 0 ≤ stream < \(batch), found \(stream)")
+        require(stream >= 0 && stream < batch, "stream: expected 0 ≤ stream < \(batch), found \(stream)")
         seen[stream] = 0
     }
 
@@ -131,8 +131,8 @@ internal import Formats
             }
         }
         set {
-            precondition(newValue.count == batch && newValue.allSatisfy { $0.count % inputChannels == 0 && $0.count / inputChannels < reach },
-                         "state: expected at most \(reach - 1) inputs of \(inputChannels) channels for each of \(batch) streams")
+            require(newValue.count == batch && newValue.allSatisfy { $0.count % inputChannels == 0 && $0.count / inputChannels < reach },
+                    "state: expected at most \(reach - 1) inputs of \(inputChannels) channels for each of \(batch) streams")
             next = reach - 1
             for (stream, inputs) in newValue.enumerated() {
                 seen[stream] = inputs.count / inputChannels

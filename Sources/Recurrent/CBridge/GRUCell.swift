@@ -42,8 +42,8 @@ internal import Formats
     /// - Precondition: the counts are those.
     public mutating func load(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]) {
         let hidden = shape.hiddenSize, rows = KernelOrder.gruGates * hidden
-        precondition(weightIH.count == rows * shape.inputSize && weightHH.count == rows * hidden && biasIH.count == rows && biasHH.count == rows,
-                     "weights: expected those of \(shape.inputSize) inputs and \(hidden) hidden units")
+        require(weightIH.count == rows * shape.inputSize && weightHH.count == rows * hidden && biasIH.count == rows && biasHH.count == rows,
+                "weights: expected those of \(shape.inputSize) inputs and \(hidden) hidden units")
         let summed = shape.definition == .resetAfter ? rows - hidden : rows
         let bias = zip(biasIH, biasHH[..<summed]).map { $0 + $1 } + biasIH[summed...]
         let kernelOrder = KernelOrder.gru(weightIH: weightIH, weightHH: weightHH, bias: bias, hiddenBias: Array(biasHH[summed...]))
@@ -71,8 +71,8 @@ internal import Formats
     ///   - h: batch × hiddenSize floats, written.
     /// - Precondition: the counts are those.
     public mutating func step(_ x: Span<Float>, into h: inout MutableSpan<Float>) {
-        precondition(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
-        precondition(h.count == rows.floats, "h: expected \(rows.floats) floats, found \(h.count)")
+        require(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
+        require(h.count == rows.floats, "h: expected \(rows.floats) floats, found \(h.count)")
         let result = unsafe x.withUnsafeBufferPointer { unsafe step($0.baseAddress!) }
         unsafe h.withUnsafeMutableBufferPointer { unsafe rows.unpad(result, to: $0.baseAddress!) }
     }
@@ -84,7 +84,7 @@ internal import Formats
     ///
     /// - Precondition: 0 ≤ stream < batch.
     public mutating func reset(stream: Int) {
-        precondition(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
+        require(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
         unsafe (h + stream * shape.paddedHiddenSize).update(repeating: 0, count: shape.paddedHiddenSize)
     }
 
@@ -92,7 +92,7 @@ internal import Formats
     public var state: [Float] {
         get { unsafe rows.unpadded(h) }
         set {
-            precondition(newValue.count == rows.floats, "state: expected \(rows.floats) floats, found \(newValue.count)")
+            require(newValue.count == rows.floats, "state: expected \(rows.floats) floats, found \(newValue.count)")
             unsafe rows.pad(newValue[...], to: h)
         }
     }

@@ -35,12 +35,12 @@ public struct WindowAxis: Hashable, Sendable {
     public static let single = WindowAxis(size: 1, kernelSize: 1)
 
     private init(size: Int, kernelSize: Int, stride: Int, dilation: Int, paddings: (first: Int, last: Int)) {
-        precondition([size, kernelSize, stride, dilation].allSatisfy(isDimension) && (0...ModelShape.largestDimension).contains(paddings.first), """
+        require([size, kernelSize, stride, dilation].allSatisfy(isDimension) && (0...ModelShape.largestDimension).contains(paddings.first), """
             window axis: expected a size, a kernel size, a stride and a dilation of 1 to \(ModelShape.largestDimension) and no larger padding, \
             found size \(size), kernel size \(kernelSize), stride \(stride), dilation \(dilation), padding \(paddings.first)
             """)
         let room = size + paddings.first + paddings.last - dilation * (kernelSize - 1) - 1
-        precondition(room >= 0, "window axis: expected at least one window, found \(kernelSize) taps \(dilation) apart in \(size) places")
+        require(room >= 0, "window axis: expected at least one window, found \(kernelSize) taps \(dilation) apart in \(size) places")
         self.size = size
         self.kernelSize = kernelSize
         self.stride = stride
@@ -86,17 +86,17 @@ public struct ConvolutionShape: Hashable, Sendable {
     /// - Precondition: images and channels are in 1...`ModelShape.largestDimension`; the places of all images, the windows of all images, and the
     ///   terms of an output are each at most 2^31. The input stride is 16 ⌈inputChannels / 16⌉ unless given.
     public init(images: Int = 1, rows: WindowAxis = .single, columns: WindowAxis, inputChannels: Int, outputChannels: Int, inputStride: Int? = nil) {
-        precondition(isDimension(images) && isDimension(inputChannels) && isDimension(outputChannels), """
+        require(isDimension(images) && isDimension(inputChannels) && isDimension(outputChannels), """
             convolution shape: expected dimensions of 1 to \(ModelShape.largestDimension), \
             found images \(images), input channels \(inputChannels), output channels \(outputChannels)
             """)
-        precondition(isRowCount(images, rows.size, columns.size) && isRowCount(images, rows.windows, columns.windows)
-                         && isRowCount(rows.kernelSize, columns.kernelSize, inputChannels), """
+        require(isRowCount(images, rows.size, columns.size) && isRowCount(images, rows.windows, columns.windows)
+                    && isRowCount(rows.kernelSize, columns.kernelSize, inputChannels), """
             convolution shape: expected at most \(ModelShape.largestRowCount) places, windows and terms, found images \(images), \
             rows \(rows.size) to \(rows.windows), columns \(columns.size) to \(columns.windows), input channels \(inputChannels)
             """)
-        precondition((inputStride ?? inputChannels) >= inputChannels && isDimension(inputStride ?? inputChannels),
-                     "convolution shape: expected an input stride of \(inputChannels) to \(ModelShape.largestDimension), found \(inputStride!)")
+        require((inputStride ?? inputChannels) >= inputChannels && isDimension(inputStride ?? inputChannels),
+                "convolution shape: expected an input stride of \(inputChannels) to \(ModelShape.largestDimension), found \(inputStride!)")
         self.images = images
         self.rows = rows
         self.columns = columns
@@ -160,8 +160,8 @@ public struct PoolingShape: Hashable, Sendable {
     /// - Precondition: images and channels are in 1...`ModelShape.largestDimension`; the places and the windows of all images, and the taps of a
     ///   window, are each at most 2^31.
     public init(_ pooling: Pooling, images: Int = 1, rows: WindowAxis = .single, columns: WindowAxis, channels: Int) {
-        precondition(isDimension(images) && isDimension(channels) && isRowCount(images, rows.size, columns.size)
-                         && isRowCount(images, rows.windows, columns.windows) && isRowCount(rows.kernelSize, columns.kernelSize), """
+        require(isDimension(images) && isDimension(channels) && isRowCount(images, rows.size, columns.size)
+                    && isRowCount(images, rows.windows, columns.windows) && isRowCount(rows.kernelSize, columns.kernelSize), """
             pooling shape: expected images and channels of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) places, \
             found images \(images), rows \(rows.size) to \(rows.windows), columns \(columns.size) to \(columns.windows), channels \(channels)
             """)

@@ -13,7 +13,7 @@ public struct EmbeddingShape: Hashable, Sendable {
 
     /// - Precondition: dimensions are in 1...`ModelShape.largestDimension`, rows in 1...2^31.
     public init(vocabulary: Int, dimension: Int, rows: Int) {
-        precondition(isDimension(vocabulary) && isDimension(dimension) && isRowCount(rows), """
+        require(isDimension(vocabulary) && isDimension(dimension) && isRowCount(rows), """
             embedding shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) rows, \
             found vocabulary \(vocabulary), dimension \(dimension), rows \(rows)
             """)

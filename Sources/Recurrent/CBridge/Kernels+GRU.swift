@@ -39,12 +39,12 @@ public struct GRUShape: Hashable, Sendable {
     /// - Precondition: all dimensions are in 1...`ModelShape.largestDimension`, steps × batch is at most 2^31, and `inputStride`, where
     ///   given, is at least `inputSize`.
     public init(inputSize: Int, hiddenSize: Int, definition: GRUDefinition = .resetAfter, batch: Int = 1, steps: Int = 1, inputStride: Int? = nil) {
-        precondition(isDimension(inputSize) && isDimension(hiddenSize) && isDimension(batch) && isDimension(steps) && isRowCount(steps * batch), """
+        require(isDimension(inputSize) && isDimension(hiddenSize) && isDimension(batch) && isDimension(steps) && isRowCount(steps * batch), """
             GRU shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) rows, \
             found input \(inputSize), hidden \(hiddenSize), batch \(batch), steps \(steps)
             """)
-        precondition((inputStride ?? inputSize) >= inputSize && isDimension(inputStride ?? inputSize),
-                     "GRU shape: expected an input stride of \(inputSize) to \(ModelShape.largestDimension), found \(inputStride!)")
+        require((inputStride ?? inputSize) >= inputSize && isDimension(inputStride ?? inputSize),
+                "GRU shape: expected an input stride of \(inputSize) to \(ModelShape.largestDimension), found \(inputStride!)")
         self.inputSize = inputSize
         self.hiddenSize = hiddenSize
         self.definition = definition

@@ -19,12 +19,12 @@ public struct LSTMShape: Hashable, Sendable {
     /// - Precondition: all dimensions are in 1...`ModelShape.largestDimension`, steps × batch is at most 2^31, and `inputStride`, where
     ///   given, is at least `inputSize`.
     public init(inputSize: Int, hiddenSize: Int, variant: LSTMVariant = .plain, batch: Int = 1, steps: Int = 1, inputStride: Int? = nil) {
-        precondition(isDimension(inputSize) && isDimension(hiddenSize) && isDimension(batch) && isDimension(steps) && isRowCount(steps * batch), """
+        require(isDimension(inputSize) && isDimension(hiddenSize) && isDimension(batch) && isDimension(steps) && isRowCount(steps * batch), """
             LSTM shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) rows, \
             found input \(inputSize), hidden \(hiddenSize), batch \(batch), steps \(steps)
             """)
-        precondition((inputStride ?? inputSize) >= inputSize && isDimension(inputStride ?? inputSize),
-                     "LSTM shape: expected an input stride of \(inputSize) to \(ModelShape.largestDimension), found \(inputStride!)")
+        require((inputStride ?? inputSize) >= inputSize && isDimension(inputStride ?? inputSize),
+                "LSTM shape: expected an input stride of \(inputSize) to \(ModelShape.largestDimension), found \(inputStride!)")
         self.inputSize = inputSize
         self.hiddenSize = hiddenSize
         self.batch = batch
@@ -52,7 +52,7 @@ public struct LSTMShape: Hashable, Sendable {
         switch format {
         case .float32: return weightCount
         case .bfloat16:
-            precondition(variant == .plain, "bfloat16 weights: expected the plain variant of the LSTM")
+            require(variant == .plain, "bfloat16 weights: expected the plain variant of the LSTM")
             return recurrent_lstm_bfloat16_floats(cValue)
         }
     }
@@ -141,8 +141,8 @@ extension Kernels {
     public func lstmBackwardWeights(_ shape: LSTMShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
                                     gates: UnsafePointer<Float>? = nil, c: UnsafePointer<Float>? = nil, h: UnsafePointer<Float>,
                                     gatesGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
-        precondition(unsafe (gates != nil || shape.variant.projectionSize == nil) && (c != nil || !shape.variant.hasPeepholes),
-                     "LSTM: the gradient by the weights of \(shape.variant) needs the tape")
+        require(unsafe (gates != nil || shape.variant.projectionSize == nil) && (c != nil || !shape.variant.hasPeepholes),
+                "LSTM: the gradient by the weights of \(shape.variant) needs the tape")
         var shape = shape.cValue
         unsafe table.pointee.lstm_backward_weights(&shape, lengths, x, gates, c, h, gatesGradient, weightGradient, share.cValue)
     }

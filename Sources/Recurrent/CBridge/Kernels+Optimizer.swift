@@ -9,7 +9,7 @@ public struct GradientClip: Hashable, Sendable {
 
     /// - Precondition: both, where given, are positive.
     public init(norm: Double? = nil, value: Double? = nil) {
-        precondition(norm ?? 1 > 0 && value ?? 1 > 0, "clip: expected positive limits, found norm \(norm ?? 1), value \(value ?? 1)")
+        require(norm ?? 1 > 0 && value ?? 1 > 0, "clip: expected positive limits, found norm \(norm ?? 1), value \(value ?? 1)")
         self.norm = norm
         self.value = value
     }

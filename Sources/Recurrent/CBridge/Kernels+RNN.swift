@@ -23,15 +23,15 @@ public struct RNNShape: Hashable, Sendable {
     ///   at least `inputSize`, and the slope is in 0...1.
     public init(inputSize: Int, hiddenSize: Int, activation: Activation = .tanh, negativeSlope: Float = Activation.negativeSlope,
                 batch: Int = 1, steps: Int = 1, inputStride: Int? = nil) {
-        precondition(isDimension(inputSize) && isDimension(hiddenSize) && isDimension(batch) && isDimension(steps) && isRowCount(steps * batch), """
+        require(isDimension(inputSize) && isDimension(hiddenSize) && isDimension(batch) && isDimension(steps) && isRowCount(steps * batch), """
             RNN shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) rows, \
             found input \(inputSize), hidden \(hiddenSize), batch \(batch), steps \(steps)
             """)
-        precondition((inputStride ?? inputSize) >= inputSize && isDimension(inputStride ?? inputSize),
-                     "RNN shape: expected an input stride of \(inputSize) to \(ModelShape.largestDimension), found \(inputStride!)")
+        require((inputStride ?? inputSize) >= inputSize && isDimension(inputStride ?? inputSize),
+                "RNN shape: expected an input stride of \(inputSize) to \(ModelShape.largestDimension), found \(inputStride!)")
         self.inputSize = inputSize
         self.hiddenSize = hiddenSize
-        precondition((0...1).contains(negativeSlope), "RNN shape: expected a negative slope in 0...1, found \(negativeSlope)")
+        require((0...1).contains(negativeSlope), "RNN shape: expected a negative slope in 0...1, found \(negativeSlope)")
         self.activation = activation
         self.negativeSlope = negativeSlope
         self.batch = batch

@@ -11,7 +11,7 @@ public struct RowsShape: Hashable, Sendable {
 
     /// - Precondition: units are in 1...`ModelShape.largestDimension`, rows in 1...2^31.
     public init(rows: Int, units: Int) {
-        precondition(isRowCount(rows) && isDimension(units), """
+        require(isRowCount(rows) && isDimension(units), """
             rows shape: expected 1 to \(ModelShape.largestDimension) units and at most \(ModelShape.largestRowCount) rows, \
             found rows \(rows), units \(units)
             """)
@@ -36,7 +36,7 @@ public struct DropoutMask: Hashable, Sendable {
 
     /// - Precondition: probability in 0..<1.
     public init(seed: UInt64, counter: UInt64 = 0, probability: Float) {
-        precondition((0..<1).contains(probability), "dropout: expected a probability in 0..<1, found \(probability)")
+        require((0..<1).contains(probability), "dropout: expected a probability in 0..<1, found \(probability)")
         self.seed = seed
         self.counter = counter
         self.probability = probability

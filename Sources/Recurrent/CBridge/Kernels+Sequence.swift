@@ -21,7 +21,7 @@ public struct SequenceShape: Hashable, Sendable {
     /// - Precondition: steps, batch and units are in 1...`ModelShape.largestDimension`, steps × batch is at most 2^31; units ≤ width ≤
     ///   `outputStride`; units ≤ `inputStride`.
     public init(steps: Int, batch: Int, units: Int, width: Int? = nil, inputStride: Int? = nil, outputStride: Int? = nil, isReversed: Bool = false) {
-        precondition(isDimension(steps) && isDimension(batch) && isDimension(units) && isRowCount(steps * batch), """
+        require(isDimension(steps) && isDimension(batch) && isDimension(units) && isRowCount(steps * batch), """
             sequence shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) rows, \
             found steps \(steps), batch \(batch), units \(units)
             """)
@@ -32,8 +32,8 @@ public struct SequenceShape: Hashable, Sendable {
         self.inputStride = inputStride ?? padded(units)
         self.outputStride = outputStride ?? self.width
         self.isReversed = isReversed
-        precondition(units <= self.width && self.width <= self.outputStride && units <= self.inputStride,
-                     "sequence shape: \(units) units do not fit the width \(self.width) or the strides \(self.inputStride), \(self.outputStride)")
+        require(units <= self.width && self.width <= self.outputStride && units <= self.inputStride,
+                "sequence shape: \(units) units do not fit the width \(self.width) or the strides \(self.inputStride), \(self.outputStride)")
     }
 
     var cValue: recurrent_sequence_shape {

@@ -27,7 +27,7 @@ public struct UnsupportedISA: Error, CustomStringConvertible, Sendable {
 
     /// A share whose thread waits at `barrier` for those of the others: nil, or `count` places.
     init(index: Int, count: Int, barrier: UnsafeMutablePointer<recurrent_barrier>?) {
-        precondition(index >= 0 && index < count && count < 1 << 32, "share: expected 0 ≤ index < count < 2³², found \(index) of \(count)")
+        require(index >= 0 && index < count && count < 1 << 32, "share: expected 0 ≤ index < count < 2³², found \(index) of \(count)")
         self.index = index
         self.count = count
         unsafe self.barrier = barrier

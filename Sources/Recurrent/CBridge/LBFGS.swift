@@ -57,9 +57,9 @@ public struct Minimization: Hashable, Sendable {
     ///   - curvature: c2.
     /// - Precondition: count and history are positive, 0 < c1 < c2 < 1 and c1 < 1/2.
     public init(count: Int, history: Int = 10, sufficientDecrease: Double = 1e-4, curvature: Double = 0.9, kernels: Kernels = .best) {
-        precondition(count > 0 && history > 0, "L-BFGS: expected a positive count and history, found \(count) and \(history)")
-        precondition(sufficientDecrease > 0 && sufficientDecrease < min(curvature, 0.5) && curvature < 1,
-                     "L-BFGS: expected 0 < c1 < c2 < 1 and c1 < 1/2, found \(sufficientDecrease) and \(curvature)")
+        require(count > 0 && history > 0, "L-BFGS: expected a positive count and history, found \(count) and \(history)")
+        require(sufficientDecrease > 0 && sufficientDecrease < min(curvature, 0.5) && curvature < 1,
+                "L-BFGS: expected 0 < c1 < c2 < 1 and c1 < 1/2, found \(sufficientDecrease) and \(curvature)")
         self.count = count
         self.history = history
         self.kernels = kernels
@@ -100,7 +100,7 @@ public struct Minimization: Hashable, Sendable {
     @discardableResult
     public mutating func minimize(_ parameters: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>, gradientCalls: Int,
                                   gradientTolerance: Double = 0, loss: () -> Double) -> Minimization {
-        precondition(gradientCalls > 1, "L-BFGS: expected at least 2 gradient calls, found \(gradientCalls)")
+        require(gradientCalls > 1, "L-BFGS: expected at least 2 gradient calls, found \(gradientCalls)")
         let (most, overflow) = state.gradientCalls.addingReportingOverflow(gradientCalls)
         (state.loss, state.end, idle) = (.nan, nil, 0)
         while state.end == nil {
@@ -195,7 +195,7 @@ extension LBFGS {
     @discardableResult
     public mutating func minimize(_ parameters: inout MutableSpan<Float>, gradientCalls: Int, gradientTolerance: Double = 0,
                                   loss: (Span<Float>, inout MutableSpan<Float>) -> Double) -> Minimization {
-        precondition(parameters.count == count, "L-BFGS: expected \(count) parameters, found \(parameters.count)")
+        require(parameters.count == count, "L-BFGS: expected \(count) parameters, found \(parameters.count)")
         let count = count, gradient = unsafe vectors.gradient
         return unsafe parameters.withUnsafeMutableBufferPointer { buffer in
             let base = buffer.baseAddress!

@@ -55,17 +55,17 @@ internal import Formats
     public mutating func load(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float], weightHR: [Float] = [],
                               peepholes: [Float] = []) {
         let (variant, hidden) = (shape.variant, shape.hiddenSize)
-        precondition(weightIH.count == 4 * hidden * shape.inputSize && weightHH.count == 4 * hidden * shape.outputSize && biasIH.count == 4 * hidden
-                         && biasHH.count == biasIH.count && weightHR.count == (variant.projectionSize ?? 0) * hidden
-                         && peepholes.count == (variant.hasPeepholes ? 3 * hidden : 0),
-                     "weights: expected those of \(shape.inputSize) inputs and \(hidden) hidden units, \(variant)")
+        require(weightIH.count == 4 * hidden * shape.inputSize && weightHH.count == 4 * hidden * shape.outputSize && biasIH.count == 4 * hidden
+                    && biasHH.count == biasIH.count && weightHR.count == (variant.projectionSize ?? 0) * hidden
+                    && peepholes.count == (variant.hasPeepholes ? 3 * hidden : 0),
+                "weights: expected those of \(shape.inputSize) inputs and \(hidden) hidden units, \(variant)")
         load(KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 }, peepholes: peepholes,
                               weightHR: weightHR))
     }
 
     /// Takes weights in kernel order.
     mutating func load(_ kernelOrder: [Float]) {
-        precondition(kernelOrder.count == shape.weightCount, "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
+        require(kernelOrder.count == shape.weightCount, "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
         unsafe copyWeights(kernelOrder, columns: 1 + shape.inputSize + shape.hiddenSize, gates: KernelOrder.lstmGates, weightFormat, to: weights)
     }
 
@@ -90,8 +90,8 @@ internal import Formats
     ///   - h: batch × outputSize floats, written.
     /// - Precondition: the counts are those.
     public mutating func step(_ x: Span<Float>, into h: inout MutableSpan<Float>) {
-        precondition(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
-        precondition(h.count == hRows.floats, "h: expected \(hRows.floats) floats, found \(h.count)")
+        require(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
+        require(h.count == hRows.floats, "h: expected \(hRows.floats) floats, found \(h.count)")
         let result = unsafe x.withUnsafeBufferPointer { unsafe step($0.baseAddress!) }
         unsafe h.withUnsafeMutableBufferPointer { unsafe hRows.unpad(result, to: $0.baseAddress!) }
     }
@@ -106,7 +106,7 @@ internal import Formats
     ///
     /// - Precondition: 0 ≤ stream < batch.
     public mutating func reset(stream: Int) {
-        precondition(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
+        require(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
         unsafe (h + stream * shape.paddedOutputSize).update(repeating: 0, count: shape.paddedOutputSize)
         unsafe (c + stream * shape.paddedHiddenSize).update(repeating: 0, count: shape.paddedHiddenSize)
     }
@@ -116,7 +116,7 @@ internal import Formats
         get { unsafe hRows.unpadded(h) + cRows.unpadded(c) }
         set {
             let count = hRows.floats + cRows.floats
-            precondition(newValue.count == count, "state: expected \(count) floats, found \(newValue.count)")
+            require(newValue.count == count, "state: expected \(count) floats, found \(newValue.count)")
             unsafe hRows.pad(newValue.prefix(hRows.floats), to: h)
             unsafe cRows.pad(newValue.suffix(cRows.floats), to: c)
         }

@@ -23,7 +23,7 @@ internal import Formats
     }
 
     init(_ shape: ModelShape, parameters: StateDictParameters, weightFormat: WeightFormat = .float32) {
-        precondition(weightFormat == .float32 || shape.canRoundWeights, "model: weights rounded to \(weightFormat); expected plain LSTM layers alone")
+        require(weightFormat == .float32 || shape.canRoundWeights, "model: weights rounded to \(weightFormat); expected plain LSTM layers alone")
         self.shape = shape
         self.weightFormat = weightFormat
         layout = ParameterLayout(shape, weightFormat)

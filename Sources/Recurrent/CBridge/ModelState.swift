@@ -13,7 +13,7 @@
     /// - Precondition: no layer is bidirectional: it would have to know the steps to come.
     public init(_ model: borrowing Model) {
         let shape = model.shape
-        precondition(!shape.layers.contains(where: \.isBidirectional), "state: a bidirectional layer needs the whole sequence; expected one direction")
+        require(!shape.layers.contains(where: \.isBidirectional), "state: a bidirectional layer needs the whole sequence; expected one direction")
         self.shape = shape
         layout = StateLayout(shape)
         arena = Arena(layout.memory)
@@ -74,7 +74,7 @@ extension Model {
     ///
     /// - Precondition: the model's input is tokens; the state was made for a model of the same shape.
     public func step(token: Int32, state: inout ModelState, kernels: Kernels = .best) {
-        guard case .tokens(let vocabulary, let dimension) = shape.input else { preconditionFailure("model: expected values, found a token") }
+        guard case .tokens(let vocabulary, let dimension) = shape.input else { fail("model: the input is \(shape.input); expected values, found a token") }
         checkShape(state)
         var token = token
         let features = unsafe state.base + state.layout.features
@@ -88,15 +88,15 @@ extension Model {
     ///
     /// - Precondition: the model's input is values, of this count; the state was made for a model of the same shape.
     public func step(values: Span<Float>, state: inout ModelState, kernels: Kernels = .best) {
-        guard case .values(let size) = shape.input else { preconditionFailure("model: expected a token, found values") }
-        precondition(values.count == size, "values: expected \(size), found \(values.count)")
+        guard case .values(let size) = shape.input else { fail("model: the input is \(shape.input); expected a token, found values") }
+        require(values.count == size, "values: expected \(size), found \(values.count)")
         checkShape(state)
         unsafe values.withUnsafeBufferPointer { unsafe step(features: $0.baseAddress!, state: &state, kernels: kernels) }
     }
 
     /// A state of another shape would be written beyond its end.
     private func checkShape(_ state: borrowing ModelState) {
-        precondition(state.shape == shape, "state: made for a model of another shape")
+        require(state.shape == shape, "state: made for a model of another shape")
     }
 
     private func step(features: UnsafePointer<Float>, state: inout ModelState, kernels: Kernels) {

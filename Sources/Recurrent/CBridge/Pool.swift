@@ -50,8 +50,8 @@ internal import Darwin
     /// - Parameter isAdaptive: whether `work` may be given all of the work as one share, although there are more threads.
     /// - Precondition: threadCount is in 1...`largestThreadCount`. Traps where the system refuses a thread.
     package init(threadCount: Int, isAdaptive: Bool = false, work: @escaping Work) {
-        precondition((1...Self.largestThreadCount).contains(threadCount),
-                     "threads: expected 1 to \(Self.largestThreadCount), found \(threadCount)")
+        require((1...Self.largestThreadCount).contains(threadCount),
+                "threads: expected 1 to \(Self.largestThreadCount), found \(threadCount)")
         self.threadCount = threadCount
         self.isAdaptive = isAdaptive
         unsafe self.work = work
@@ -154,7 +154,7 @@ internal import Darwin
             return nil
         }, argument)
         #endif
-        precondition(status == 0, "threads: the system refused thread \(index) with error \(status)")
+        require(status == 0, "threads: the system refused thread \(index) with error \(status)")
         #if canImport(Darwin)
         unsafe threads.append(thread!)
         #else

@@ -40,9 +40,9 @@ internal import Formats
     ///   - biasIH, biasHH: [H]; the cell uses their sum.
     /// - Precondition: the counts are those.
     public mutating func load(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]) {
-        precondition(weightIH.count == shape.hiddenSize * shape.inputSize && weightHH.count == shape.hiddenSize * shape.hiddenSize
-                         && biasIH.count == shape.hiddenSize && biasHH.count == biasIH.count,
-                     "weights: expected those of \(shape.inputSize) inputs and \(shape.hiddenSize) hidden units")
+        require(weightIH.count == shape.hiddenSize * shape.inputSize && weightHH.count == shape.hiddenSize * shape.hiddenSize
+                    && biasIH.count == shape.hiddenSize && biasHH.count == biasIH.count,
+                "weights: expected those of \(shape.inputSize) inputs and \(shape.hiddenSize) hidden units")
         let kernelOrder = KernelOrder.rnn(weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 })
         unsafe kernelOrder.withUnsafeBufferPointer { unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count) }
     }
@@ -68,8 +68,8 @@ internal import Formats
     ///   - h: batch × hiddenSize floats, written.
     /// - Precondition: the counts are those.
     public mutating func step(_ x: Span<Float>, into h: inout MutableSpan<Float>) {
-        precondition(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
-        precondition(h.count == rows.floats, "h: expected \(rows.floats) floats, found \(h.count)")
+        require(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
+        require(h.count == rows.floats, "h: expected \(rows.floats) floats, found \(h.count)")
         let result = unsafe x.withUnsafeBufferPointer { unsafe step($0.baseAddress!) }
         unsafe h.withUnsafeMutableBufferPointer { unsafe rows.unpad(result, to: $0.baseAddress!) }
     }
@@ -81,7 +81,7 @@ internal import Formats
     ///
     /// - Precondition: 0 ≤ stream < batch.
     public mutating func reset(stream: Int) {
-        precondition(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
+        require(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
         unsafe (h + stream * shape.paddedHiddenSize).update(repeating: 0, count: shape.paddedHiddenSize)
     }
 
@@ -89,7 +89,7 @@ internal import Formats
     public var state: [Float] {
         get { unsafe rows.unpadded(h) }
         set {
-            precondition(newValue.count == rows.floats, "state: expected \(rows.floats) floats, found \(newValue.count)")
+            require(newValue.count == rows.floats, "state: expected \(rows.floats) floats, found \(newValue.count)")
             unsafe rows.pad(newValue[...], to: h)
         }
     }

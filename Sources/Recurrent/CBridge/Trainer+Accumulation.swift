@@ -57,10 +57,10 @@ extension Trainer {
     public mutating func minimize(_ lbfgs: inout LBFGS, gradientCalls: Int, gradientTolerance: Double = 0,
                                   batch: (inout Trainer) -> Void) -> Minimization {
         let pass = unsafe pass, count = unsafe pass.pointee.layout.parameters.count
-        precondition(lbfgs.count == count, "L-BFGS: expected one for \(count) floats of parameters, found \(lbfgs.count)")
+        require(lbfgs.count == count, "L-BFGS: expected one for \(count) floats of parameters, found \(lbfgs.count)")
         let dropout = unsafe max(pass.pointee.mask.probability, pass.pointee.recurrentDropout)
-        precondition(dropout == 0, "L-BFGS: expected no dropout, found \(dropout)")
-        precondition(unsafe pass.pointee.accumulated.count == 0, "L-BFGS: segments have been accumulated; expected update()")
+        require(dropout == 0, "L-BFGS: expected no dropout, found \(dropout)")
+        require(unsafe pass.pointee.accumulated.count == 0, "L-BFGS: segments have been accumulated; expected update()")
         func clear() {
             unsafe pass.pointee.kernels.fill(count, 0, x: pass.pointee.gradients)
             unsafe pass.pointee.accumulated = Evaluation()

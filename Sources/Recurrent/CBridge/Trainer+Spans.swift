@@ -1,7 +1,7 @@
 /// The safe face: segments as spans, in which every sequence has all the steps.
 extension Trainer {
     private func check(_ name: String, _ found: Int, _ expected: Int) {
-        precondition(found == expected, "\(name): expected \(expected) elements, found \(found)")
+        require(found == expected, "\(name): expected \(expected) elements, found \(found)")
     }
 
     private func check(tokens: Span<Int32>) { check("tokens", tokens.count, batch * steps) }

@@ -55,13 +55,13 @@ public struct Evaluation: Hashable, Codable, Sendable {
     public init(_ model: consuming Model, optimizer: Optimizer, batch: Int, steps: Int, clip: GradientClip = .none,
                 regularization: Regularization = .none, dropout: Float = 0, recurrentDropout: Float = 0, seed: UInt64 = 0, threads: Int = 1,
                 kernels: Kernels = .best) {
-        precondition(model.weightFormat == .float32, "trainer: expected weights in float32, found \(model.weightFormat)")
-        precondition(isDimension(batch) && isDimension(steps) && isRowCount(batch * steps), """
+        require(model.weightFormat == .float32, "trainer: expected weights in float32, found \(model.weightFormat)")
+        require(isDimension(batch) && isDimension(steps) && isRowCount(batch * steps), """
             trainer: expected batch and steps of 1 to \(ModelShape.largestDimension), at most \(ModelShape.largestRowCount) rows, \
             found \(batch) and \(steps)
             """)
-        precondition(optimizer.rangeError == nil, optimizer.rangeError!)
-        precondition((0..<1).contains(recurrentDropout), "recurrent dropout: expected a probability in 0..<1, found \(recurrentDropout)")
+        require(optimizer.rangeError == nil, optimizer.rangeError!)
+        require((0..<1).contains(recurrentDropout), "recurrent dropout: expected a probability in 0..<1, found \(recurrentDropout)")
         let shape = model.shape
         let layout = TrainingLayout(shape, batch: batch, steps: steps, momentCount: optimizer.momentCount, dropout: dropout > 0,
                                     recurrentDropout: recurrentDropout > 0)
@@ -111,7 +111,7 @@ public struct Evaluation: Hashable, Codable, Sendable {
         set {
             let pass = unsafe pass  // else Swift 6.3 cannot compile this for the thread sanitizer
             unsafe pass.pointee.optimizer.learningRate = newValue
-            precondition(unsafe pass.pointee.optimizer.rangeError == nil, unsafe pass.pointee.optimizer.rangeError!)
+            require(unsafe pass.pointee.optimizer.rangeError == nil, unsafe pass.pointee.optimizer.rangeError!)
         }
     }
 
@@ -122,9 +122,9 @@ public struct Evaluation: Hashable, Codable, Sendable {
         get { unsafe pass.pointee.optimizer.momentum }
         set {
             let pass = unsafe pass
-            precondition((newValue > 0) == (momentum > 0), "momentum: expected \(momentum > 0 ? "above 0" : "0"), found \(newValue)")
+            require((newValue > 0) == (momentum > 0), "momentum: expected \(momentum > 0 ? "above 0" : "0"), found \(newValue)")
             unsafe pass.pointee.optimizer.momentum = newValue
-            precondition(unsafe pass.pointee.optimizer.rangeError == nil, unsafe pass.pointee.optimizer.rangeError!)
+            require(unsafe pass.pointee.optimizer.rangeError == nil, unsafe pass.pointee.optimizer.rangeError!)
         }
     }
 
@@ -187,7 +187,7 @@ public struct Evaluation: Hashable, Codable, Sendable {
 
     private func train(tokens: UnsafePointer<Int32>?, values: UnsafePointer<Float>?, classes: UnsafePointer<Int32>?,
                        targetValues: UnsafePointer<Float>?, lengths: UnsafePointer<Int>?) -> TrainingStep {
-        precondition(unsafe pass.pointee.accumulated.count == 0, "step: segments have been accumulated; expected update()")
+        require(unsafe pass.pointee.accumulated.count == 0, "step: segments have been accumulated; expected update()")
         let result = unsafe run(.training, tokens: tokens, values: values, classes: classes, targetValues: targetValues, lengths: lengths)
         unsafe pass.pointee.step += 1
         return finishStep(loss: result.loss)
@@ -203,9 +203,7 @@ public struct Evaluation: Hashable, Codable, Sendable {
 
     func run(_ purpose: TrainingPurpose, _ work: TrainingWork = .segment, tokens: UnsafePointer<Int32>?, values: UnsafePointer<Float>?,
              classes: UnsafePointer<Int32>?, targetValues: UnsafePointer<Float>?, lengths: UnsafePointer<Int>?) -> Evaluation {
-        precondition((unsafe tokens == nil) == (unsafe pass.pointee.embedding == nil), "trainer: the model's input is of the other kind")
-        let isOther = unsafe pass.pointee.loss.comparesClasses ? targetValues != nil : classes != nil
-        precondition(!isOther, "trainer: the model's targets are of the other kind")
+        checkKinds(takesTokens: unsafe tokens != nil, hasClasses: unsafe classes != nil, hasValues: unsafe targetValues != nil)
         unsafe pass.pointee.purpose = purpose
         unsafe pass.pointee.work = work
         unsafe pass.pointee.tokens = tokens
@@ -218,6 +216,19 @@ public struct Evaluation: Hashable, Codable, Sendable {
         unsafe pass.pointee.saveState()
         let sum = unsafe pass.pointee.kernels.sumLosses(pass.pointee.dense.rows, losses: pass.pointee.losses)
         return Evaluation(lossSum: sum, count: live)
+    }
+
+    /// Traps where the input or the targets are not of the model's kind.
+    private func checkKinds(takesTokens: Bool, hasClasses: Bool, hasValues: Bool) {
+        require(takesTokens == (unsafe pass.pointee.embedding != nil), """
+            trainer: the model's input is \(model.shape.input); expected \(takesTokens ? "values" : "tokens"), \
+            found \(takesTokens ? "tokens" : "values")
+            """)
+        let loss = model.shape.loss
+        require(!(loss.comparesClasses ? hasValues : hasClasses), """
+            trainer: the model's loss is \(loss.name); expected targets as \(loss.comparesClasses ? "classes (Int32)" : "values (Float)"), \
+            found \(hasClasses ? "classes (Int32)" : "values (Float)"): a file that does not name its loss is read with Model(contentsOf:loss:)
+            """)
     }
 
     /// Copies the targets, leaving out those of rows that have ended, and returns how many rows have one.
@@ -252,10 +263,10 @@ public struct Evaluation: Hashable, Codable, Sendable {
     /// - Parameter step: 0 where the head gives one answer for each sequence.
     /// - Precondition: the last segment was evaluated, not trained on; the row is one of it.
     public func withOutput<Result>(step: Int = 0, sequence: Int, _ body: (Span<Float>) throws -> Result) rethrows -> Result {
-        precondition(unsafe pass.pointee.purpose == .evaluation, "output: the last segment was trained on; expected an evaluation")
+        require(unsafe pass.pointee.purpose == .evaluation, "output: the last segment was trained on; expected an evaluation")
         let row = step * batch + sequence
-        precondition(sequence >= 0 && sequence < batch && step >= 0 && row < targetCount,
-                     "output: expected a row of \(targetCount / batch) × \(batch), found step \(step) of sequence \(sequence)")
+        require(sequence >= 0 && sequence < batch && step >= 0 && row < targetCount,
+                "output: expected a row of \(targetCount / batch) × \(batch), found step \(step) of sequence \(sequence)")
         let outputSize = model.shape.outputSize
         return try body(unsafe UnsafeBufferPointer(start: pass.pointee.outputs + row * padded(outputSize), count: outputSize).span)
     }

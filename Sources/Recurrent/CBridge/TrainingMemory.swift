@@ -108,7 +108,7 @@ extension ModelShape {
     ///
     /// - Precondition: batch and steps are in 1...`largestDimension`, their product is at most 2^31.
     public func trainingMemory(batch: Int, steps: Int) -> TrainingMemory {
-        precondition(isDimension(batch) && isDimension(steps) && isRowCount(batch * steps), "memory: found a batch of \(batch) and \(steps) steps")
+        require(isDimension(batch) && isDimension(steps) && isRowCount(batch * steps), "memory: found a batch of \(batch) and \(steps) steps")
         let layout = TrainingLayout(self, batch: batch, steps: steps, momentCount: 0, dropout: false, recurrentDropout: false)
         let float = MemoryLayout<Float>.stride
         return TrainingMemory(tapeBytes: (layout.gatesGradient - layout.moments) * float, scratchBytes: (layout.memory.floats - layout.gatesGradient) * float,
