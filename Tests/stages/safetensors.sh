@@ -1,0 +1,2 @@
+# Fuzzes the reader of safetensors files.
+fuzz Safetensors
