@@ -1,5 +1,5 @@
-# What several stages use. Each stage runs in a shell of its own that has read this file. `work` is a
-# folder for its files, `exhaustive` is empty in the quick form.
+# What several stages use. Each stage runs in a shell of its own that has read this file. `work` is
+# a folder for its files, `exhaustive` is empty in the quick form.
 
 # The other programs of Swift's toolchain.
 tools=$(swift -print-target-info |

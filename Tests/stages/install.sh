@@ -1,7 +1,10 @@
 # Installs the Debian packages that the other stages need.
 missing=() sudo=() emulation=()
 if [ "$(uname -m)" = x86_64 ]; then
-    emulation=(qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+    emulation=(
+        qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+        gcc-riscv64-linux-gnu libc6-dev-riscv64-cross
+    )
 fi
 for package in libopenblas-dev valgrind pkg-config "${emulation[@]}"; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
