@@ -124,6 +124,12 @@ private func readParameters(_ file: Safetensors, _ path: String) throws(ModelFil
     } catch {
         throw ModelFileError(path, error)
     }
+    // Before memory is taken for anything of these sizes.
+    let dimensions = [found.vocabularySize ?? 1, found.inputSize, found.outputSize ?? 1]
+        + found.layers.flatMap { [$0.hiddenSize, $0.outputSize] }
+    if let size = dimensions.first(where: { !isDimension($0) }) {
+        throw ModelFileError(path, expected: "sizes up to \(ModelShape.largestDimension)", found: "\(size)")
+    }
     let layers = try readLayers(file.metadata, found, path)
     let sizes = StateDictShape(vocabularySize: found.vocabularySize, inputSize: found.inputSize, layers: layers.map(\.stateDict),
                                outputSize: found.outputSize)
@@ -132,10 +138,6 @@ private func readParameters(_ file: Safetensors, _ path: String) throws(ModelFil
         parameters = try StateDictParameters(file, shape: sizes)
     } catch {
         throw ModelFileError(path, error)
-    }
-    let largest = ([sizes.vocabularySize ?? 1, sizes.inputSize, sizes.outputSize ?? 1] + layers.map(\.outputSize)).max()!
-    guard largest <= ModelShape.largestDimension else {
-        throw ModelFileError(path, expected: "sizes up to \(ModelShape.largestDimension)", found: "\(largest)")
     }
     return (sizes, layers, parameters)
 }

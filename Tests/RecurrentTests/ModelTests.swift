@@ -154,6 +154,37 @@ struct TemporaryFolder: ~Copyable {
         #expect(try readFile(path) == before)
     }
 
+    /// Files that are cheap on disk: half a byte an element, and all of it a hole. A size that no
+    /// layer has is refused before the elements are looked at, whichever dimension it is.
+    @Test(arguments: ["hidden units", "outputs", "vocabulary", "features"])
+    func refusesDimensionsThatAreTooLarge(dimension: String) throws {
+        let folder = try TemporaryFolder(), path = folder.path("large"), large = ModelShape.largestDimension + 2
+        func size(_ name: String) -> Int { name == dimension ? large : 2 }
+        let rows = 4 * size("hidden units"), units = 2
+        let tensors = [
+            ("embedding.weight", [size("vocabulary"), size("features")]),
+            ("lstm.weight_ih_l0", [rows, size("features")]), ("lstm.weight_hh_l0", [rows, units]),
+            ("lstm.bias_ih_l0", [rows]), ("lstm.bias_hh_l0", [rows]),
+            ("lstm.weight_hr_l0", [units, size("hidden units")]),
+            ("dense.weight", [size("outputs"), units]), ("dense.bias", [size("outputs")]),
+        ]
+        var end = 0
+        let entries = tensors.map { name, shape in
+            let begin = end
+            end += shape.reduce(1, *) / 2
+            return "\"\(name)\":{\"dtype\":\"F4\",\"shape\":\(shape),\"data_offsets\":[\(begin),\(end)]}"
+        }
+        let header = Data("{\(entries.joined(separator: ","))}".utf8)
+        let length = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) }
+        try (length + header).write(to: URL(fileURLWithPath: path))
+        #expect(truncate(path, off_t(8 + header.count + end)) == 0)
+        let sizes = "expected sizes up to \(ModelShape.largestDimension), found \(large)"
+        let model = #expect(throws: ModelFileError.self) { _ = try Model(contentsOf: path) }
+        #expect(model?.description == "\(path): not a model; \(sizes)")
+        let cell = #expect(throws: ModelFileError.self) { _ = try LSTMCell(contentsOf: path) }
+        #expect(cell?.description == "\(path): not a model; \(sizes)")
+    }
+
     @Test func refusesToWriteIntoNowhere() throws {
         let folder = try TemporaryFolder()
         let model = Model(Self.shape, seed: 3)
