@@ -59,7 +59,8 @@ let package = Package(
             name: "RecurrentTests",
             dependencies: ["CKernels", "Recurrent", "Formats", "Reference", "TestSupport", "AllocationDriver", "CMallocCounter"]
         ),
-        .testTarget(name: "FormatsTests", dependencies: ["Formats"]),
+        .target(name: "CFileFaults", path: "Tests/CFileFaults"),
+        .testTarget(name: "FormatsTests", dependencies: ["Formats", "CFileFaults"]),
         .testTarget(
             name: "CLITests",
             dependencies: [

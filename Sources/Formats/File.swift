@@ -6,38 +6,75 @@
     import Glibc
 #endif
 
-/// A file that could not be read or written. The description is one line: the path and the system's reason.
+/// A file that could not be read or written. The description is one line: the path and the reason.
 public struct FileError: Error, Equatable, CustomStringConvertible, Sendable {
     public let path: String
     /// The C library's `errno`.
     public let code: Int32
+    /// What the C library says of `code`, unless more is known.
+    public let reason: String
 
-    public var description: String { unsafe "\(path.printable(limit: .max)): \(String(cString: strerror(code)))" }
+    init(path: String, code: Int32, reason: String? = nil) {
+        self.path = path
+        self.code = code
+        self.reason = unsafe reason ?? String(cString: strerror(code))
+    }
+
+    public var description: String { "\(path.printablePath): \(reason)" }
 }
 
 /// The limit of what `readFile` takes unless the caller has another: 1 GiB.
 public let defaultFileLimit = 1 << 30
 
-/// The contents of the file at `path`, which may also be a pipe or a device, but not a folder.
+/// Returns the contents of the file at `path`, which may also be a pipe or a terminal, but not a folder or another device.
 ///
-/// - Throws: `EFBIG` if there are more than `limit` bytes, else what `open(2)` and `read(2)` say.
+/// A pipe is read until all who write into it have closed it. One that nobody has opened to write is waited for, for 5 seconds.
+///
+/// - Throws: `EFBIG` if there are more than `limit` bytes, `EINVAL` for a device, `ETIMEDOUT` for a pipe without a writer, else what
+///   open(2) and read(2) say.
 public func readFile(_ path: String, limit: Int = defaultFileLimit) throws(FileError) -> [UInt8] {
+    try readFile(path, limit: limit, patience: 5000)
+}
+
+/// - Parameter patience: how many milliseconds a pipe is waited for that nobody has opened to write.
+func readFile(_ path: String, limit: Int, patience: Int) throws(FileError) -> [UInt8] {
+    func tooLarge(_ found: String) -> FileError {
+        FileError(path: path, code: EFBIG, reason: "file too large; expected at most \(limit) bytes, found \(found)")
+    }
     try checkPath(path)
-    let file = try Descriptor(path, O_RDONLY)
-    var status = stat()
-    try file.check(unsafe fstat(file.number, &status))
-    let size = Int(status.st_size)
-    guard !status.isFolder else { throw FileError(path: path, code: EISDIR) }
-    guard size <= limit else { throw FileError(path: path, code: EFBIG) }
+    // Otherwise opening a pipe would wait for a writer for ever.
+    let file = try Descriptor(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+    let status = try file.status()
+    guard status.kind != .folder else { throw FileError(path: path, code: EISDIR) }
+    guard status.kind != .other || file.isTerminal else {
+        throw FileError(path: path, code: EINVAL, reason: "a device; expected a file or a pipe")
+    }
+    guard status.size <= limit else { throw tooLarge("\(status.size)") }
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(min(size, defaultFileLimit))
+    bytes.reserveCapacity(min(status.size, defaultFileLimit))
     var chunk = [UInt8](repeating: 0, count: 1 << 18)
+    var isOpenedToWrite = status.kind != .pipe, waited = 0
     while true {
-        let count = try file.transfer { number in
-            unsafe chunk.withUnsafeMutableBytes { buffer in unsafe read(number, buffer.baseAddress, buffer.count) }
+        let count: Int
+        do {
+            count = try file.read(into: &chunk)
+        } catch where error.code == EAGAIN {
+            isOpenedToWrite = try file.awaitInput(milliseconds: -1)
+            continue
+        }
+        if count == 0, !isOpenedToWrite {
+            guard waited < patience else {
+                let reason = "a pipe into which nobody writes; expected a writer within \(patience) ms"
+                throw FileError(path: path, code: ETIMEDOUT, reason: reason)
+            }
+            let pause = 50
+            isOpenedToWrite = try file.awaitInput(milliseconds: Int32(pause))
+            waited += pause
+            continue
         }
         guard count > 0 else { return bytes }
-        guard count <= limit - bytes.count else { throw FileError(path: path, code: EFBIG) }
+        isOpenedToWrite = true
+        guard count <= limit - bytes.count else { throw tooLarge("more") }
         bytes += chunk[..<count]
     }
 }
@@ -45,83 +82,63 @@ public func readFile(_ path: String, limit: Int = defaultFileLimit) throws(FileE
 /// Makes `bytes` the contents of the file at `path`, wholly or not at all: they go to a temporary file in the same folder, are
 /// synced, and take the place of what was there, whose permissions they keep. A symbolic link at `path` is replaced, not followed.
 ///
+/// - Parameter other: a file whose permissions a new one gets, if it is there.
 /// - Throws: `EINVAL` if something other than a file is there, else what the C library says. What was at `path` is then still
 ///   there, unless it is the sync of the folder, after all the rest, that failed.
-public func writeFile(_ path: String, _ bytes: [UInt8]) throws(FileError) {
-    try checkPath(path)
+public func writeFile(_ path: String, _ bytes: [UInt8], permissionsOf other: String? = nil) throws(FileError) {
     do {
-        try replaceFile(path, bytes)
+        try checkPath(path)
+        let folder = folder(of: path)
+        let directory = try Descriptor(folder, O_RDONLY | O_DIRECTORY)
+        var permissions = try replaceable(path)?.permissions
+        if permissions == nil, let other { permissions = FileStatus(other)?.permissions }
+        // Nobody may read what those may not who could not read what was there.
+        var temporary = try TemporaryFile.make(in: folder, mode: permissions == nil ? 0o666 : 0o600)
+        try temporary.file.write(bytes)
+        if let permissions { try temporary.file.setPermissions(permissions) }
+        try temporary.file.synchronize()
+        try temporary.replace(path)
+        do {
+            try directory.synchronize()
+        } catch where error.code == EINVAL {
+            // Some file systems cannot sync a folder.
+        }
     } catch {
         // Not the folder or the temporary file: the path that the caller knows.
         throw FileError(path: path, code: error.code)
     }
 }
 
+/// Throws what `writeFile` would most likely throw, before there is anything to write, and `EACCES` for a file that may not be
+/// written. Leaves everything as it is: what it makes for a moment has the name of a temporary file.
+public func checkWritable(_ path: String) throws(FileError) {
+    do {
+        try checkPath(path)
+        if try replaceable(path) != nil {
+            let name = path.cPath
+            try uninterrupted(path) { unsafe access(name, W_OK) }
+        }
+        _ = try TemporaryFile.make(in: folder(of: path), mode: 0o600)
+    } catch {
+        throw FileError(path: path, code: error.code)
+    }
+}
+
 /// C would take a path that holds a NUL for a shorter one.
-private func checkPath(_ path: String) throws(FileError) {
+func checkPath(_ path: String) throws(FileError) {
+    if path.isEmpty { throw FileError(path: path, code: ENOENT) }
     if path.utf8.contains(0) { throw FileError(path: path, code: EINVAL) }
 }
 
-private func replaceFile(_ path: String, _ bytes: [UInt8]) throws(FileError) {
-    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "./"
-    let directory = try Descriptor(folder, O_RDONLY | O_DIRECTORY)
-    var permissions: mode_t?
-    var status = stat()
-    if unsafe stat(path, &status) == 0 {
-        guard status.isFile else { throw FileError(path: path, code: status.isFolder ? EISDIR : EINVAL) }
-        permissions = status.st_mode & 0o777
-    }
-    let temporary = folder + ".recurrent-\(String(UInt64.random(in: 0 ... .max), radix: 36))"
-    let file = try Descriptor(temporary, O_WRONLY | O_CREAT | O_EXCL)
-    do {
-        if let permissions { try file.check(fchmod(file.number, permissions)) }
-        var written = 0
-        while written < bytes.count {
-            written += try file.transfer { number in
-                unsafe bytes[written...].withUnsafeBytes { rest in unsafe write(number, rest.baseAddress, rest.count) }
-            }
-        }
-        try file.check(fsync(file.number))
-        try file.check(unsafe rename(temporary, path))
-    } catch {
-        _ = unsafe unlink(temporary)
-        throw error
-    }
-    // Some file systems cannot sync a folder, and say EINVAL.
-    if fsync(directory.number) != 0, errno != EINVAL { throw FileError(path: folder, code: errno) }
+/// Up to its last slash. Not by characters, of which a slash and an accent behind it are one.
+private func folder(of path: String) -> String {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "./" }
+    return String(decoding: path.utf8[...slash], as: UTF8.self)
 }
 
-/// An open file, closed with its owner.
-private struct Descriptor: ~Copyable {
-    let number: Int32
-    private let path: String
-
-    init(_ path: String, _ flags: Int32) throws(FileError) {
-        let everyone: mode_t = 0o666
-        let number = unsafe open(path, flags | O_CLOEXEC, everyone)
-        guard number >= 0 else { throw FileError(path: path, code: errno) }
-        self.number = number
-        self.path = path
-    }
-
-    deinit { _ = close(number) }
-
-    /// Throws the C library's reason unless `result` is zero.
-    func check(_ result: Int32) throws(FileError) {
-        if result != 0 { throw FileError(path: path, code: errno) }
-    }
-
-    /// What `call`, a read or a write, returns once no signal interrupts it.
-    func transfer(_ call: (Int32) -> Int) throws(FileError) -> Int {
-        while true {
-            let count = call(number)
-            if count >= 0 { return count }
-            if errno != EINTR { throw FileError(path: path, code: errno) }
-        }
-    }
-}
-
-extension stat {
-    fileprivate var isFolder: Bool { st_mode & S_IFMT == S_IFDIR }
-    fileprivate var isFile: Bool { st_mode & S_IFMT == S_IFREG }
+/// The file at `path`, or nil if nothing is there.
+private func replaceable(_ path: String) throws(FileError) -> FileStatus? {
+    let status = try FileStatus.found(path)
+    guard let status, status.kind != .file else { return status }
+    throw FileError(path: path, code: status.kind == .folder ? EISDIR : EINVAL)
 }

@@ -12,12 +12,12 @@ public struct ModelFileError: Error, CustomStringConvertible, Sendable {
     }
 
     init(_ path: String, _ error: FormatError) {
-        description = "\(path): \(error)"
+        description = "\(path.printablePath): \(error)"
         isInputOutput = false
     }
 
     init(_ path: String, what: String = "not a model", expected: String, found: String) {
-        description = "\(path): \(what); expected \(expected), found \(found)"
+        description = "\(path.printablePath): \(what); expected \(expected), found \(found)"
         isInputOutput = false
     }
 }
@@ -128,7 +128,8 @@ private func readParameters(_ file: Safetensors, _ path: String) throws(ModelFil
     let dimensions = [found.vocabularySize ?? 1, found.inputSize, found.outputSize ?? 1]
         + found.layers.flatMap { [$0.hiddenSize, $0.outputSize] }
     if let size = dimensions.first(where: { !isDimension($0) }) {
-        throw ModelFileError(path, expected: "sizes up to \(ModelShape.largestDimension)", found: "\(size)")
+        let largest = ModelShape.largestDimension
+        throw ModelFileError(path, expected: "sizes up to \(largest)", found: "\(size)")
     }
     let layers = try readLayers(file.metadata, found, path)
     let sizes = StateDictShape(vocabularySize: found.vocabularySize, inputSize: found.inputSize, layers: layers.map(\.stateDict),

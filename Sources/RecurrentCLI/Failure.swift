@@ -48,9 +48,12 @@ func check<Value: Comparable>(_ option: String, _ value: Value, _ range: ClosedR
 }
 
 extension String {
-    /// With what would break the line, or move the cursor, written as an escape.
+    /// With what would break the line, or move the cursor, written as an escape, and so is a byte of a path that is no text.
     var onOneLine: String {
-        unicodeScalars.map { $0.isControl ? $0.escaped(asASCII: true) : String($0) }.joined()
+        unicodeScalars.map { scalar in
+            if let byte = scalar.pathByte { return "\\x" + String(byte, radix: 16) }
+            return scalar.isControl ? scalar.escaped(asASCII: true) : String(scalar)
+        }.joined()
     }
 }
 

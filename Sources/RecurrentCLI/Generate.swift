@@ -27,6 +27,7 @@ struct Generate: ParsableCommand {
     func run() throws {
         try check("--length", length, 0...Int.max)
         try check("--temperature", temperature, 0...Double.greatestFiniteMagnitude)
+        let prompt = try textArgument(prompt, option: "--prompt")
         let kernels = try kernelOptions.kernels()
         let model = try readLanguageModel(model, weightFormat: weights)
         let vocabulary = try Vocabulary(model, path: self.model)

@@ -1,33 +1,40 @@
 import Formats
 import Foundation
 
-/// Refuses a path that nothing can be written to, by writing an empty file beside it: before the work, not after it.
+/// The words of the command line, the tool's own name first. A byte that is not UTF-8 is in them as
+/// paths have it: Swift's own `CommandLine.arguments` would name another file.
+let commandLineArguments: [String] = (0..<Int(CommandLine.argc)).map { index in
+    let word = CommandLine.unsafeArgv[index]!
+    return String(pathBytes: UnsafeRawBufferPointer(start: word, count: strlen(word)))
+}
+
+/// The text of an option, which unlike a path must be UTF-8.
+func textArgument(_ word: String, option: String) throws(Failure) -> String {
+    guard let text = String(validating: word.pathBytes, as: UTF8.self) else {
+        throw Failure(.usage, "\(option): not text; expected UTF-8, found \(word)")
+    }
+    return text
+}
+
+/// Refuses a path that nothing can be written to: before the work, not after it.
 func checkWritable(_ path: String, option: String) throws(Failure) {
     guard !path.isEmpty else { throw Failure(.usage, "\(option): expected a path, found none") }
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) {
-        let type = try? FileManager.default.attributesOfItem(atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)[.type]
-        guard type as? FileAttributeType == .typeRegular else {
-            throw Failure(.cannotCreate, "\(path): cannot be written; expected a file, found \(isFolder.boolValue ? "a folder" : "something else")")
-        }
-        guard FileManager.default.isWritableFile(atPath: path) else {
-            throw Failure(.cannotCreate, "\(path): cannot be written; expected a file that may be written, found one that may not")
-        }
-    }
-    let probe = "\(path).\(ProcessInfo.processInfo.processIdentifier)"
     do {
-        try writeFile(probe, [])
+        try checkWritable(path)
     } catch {
-        throw Failure(.cannotCreate, "\(path): cannot be written: \(String(cString: strerror(error.code)))")
+        let reason = switch error.code {
+        case EISDIR: "expected a file, found a folder"
+        case EINVAL: "expected a file, found something else"
+        default: error.reason
+        }
+        throw Failure(.cannotCreate, "\(path): cannot be written: \(reason)")
     }
-    unlink(probe)
 }
 
 extension TrainingOptions {
     /// Refuses to write over the text that is learned, by whatever paths the two are named.
     func checkDistinct(_ path: String, option: String) throws(Failure) {
-        var one = stat(), other = stat()
-        guard let text, stat(text, &one) == 0, stat(path, &other) == 0, one.st_dev == other.st_dev, one.st_ino == other.st_ino else { return }
+        guard let text, let one = FileStatus(text), let other = FileStatus(path), one.isSame(as: other) else { return }
         throw Failure(.usage, "\(option): \(path) is the text; expected another file")
     }
 }
@@ -35,13 +42,32 @@ extension TrainingOptions {
 /// The command that continues a prompt with a model, to be pasted into a shell in the current folder.
 func generateCommand(model: String, prompt: String) -> String {
     let folder = FileManager.default.currentDirectoryPath + "/"
-    var tool = CommandLine.arguments[0]
+    var tool = commandLineArguments[0]
     if tool.hasPrefix(folder) { tool.removeFirst(folder.count) }
     return [tool, "generate", model, "--prompt", prompt].map(quotedForShell).joined(separator: " ")
 }
 
-/// As one word of a shell's command line.
+/// As one word of a shell's command line, all of it to be seen and to be pasted.
 func quotedForShell(_ word: String) -> String {
-    let plain = word.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || "/._-+,:=@%".unicodeScalars.contains($0)) }
+    if word.unicodeScalars.contains(where: { $0.isControl || $0.pathByte != nil }) {
+        let quoted = word.unicodeScalars.map { scalar in
+            switch scalar {
+            case "'", "\\": "\\" + String(scalar)
+            case _ where scalar.isControl || scalar.pathByte != nil:
+                // Octal, which unlike hexadecimal has an end: three digits.
+                String(scalar).pathBytes.map { byte in
+                    let digits = String(byte, radix: 8)
+                    return "\\" + String(repeating: "0", count: 3 - digits.count) + digits
+                }.joined()
+            default: String(scalar)
+            }
+        }
+        return "$'" + quoted.joined() + "'"
+    }
+    let plain = word.unicodeScalars.allSatisfy { scalar in
+        guard scalar.isASCII else { return false }
+        return scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)
+            || "/._-+,:=@%".unicodeScalars.contains(scalar)
+    }
     return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 
 @main
 struct Recurrent: ParsableCommand {
@@ -10,8 +11,10 @@ struct Recurrent: ParsableCommand {
 
     /// Every error is one line on stderr and an exit code of sysexits(3).
     static func main() {
+        // A file that grows past the limit of the process is then an error of the write, after which nothing is left behind.
+        signal(SIGXFSZ, SIG_IGN)
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(Array(commandLineArguments.dropFirst()))
             try command.run()
         } catch let failure as Failure {
             failure.exit()

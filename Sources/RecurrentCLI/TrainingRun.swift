@@ -1,4 +1,5 @@
 import ArgumentParser
+import Formats
 import Foundation
 import Recurrent
 
@@ -75,7 +76,7 @@ struct TrainingRun {
         guard found.training == progress.training else {
             throw Failure(.data, "\(checkpoint): a checkpoint of another training; expected \(progress.training), found \(found.training)")
         }
-        guard found.stopping.bestEpoch == 0 || FileManager.default.fileExists(atPath: out) else {
+        guard found.stopping.bestEpoch == 0 || FileStatus(out) != nil else {
             throw Failure(.noInput, "\(out): no model; expected the best one so far beside its checkpoint")
         }
         let patience = progress.stopping.patience
@@ -147,7 +148,7 @@ struct TrainingRun {
         encoder.nonConformingFloatEncodingStrategy = .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
         guard let json = try? encoder.encode(progress) else { throw Failure(.software, "checkpoint: the progress is not text") }
         let metadata = [Self.progressKey: String(decoding: json, as: UTF8.self)]
-        try failing { () throws(ModelFileError) in try trainer.saveCheckpoint(to: checkpoint, metadata: metadata) }
+        try failing { () throws(ModelFileError) in try trainer.saveCheckpoint(to: checkpoint, metadata: metadata, permissionsOf: out) }
     }
 
     private func failing(_ write: () throws(ModelFileError) -> Void) throws(Failure) {

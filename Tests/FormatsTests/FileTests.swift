@@ -1,6 +1,7 @@
-import Formats
 import Foundation
 import Testing
+
+@testable import Formats
 
 struct FileTests {
     /// Runs `body` in a new folder that is removed afterwards.
@@ -73,9 +74,73 @@ struct FileTests {
             try writeFile(path, [1, 2, 3])
             #expect(try readFile(path, limit: 3) == [1, 2, 3])
             #expect(Self.code { _ = try readFile(path, limit: 2) } == EFBIG)
-            // A device says that it has no size.
-            #expect(Self.code { _ = try readFile("/dev/zero", limit: 1 << 20) } == EFBIG)
-            #expect(try readFile("/dev/null") == [])
+            let error = #expect(throws: FileError.self) { try readFile(path, limit: 2) }
+            #expect(error?.description == "\(path): file too large; expected at most 2 bytes, found 3")
+        }
+    }
+
+    /// Not one byte of a device, which says that it has no size, is read.
+    @Test(arguments: ["/dev/zero", "/dev/null", "/dev/random"]) func devicesAreRefused(path: String) throws {
+        let error = #expect(throws: FileError.self) { try readFile(path, limit: 0) }
+        #expect(error?.code == EINVAL && error?.description == "\(path): a device; expected a file or a pipe")
+    }
+
+    @Test func pipesAreReadToTheirEnd() throws {
+        try Self.inFolder { folder in
+            let path = folder.appending(path: "pipe").path
+            #expect(mkfifo(path, 0o600) == 0)
+            let error = #expect(throws: FileError.self) { try readFile(path, limit: 10, patience: 100) }
+            #expect(error?.code == ETIMEDOUT && error?.description.contains("into which nobody writes") == true)
+            #expect(Self.code { try writeFile(path, [1]) } == EINVAL)
+            // Writers that come late, say nothing for a while, or say nothing at all.
+            for script in ["sleep 0.1; printf abc >P", "exec >P; sleep 0.2; printf ab; sleep 0.2; printf c", "sleep 0.1; : >P"] {
+                let writer = Process()
+                writer.executableURL = URL(fileURLWithPath: "/bin/sh")
+                writer.arguments = ["-c", script.replacingOccurrences(of: "P", with: "'\(path)'")]
+                try writer.run()
+                #expect(try readFile(path) == (script.contains(":") ? [] : Array("abc".utf8)), "\(script)")
+                writer.waitUntilExit()
+            }
+            // More than there may be.
+            let writer = Process()
+            writer.executableURL = URL(fileURLWithPath: "/bin/sh")
+            writer.arguments = ["-c", "printf abcd >'\(path)'"]
+            try writer.run()
+            #expect(Self.code { _ = try readFile(path, limit: 3) } == EFBIG)
+            writer.waitUntilExit()
+        }
+    }
+
+    @Test func aNewFileGetsThePermissionsOfAnother() throws {
+        try Self.inFolder { folder in
+            let (model, path) = (folder.appending(path: "m").path, folder.appending(path: "m.checkpoint").path)
+            func permissions() throws -> Int? {
+                try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+            }
+            try writeFile(model, [1])
+            try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: model)
+            try writeFile(path, [1], permissionsOf: model)
+            #expect(try permissions() == 0o640)
+            // What is there keeps its own.
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+            try writeFile(path, [2], permissionsOf: model)
+            #expect(try permissions() == 0o600)
+            try writeFile(folder.appending(path: "n").path, [2], permissionsOf: folder.appending(path: "none").path)
+        }
+    }
+
+    @Test func whatCannotBeWrittenIsKnownBefore() throws {
+        try Self.inFolder { folder in
+            let inner = folder.appending(path: "inner").path
+            try FileManager.default.createDirectory(atPath: inner, withIntermediateDirectories: false)
+            #expect(Self.code { try checkWritable(inner) } == EISDIR)
+            #expect(Self.code { try checkWritable(inner + "/new/") } == ENOENT)
+            #expect(Self.code { try checkWritable(folder.path + "/none/a") } == ENOENT)
+            #expect(Self.code { try checkWritable(folder.path + "/" + String(repeating: "n", count: 256)) } == ENAMETOOLONG)
+            #expect(Self.code { try checkWritable("/dev/null") } == EINVAL)
+            #expect(Self.code { try checkWritable("") } == ENOENT)
+            #expect(Self.code { try checkWritable(inner + "/a") } == nil)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: inner) == [])
         }
     }
 }
