@@ -88,5 +88,17 @@ import Testing
         #expect(message(&second, path).contains("metadata recurrent.step; expected a number, found x"))
     }
 
+    /// Where a model may be read by few, its checkpoint may be as well.
+    @Test func aNewCheckpointHasThePermissionsOfTheModel() throws {
+        let model = path + ".model"
+        defer { for file in [path, model] { try? FileManager.default.removeItem(atPath: file) } }
+        let trainer = trainer(.adam(Adam()))
+        try trainer.model.save(to: model)
+        try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: model)
+        try trainer.saveCheckpoint(to: path, permissionsOf: model)
+        let attributes = try FileManager.default.attributesOfItem(atPath: path)
+        #expect(attributes[.posixPermissions] as? Int == 0o640)
+    }
+
     private enum DifferentTrainer { case shape, optimizer, dropout, recurrentDropout, regularization }
 }

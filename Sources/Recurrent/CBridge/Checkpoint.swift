@@ -12,9 +12,11 @@ extension Trainer {
     /// number of steps and updates, learning rate and momentum. A trainer made with the same arguments that takes it back goes on with the same
     /// bits. The file is safetensors, in kernel order, and whole or as it was.
     ///
-    /// - Parameter metadata: the owner's own, such as where in the data the next segment begins.
+    /// - Parameters:
+    ///   - metadata: the owner's own, such as where in the data the next segment begins.
+    ///   - model: a file whose permissions a new checkpoint gets, if it is there.
     /// - Precondition: no key of `metadata` is one of the checkpoint's own, which begin with `recurrent.`.
-    public func saveCheckpoint(to path: String, metadata: [String: String] = [:]) throws(ModelFileError) {
+    public func saveCheckpoint(to path: String, metadata: [String: String] = [:], permissionsOf model: String? = nil) throws(ModelFileError) {
         let own = [CheckpointKey.kind: kind, CheckpointKey.step: String(unsafe pass.pointee.step), CheckpointKey.updates: String(unsafe pass.pointee.updates),
                    CheckpointKey.learningRate: String(learningRate), CheckpointKey.momentum: String(momentum),
                    CheckpointKey.lossSum: String(unsafe pass.pointee.accumulated.lossSum),
@@ -30,7 +32,7 @@ extension Trainer {
             throw ModelFileError(path, error)
         }
         do {
-            try writeFile(path, bytes)
+            try writeFile(path, bytes, permissionsOf: model)
         } catch {
             throw ModelFileError(error)
         }
