@@ -6,9 +6,12 @@
     import Glibc
 #endif
 
-/// Returns what `call` does once no signal interrupts it. Throws the C library's reason where that is negative.
+/// Returns what `call` does once no signal interrupts it. Throws the C library's reason where that
+/// is negative.
 @discardableResult
-func uninterrupted<Result: SignedInteger>(_ path: String, _ call: () -> Result) throws(FileError) -> Result {
+func uninterrupted<Result: SignedInteger>(
+    _ path: String, _ call: () -> Result
+) throws(FileError) -> Result {
     while true {
         let result = call()
         if result >= 0 { return result }
@@ -69,15 +72,19 @@ struct Descriptor: ~Copyable {
         }
     }
 
-    func setPermissions(_ permissions: mode_t) throws(FileError) { try uninterrupted(path) { fchmod(number, permissions) } }
+    func setPermissions(_ permissions: mode_t) throws(FileError) {
+        try uninterrupted(path) { fchmod(number, permissions) }
+    }
 
     func synchronize() throws(FileError) { try uninterrupted(path) { fsync(number) } }
 
-    /// Takes the file's lock, which ends with the last descriptor of this opening, and so with the process.
+    /// Takes the file's lock, which ends with the last descriptor of this opening, and so with the
+    /// process.
     /// - Throws: `EWOULDBLOCK` where someone else has it.
     func lock() throws(FileError) { try uninterrupted(path) { flock(number, LOCK_EX | LOCK_NB) } }
 
-    /// Waits until there is something to read or nobody is left to write it, at most so many milliseconds; negative: for ever.
+    /// Waits until there is something to read or nobody is left to write it, at most so many
+    /// milliseconds; negative: for ever.
     /// - Returns: whether it came to that.
     func awaitInput(milliseconds: Int32) throws(FileError) -> Bool {
         var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)

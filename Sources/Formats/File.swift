@@ -26,20 +26,24 @@ public struct FileError: Error, Equatable, CustomStringConvertible, Sendable {
 /// The limit of what `readFile` takes unless the caller has another: 1 GiB.
 public let defaultFileLimit = 1 << 30
 
-/// Returns the contents of the file at `path`, which may also be a pipe or a terminal, but not a folder or another device.
+/// Returns the contents of the file at `path`, which may also be a pipe or a terminal, but not a
+/// folder or another device.
 ///
-/// A pipe is read until all who write into it have closed it. One that nobody has opened to write is waited for, for 5 seconds.
+/// A pipe is read until all who write into it have closed it. One that nobody has opened to write
+/// is waited for, for 5 seconds.
 ///
-/// - Throws: `EFBIG` if there are more than `limit` bytes, `EINVAL` for a device, `ETIMEDOUT` for a pipe without a writer, else what
-///   open(2) and read(2) say.
+/// - Throws: `EFBIG` if there are more than `limit` bytes, `EINVAL` for a device, `ETIMEDOUT` for a
+///   pipe without a writer, else what open(2) and read(2) say.
 public func readFile(_ path: String, limit: Int = defaultFileLimit) throws(FileError) -> [UInt8] {
     try readFile(path, limit: limit, patience: 5000)
 }
 
-/// - Parameter patience: how many milliseconds a pipe is waited for that nobody has opened to write.
+/// - Parameter patience: how many milliseconds a pipe is waited for that nobody has opened to
+///   write.
 func readFile(_ path: String, limit: Int, patience: Int) throws(FileError) -> [UInt8] {
     func tooLarge(_ found: String) -> FileError {
-        FileError(path: path, code: EFBIG, reason: "file too large; expected at most \(limit) bytes, found \(found)")
+        let reason = "file too large; expected at most \(limit) bytes, found \(found)"
+        return FileError(path: path, code: EFBIG, reason: reason)
     }
     try checkPath(path)
     // Otherwise opening a pipe would wait for a writer for ever.
@@ -64,8 +68,9 @@ func readFile(_ path: String, limit: Int, patience: Int) throws(FileError) -> [U
         }
         if count == 0, !isOpenedToWrite {
             guard waited < patience else {
-                let reason = "a pipe into which nobody writes; expected a writer within \(patience) ms"
-                throw FileError(path: path, code: ETIMEDOUT, reason: reason)
+                throw FileError(
+                    path: path, code: ETIMEDOUT,
+                    reason: "a pipe into which nobody writes; expected a writer within \(patience) ms")
             }
             let pause = 50
             isOpenedToWrite = try file.awaitInput(milliseconds: Int32(pause))
@@ -79,13 +84,17 @@ func readFile(_ path: String, limit: Int, patience: Int) throws(FileError) -> [U
     }
 }
 
-/// Makes `bytes` the contents of the file at `path`, wholly or not at all: they go to a temporary file in the same folder, are
-/// synced, and take the place of what was there, whose permissions they keep. A symbolic link at `path` is replaced, not followed.
+/// Makes `bytes` the contents of the file at `path`, wholly or not at all: they go to a temporary
+/// file in the same folder, are synced, and take the place of what was there, whose permissions
+/// they keep. A symbolic link at `path` is replaced, not followed.
 ///
 /// - Parameter other: a file whose permissions a new one gets, if it is there.
-/// - Throws: `EINVAL` if something other than a file is there, else what the C library says. What was at `path` is then still
-///   there, unless it is the sync of the folder, after all the rest, that failed.
-public func writeFile(_ path: String, _ bytes: [UInt8], permissionsOf other: String? = nil) throws(FileError) {
+/// - Throws: `EINVAL` if something other than a file is there, else what the C library says. What
+///   was at `path` is then still there, unless it is the sync of the folder, after all the rest,
+///   that failed.
+public func writeFile(
+    _ path: String, _ bytes: [UInt8], permissionsOf other: String? = nil
+) throws(FileError) {
     do {
         try checkPath(path)
         let folder = folder(of: path)
@@ -109,8 +118,9 @@ public func writeFile(_ path: String, _ bytes: [UInt8], permissionsOf other: Str
     }
 }
 
-/// Throws what `writeFile` would most likely throw, before there is anything to write, and `EACCES` for a file that may not be
-/// written. Leaves everything as it is: what it makes for a moment has the name of a temporary file.
+/// Throws what `writeFile` would most likely throw, before there is anything to write, and `EACCES`
+/// for a file that may not be written. Leaves everything as it is: what it makes for a moment has
+/// the name of a temporary file.
 public func checkWritable(_ path: String) throws(FileError) {
     do {
         try checkPath(path)

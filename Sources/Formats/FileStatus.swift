@@ -51,5 +51,7 @@ public struct FileStatus: Sendable {
     }
 
     /// Whether both are one file, by whatever paths it was named.
-    public func isSame(as other: FileStatus) -> Bool { device == other.device && number == other.number }
+    public func isSame(as other: FileStatus) -> Bool {
+        device == other.device && number == other.number
+    }
 }

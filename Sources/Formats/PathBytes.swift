@@ -1,15 +1,17 @@
-/// File systems know names as bytes; Swift's strings hold Unicode alone. A byte of a name that is not UTF-8 stands in a string as one of
-/// the last scalars of the last private plane, U+10FF80 to U+10FFFF, and so do the bytes of these scalars themselves: every name has
-/// one string, and that string gives every byte back. All functions here that take a path take it so.
+/// File systems know names as bytes; Swift's strings hold Unicode alone. A byte of a name that is
+/// not UTF-8 stands in a string as one of the last scalars of the last private plane, U+10FF80 to
+/// U+10FFFF, and so do the bytes of these scalars themselves: every name has one string, and that
+/// string gives every byte back. All functions here that take a path take it so.
 extension String {
-    /// The string that stands for a path of these bytes: the text that they are in UTF-8, with a scalar for each byte that is no text.
+    /// The string that stands for a path of these bytes: the text that they are in UTF-8, with a
+    /// scalar for each byte that is no text.
     public init(pathBytes bytes: some Collection<UInt8>) {
         self = ""
         var rest = Array(bytes)[...]
         while let first = rest.first {
-            let scalar = String(validating: rest.prefix(utf8Length(first)), as: UTF8.self)
-            if let scalar, scalar.unicodeScalars.count == 1, scalar.unicodeScalars.first!.pathByte == nil {
-                self += scalar
+            let text = String(validating: rest.prefix(utf8Length(first)), as: UTF8.self)?.unicodeScalars
+            if let text, text.count == 1, text.first!.pathByte == nil {
+                unicodeScalars.append(text.first!)
                 rest.removeFirst(utf8Length(first))
             } else {
                 unicodeScalars.append(Unicode.Scalar(0x10FF00 + UInt32(first))!)
@@ -19,20 +21,26 @@ extension String {
     }
 
     /// The bytes of the path that the string stands for.
-    public var pathBytes: [UInt8] { unicodeScalars.flatMap { scalar in scalar.pathByte.map { [$0] } ?? Array(String(scalar).utf8) } }
+    public var pathBytes: [UInt8] {
+        unicodeScalars.flatMap { scalar in scalar.pathByte.map { [$0] } ?? Array(UTF8.encode(scalar)!) }
+    }
 
     /// As the C library takes a path.
     var cPath: [CChar] { pathBytes.map { CChar(bitPattern: $0) } + [0] }
 
     /// To be shown on one line, in which a byte that is no text is `\xe9`.
     package var printablePath: String {
-        unicodeScalars.map { $0.pathByte.map { "\\x" + String($0, radix: 16) } ?? String($0).printable(limit: 1) }.joined()
+        unicodeScalars.map { scalar in
+            scalar.pathByte.map { "\\x" + String($0, radix: 16) } ?? String(scalar).printable(limit: 1)
+        }.joined()
     }
 }
 
 extension Unicode.Scalar {
     /// The byte that is not UTF-8 for which the scalar stands in a path.
-    public var pathByte: UInt8? { (0x10FF80...0x10FFFF).contains(value) ? UInt8(truncatingIfNeeded: value) : nil }
+    public var pathByte: UInt8? {
+        (0x10FF80...0x10FFFF).contains(value) ? UInt8(truncatingIfNeeded: value) : nil
+    }
 }
 
 /// How many bytes of UTF-8 begin with this one; 1 where none do.

@@ -6,10 +6,12 @@
     import Glibc
 #endif
 
-/// A new file under a name of its own, which is removed with its owner unless it has taken another's place.
+/// A new file under a name of its own, which is removed with its owner unless it has taken
+/// another's place.
 ///
-/// Its lock is held while it is open. A process that is killed leaves the file behind, but not the lock: the next one that makes
-/// a temporary file in the same folder removes every such file that nobody has locked. No other name is ever touched.
+/// Its lock is held while it is open. A process that is killed leaves the file behind, but not the
+/// lock: the next one that makes a temporary file in the same folder removes every such file that
+/// nobody has locked. No other name is ever touched.
 struct TemporaryFile: ~Copyable {
     private static let prefix = ".recurrent-", suffix = ".tmp"
     private static let digits = 16
@@ -56,8 +58,10 @@ struct TemporaryFile: ~Copyable {
     private static func removeAbandoned(in folder: String) {
         for name in names(in: folder) where isTemporaryName(name) {
             let path = folder + name
-            guard let file = try? Descriptor(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK), let status = try? file.status(),
-                  status.kind == .file, status.linkCount == 1, (try? file.lock()) != nil else { continue }
+            guard let file = try? Descriptor(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK),
+                let status = try? file.status(), status.kind == .file, status.linkCount == 1,
+                (try? file.lock()) != nil
+            else { continue }
             remove(path)
         }
     }
@@ -65,7 +69,7 @@ struct TemporaryFile: ~Copyable {
     private static func isTemporaryName(_ name: String) -> Bool {
         let random = name.utf8.dropFirst(prefix.utf8.count).dropLast(suffix.utf8.count)
         return name.hasPrefix(prefix) && name.hasSuffix(suffix) && random.count == digits
-            && random.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || UInt8(ascii: "a")...UInt8(ascii: "f") ~= $0 }
+            && random.allSatisfy("0123456789abcdef".utf8.contains)
     }
 
     private static func hexadecimal(_ number: UInt64) -> String {

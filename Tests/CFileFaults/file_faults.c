@@ -17,7 +17,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const char *const names[FILE_CALLS] = {"open", "read", "write", "fsync", "rename", "fchmod", "flock"};
+static const char *const names[FILE_CALLS] = {
+    "open", "read", "write", "fsync", "rename", "fchmod", "flock",
+};
 
 struct plan {
     enum file_call call;
@@ -54,7 +56,8 @@ static int fault(enum file_call call) {
     struct plan *plan = current();
     const long count = ++plan->counts[call];
     if (call != plan->call || plan->number == 0) return 0;
-    return count == plan->number || (plan->and_all_behind && count > plan->number) ? plan->error : 0;
+    const bool is_hit = count == plan->number || (plan->and_all_behind && count > plan->number);
+    return is_hit ? plan->error : 0;
 }
 
 /// Whether the call fails, with errno.
@@ -154,8 +157,10 @@ __attribute__((constructor)) static void begin(void) {
     if (!text) return;
     char *end;
     const size_t length = strcspn(text, ":");
-    for (of_process.call = 0; of_process.call < FILE_CALLS; ++of_process.call)
-        if (strlen(names[of_process.call]) == length && !strncmp(text, names[of_process.call], length)) break;
+    for (of_process.call = 0; of_process.call < FILE_CALLS; ++of_process.call) {
+        const char *name = names[of_process.call];
+        if (strlen(name) == length && !strncmp(text, name, length)) break;
+    }
     if (of_process.call == FILE_CALLS || text[length] != ':') abort();
     of_process.number = strtol(text + length + 1, &end, 10);
     of_process.and_all_behind = *end == '+';
@@ -169,14 +174,17 @@ __attribute__((destructor)) static void end(void) {
     if (!log) return;
     char *rest = of_process.created;
     for (char *line; (line = strsep(&rest, "\n")) && *line;) fprintf(log, "created %s\n", line);
-    for (int call = 0; call < FILE_CALLS; ++call) fprintf(log, "%s %ld\n", names[call], of_process.counts[call]);
+    for (int call = 0; call < FILE_CALLS; ++call)
+        fprintf(log, "%s %ld\n", names[call], of_process.counts[call]);
     fclose(log);
 }
 
 #else
 
 bool file_faults_work(void) { return false; }
-void file_faults_plan(enum file_call call, long number, int error) { (void)call, (void)number, (void)error; }
+void file_faults_plan(enum file_call call, long number, int error) {
+    (void)call, (void)number, (void)error;
+}
 long file_faults_count(enum file_call call) { return (void)call, 0; }
 const char *file_faults_created(void) { return ""; }
 

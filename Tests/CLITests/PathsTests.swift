@@ -22,7 +22,7 @@ import Testing
                 "for name in \(names); do echo x >\"$name\"; done; exec \(command)", in: folder)
             #expect(run.exitCode == 0, "\(run.error)")
             let others = folder.names.filter { !["m", "m.checkpoint", "picture", "text"].contains($0) }
-            #expect(others.count(where: { !$0.hasPrefix(".") }) % 3 == 0 && others.contains(".recurrent-notes"))
+            #expect(others.count { !$0.hasPrefix(".") } % 3 == 0 && others.contains(".recurrent-notes"))
             for name in others { #expect(try folder.read(name) == Array("x\n".utf8), "\(name)") }
         }
     }

@@ -6,10 +6,12 @@ import Testing
 
 /// What is written and read where the system fails or interrupts one of the calls that it takes.
 @Suite(.enabled(if: file_faults_work())) struct FileFaultTests {
-    private static let old: [UInt8] = [1, 2, 3], new = (0..<1000).map { UInt8(truncatingIfNeeded: $0) }
+    private static let old: [UInt8] = [1, 2, 3]
+    private static let new = (0..<1000).map { UInt8(truncatingIfNeeded: $0) }
     /// The calls that replace a file, and how often each is made.
     private static let calls = [
-        (call: FILE_OPEN, count: 2), (FILE_FLOCK, 1), (FILE_WRITE, 1), (FILE_FCHMOD, 1), (FILE_FSYNC, 2), (FILE_RENAME, 1),
+        (call: FILE_OPEN, count: 2), (FILE_FLOCK, 1), (FILE_WRITE, 1), (FILE_FCHMOD, 1),
+        (FILE_FSYNC, 2), (FILE_RENAME, 1),
     ]
 
     private static func names(_ folder: URL) throws -> [String] {
@@ -18,14 +20,17 @@ import Testing
 
     /// Calls `body` with its call of that kind and number failing.
     /// - Returns: whether there was one.
-    private static func fails(_ call: file_call, _ number: Int, _ error: Int32, in body: () throws -> Void) rethrows -> Bool {
+    private static func fails(
+        _ call: file_call, _ number: Int, _ error: Int32, in body: () throws -> Void
+    ) rethrows -> Bool {
         file_faults_plan(call, number, error)
         defer { file_faults_plan(FILE_OPEN, 0, 0) }
         try body()
         return file_faults_count(call) >= number
     }
 
-    /// A write writes all or nothing, says so, and leaves nothing behind. Where it is the sync of the folder that fails, all is there.
+    /// A write writes all or nothing, says so, and leaves nothing behind. Where it is the sync of
+    /// the folder that fails, all is there.
     @Test(arguments: [EIO, ENOSPC]) func aWriteIsWholeOrAnError(error: Int32) throws {
         try FileTests.inFolder { folder in
             let path = folder.appending(path: "a").path
@@ -33,11 +38,14 @@ import Testing
                 for number in 1...count + 1 {
                     try writeFile(path, Self.old)
                     var code: Int32?
-                    let failed = Self.fails(call, number, error) { code = FileTests.code { try writeFile(path, Self.new) } }
+                    let failed = Self.fails(call, number, error) {
+                        code = FileTests.code { try writeFile(path, Self.new) }
+                    }
                     #expect(failed == (number <= count), "call \(number) of \(call)")
                     #expect(code == (failed ? error : nil), "call \(number) of \(call)")
                     let isWritten = !failed || call == FILE_FSYNC && number == 2
-                    #expect(try readFile(path) == (isWritten ? Self.new : Self.old), "call \(number) of \(call)")
+                    let expected = isWritten ? Self.new : Self.old
+                    #expect(try readFile(path) == expected, "call \(number) of \(call)")
                     #expect(try Self.names(folder) == ["a"])
                 }
             }
@@ -67,7 +75,9 @@ import Testing
             let path = folder.appending(path: "a").path
             try writeFile(path, Self.new)
             for (call, number) in [(FILE_OPEN, 1), (FILE_READ, 1), (FILE_READ, 2)] {
-                let failed = Self.fails(call, number, EIO) { #expect(FileTests.code { _ = try readFile(path) } == EIO) }
+                let failed = Self.fails(call, number, EIO) {
+                    #expect(FileTests.code { _ = try readFile(path) } == EIO)
+                }
                 #expect(failed)
             }
         }
@@ -86,7 +96,8 @@ import Testing
         }
     }
 
-    /// Where another process finds the temporary file before it is locked, there is a second one; without locks, the first will do.
+    /// Where another process finds the temporary file before it is locked, there is a second one;
+    /// without locks, the first will do.
     @Test(arguments: [EWOULDBLOCK, ENOLCK]) func aTemporaryFileIsLocked(error: Int32) throws {
         try FileTests.inFolder { folder in
             let path = folder.appending(path: "a").path
@@ -106,7 +117,8 @@ import Testing
             try writeFile(path, Self.new)
             try checkWritable(path)
             let made = String(cString: file_faults_created()).split(separator: "\n")
-            #expect(made.count == 3 && made.allSatisfy { $0.hasPrefix(folder.path + "/.recurrent-") }, "\(made)")
+            let prefix = folder.path + "/.recurrent-"
+            #expect(made.count == 3 && made.allSatisfy { $0.hasPrefix(prefix) }, "\(made)")
         }
     }
 }

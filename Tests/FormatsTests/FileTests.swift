@@ -80,7 +80,8 @@ struct FileTests {
     }
 
     /// Not one byte of a device, which says that it has no size, is read.
-    @Test(arguments: ["/dev/zero", "/dev/null", "/dev/random"]) func devicesAreRefused(path: String) throws {
+    @Test(arguments: ["/dev/zero", "/dev/null", "/dev/random"])
+    func devicesAreRefused(path: String) throws {
         let error = #expect(throws: FileError.self) { try readFile(path, limit: 0) }
         #expect(error?.code == EINVAL && error?.description == "\(path): a device; expected a file or a pipe")
     }
@@ -93,7 +94,10 @@ struct FileTests {
             #expect(error?.code == ETIMEDOUT && error?.description.contains("into which nobody writes") == true)
             #expect(Self.code { try writeFile(path, [1]) } == EINVAL)
             // Writers that come late, say nothing for a while, or say nothing at all.
-            for script in ["sleep 0.1; printf abc >P", "exec >P; sleep 0.2; printf ab; sleep 0.2; printf c", "sleep 0.1; : >P"] {
+            for script in [
+                "sleep 0.1; printf abc >P", "exec >P; sleep 0.2; printf ab; sleep 0.2; printf c",
+                "sleep 0.1; : >P",
+            ] {
                 let writer = Process()
                 writer.executableURL = URL(fileURLWithPath: "/bin/sh")
                 writer.arguments = ["-c", script.replacingOccurrences(of: "P", with: "'\(path)'")]
@@ -113,7 +117,7 @@ struct FileTests {
 
     @Test func aNewFileGetsThePermissionsOfAnother() throws {
         try Self.inFolder { folder in
-            let (model, path) = (folder.appending(path: "m").path, folder.appending(path: "m.checkpoint").path)
+            let model = folder.appending(path: "m").path, path = model + ".checkpoint"
             func permissions() throws -> Int? {
                 try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
             }
@@ -125,7 +129,7 @@ struct FileTests {
             try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
             try writeFile(path, [2], permissionsOf: model)
             #expect(try permissions() == 0o600)
-            try writeFile(folder.appending(path: "n").path, [2], permissionsOf: folder.appending(path: "none").path)
+            try writeFile(path + "2", [2], permissionsOf: folder.appending(path: "none").path)
         }
     }
 
@@ -136,7 +140,8 @@ struct FileTests {
             #expect(Self.code { try checkWritable(inner) } == EISDIR)
             #expect(Self.code { try checkWritable(inner + "/new/") } == ENOENT)
             #expect(Self.code { try checkWritable(folder.path + "/none/a") } == ENOENT)
-            #expect(Self.code { try checkWritable(folder.path + "/" + String(repeating: "n", count: 256)) } == ENAMETOOLONG)
+            let long = folder.path + "/" + String(repeating: "n", count: 256)
+            #expect(Self.code { try checkWritable(long) } == ENAMETOOLONG)
             #expect(Self.code { try checkWritable("/dev/null") } == EINVAL)
             #expect(Self.code { try checkWritable("") } == ENOENT)
             #expect(Self.code { try checkWritable(inner + "/a") } == nil)
