@@ -33,6 +33,11 @@ struct Batches {
         self.targetCounts = targetCounts
     }
 
+    /// The share of the targets that are the unknown token.
+    var unknownShare: Double {
+        Double(targets.count { $0 == Vocabulary.unknown }) / Double(tokenCount)
+    }
+
     /// Every target, segment by segment.
     var tokens: [Int32] { targets }
 

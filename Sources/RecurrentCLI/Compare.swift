@@ -56,10 +56,13 @@ struct Compare: ParsableCommand {
             runs.append(run)
         }
         bar.clear()
-        let report = CompareReport(text: training.text, hidden: training.hidden, vocabulary: text.vocabulary.count, epochs: epochs, threads: threads,
-                                   isa: "\(kernels.isa)", runs: runs)
+        let report = CompareReport(text: training.text, hidden: training.hidden, vocabulary: text.vocabulary.count,
+                                   trainUnknownShare: text.training.unknownShare,
+                                   devUnknownShare: text.development.unknownShare,
+                                   splitBetweenLines: text.isSplitBetweenLines, epochs: epochs,
+                                   threads: threads, isa: "\(kernels.isa)", runs: runs)
         if let svg { try writeText(svg, report.chart.svg) }
-        if json { try printJSON(report) } else { try printToStandardOutput(report.table) }
+        if json { try printJSON(report) } else { try printToStandardOutput(text.summary + report.table) }
     }
 
     private func rules() throws(Failure) -> [(name: String, rule: Optimizer)] {
@@ -124,7 +127,9 @@ struct ComparedRun: Encodable {
                 if !diverged { losses.append(Point(epoch: done, loss: loss)) }
                 onStep(done, loss)
             }
-            let perplexity = try trainer.evaluate(text.development) { _ in try Interruption.check() }.perplexity
+            let perplexity = try trainer.evaluate(text.development) { _ in
+                try Interruption.check()
+            }.all.perplexity
             diverged = diverged || !perplexity.isFinite
             if !diverged { perplexities.append(perplexity) }
         }
@@ -134,7 +139,9 @@ struct ComparedRun: Encodable {
 /// What `compare` prints and draws.
 struct CompareReport: Encodable {
     let text: String?
-    let hidden: Int, vocabulary: Int, epochs: Int, threads: Int, isa: String
+    let hidden: Int, vocabulary: Int
+    let trainUnknownShare: Double, devUnknownShare: Double, splitBetweenLines: Bool
+    let epochs: Int, threads: Int, isa: String
     let runs: [ComparedRun]
 
     var table: String {
@@ -148,7 +155,7 @@ struct CompareReport: Encodable {
 
     var chart: LineChart {
         LineChart(
-            title: "\(runs.count) optimizers on \(text.map { URL(fileURLWithPath: $0).lastPathComponent } ?? "the sources of this package")",
+            title: "\(runs.count) optimizers on \(text.map { URL(fileURLWithPath: textName($0)).lastPathComponent } ?? "the sources of this package")",
             subtitle: "\(hidden) hidden units, vocabulary of \(vocabulary.grouped); the same initial weights and batches",
             axis: "epochs",
             panels: [

@@ -32,21 +32,29 @@ struct Evaluate: ParsableCommand {
                 """)
         }
         try checkMemory(model.shape, batch: batch, steps: steps, momentCount: 0)
-        let tokens = try vocabulary.tokens(splitLines(readText(text)))
+        let tokens = try vocabulary.tokens(endLines(readText(text)))
         let unknown = tokens.count { $0 == Vocabulary.unknown }
 
         let threads = try threadOptions.count(model.shape, rows: batch * steps)
         var trainer = Trainer(model, optimizer: .sgd(SGD()), batch: batch, steps: steps, threads: threads, kernels: kernels)
-        let evaluation = trainer.evaluate(Batches(tokens, batch: batch, steps: steps)) { _ in }
+        let loss = trainer.evaluate(Batches(tokens, batch: batch, steps: steps)) { _ in }
+        let evaluation = loss.all
         guard evaluation.loss.isFinite else {
             throw Failure(.data, "\(self.model): the loss is not finite; expected weights that can be computed with, found a loss of \(evaluation.loss)")
         }
         if json {
             try printJSON(EvaluateReport(
-                text: text, perplexity: NumberOrNull(evaluation.perplexity), loss: evaluation.loss, tokens: evaluation.count, unknownTokens: unknown,
+                text: text, perplexity: NumberOrNull(evaluation.perplexity),
+                knownPerplexity: NumberOrNull(loss.known.perplexity), loss: evaluation.loss,
+                tokens: evaluation.count, unknownTokens: unknown,
                 threads: threads, isa: "\(kernels.isa)", seconds: (ContinuousClock.now - start) / .seconds(1)))
         } else {
-            try printToStandardOutput("perplexity \(evaluation.perplexity.rounded) over \(tokens.count.grouped) tokens, \(unknown.grouped) of them unknown\n")
+            let known = unknown == 0 ? "" : "; \(loss.known.perplexity.rounded) over the others"
+            try printToStandardOutput("""
+                perplexity \(evaluation.perplexity.rounded) over \(tokens.count.grouped) tokens, \
+                \(unknown.grouped) of them unknown\(known)
+
+                """)
         }
     }
 }
@@ -54,7 +62,8 @@ struct Evaluate: ParsableCommand {
 /// What `evaluate --json` prints.
 struct EvaluateReport: Encodable {
     let text: String
-    let perplexity: NumberOrNull, loss: Double
+    /// Of all tokens, and of those that are not the unknown one.
+    let perplexity: NumberOrNull, knownPerplexity: NumberOrNull, loss: Double
     let tokens: Int, unknownTokens: Int
     let threads: Int, isa: String, seconds: Double
 }

@@ -65,6 +65,8 @@ func tableRow(_ cells: [String], widths: [Int], leftAligned: Int = 1) -> String 
 extension Double {
     /// With two decimals: perplexities, seconds.
     var rounded: String { String(format: "%.2f", self) }
+    /// A share, in percent with one decimal.
+    var percent: String { String(format: "%.1f %%", 100 * self) }
 }
 
 /// 1,234,567

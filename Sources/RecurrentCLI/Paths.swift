@@ -34,7 +34,8 @@ func checkWritable(_ path: String, option: String) throws(Failure) {
 extension TrainingOptions {
     /// Refuses to write over the text that is learned, by whatever paths the two are named.
     func checkDistinct(_ path: String, option: String) throws(Failure) {
-        guard let text, let one = FileStatus(text), let other = FileStatus(path), one.isSame(as: other) else { return }
+        guard let text, text != "-", let one = FileStatus(text), let other = FileStatus(path),
+            one.isSame(as: other) else { return }
         throw Failure(.usage, "\(option): \(path) is the text; expected another file")
     }
 }

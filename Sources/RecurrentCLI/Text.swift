@@ -1,41 +1,119 @@
 import Formats
-
-/// One line of a text, without its end.
-typealias Line = ArraySlice<Unicode.Scalar>
+import Foundation
 
 /// The limit of a text's length: 256 MiB.
 private let textLimit = 1 << 28
 
-/// Reads a text in UTF-8.
+/// How messages call the text at a path: `-` is standard input, a file of that name `./-`.
+func textName(_ path: String) -> String { path == "-" ? "standard input" : path }
+
+/// Reads a text in UTF-8 from a file, or from standard input where the path is `-`.
 func readText(_ path: String) throws(Failure) -> [Unicode.Scalar] {
     guard !path.isEmpty else { throw Failure(.usage, "--text: expected a path, found none") }
-    let bytes: [UInt8]
-    do {
-        bytes = try readFile(path, limit: textLimit)
-    } catch {
-        throw Failure(reading: error)
-    }
+    let name = textName(path)
+    let bytes = try path == "-" ? readStandardInput(name) : readTextFile(path)
     do {
         _ = try UTF8Span(validating: bytes.span)
     } catch {
         let offset = error.byteOffsets.lowerBound
-        throw Failure(.data, "\(path): not text; expected UTF-8, found 0x\(String(bytes[offset], radix: 16)) at byte offset \(offset)")
+        throw Failure(.data, """
+            \(name): not text; expected UTF-8, found 0x\(String(bytes[offset], radix: 16)) \
+            at byte offset \(offset)
+            """)
     }
-    guard !bytes.isEmpty else { throw Failure(.data, "\(path): no text; expected at least one line, found an empty file") }
+    guard !bytes.isEmpty else {
+        throw Failure(.data, "\(name): no text; expected at least one line, found an empty file")
+    }
     return Array(String(decoding: bytes, as: UTF8.self).unicodeScalars)
 }
 
-/// The lines of a text. A line ends with a line feed, or a carriage return and a line feed; the last one may lack it.
-func splitLines(_ text: [Unicode.Scalar]) -> [Line] {
-    var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-    if lines.last?.isEmpty == true { lines.removeLast() }
-    return lines.map { $0.last == "\r" ? $0.dropLast() : $0 }
+private func readTextFile(_ path: String) throws(Failure) -> [UInt8] {
+    do {
+        return try readFile(path, limit: textLimit)
+    } catch {
+        throw Failure(reading: error)
+    }
 }
 
-/// Divides lines into those to learn from and, behind them, those to measure on: `devFraction` of them, each part at least one.
-func splitDevelopment(_ lines: [Line], devFraction: Double) -> (training: ArraySlice<Line>, development: ArraySlice<Line>) {
-    precondition(lines.count >= 2, "lines: expected at least 2, found \(lines.count)")
-    let count = Int((Double(lines.count) * devFraction).rounded())
-    let start = lines.count - min(max(count, 1), lines.count - 1)
-    return (lines[..<start], lines[start...])
+private func readStandardInput(_ name: String) throws(Failure) -> [UInt8] {
+    var bytes: [UInt8] = [], chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+        let count = chunk.withUnsafeMutableBytes {
+            read(STDIN_FILENO, $0.baseAddress, $0.count)
+        }
+        guard count >= 0 || errno == EINTR else {
+            throw Failure(errno == EIO ? .inputOutput : .noInput, """
+                \(name): \(String(cString: strerror(errno)))
+                """)
+        }
+        if count == 0 { return bytes }
+        bytes += chunk[..<max(count, 0)]
+        guard bytes.count <= textLimit else {
+            throw Failure(.data, """
+                \(name): too long; expected at most \(textLimit.grouped) bytes, found more
+                """)
+        }
+    }
+}
+
+/// Returns a text in which every line ends with one line feed, and nothing else does: for a line
+/// feed, a carriage return, both in this order, or Unicode's separators of lines and paragraphs.
+/// Other controls, such as vertical tabs and form feeds, are characters like any other.
+func normalizeLineEnds(_ text: some Sequence<Unicode.Scalar>) -> [Unicode.Scalar] {
+    var result: [Unicode.Scalar] = [], last: Unicode.Scalar?
+    result.reserveCapacity(text.underestimatedCount)
+    for scalar in text {
+        switch scalar {
+        case "\n" where last == "\r": break
+        case "\r", "\u{2028}", "\u{2029}": result.append("\n")
+        default: result.append(scalar)
+        }
+        last = scalar
+    }
+    return result
+}
+
+/// Returns a text as a model learns it: its line ends are line feeds, and the last line has one.
+func endLines(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+    var result = normalizeLineEnds(text)
+    if let last = result.last, last != "\n" { result.append("\n") }
+    return result
+}
+
+/// Where the part of a text to measure on begins, behind the part to learn.
+struct TextSplit: Equatable {
+    let start: Int
+    /// Whether a line begins there too.
+    let isBetweenLines: Bool
+
+    /// Divides a text so that about `devFraction` of it is to measure on, and each part has
+    /// at least one scalar.
+    ///
+    /// The last `devFraction` of the lines are, unless there are so few lines, or so uneven
+    /// ones, that a part would be less than half, or more than twice, of what is asked for: then
+    /// the text is divided within a line.
+    ///
+    /// - Precondition: the text has at least two scalars, the last of which is a line feed.
+    init(_ text: [Unicode.Scalar], devFraction: Double) {
+        precondition(text.count >= 2, "text: expected at least 2 scalars, found \(text.count)")
+        func developmentCount(of count: Int) -> Int {
+            min(max(Int((Double(count) * devFraction).rounded()), 1), count - 1)
+        }
+        let lineCount = text.count { $0 == "\n" }
+        if lineCount >= 2 {
+            var lines = developmentCount(of: lineCount)
+            let start = text.indices.dropLast().last {
+                if text[$0] == "\n" { lines -= 1 }
+                return lines == 0
+            }! + 1
+            let share = Double(text.count - start) / Double(text.count)
+            let lowest = max(devFraction / 2, 1 - 2 * (1 - devFraction))
+            let highest = min(devFraction * 2, 1 - (1 - devFraction) / 2)
+            if (lowest...highest).contains(share) {
+                (self.start, isBetweenLines) = (start, true)
+                return
+            }
+        }
+        (start, isBetweenLines) = (text.count - developmentCount(of: text.count), false)
+    }
 }

@@ -6,8 +6,10 @@ struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Learns a language model of a text, character by character.",
         discussion: """
-            Tokens are Unicode scalars, an end of line and an unknown token, which stands for those that occur only once. The last lines \
-            of the text are not learned: they tell how good the model is. The best model so far is always in the file that --out names, and beside \
+            Tokens are Unicode scalars, an end of line and an unknown token, which stands for \
+            those that occur only once. The last lines of the text are not learned: they tell \
+            how good the model is. (A text of few or uneven lines is divided within a line.) \
+            Line feeds, carriage returns, both, U+2028 and U+2029 end lines. The best model so far is always in the file that --out names, and beside \
             it, in FILE.checkpoint, what --resume needs to go on to the same bits as a training that was never cut off.
             """)
 
@@ -78,9 +80,7 @@ struct Train: ParsableCommand {
         Interruption.watch()
         if !quiet && !json {
             try printToStandardOutput("""
-                \(text.training.tokenCount.grouped) tokens to learn, \(text.development.tokenCount.grouped) to measure on, \
-                vocabulary of \(text.vocabulary.count.grouped)
-                \(parameters.grouped) parameters, \(optimizer) at \(rule.learningRate), \(threads) \(threads == 1 ? "thread" : "threads"), \(kernels.isa)
+                \(text.summary)\(parameters.grouped) parameters, \(optimizer) at \(rule.learningRate), \(threads) \(threads == 1 ? "thread" : "threads"), \(kernels.isa)
 
                 """)
         }
@@ -101,13 +101,18 @@ struct Train: ParsableCommand {
                 dropout: training.dropout, recurrentDropout: training.recurrentDropout, l1: training.l1, l2: training.l2,
                 seed: training.seed, threads: threads, isa: "\(kernels.isa)", out: out,
                 vocabulary: text.vocabulary.count, trainTokens: text.training.tokenCount, devTokens: text.development.tokenCount,
-                parameters: parameters, epochs: progress.epochCount, bestEpoch: progress.stopping.bestEpoch,
+                parameters: parameters, trainUnknownShare: text.training.unknownShare,
+                devUnknownShare: text.development.unknownShare,
+                splitBetweenLines: text.isSplitBetweenLines, epochs: progress.epochCount, bestEpoch: progress.stopping.bestEpoch,
                 trainPerplexity: NumberOrNull(progress.bestTrainPerplexity), devPerplexity: progress.stopping.bestPerplexity,
+                knownTrainPerplexity: NumberOrNull(progress.bestKnownTrainPerplexity),
+                knownDevPerplexity: NumberOrNull(progress.bestKnownDevPerplexity),
                 skippedSteps: progress.skippedSteps, tokensPerSecond: NumberOrNull(run.tokensPerSecond), seconds: seconds))
         } else {
             try printToStandardOutput("""
-                best: epoch \(progress.stopping.bestEpoch), development perplexity \(progress.stopping.bestPerplexity.rounded); \
-                \(seconds.rounded) s in all
+                best: epoch \(progress.stopping.bestEpoch), development perplexity \
+                \(perplexityText(progress.stopping.bestPerplexity,
+                                  known: progress.bestKnownDevPerplexity)); \(seconds.rounded) s in all
                 the model is in \(out); this continues a prompt with it:
                 \(generateCommand(model: out, prompt: text.prompt))
 

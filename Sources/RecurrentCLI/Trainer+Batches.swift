@@ -7,11 +7,24 @@ struct Epoch: Codable {
     var segmentCount = 0
     /// Over the epoch, while the model learned.
     var training = Evaluation()
+    /// The same without the targets that are the unknown token.
+    var known = Evaluation()
     /// Updates left out because the gradient was not finite.
     var skippedSteps = 0
 }
 
+/// The loss on a text: of all its tokens, and of those that are not the unknown one, which stands
+/// for many characters and so is easier to foresee than any of them.
+struct TextLoss {
+    var all = Evaluation(), known = Evaluation()
+}
+
 extension Evaluation {
+    static func += (sum: inout Evaluation, more: Evaluation) {
+        sum.lossSum += more.lossSum
+        sum.count += more.count
+    }
+
     /// e to the mean loss: 1 is certainty, the vocabulary's size is ignorance.
     var perplexity: Double { exp(loss) }
 }
@@ -41,6 +54,7 @@ extension Trainer {
                 updated = result.updated
             }
             epoch.training.count += batches.targetCounts[index]
+            epoch.known += batches.withSegment(index) { knownLoss($1) }
             if !updated { epoch.skippedSteps += 1 }
             epoch.segmentCount += 1
             try onStep(epoch)
@@ -48,16 +62,27 @@ extension Trainer {
         return epoch
     }
 
-    /// The loss of every segment, in order, from the state of rest on.
-    mutating func evaluate(_ batches: Batches, onStep: (Evaluation) throws -> Void) rethrows -> Evaluation {
-        var sum = Evaluation()
+    /// The loss of every segment, in order, from zero on.
+    mutating func evaluate(_ batches: Batches, onStep: (Evaluation) throws -> Void) rethrows -> TextLoss {
+        var sum = TextLoss()
         resetEvaluationState()
         for index in 0..<batches.segmentCount {
-            let segment = batches.withSegment(index) { evaluate(tokens: $0, targets: $1) }
-            sum.lossSum += segment.lossSum
-            sum.count += segment.count
-            try onStep(sum)
+            sum.all += batches.withSegment(index) { evaluate(tokens: $0, targets: $1) }
+            sum.known += batches.withSegment(index) { knownLoss($1) }
+            try onStep(sum.all)
         }
         return sum
+    }
+
+    /// The loss of the last segment's targets but for the unknown token.
+    private func knownLoss(_ targets: Span<Int32>) -> Evaluation {
+        withLosses { losses in
+            var sum = Evaluation()
+            for row in targets.indices where targets[row] > Vocabulary.unknown {
+                sum.lossSum += Double(losses[row])
+                sum.count += 1
+            }
+            return sum
+        }
     }
 }

@@ -111,7 +111,10 @@ struct TrainingOptions: ParsableArguments {
     private static let largestLayerCount = 256
 
     func readTrainingText() throws(Failure) -> TrainingText {
-        if let text { return try TrainingText(readText(text), name: text, devFraction: devFraction, batch: batch, steps: steps) }
+        if let text {
+            return try TrainingText(readText(text), name: textName(text), devFraction: devFraction,
+                                    batch: batch, steps: steps)
+        }
         let root = try PackageText.root(from: FileManager.default.currentDirectoryPath)
         return try TrainingText(PackageText.read(root: root), name: root, devFraction: devFraction, batch: batch, steps: steps)
     }

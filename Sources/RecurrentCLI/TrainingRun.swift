@@ -15,6 +15,8 @@ struct TrainingProgress: Codable {
     var plateau: PlateauSchedule?
     /// Of the epoch after which the model was best.
     var bestTrainPerplexity = Double.infinity
+    /// The same without unknown tokens, of both parts of the text; NaN where there are no others.
+    var bestKnownTrainPerplexity = Double.infinity, bestKnownDevPerplexity = Double.infinity
     var skippedSteps = 0
     /// Tokens learned, and the time that took, without the time to measure and to save.
     var tokens = 0, seconds = 0.0
@@ -131,10 +133,12 @@ struct TrainingRun {
         progress.tokens += tokens
         progress.seconds += time
         progress.skippedSteps += epoch.skippedSteps
-        let improved = progress.stopping.improves(epoch: number, perplexity: development.perplexity)
-        progress.plateau?.update(error: development.loss)
+        let improved = progress.stopping.improves(epoch: number, perplexity: development.all.perplexity)
+        progress.plateau?.update(error: development.all.loss)
         if improved {
             progress.bestTrainPerplexity = epoch.training.perplexity
+            progress.bestKnownTrainPerplexity = epoch.known.perplexity
+            progress.bestKnownDevPerplexity = development.known.perplexity
             try failing { () throws(ModelFileError) in try trainer.model.save(to: out) }
         }
         try saveCheckpoint(trainer)
@@ -173,14 +177,22 @@ struct TrainingRun {
         return (Double(progress.epochCount) + Double(learned * Self.learningCost + measured) / Double(epoch)) / Double(epochs)
     }
 
-    private func line(_ epoch: Epoch, _ development: Evaluation, improved: Bool, rate: Double) -> String {
+    private func line(_ epoch: Epoch, _ development: TextLoss, improved: Bool, rate: Double) -> String {
         let skipped = epoch.skippedSteps == 0 ? "" : ", \(epoch.skippedSteps) steps skipped: gradient not finite"
+        let training = perplexityText(epoch.training.perplexity, known: epoch.known.perplexity)
         return """
-            epoch \(progress.epochCount): train perplexity \(epoch.training.perplexity.rounded), development perplexity \(development.perplexity.rounded)\
+            epoch \(progress.epochCount): train perplexity \(training), development perplexity \
+            \(perplexityText(development.all.perplexity, known: development.known.perplexity))\
             \(improved ? "" : " (no better)"), \(Int(rate).grouped) tokens/s\(skipped)
 
             """
     }
+}
+
+/// A perplexity, and the same without unknown tokens where that reads otherwise.
+func perplexityText(_ perplexity: Double, known: Double) -> String {
+    let (all, known) = (perplexity.rounded, known.rounded)
+    return known == all ? all : "\(all) (\(known) of known tokens)"
 }
 
 /// What `train --json` prints.
@@ -191,6 +203,9 @@ struct TrainReport: Encodable {
     let dropout: Double, recurrentDropout: Double, l1: Double, l2: Double
     let seed: UInt64, threads: Int, isa: String, out: String
     let vocabulary: Int, trainTokens: Int, devTokens: Int, parameters: Int
+    /// Shares of the tokens that are the unknown one, and whether the text is divided between lines.
+    let trainUnknownShare: Double, devUnknownShare: Double, splitBetweenLines: Bool
     let epochs: Int, bestEpoch: Int, trainPerplexity: NumberOrNull, devPerplexity: Double
+    let knownTrainPerplexity: NumberOrNull, knownDevPerplexity: NumberOrNull
     let skippedSteps: Int, tokensPerSecond: NumberOrNull, seconds: Double
 }

@@ -1,32 +1,51 @@
-import Foundation
-
 /// A text made ready to be learned: the part to learn, the part to measure on, and the vocabulary of the first.
 struct TrainingText {
     let vocabulary: Vocabulary
     let training: Batches
     let development: Batches
+    /// Whether the development text begins with a line.
+    let isSplitBetweenLines: Bool
     /// A few characters from the beginning of the development text, to try the model with.
     let prompt: String
 
     /// - Parameter name: what messages call the text.
     init(_ text: [Unicode.Scalar], name: String, devFraction: Double, batch: Int, steps: Int) throws(Failure) {
-        let lines = splitLines(text)
-        guard lines.count >= 2 else {
-            throw Failure(.data, "\(name): too short; expected a line to learn and a line to measure on, found \(lines.count) line")
-        }
-        let (training, development) = splitDevelopment(lines, devFraction: devFraction)
-        vocabulary = Vocabulary(training: training)
-        let tokens = vocabulary.tokens(training)
-        let (segment, overflow) = batch.multipliedReportingOverflow(by: steps)
-        guard !overflow, tokens.count >= segment else {
+        let text = endLines(text)
+        guard text.count >= 2 else {
             throw Failure(.data, """
-                \(name): too short for one segment; expected at least --batch \(batch) × --steps \(steps) tokens to learn, found \(tokens.count)
+                \(name): too short; expected a character to learn and one to measure on, found none
                 """)
         }
-        self.training = Batches(tokens, batch: batch, steps: steps)
+        let split = TextSplit(text, devFraction: devFraction)
+        let (training, development) = (text[..<split.start], text[split.start...])
+        vocabulary = Vocabulary(training: training)
+        let (segment, overflow) = batch.multipliedReportingOverflow(by: steps)
+        guard !overflow, training.count >= segment else {
+            throw Failure(.data, """
+                \(name): too short for one segment; expected at least \
+                --batch \(batch) × --steps \(steps) tokens to learn, found \(training.count)
+                """)
+        }
+        self.training = Batches(vocabulary.tokens(training), batch: batch, steps: steps)
         self.development = Batches(vocabulary.tokens(development), batch: batch, steps: steps)
-        let beginnings = development.lazy.map { String(String.UnicodeScalarView($0.filter { !$0.isControl })).trimmingCharacters(in: .whitespaces) }
-        prompt = String(String.UnicodeScalarView((beginnings.first { !$0.isEmpty } ?? "").unicodeScalars.prefix(8)))
+        isSplitBetweenLines = split.isBetweenLines
+        let beginning = development.lazy.filter { $0 == "\n" || !$0.isControl }
+            .drop { $0.properties.isWhitespace }.prefix { $0 != "\n" }.prefix(8)
+        prompt = String(String.UnicodeScalarView(beginning))
+    }
+
+    /// What a reader should know of the text: how much of it is learned, and how much of that is
+    /// the unknown token, so that its perplexity is worth little.
+    var summary: String {
+        func part(_ batches: Batches, _ use: String) -> String {
+            "\(batches.tokenCount.grouped) tokens to \(use) (\(batches.unknownShare.percent) unknown)"
+        }
+        return """
+            \(part(training, "learn")), \(part(development, "measure on")), \
+            vocabulary of \(vocabulary.count.grouped)\
+            \(isSplitBetweenLines ? "" : "\nfew or uneven lines: divided within a line")
+
+            """
     }
 
     /// Differs between texts, and between the ways to split one.

@@ -67,9 +67,12 @@ struct Tune: ParsableCommand {
         guard let best = search.best else {
             throw Failure(.software, "tune: diverged at every rate; expected a lower --lowest, found \(lowest)")
         }
-        let report = TuneReport(text: training.text, optimizer: optimizer, epochs: epochs, runs: runs.sorted { $0.learningRate < $1.learningRate },
+        let report = TuneReport(text: training.text, optimizer: optimizer, trainUnknownShare: text.training.unknownShare,
+                                devUnknownShare: text.development.unknownShare,
+                                splitBetweenLines: text.isSplitBetweenLines, epochs: epochs,
+                                runs: runs.sorted { $0.learningRate < $1.learningRate },
                                 bestLearningRate: best.rate, bestPerplexity: best.perplexity)
-        if json { try printJSON(report) } else { try printToStandardOutput(report.table) }
+        if json { try printJSON(report) } else { try printToStandardOutput(text.summary + report.table) }
     }
 }
 
@@ -116,6 +119,7 @@ struct RateSearch {
 struct TuneReport: Encodable {
     let text: String?
     let optimizer: String
+    let trainUnknownShare: Double, devUnknownShare: Double, splitBetweenLines: Bool
     let epochs: Int
     let runs: [ComparedRun]
     let bestLearningRate: Double, bestPerplexity: Double

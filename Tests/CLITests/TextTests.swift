@@ -1,44 +1,70 @@
+import Foundation
 import Testing
 
 @testable import RecurrentCLI
 
 private func scalars(_ text: String) -> [Unicode.Scalar] { Array(text.unicodeScalars) }
-private func lines(_ text: String) -> [String] { splitLines(scalars(text)).map { String(String.UnicodeScalarView($0)) } }
+private func string(_ scalars: some Sequence<Unicode.Scalar>) -> String {
+    var text = String.UnicodeScalarView()
+    text.append(contentsOf: scalars)
+    return String(text)
+}
 
 @Suite struct TextTests {
-    @Test func linesEndWithALineFeedOrACarriageReturnAndALineFeed() {
-        #expect(lines("a\nb\n") == ["a", "b"])
-        #expect(lines("a\r\nb") == ["a", "b"])
-        #expect(lines("a\n\n") == ["a", ""])
-        #expect(lines("\n") == [""])
-        #expect(lines("a\rb\n") == ["a\rb"])
-        #expect(lines("") == [])
+    @Test(arguments: [
+        ("a\nb\n", "a\nb\n"), ("a\r\nb", "a\nb\n"), ("a\n\n", "a\n\n"), ("\n", "\n"), ("", ""),
+        ("a\rb\r", "a\nb\n"), ("a\r\r\nb\n\rc", "a\n\nb\n\nc\n"), ("a\u{2028}b\u{2029}", "a\nb\n"),
+        ("a\u{B}b\u{C}c\u{85}d\te", "a\u{B}b\u{C}c\u{85}d\te\n"),
+    ]) func everyLineEndsWithOneLineFeed(text: String, expected: String) {
+        #expect(string(endLines(scalars(text))) == expected)
     }
 
-    @Test(arguments: [(10, 0.2, 2), (10, 0.999, 9), (10, 0.001, 1), (2, 0.5, 1), (966, 0.2, 193)])
+    @Test(arguments: [(10, 0.2, 2), (10, 0.95, 9), (10, 0.08, 1), (2, 0.5, 1), (966, 0.2, 193)])
     func theLastLinesAreForDevelopment(count: Int, fraction: Double, expected: Int) {
-        let all = (0..<count).map { Line(scalars(String($0))) }
-        let (training, development) = splitDevelopment(all, devFraction: fraction)
-        #expect(development.count == expected)
-        #expect(Array(training) + Array(development) == all)
+        let lines = (0..<count).map { String(format: "%3d\n", $0) }
+        let text = scalars(lines.joined()), split = TextSplit(text, devFraction: fraction)
+        #expect(split.isBetweenLines)
+        #expect(string(text[split.start...]) == lines.suffix(expected).joined())
+    }
+
+    /// JSON, DNA, and a text of which the last fifth of the lines is nearly all: as many tokens are
+    /// for development as are asked for.
+    @Test(arguments: [
+        (String(repeating: "acgt", count: 250), 0.2, 200), (String(repeating: "acgt", count: 250), 0.001, 1),
+        ("a\nb\nc\nd\n" + String(repeating: "{}", count: 500), 0.2, 202), ("ab", 0.9, 2), ("a", 0.5, 1),
+        (String(repeating: "a", count: 99) + "\n\n\n\n\n", 0.5, 52),
+        (String(repeating: "ab\n", count: 10), 0.001, 1),
+    ]) func fewOrUnevenLinesAreDividedByTokens(line: String, fraction: Double, expected: Int) throws {
+        let text = endLines(scalars(line)), split = TextSplit(text, devFraction: fraction)
+        #expect(!split.isBetweenLines && text.count - split.start == expected)
+        let prepared = try TrainingText(text, name: "text", devFraction: fraction, batch: 1, steps: 1)
+        #expect(prepared.training.tokenCount == split.start && !prepared.isSplitBetweenLines)
+        #expect(prepared.development.tokenCount == expected)
+        #expect(prepared.summary.hasSuffix("few or uneven lines: divided within a line\n"))
     }
 
     @Test func vocabularyHasTheScalarsThatOccurTwice() {
         // e with a combining accent is two scalars, and not the same as é.
-        let vocabulary = Vocabulary(training: splitLines(scalars("ba\nab\ne\u{301}é\ne\u{301}\n")))
+        let vocabulary = Vocabulary(training: scalars("ba\nab\ne\u{301}é\ne\u{301}\n"))
         #expect(vocabulary.scalars == ["a", "b", "e", "\u{301}"])
         #expect(vocabulary.count == 6)
-        #expect(vocabulary.tokens(splitLines(scalars("aéb\n\nz"))) == [2, 0, 3, 1, 1, 0, 1])
+        #expect(vocabulary.tokens(scalars("aéb\n\nz𝄞\n")) == [2, 0, 3, 1, 1, 0, 0, 1])
         #expect((0..<6).map { vocabulary.scalar($0) } == [nil, "\n", "a", "b", "e", "\u{301}"])
         #expect(vocabulary.token("\n") == Vocabulary.endOfLine)
         #expect(Vocabulary(scalars: vocabulary.scalars) == vocabulary)
+        #expect(Vocabulary(training: scalars("")).tokens(scalars("a\n")) == [0, 1])
+        #expect(Vocabulary(scalars: ["b", "a", "b"]).tokens(scalars("ab")) == [3, 2])
     }
 
     @Test func vocabularyDoesNotKnowTheDevelopmentText() throws {
-        let text = try TrainingText(scalars("aaaa\naaaa\naaaa\n  zz\n"), name: "text", devFraction: 0.25, batch: 2, steps: 3)
+        let text = try TrainingText(scalars("aaaa\naaaa\naaab\n  zz\n"), name: "text", devFraction: 0.25, batch: 2, steps: 3)
         #expect(text.vocabulary.scalars == ["a"])
-        #expect(text.training.tokenCount == 15)
-        #expect(text.development.tokenCount == 5)
+        #expect(text.training.tokenCount == 15 && text.training.unknownShare == 1 / 15.0)
+        #expect(text.development.tokenCount == 5 && text.development.unknownShare == 4 / 5.0)
+        #expect(text.summary == """
+            15 tokens to learn (6.7 % unknown), 5 tokens to measure on (80.0 % unknown), vocabulary of 3
+
+            """)
         #expect(text.prompt == "zz")
         #expect(text.metadata == ["recurrent.vocabulary": "a", "recurrent.batch": "2", "recurrent.steps": "3"])
     }
@@ -48,9 +74,10 @@ private func lines(_ text: String) -> [String] { splitLines(scalars(text)).map {
             try TrainingText(scalars(text), name: "text", devFraction: 0.5, batch: batch, steps: steps)
         }
         #expect(throws: Never.self) { try make("abc\nabc\n", batch: 2, steps: 2) }
+        #expect(throws: Never.self) { try make("abc", batch: 1, steps: 2) }
         #expect(throws: Failure.self) { try make("abc\nabc\n", batch: 5, steps: 1) }
         #expect(throws: Failure.self) { try make("abc\nabc\n", batch: .max, steps: 2) }
-        #expect(throws: Failure.self) { try make("abc\n", batch: 1, steps: 1) }
+        #expect(throws: Failure.self) { try make("\n", batch: 1, steps: 1) }
     }
 
     @Test(arguments: [(20, 4, 2), (21, 4, 2), (1, 4, 3), (7, 1, 7), (7, 1, 8), (100, 7, 5), (5, 9, 2)])

@@ -5,11 +5,13 @@ import Testing
 /// What `train --json` and `evaluate --json` print, as far as it is needed here.
 private struct Report: Decodable {
     let dev_perplexity: Double, train_perplexity: Double, epochs: Int, best_epoch: Int
+    let known_train_perplexity: Double?, known_dev_perplexity: Double?
+    let train_unknown_share: Double, dev_unknown_share: Double, split_between_lines: Bool
     let tokens_per_second: Double, parameters: Int, isa: String, seconds: Double, threads: Int
 }
 
 private struct Measure: Decodable {
-    let perplexity: Double, tokens: Int, unknown_tokens: Int
+    let perplexity: Double, known_perplexity: Double, tokens: Int, unknown_tokens: Int
 }
 
 private func decode<Value: Decodable>(_ text: String) throws -> Value {
@@ -60,7 +62,61 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
         let strange: Measure = try await decode(recurrent(["evaluate", "model.safetensors", "--text", "strange", "--json"], in: folder).output)
         #expect(strange.unknown_tokens == 1)
         let plain = try await recurrent(["evaluate", "model.safetensors", "--text", "strange"], in: folder)
-        #expect(plain.output == "perplexity \(String(format: "%.2f", strange.perplexity)) over 10 tokens, 1 of them unknown\n")
+        #expect(strange.known_perplexity < strange.perplexity)
+        func text(_ perplexity: Double) -> String { String(format: "%.2f", perplexity) }
+        #expect(plain.output == """
+            perplexity \(text(strange.perplexity)) over 10 tokens, 1 of them unknown; \
+            \(text(strange.known_perplexity)) over the others
+
+            """)
+    }
+
+    /// Characters that occur once each are learned as one, the unknown token: that is easy, and says nothing.
+    @Test func whatIsUnknownIsSaid() async throws {
+        let scalars = (0..<2520).map { Unicode.Scalar(0x4E00 + $0)! }
+        let lines = stride(from: 0, to: 2520, by: 28).map { String(String.UnicodeScalarView(scalars[$0..<$0 + 28])) }
+        try folder.write("text", lines.joined(separator: "\n"))
+        let options = smallModel + ["--epochs", "3", "--learning-rate", "0.02"]
+        let report: Report = try await decode(recurrent(["train"] + options + ["--json"], in: folder).output)
+        #expect(report.train_unknown_share == 28 / 29.0 && report.dev_unknown_share == 28 / 29.0)
+        let known = try #require(report.known_dev_perplexity)
+        #expect(report.dev_perplexity < 1.5 && known > 10, "ends of lines alone are known")
+        #expect(report.known_train_perplexity.map { $0 > 10 } == true && report.split_between_lines)
+
+        let plain = try await recurrent(["train"] + options, in: folder)
+        #expect(plain.output.hasPrefix("""
+            2,088 tokens to learn (96.6 % unknown), 522 tokens to measure on (96.6 % unknown), vocabulary of 2
+
+            """), "\(plain.output)")
+        let last = /epoch [1-3], development perplexity 1\.\d+ \(\d\d\.\d+ of known tokens\);/
+        #expect(plain.output.firstMatch(of: last) != nil, "\(plain.output)")
+        let measured: Measure = try await decode(
+            recurrent(["evaluate", "model.safetensors", "--text", "text", "--json"], in: folder).output)
+        #expect(measured.unknown_tokens == 2520 && measured.known_perplexity > 10)
+    }
+
+    /// One line, whatever ends it: as much is learned as is asked for, and that it is divided within a line is said.
+    @Test func aTextOfOneLineIsDividedWithinIt() async throws {
+        try folder.write("text", String(repeating: "acgtta", count: 500))
+        for command in ["train", "compare", "tune"] {
+            let more = command == "compare" ? ["--optimizers", "sgd"] : command == "tune" ? ["--lowest", "0.01", "--highest", "0.01"] : []
+            let run = try await recurrent([command] + smallModel + ["--epochs", "1"] + more, in: folder)
+            #expect(run.exitCode == 0 && run.error.isEmpty)
+            #expect(run.output.contains("""
+                2,401 tokens to learn (0.0 % unknown), 600 tokens to measure on (0.0 % unknown), vocabulary of 6
+                few or uneven lines: divided within a line
+
+                """), "\(run.output)")
+            let json = try await recurrent([command] + smallModel + ["--epochs", "1", "--json"] + more, in: folder)
+            #expect(json.output.contains("\"split_between_lines\":false") && json.output.contains("\"dev_unknown_share\":0,"))
+        }
+        // Text with the line ends of old Macintoshes is text of as many lines.
+        try folder.write("text", sampleText.replacing("\n", with: "\r"))
+        let old = try await recurrent(["train"] + smallModel + ["--epochs", "1", "--out", "old"], in: folder)
+        try folder.write("text", sampleText)
+        let new = try await recurrent(["train"] + smallModel + ["--epochs", "1", "--out", "new"], in: folder)
+        #expect(old.exitCode == 0 && new.exitCode == 0)
+        #expect(try folder.read("old") == folder.read("new"))
     }
 
     @Test(arguments: ["lstm", "gru", "gru(resetBefore)", "gru(lecture)", "rnn", "rnn(relu)"])

@@ -1,3 +1,4 @@
+import Foundation
 import Recurrent
 import Testing
 
@@ -41,6 +42,25 @@ import Testing
                 #expect(try losses(.adam(Adam()), steps: 6, threads: threads, dropout: 0.3, isa: isa) == expected, "\(isa), \(threads) threads")
             }
         }
+    }
+
+    /// Each row's own, in training and in evaluation alike; rows without a target have none.
+    @Test func lossesOfTheRowsAddUp() {
+        let shape = ModelShape(input: .tokens(vocabulary: 11, dimension: 9), layers: [.lstm(17)], outputSize: 11, loss: .crossEntropy)
+        var trainer = Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 5, steps: 7)
+        var (tokens, targets) = periodicText(batch: 5, steps: 7, vocabulary: 11)
+        targets[3] = -1
+        func rows() -> [Float] { trainer.withLosses { losses in losses.indices.map { losses[$0] } } }
+        let evaluation = trainer.evaluate(tokens: tokens.span, targets: targets.span), evaluated = rows()
+        #expect(evaluated.count == 35 && evaluated[3] == 0 && evaluated.count { $0 > 0 } == 34)
+        #expect(abs(evaluated.reduce(0) { $0 + Double($1) } - evaluation.lossSum) < 1e-12 * evaluation.lossSum)
+        trainer.withOutput(step: 1, sequence: 2) { logits in
+            let exponentials = logits.indices.map { exp(Double(logits[$0])) }
+            let expected = log(exponentials.reduce(0, +)) - Double(logits[Int(targets[7])])
+            #expect(abs(Double(evaluated[7]) - expected) < 1e-6)
+        }
+        let step = trainer.step(tokens: tokens.span, targets: targets.span)
+        #expect(rows() == evaluated && abs(step.loss * 34 - evaluation.lossSum) < 1e-12 * evaluation.lossSum)
     }
 
     /// A mean-squared-error model of values: [T][B][1] in, [T][B][2] out.

@@ -270,4 +270,11 @@ public struct Evaluation: Hashable, Codable, Sendable {
         let outputSize = model.shape.outputSize
         return try body(unsafe UnsafeBufferPointer(start: pass.pointee.outputs + row * padded(outputSize), count: outputSize).span)
     }
+
+    /// Calls `body` with the loss of each row of the last segment, whether trained on or evaluated:
+    /// [T][B], or [B] where the head gives one answer for each sequence; 0 where a row has no target.
+    public func withLosses<Result>(_ body: (Span<Float>) throws -> Result) rethrows -> Result {
+        let losses = unsafe UnsafeBufferPointer(start: pass.pointee.losses, count: targetCount)
+        return try body(unsafe losses.span)
+    }
 }

@@ -172,7 +172,3 @@ struct LearnReport: Encodable {
                      LineChart.Panel(title: "share of \(measure) that is right", isLogarithmic: false, curves: curves(\.accuracy))])
     }
 }
-
-extension Double {
-    fileprivate var percent: String { String(format: "%.1f %%", 100 * self) }
-}
