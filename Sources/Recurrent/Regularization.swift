@@ -4,9 +4,9 @@
 /// For plain gradient descent without clipping, `l2` and a weight decay of the same size are the same.
 public struct Regularization: Hashable, Sendable {
     /// λ1: draws parameters to zero.
-    public var l1: Double
+    public let l1: Double
     /// λ2: draws parameters towards zero, the larger the more.
-    public var l2: Double
+    public let l2: Double
 
     /// - Precondition: both are finite and not negative, as floats too.
     public init(l1: Double = 0, l2: Double = 0) {

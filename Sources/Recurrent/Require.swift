@@ -11,3 +11,9 @@ func require(_ condition: Bool, _ message: @autoclosure () -> String, file: Stat
 func fail(_ message: @autoclosure () -> String, file: StaticString = #file, line: UInt = #line) -> Never {
     fatalError(message(), file: file, line: line)
 }
+
+/// Traps where one of `values` is NaN or infinite: it would spread to whatever is computed from it.
+func requireFinite(_ values: [Float], _ name: String) {
+    guard let index = values.firstIndex(where: { !$0.isFinite }) else { return }
+    fail("\(name): expected finite numbers, found \(values[index]) at index \(index)")
+}

@@ -68,19 +68,15 @@ struct Descent: Encodable {
         optimizer = Self.optimizers.last!
         learningRate = nil
         var lbfgs = LBFGS(count: 2, kernels: kernels), places = [[Float(surface.start.x), Float(surface.start.y)]]
-        var place = places[0], gradient: [Float] = [0, 0]
-        place.withUnsafeMutableBufferPointer { place in
-            gradient.withUnsafeMutableBufferPointer { gradient in
-                var end: MinimizationEnd?
-                while end == nil && places.count <= steps {
-                    end = lbfgs.step(place.baseAddress!, gradient: gradient.baseAddress!, mostCalls: steps) {
-                        let (x, y) = (Double(place[0]), Double(place[1])), (dx, dy) = surface.gradient(x, y)
-                        (gradient[0], gradient[1]) = (Float(dx), Float(dy))
-                        return surface.value(x, y)
-                    }.end
-                    places.append(Array(place))
-                }
-            }
+        var place = places[0], end: MinimizationEnd?
+        while end == nil && places.count <= steps {
+            var span = place.mutableSpan
+            end = lbfgs.step(&span, mostCalls: steps) { place, gradient in
+                let (x, y) = (Double(place[0]), Double(place[1])), (dx, dy) = surface.gradient(x, y)
+                (gradient[0], gradient[1]) = (Float(dx), Float(dy))
+                return surface.value(x, y)
+            }.end
+            places.append(place)
         }
         path = places + Array(repeating: places.last!, count: steps + 1 - places.count)
         errors = path.map { surface.value(Double($0[0]), Double($0[1])) }

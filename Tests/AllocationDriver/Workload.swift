@@ -49,7 +49,8 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
         return try body {
             var span = y.mutableSpan
             normalization.forward(x.span, into: &span)
-            normalization.backward(rows: 3, x: x, outputGradient: x, inputGradient: &dx)
+            var gradient = dx.mutableSpan
+            normalization.backward(x.span, outputGradient: x.span, into: &gradient)
             normalization.inference(x.span, into: &span)
         }
     case "augmentation":
@@ -86,14 +87,14 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
         var trainer = Trainer(tinyModel(), optimizer: .adam(Adam()), batch: 2, steps: 3, clip: GradientClip(norm: 1), threads: threads, kernels: kernels)
         var lbfgs = LBFGS(for: trainer, history: 3)
         let tokens: [Int32] = [0, 1, 2, 3, 4, 0], targets: [Int32] = [1, 2, 3, 4, 0, -1]
-        func accumulate(_ trainer: inout Trainer) {
+        return try body {
             trainer.resetState()
             trainer.accumulate(tokens: tokens.span, targets: targets.span)
-        }
-        return try body {
-            accumulate(&trainer)
             _ = trainer.update()
-            _ = trainer.minimize(&lbfgs, gradientCalls: 3, batch: accumulate)
+            _ = trainer.minimize(&lbfgs, gradientCalls: 3) { batch in
+                batch.resetState()
+                batch.accumulate(tokens: tokens.span, targets: targets.span)
+            }
         }
     case "fault":
         return try body { precondition(Array(repeating: threads, count: threads + 100).count > threads) }
@@ -105,13 +106,7 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
         return try body {
             trainer.resetState()
             _ = trainer.step(tokens: tokens.span, targets: targets.span)
-            tokens.withUnsafeBufferPointer { tokens in
-                targets.withUnsafeBufferPointer { targets in
-                    lengths.withUnsafeBufferPointer { lengths in
-                        _ = trainer.step(tokens: tokens.baseAddress!, targets: targets.baseAddress!, lengths: lengths.baseAddress!)
-                    }
-                }
-            }
+            _ = trainer.step(tokens: tokens.span, targets: targets.span, lengths: lengths.span)
             trainer.learningRate *= 0.99
             _ = trainer.evaluate(tokens: tokens.span, targets: targets.span)
         }

@@ -144,9 +144,18 @@ import Testing
         }
         batch(&trainer)
         let start = trainer.update()
-        let found = trainer.minimize(&lbfgs, gradientCalls: 40, batch: batch)
+        func minimize() -> Minimization {
+            trainer.minimize(&lbfgs, gradientCalls: 40) { batch in
+                for index in 0..<Self.count {
+                    batch.resetState()
+                    let (values, targets) = segment(index)
+                    batch.accumulate(values: values.span, targets: targets.span)
+                }
+            }
+        }
+        let found = minimize()
         #expect(found.end == .limit && found.gradientCalls <= 40 && found.loss < 0.5 * start.objective, "\(found)")
-        let more = trainer.minimize(&lbfgs, gradientCalls: 40, batch: batch)
+        let more = minimize()
         #expect(more.loss < 0.5 * found.loss, "\(found) \(more)")
         // The parameters are those whose loss it tells, padding is zero, and nothing is left of its gradients.
         let folder = try TemporaryFolder(), path = folder.path("model.safetensors")
@@ -192,9 +201,12 @@ import Testing
     @Test func minimizesToTheSameBitsWithAnyThreads() throws {
         func run(_ threads: Int, _ isa: ISA) throws -> (Minimization, [Float]) {
             var trainer = trainer(threads: threads, kernels: try Kernels(isa: isa)), lbfgs = LBFGS(for: trainer, history: 5)
-            let found = trainer.minimize(&lbfgs, gradientCalls: 15) {
-                $0.resetState()
-                accumulate(&$0)
+            let found = trainer.minimize(&lbfgs, gradientCalls: 15) { batch in
+                batch.resetState()
+                for index in 0..<Self.count {
+                    let (values, targets) = segment(index)
+                    batch.accumulate(values: values.span, targets: targets.span)
+                }
             }
             return (found, try parameters(trainer))
         }

@@ -19,8 +19,9 @@ import Testing
             let x = KernelOrder.embedding(weight: try floats("batch\(batch).x"), width: units)
             var y = [Float](repeating: .nan, count: x.count), span = y.mutableSpan
             normalization.forward(x.span, into: &span)
-            var dx = KernelOrder.embedding(weight: try floats("batch\(batch).dy"), width: units)
-            normalization.backward(rows: x.count / 32, x: x, outputGradient: dx, inputGradient: &dx)
+            let dy = KernelOrder.embedding(weight: try floats("batch\(batch).dy"), width: units)
+            var dx = dy.map { _ in Float.nan }, gradient = dx.mutableSpan
+            normalization.backward(x.span, outputGradient: dy.span, into: &gradient)
             // Deviations down to a five-hundredth of the mean, of which the mean's rounding is a part of 3e-5.
             func check(_ name: String, _ found: [Float]) throws {
                 try Comparer.check(name, found, floats("batch\(batch)." + name).map(Double.init), absolute: 3e-5, relative: 3e-5)
@@ -53,5 +54,18 @@ import Testing
             BatchNormalization(units: 2).inference([Float](repeating: 0, count: 17).span, into: &span)
         }
         await #expect(processExitsWith: .failure) { _ = RNNShape(inputSize: 1, hiddenSize: 1, activation: .leakyReLU, negativeSlope: 2) }
+    }
+
+    @Test func numbersThatCannotBeAreRefused() async {
+        let variance = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            var normalization = BatchNormalization(units: 2)
+            normalization.load(weight: [1, 1], bias: [0, 0], runningMean: [0, 0], runningVariance: [1, -0.25])
+        }
+        #expect(says(variance, "running variance: expected at least 0, found -0.25"))
+        let weight = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            var normalization = BatchNormalization(units: 2)
+            normalization.load(weight: [1, .nan], bias: [0, 0], runningMean: [0, 0], runningVariance: [1, 1])
+        }
+        #expect(says(weight, "batch normalization, weight: expected finite numbers, found nan at index 1"))
     }
 }

@@ -217,4 +217,26 @@ private func unpadded(_ floats: [Float], _ channels: Int) -> [Float] { KernelOrd
             cell.state = [[1, 2]]
         }
     }
+
+    /// Weights and states that are not finite are refused; an input that is not is remembered for as long as a window reaches back.
+    @Test func whatIsNotFiniteIsRefusedOrSaid() async {
+        let weights = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            var cell = ConvolutionCell(inputChannels: 1, outputChannels: 1, kernelSize: 2)
+            cell.load(weight: [0, .infinity], bias: [0])
+        }
+        #expect(says(weights, "weights: expected finite numbers, found inf"))
+        let state = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            var cell = ConvolutionCell(inputChannels: 1, outputChannels: 1, kernelSize: 2)
+            cell.state = [[.nan]]
+        }
+        #expect(says(state, "state: expected finite numbers, found nan at index 0"))
+        var cell = self.cell(1, 2, kernelSize: 3, batch: 2)
+        _ = run(&cell, [1, .nan, 2, 2])
+        #expect(!cell.isFinite && cell.isFinite(stream: 0) && !cell.isFinite(stream: 1))
+        var gone = self.cell(1, 2, kernelSize: 3, batch: 2)
+        _ = run(&gone, [1, .nan, 2, 2, 3, 3])
+        #expect(gone.isFinite)
+        cell.reset(stream: 1)
+        #expect(cell.isFinite)
+    }
 }

@@ -34,7 +34,8 @@ private struct DenseNetwork: ~Copyable {
     mutating func learn(x: [Float], targets: [Float]) -> Double {
         var z = [Float](repeating: .nan, count: hiddenRows.count), n = z, dn = z, logits = [Float](repeating: .nan, count: outputRows.count)
         kernels.denseForward(hidden, x: x, weights: first, y: &z)
-        normalization.forward(rows: rows, x: z, y: &n)
+        var span = n.mutableSpan
+        normalization.forward(z.span, into: &span)
         kernels.activationForward(hiddenRows, .relu, x: n, y: &n)
         kernels.denseForward(output, x: n, weights: second, y: &logits)
         var losses = [Float](repeating: .nan, count: rows)
@@ -45,7 +46,9 @@ private struct DenseNetwork: ~Copyable {
         kernels.denseBackwardInput(output, outputGradient: logits, transposed: transposed, inputGradient: &dn)
         kernels.denseBackwardWeights(output, x: n, outputGradient: logits, weightGradient: &dSecond)
         kernels.activationBackward(hiddenRows, .relu, y: n, outputGradient: dn, inputGradient: &dn)
-        normalization.backward(rows: rows, x: z, outputGradient: dn, inputGradient: &dn)
+        dn.withUnsafeMutableBufferPointer { dn in
+            z.withUnsafeBufferPointer { normalization.backward(x: $0, outputGradient: UnsafeBufferPointer(dn), inputGradient: dn) }
+        }
         kernels.denseBackwardWeights(hidden, x: x, outputGradient: dn, weightGradient: &dFirst)
         return kernels.sumLosses(rows, losses: losses) / Double(rows)
     }
@@ -54,7 +57,7 @@ private struct DenseNetwork: ~Copyable {
     func probabilities(x: [Float]) -> [Float] {
         var z = [Float](repeating: .nan, count: hiddenRows.count), y = [Float](repeating: .nan, count: outputRows.count)
         kernels.denseForward(hidden, x: x, weights: first, y: &z)
-        normalization.inference(rows: rows, x: z, y: &z)
+        z.withUnsafeMutableBufferPointer { normalization.inference(x: UnsafeBufferPointer($0), y: $0) }
         kernels.activationForward(hiddenRows, .relu, x: z, y: &z)
         kernels.denseForward(output, x: z, weights: second, y: &y)
         kernels.activationForward(outputRows, .sigmoid, x: y, y: &y)

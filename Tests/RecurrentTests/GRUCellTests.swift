@@ -151,4 +151,29 @@ import Testing
             cell.load(weightIH: [1], weightHH: [1], biasIH: [1], biasHH: [1])
         }
     }
+
+    /// Weights and states that are not finite are refused; a stream that an input has spoiled says so, until it is reset.
+    @Test func whatIsNotFiniteIsRefusedOrSaid() async {
+        let weights = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            var cell = Recurrent.GRUCell(inputSize: 1, hiddenSize: 1)
+            cell.load(weightIH: [0, 0, .nan], weightHH: [0, 0, .nan], biasIH: [0, 0, 0], biasHH: [0, 0, 0])
+        }
+        #expect(says(weights, "weights: expected finite numbers, found nan"))
+        let bias = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            var cell = Recurrent.GRUCell(inputSize: 1, hiddenSize: 1)
+            let bias = [Float](repeating: .greatestFiniteMagnitude, count: 3)
+            cell.load(weightIH: [0, 0, 0], weightHH: [0, 0, 0], biasIH: bias, biasHH: bias)
+        }
+        #expect(says(bias, "weights: expected finite numbers, found inf"))
+        let state = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            var cell = Recurrent.GRUCell(inputSize: 1, hiddenSize: 1, batch: 2)
+            cell.state = [0, .nan]
+        }
+        #expect(says(state, "state: expected finite numbers, found nan at index 1"))
+        var cell = cell(inputSize: 1, hiddenSize: 17, batch: 2)
+        _ = run(&cell, [1, .nan])
+        #expect(!cell.isFinite && cell.isFinite(stream: 0) && !cell.isFinite(stream: 1))
+        cell.reset(stream: 1)
+        #expect(cell.isFinite && cell.isFinite(stream: 1))
+    }
 }

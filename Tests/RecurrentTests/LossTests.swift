@@ -54,7 +54,7 @@ import Testing
 
     @Test(arguments: ofValues) func smallModelLearns(loss: ModelShape.Loss) {
         var trainer = Trainer(model(loss), optimizer: .adam(Adam(learningRate: 0.02)), batch: batch, steps: steps), losses: [Double] = []
-        let before = trainer.evaluate(values: values, targets: targets)
+        let before = trainer.evaluate(values: values.span, targets: targets.span)
         for _ in 0..<300 {
             trainer.resetState()
             losses.append(trainer.step(values: values.span, targets: targets.span).loss)
@@ -85,7 +85,7 @@ import Testing
             }
         }
         var trainer = Trainer(model, optimizer: .sgd(SGD()), batch: batch, steps: steps)
-        #expect(abs(trainer.evaluate(values: values, targets: targets).loss - expected) <= 1e-6 * expected)
+        #expect(abs(trainer.evaluate(values: values.span, targets: targets.span).loss - expected) <= 1e-6 * expected)
     }
 
     // MARK: Files
@@ -122,7 +122,7 @@ import Testing
         await #expect(processExitsWith: .failure) {
             let shape = ModelShape(input: .values(size: 1), layers: [.lstm(3)], outputSize: 1, loss: .binaryCrossEntropy)
             var trainer = Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 1, steps: 2)
-            _ = trainer.step(values: [0, 1], targets: [0, 1] as [Int32])
+            _ = trainer.step(values: ([0, 1] as [Float]).span, targets: ([0, 1] as [Int32]).span)
         }
     }
 }

@@ -58,26 +58,18 @@ struct StackCase: CustomStringConvertible, Sendable {
                 threads: threads, kernels: kernels)
     }
 
-    private func withLengths<Result>(_ body: (UnsafePointer<Int>?) -> Result) -> Result {
-        guard let lengths else { return body(nil) }
-        return lengths.withUnsafeBufferPointer { body($0.baseAddress!) }
-    }
-
     func step(_ trainer: inout Trainer) -> TrainingStep {
-        withLengths {
-            readsTokens ? trainer.step(tokens: tokens, targets: classes, lengths: $0) : trainer.step(values: values, targets: targets, lengths: $0)
-        }
+        readsTokens ? trainer.step(tokens: tokens.span, targets: classes.span, lengths: lengths?.span)
+            : trainer.step(values: values.span, targets: targets.span, lengths: lengths?.span)
     }
 
     func evaluate(_ trainer: inout Trainer) -> Evaluation {
-        withLengths {
-            readsTokens ? trainer.evaluate(tokens: tokens, targets: classes, lengths: $0)
-                : trainer.evaluate(values: values, targets: targets, lengths: $0)
-        }
+        readsTokens ? trainer.evaluate(tokens: tokens.span, targets: classes.span, lengths: lengths?.span)
+            : trainer.evaluate(values: values.span, targets: targets.span, lengths: lengths?.span)
     }
 
     func predict(_ trainer: inout Trainer) {
-        withLengths { readsTokens ? trainer.predict(tokens: tokens, lengths: $0) : trainer.predict(values: values, lengths: $0) }
+        if readsTokens { trainer.predict(tokens: tokens.span, lengths: lengths?.span) } else { trainer.predict(values: values.span, lengths: lengths?.span) }
     }
 }
 
@@ -301,7 +293,7 @@ extension StackCase {
         await #expect(processExitsWith: .failure) {  // the last segment was trained on
             var trainer = Trainer(Model(ModelShape(input: .values(size: 1), layers: [.rnn(2)], outputSize: 1, loss: .meanSquaredError), seed: 1),
                                   optimizer: .sgd(SGD()), batch: 1, steps: 1)
-            _ = trainer.step(values: [0.5], targets: [0.5])
+            _ = trainer.step(values: [0.5].span, targets: [0.5].span)
             trainer.withOutput(sequence: 0) { _ in }
         }
     }

@@ -80,7 +80,7 @@ import Testing
         }
         #expect(losses.last! < losses[0] / 10)
         trainer.resetEvaluationState()
-        let evaluated = trainer.evaluate(values: values, targets: targets)
+        let evaluated = trainer.evaluate(values: values.span, targets: targets.span)
         #expect(evaluated.count == 18 && evaluated.loss <= losses.last!)
     }
 
@@ -92,7 +92,7 @@ import Testing
             let ended = (0..<18).map { $0 / 3 >= lengths[$0 % 3] }
             let values = (0..<18).map { ended[$0] ? padding : Float($0 % 5) / 5 }
             let targets = (0..<36).map { ended[$0 / 2] ? padding : Float($0 % 7) / 7 }
-            return (0..<5).map { _ in trainer.step(values: values, targets: targets, lengths: lengths) }
+            return (0..<5).map { _ in trainer.step(values: values.span, targets: targets.span, lengths: lengths.span) }
         }
         let steps = train(padding: 0)
         #expect(train(padding: .nan) == steps)
@@ -138,9 +138,9 @@ import Testing
     @Test func carriesTheStateFromSegmentToSegment() {
         let values = (0..<8).map { Float($0 * $0 % 7) / 7 }, targets = (0..<16).map { Float($0 % 3) / 3 }
         var long = valueTrainer(batch: 1, steps: 8), short = valueTrainer(batch: 1, steps: 4)
-        let whole = long.evaluate(values: values, targets: targets)
-        let first = short.evaluate(values: Array(values[..<4]), targets: Array(targets[..<8]))
-        let second = short.evaluate(values: Array(values[4...]), targets: Array(targets[8...]))
+        let whole = long.evaluate(values: values.span, targets: targets.span)
+        let first = short.evaluate(values: values.span.extracting(..<4), targets: targets.span.extracting(..<8))
+        let second = short.evaluate(values: values.span.extracting(4...), targets: targets.span.extracting(8...))
         #expect(abs(first.lossSum + second.lossSum - whole.lossSum) < 1e-12)
     }
 

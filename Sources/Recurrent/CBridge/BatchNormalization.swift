@@ -1,8 +1,8 @@
 /// Batch normalization of `units` units: γ, β and their gradients, running averages and the tape, in one block of memory.
 ///
 ///     var normalization = BatchNormalization(units: 40)
-///     unsafe normalization.forward(rows: 32, x: x, y: y)                  // in training, from each batch
-///     unsafe normalization.backward(rows: 32, x: x, outputGradient: dy, inputGradient: dx)
+///     normalization.forward(x, into: &y)                                  // in training, from each batch
+///     normalization.backward(x, outputGradient: dy, into: &dx)
 ///     unsafe kernels.update(.adam(Adam()), normalization.parameterCount, scale: 1, step: 1, parameters: normalization.parameters, …)
 ///     normalization.inference(x, into: &y)                                // afterwards
 ///
@@ -62,16 +62,21 @@
 
     /// Takes what PyTorch's `BatchNorm1d` has: weight, bias, running_mean and running_var, [units] each.
     ///
-    /// - Precondition: the counts are those.
+    /// - Precondition: the counts are those, the numbers finite, and the variances not negative.
     public mutating func load(weight: [Float], bias: [Float], runningMean: [Float], runningVariance: [Float]) {
-        require([weight, bias, runningMean, runningVariance].allSatisfy { $0.count == units }, "batch normalization: expected \(units) units")
+        for (name, values) in [("weight", weight), ("bias", bias), ("running mean", runningMean), ("running variance", runningVariance)] {
+            require(values.count == units, "batch normalization, \(name): expected \(units) units, found \(values.count)")
+            requireFinite(values, "batch normalization, \(name)")
+        }
+        require(runningVariance.allSatisfy { $0 >= 0 },
+                "batch normalization, running variance: expected at least 0, found \(runningVariance.min()!)")
         unsafe unpadded.pad(weight[...], to: parameters)
         unsafe unpadded.pad(bias[...], to: parameters + row)
         unsafe unpadded.pad(runningMean[...], to: runningMeanPointer)
         unsafe unpadded.pad(runningVariance[...], to: runningVariancePointer)
     }
 
-    // MARK: The hot path
+    // MARK: Unsafe-pointer calls
 
     /// A batch in training: normalized by its own mean and variance, which move the running averages.
     ///
@@ -79,54 +84,74 @@
     ///   - live: [rows], or nil: rows where it is zero have no part in anything, and a y of zero.
     ///   - x: [rows][16 ⌈units / 16⌉].
     ///   - y: likewise, written.
-    public mutating func forward(rows: Int, live: UnsafePointer<Int32>? = nil, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>) {
+    /// - Precondition: the counts are those, and there is at least one row.
+    public mutating func forward(live: UnsafeBufferPointer<Int32>? = nil, x: UnsafeBufferPointer<Float>, y: UnsafeMutableBufferPointer<Float>) {
+        let shape = unsafe shape(x.count, live: live?.count, y.count)
         unsafe kernels.batchNormalizationForward(
-            RowsShape(rows: rows, units: units), live: live, epsilon: epsilon, momentum: momentum, x: x, gamma: parameters, beta: parameters + row,
-            runningMean: runningMeanPointer, runningVariance: runningVariancePointer, mean: mean, inverseDeviation: inverseDeviation, y: y)
+            shape, live: live?.baseAddress, epsilon: epsilon, momentum: momentum, x: x.baseAddress!, gamma: parameters, beta: parameters + row,
+            runningMean: runningMeanPointer, runningVariance: runningVariancePointer, mean: mean, inverseDeviation: inverseDeviation,
+            y: y.baseAddress!)
     }
 
-    /// The gradient of the last `forward`: adds to `gradient`, and writes that by x.
+    /// The gradient of the last `forward`: adds to `gradient`, and writes that with respect to x.
     ///
     /// - Parameter inputGradient: written; may be `outputGradient`.
-    public mutating func backward(rows: Int, live: UnsafePointer<Int32>? = nil, x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
-                                  inputGradient: UnsafeMutablePointer<Float>) {
+    /// - Precondition: as for `forward`.
+    public mutating func backward(live: UnsafeBufferPointer<Int32>? = nil, x: UnsafeBufferPointer<Float>, outputGradient: UnsafeBufferPointer<Float>,
+                                  inputGradient: UnsafeMutableBufferPointer<Float>) {
+        let shape = unsafe shape(x.count, live: live?.count, outputGradient.count, inputGradient.count)
         unsafe kernels.batchNormalizationBackward(
-            RowsShape(rows: rows, units: units), live: live, x: x, gamma: parameters, mean: mean, inverseDeviation: inverseDeviation,
-            outputGradient: outputGradient, gammaGradient: gradient, betaGradient: gradient + row, inputGradient: inputGradient)
+            shape, live: live?.baseAddress, x: x.baseAddress!, gamma: parameters, mean: mean, inverseDeviation: inverseDeviation,
+            outputGradient: outputGradient.baseAddress!, gammaGradient: gradient, betaGradient: gradient + row,
+            inputGradient: inputGradient.baseAddress!)
     }
 
     /// Rows normalized by the running averages; y may be x.
-    public func inference(rows: Int, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>) {
+    ///
+    /// - Precondition: as for `forward`.
+    public func inference(x: UnsafeBufferPointer<Float>, y: UnsafeMutableBufferPointer<Float>) {
+        let shape = shape(x.count, live: nil, y.count)
         unsafe kernels.batchNormalizationInference(
-            RowsShape(rows: rows, units: units), epsilon: epsilon, x: x, gamma: parameters, beta: parameters + row, runningMean: runningMeanPointer,
-            runningVariance: runningVariancePointer, y: y)
+            shape, epsilon: epsilon, x: x.baseAddress!, gamma: parameters, beta: parameters + row, runningMean: runningMeanPointer,
+            runningVariance: runningVariancePointer, y: y.baseAddress!)
+    }
+
+    /// The rows of so many floats, where as many are in every other buffer.
+    private func shape(_ inputs: Int, live: Int?, _ others: Int...) -> RowsShape {
+        require(inputs > 0 && inputs % row == 0 && others.allSatisfy { $0 == inputs },
+                "batch normalization: expected rows of \(row) floats, found \(inputs) and \(others) floats")
+        let rows = inputs / row
+        require(live ?? rows == rows, "batch normalization: expected \(rows) rows that are live or not, found \(live ?? 0)")
+        return RowsShape(rows: rows, units: units)
     }
 
     // MARK: The safe face
 
-    /// `forward(rows:live:x:y:)` of padded rows, all of which count.
-    ///
-    /// - Precondition: x and y have as many floats, a multiple of 16 ⌈units / 16⌉ and not zero.
-    public mutating func forward(_ x: Span<Float>, into y: inout MutableSpan<Float>) {
-        let rows = rows(x.count, y.count)
+    /// A batch in training, of padded rows: `forward(live:x:y:)`.
+    public mutating func forward(_ x: Span<Float>, live: Span<Int32>? = nil, into y: inout MutableSpan<Float>) {
         unsafe x.withUnsafeBufferPointer { x in
-            unsafe y.withUnsafeMutableBufferPointer { unsafe forward(rows: rows, x: x.baseAddress!, y: $0.baseAddress!) }
+            unsafe y.withUnsafeMutableBufferPointer { y in
+                guard let live else { return unsafe forward(x: x, y: y) }
+                unsafe live.withUnsafeBufferPointer { unsafe forward(live: $0, x: x, y: y) }
+            }
         }
     }
 
-    /// `inference(rows:x:y:)` of padded rows.
-    ///
-    /// - Precondition: as for `forward`.
+    /// The gradient of the last `forward`: `backward(live:x:outputGradient:inputGradient:)`.
+    public mutating func backward(_ x: Span<Float>, live: Span<Int32>? = nil, outputGradient: Span<Float>,
+                                  into inputGradient: inout MutableSpan<Float>) {
+        unsafe x.withUnsafeBufferPointer { x in
+            unsafe outputGradient.withUnsafeBufferPointer { dy in
+                unsafe inputGradient.withUnsafeMutableBufferPointer { dx in
+                    guard let live else { return unsafe backward(x: x, outputGradient: dy, inputGradient: dx) }
+                    unsafe live.withUnsafeBufferPointer { unsafe backward(live: $0, x: x, outputGradient: dy, inputGradient: dx) }
+                }
+            }
+        }
+    }
+
+    /// Rows normalized by the running averages: `inference(x:y:)`.
     public func inference(_ x: Span<Float>, into y: inout MutableSpan<Float>) {
-        let rows = rows(x.count, y.count)
-        unsafe x.withUnsafeBufferPointer { x in
-            unsafe y.withUnsafeMutableBufferPointer { unsafe inference(rows: rows, x: x.baseAddress!, y: $0.baseAddress!) }
-        }
-    }
-
-    private func rows(_ inputs: Int, _ outputs: Int) -> Int {
-        require(inputs > 0 && inputs % row == 0 && outputs == inputs,
-                "batch normalization: expected rows of \(row) floats, found \(inputs) and \(outputs) floats")
-        return inputs / row
+        unsafe x.withUnsafeBufferPointer { x in unsafe y.withUnsafeMutableBufferPointer { unsafe inference(x: x, y: $0) } }
     }
 }

@@ -33,19 +33,25 @@ internal import Formats
     ///
     /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`, as are dilation × (kernelSize - 1) and what the shape of a step asks for.
     public init(inputChannels: Int, outputChannels: Int, kernelSize: Int, dilation: Int = 1, batch: Int = 1, kernels: Kernels = .best) {
+        require(isDimension(inputChannels) && isDimension(outputChannels) && isDimension(batch), """
+            convolution: expected dimensions of 1 to \(ModelShape.largestDimension), \
+            found input channels \(inputChannels), output channels \(outputChannels), batch \(batch)
+            """)
         require(isDimension(kernelSize) && isDimension(dilation) && dilation * (kernelSize - 1) < ModelShape.largestDimension / 2,
                 "convolution: expected a reach of at most \(ModelShape.largestDimension / 2) steps, found \(kernelSize) taps \(dilation) apart")
+        let reach = dilation * (kernelSize - 1) + 1
+        // Checks every size, before anything of that size is made.
+        let shape = ConvolutionShape(images: 1, rows: WindowAxis(size: batch, kernelSize: 1),
+                                     columns: WindowAxis(size: 2 * reach, kernelSize: kernelSize, dilation: dilation),
+                                     inputChannels: inputChannels, outputChannels: outputChannels, inputStride: inputChannels)
         self.inputChannels = inputChannels
         self.outputChannels = outputChannels
         self.kernelSize = kernelSize
         self.dilation = dilation
         self.batch = batch
         self.kernels = kernels
-        reach = dilation * (kernelSize - 1) + 1
+        self.reach = reach
         seen = Array(repeating: 0, count: batch)
-        let shape = ConvolutionShape(images: 1, rows: WindowAxis(size: batch, kernelSize: 1),
-                                     columns: WindowAxis(size: 2 * reach, kernelSize: kernelSize, dilation: dilation),
-                                     inputChannels: inputChannels, outputChannels: outputChannels, inputStride: inputChannels)
         var layout = Layout()
         let offsets = [shape.weightCount, shape.inputCount, batch * shape.paddedOutputChannels].map { layout.reserve($0) }
         arena = Arena(layout)
@@ -62,11 +68,12 @@ internal import Formats
     /// - Parameters:
     ///   - weight: [outputChannels][inputChannels][kernelSize].
     ///   - bias: [outputChannels].
-    /// - Precondition: the counts are those.
+    /// - Precondition: the counts are those, and the numbers finite.
     public mutating func load(weight: [Float], bias: [Float]) {
         require(weight.count == outputChannels * inputChannels * kernelSize && bias.count == outputChannels,
                 "weights: expected those of \(inputChannels) to \(outputChannels) channels and \(kernelSize) taps")
         let kernelOrder = KernelOrder.convolution(weight: weight, bias: bias, inputChannels: inputChannels)
+        requireFinite(kernelOrder, "weights")
         unsafe kernelOrder.withUnsafeBufferPointer { unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count) }
     }
 
@@ -76,8 +83,14 @@ internal import Formats
     ///
     /// - Parameter x: [batch][inputChannels].
     /// - Returns: y, [batch][paddedOutputChannels]; valid until the next step.
+    /// - Precondition: the count of x is that.
     @discardableResult
-    public mutating func step(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
+    public mutating func step(_ x: UnsafeBufferPointer<Float>) -> UnsafeBufferPointer<Float> {
+        require(x.count == batch * inputChannels, "x: expected \(batch * inputChannels) floats, found \(x.count)")
+        return unsafe UnsafeBufferPointer(start: stepUnchecked(x.baseAddress!), count: batch * paddedOutputChannels)
+    }
+
+    private mutating func stepUnchecked(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
         var together = true
         for stream in 0..<batch {
             for half in 0..<2 { unsafe place(stream, next + half * reach).update(from: x + stream * inputChannels, count: inputChannels) }
@@ -103,7 +116,7 @@ internal import Formats
         let rows = PaddedRows(count: batch, units: outputChannels)
         require(x.count == batch * inputChannels, "x: expected \(batch * inputChannels) floats, found \(x.count)")
         require(y.count == rows.floats, "y: expected \(rows.floats) floats, found \(y.count)")
-        let result = unsafe x.withUnsafeBufferPointer { unsafe step($0.baseAddress!) }
+        let result = unsafe x.withUnsafeBufferPointer { unsafe stepUnchecked($0.baseAddress!) }
         unsafe y.withUnsafeMutableBufferPointer { unsafe rows.unpad(result, to: $0.baseAddress!) }
     }
 
@@ -120,19 +133,35 @@ internal import Formats
         seen[stream] = 0
     }
 
+    /// Whether what every stream remembers is finite. What is not goes by, or is forgotten by `reset(stream:)`.
+    public var isFinite: Bool { (0..<batch).allSatisfy { isFinite(stream: $0) } }
+
+    /// Whether what one stream remembers is finite.
+    ///
+    /// - Precondition: 0 ≤ stream < batch.
+    public func isFinite(stream: Int) -> Bool {
+        require(stream >= 0 && stream < batch, "stream: expected 0 ≤ stream < \(batch), found \(stream)")
+        return unsafe remembered(stream).allSatisfy(\.isFinite)
+    }
+
+    /// The inputs that a stream still has use for, the oldest first.
+    private func remembered(_ stream: Int) -> UnsafeBufferPointer<Float> {
+        let steps = min(seen[stream], reach - 1)
+        return unsafe UnsafeBufferPointer(start: place(stream, next + reach - steps), count: steps * inputChannels)
+    }
+
     /// What each stream remembers, to be saved: its last inputs, [steps][inputChannels], the oldest first; dilation × (kernelSize - 1) steps, or
     /// as many as there have been.
+    ///
+    /// - Precondition: what is set is that of so many streams, and finite.
     public var state: [[Float]] {
         get {
-            (0..<batch).map { stream in
-                let steps = min(seen[stream], reach - 1)
-                let start = unsafe place(stream, next + reach - steps)
-                return unsafe Array(UnsafeBufferPointer(start: start, count: steps * inputChannels))
-            }
+            (0..<batch).map { unsafe Array(remembered($0)) }
         }
         set {
             require(newValue.count == batch && newValue.allSatisfy { $0.count % inputChannels == 0 && $0.count / inputChannels < reach },
                     "state: expected at most \(reach - 1) inputs of \(inputChannels) channels for each of \(batch) streams")
+            for inputs in newValue { requireFinite(inputs, "state") }
             next = reach - 1
             for (stream, inputs) in newValue.enumerated() {
                 seen[stream] = inputs.count / inputChannels

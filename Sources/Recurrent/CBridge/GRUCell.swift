@@ -39,7 +39,7 @@ internal import Formats
     ///   - weightIH: [3H][I].
     ///   - weightHH: [3H][H].
     ///   - biasIH, biasHH: [3H]. The cell uses their sum, but in `.resetAfter`, where the last H of `biasHH` are b′.
-    /// - Precondition: the counts are those.
+    /// - Precondition: the counts are those, and the numbers finite, as are the sums of the biases.
     public mutating func load(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]) {
         let hidden = shape.hiddenSize, rows = KernelOrder.gruGates * hidden
         require(weightIH.count == rows * shape.inputSize && weightHH.count == rows * hidden && biasIH.count == rows && biasHH.count == rows,
@@ -47,6 +47,7 @@ internal import Formats
         let summed = shape.definition == .resetAfter ? rows - hidden : rows
         let bias = zip(biasIH, biasHH[..<summed]).map { $0 + $1 } + biasIH[summed...]
         let kernelOrder = KernelOrder.gru(weightIH: weightIH, weightHH: weightHH, bias: bias, hiddenBias: Array(biasHH[summed...]))
+        requireFinite(kernelOrder, "weights")
         unsafe kernelOrder.withUnsafeBufferPointer { unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count) }
     }
 
@@ -57,8 +58,14 @@ internal import Formats
     ///
     /// - Parameter x: [batch][inputSize].
     /// - Returns: h, [batch][paddedHiddenSize]; valid until the step after the next.
+    /// - Precondition: the count of x is that.
     @discardableResult
-    public mutating func step(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
+    public mutating func step(_ x: UnsafeBufferPointer<Float>) -> UnsafeBufferPointer<Float> {
+        require(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
+        return unsafe UnsafeBufferPointer(start: stepUnchecked(x.baseAddress!), count: shape.batch * shape.paddedHiddenSize)
+    }
+
+    private mutating func stepUnchecked(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
         unsafe kernels.gruStep(shape, x: x, weights: weights, hPrevious: h, h: hNext, scratch: scratch)
         unsafe swap(&h, &hNext)
         return unsafe UnsafePointer(h)
@@ -73,7 +80,7 @@ internal import Formats
     public mutating func step(_ x: Span<Float>, into h: inout MutableSpan<Float>) {
         require(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
         require(h.count == rows.floats, "h: expected \(rows.floats) floats, found \(h.count)")
-        let result = unsafe x.withUnsafeBufferPointer { unsafe step($0.baseAddress!) }
+        let result = unsafe x.withUnsafeBufferPointer { unsafe stepUnchecked($0.baseAddress!) }
         unsafe h.withUnsafeMutableBufferPointer { unsafe rows.unpad(result, to: $0.baseAddress!) }
     }
 
@@ -88,11 +95,25 @@ internal import Formats
         unsafe (h + stream * shape.paddedHiddenSize).update(repeating: 0, count: shape.paddedHiddenSize)
     }
 
+    /// Whether the state of every stream is finite. One that is not says nothing any more, until its `reset(stream:)`.
+    public var isFinite: Bool { (0..<shape.batch).allSatisfy { isFinite(stream: $0) } }
+
+    /// Whether the state of one stream is finite.
+    ///
+    /// - Precondition: 0 ≤ stream < batch.
+    public func isFinite(stream: Int) -> Bool {
+        require(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
+        return unsafe rows.isFinite(h, row: stream)
+    }
+
     /// The state of all streams, to be saved: h, [batch][hiddenSize].
+    ///
+    /// - Precondition: what is set has this count and is finite.
     public var state: [Float] {
         get { unsafe rows.unpadded(h) }
         set {
             require(newValue.count == rows.floats, "state: expected \(rows.floats) floats, found \(newValue.count)")
+            requireFinite(newValue, "state")
             unsafe rows.pad(newValue[...], to: h)
         }
     }

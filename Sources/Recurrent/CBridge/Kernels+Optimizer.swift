@@ -3,9 +3,9 @@ internal import CKernels
 /// How the gradient is made small enough before an update uses it.
 public struct GradientClip: Hashable, Sendable {
     /// The largest global norm: the gradient times max / (norm + 1e-6), where that is below 1 (PyTorch).
-    public var norm: Double?
+    public let norm: Double?
     /// The largest magnitude of each element.
-    public var value: Double?
+    public let value: Double?
 
     /// - Precondition: both, where given, are positive.
     public init(norm: Double? = nil, value: Double? = nil) {

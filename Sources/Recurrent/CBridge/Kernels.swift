@@ -47,7 +47,9 @@ public struct UnsupportedISA: Error, CustomStringConvertible, Sendable {
 /// The kernels of one instruction set: the unsafe-pointer calls of the hot path, each of which is one C call.
 ///
 /// No call allocates, locks or calls the system. Buffers are what kernel_list.h says of the kernel that a call names; counts are the
-/// caller's promise and are not checked here.
+/// caller's promise and are not checked here. Swift turns an array, and `&array`, into a pointer without a word: it is up to the caller
+/// that it is long enough. With strict memory safety (`-strict-memory-safety`), the compiler warns wherever `unsafe` is missing before a call.
+/// Layers, models and trainers take spans and buffers instead, whose counts they check.
 ///
 /// C counterpart: `recurrent_kernels`.
 @safe public struct Kernels: @unchecked Sendable {

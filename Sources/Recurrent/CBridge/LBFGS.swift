@@ -55,9 +55,9 @@ public struct Minimization: Hashable, Sendable {
     ///   - history: pairs of vectors that are kept; 3 to 20 are usual.
     ///   - sufficientDecrease: c1 of the line search.
     ///   - curvature: c2.
-    /// - Precondition: count and history are positive, 0 < c1 < c2 < 1 and c1 < 1/2.
+    /// - Precondition: count is positive, history in 1...`ModelShape.largestDimension`, 0 < c1 < c2 < 1 and c1 < 1/2.
     public init(count: Int, history: Int = 10, sufficientDecrease: Double = 1e-4, curvature: Double = 0.9, kernels: Kernels = .best) {
-        require(count > 0 && history > 0, "L-BFGS: expected a positive count and history, found \(count) and \(history)")
+        require(count > 0 && isDimension(history), "L-BFGS: expected a positive count and history, found \(count) and \(history)")
         require(sufficientDecrease > 0 && sufficientDecrease < min(curvature, 0.5) && curvature < 1,
                 "L-BFGS: expected 0 < c1 < c2 < 1 and c1 < 1/2, found \(sufficientDecrease) and \(curvature)")
         self.count = count
@@ -65,8 +65,8 @@ public struct Minimization: Hashable, Sendable {
         self.kernels = kernels
         search = WolfeSearch(sufficientDecrease: sufficientDecrease, curvature: curvature)
         var layout = Layout()
-        let blocks = Kernels.squaresBlockCount(count)
-        let offsets = (0..<4 + 2 * history).map { _ in layout.reserve(count) }
+        // Checks that they fit in memory, before C counts their blocks.
+        let offsets = (0..<4 + 2 * history).map { _ in layout.reserve(count) }, blocks = Kernels.squaresBlockCount(count)
         let partial = layout.reserve(2 * blocks), weights = layout.reserve(4 * history)
         arena = Arena(layout)
         let base = unsafe arena.base
@@ -96,10 +96,10 @@ public struct Minimization: Hashable, Sendable {
     ///   - gradient: [count], the gradient at `parameters` in the end.
     ///   - gradientTolerance: the gradient's norm that is small enough.
     ///   - loss: gives the loss at `parameters` and leaves its gradient in `gradient`.
-    /// - Precondition: gradientCalls > 1.
+    /// - Precondition: the counts are those, and gradientCalls > 1.
     @discardableResult
-    public mutating func minimize(_ parameters: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>, gradientCalls: Int,
-                                  gradientTolerance: Double = 0, loss: () -> Double) -> Minimization {
+    public mutating func minimize(_ parameters: UnsafeMutableBufferPointer<Float>, gradient: UnsafeMutableBufferPointer<Float>,
+                                  gradientCalls: Int, gradientTolerance: Double = 0, loss: () -> Double) -> Minimization {
         require(gradientCalls > 1, "L-BFGS: expected at least 2 gradient calls, found \(gradientCalls)")
         let (most, overflow) = state.gradientCalls.addingReportingOverflow(gradientCalls)
         (state.loss, state.end, idle) = (.nan, nil, 0)
@@ -113,9 +113,11 @@ public struct Minimization: Hashable, Sendable {
     ///
     /// - Parameter mostCalls: how many gradients may have been evaluated in all, since `init` or `reset`.
     @discardableResult
-    public mutating func step(_ parameters: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>, mostCalls: Int = .max,
-                              gradientTolerance: Double = 0, loss: () -> Double) -> Minimization {
-        let vectors = vectors
+    public mutating func step(_ parameters: UnsafeMutableBufferPointer<Float>, gradient: UnsafeMutableBufferPointer<Float>,
+                              mostCalls: Int = .max, gradientTolerance: Double = 0, loss: () -> Double) -> Minimization {
+        require(parameters.count == count && gradient.count == count,
+                "L-BFGS: expected \(count) parameters and as many of the gradient, found \(parameters.count) and \(gradient.count)")
+        let vectors = vectors, parameters = parameters.baseAddress!, gradient = gradient.baseAddress!
         if state.loss.isNaN {
             state.loss = loss()
             state.gradientNorm = unsafe vectors.dot(gradient, gradient).squareRoot()
@@ -184,6 +186,7 @@ public struct Minimization: Hashable, Sendable {
     }
 }
 
+/// The safe face, with a gradient of its own.
 extension LBFGS {
     /// Steps until the gradient is small, no lower loss is found, or `gradientCalls` more gradients have been evaluated.
     ///
@@ -195,15 +198,33 @@ extension LBFGS {
     @discardableResult
     public mutating func minimize(_ parameters: inout MutableSpan<Float>, gradientCalls: Int, gradientTolerance: Double = 0,
                                   loss: (Span<Float>, inout MutableSpan<Float>) -> Double) -> Minimization {
-        require(parameters.count == count, "L-BFGS: expected \(count) parameters, found \(parameters.count)")
-        let count = count, gradient = unsafe vectors.gradient
-        return unsafe parameters.withUnsafeMutableBufferPointer { buffer in
-            let base = buffer.baseAddress!
-            return unsafe minimize(base, gradient: gradient, gradientCalls: gradientCalls, gradientTolerance: gradientTolerance) {
-                var span = unsafe MutableSpan(_unsafeStart: gradient, count: count)
-                return unsafe loss(Span(_unsafeStart: base, count: count), &span)
+        let gradient = unsafe ownGradient
+        return unsafe parameters.withUnsafeMutableBufferPointer { parameters in
+            unsafe minimize(parameters, gradient: gradient, gradientCalls: gradientCalls, gradientTolerance: gradientTolerance) {
+                var span = unsafe gradient.mutableSpan
+                return unsafe loss(parameters.span, &span)
             }
         }
+    }
+
+    /// One step: a direction, and a line search along it. Arguments as in `minimize`.
+    ///
+    /// - Parameter mostCalls: how many gradients may have been evaluated in all, since `init` or `reset`.
+    /// - Precondition: there are `count` parameters, those that the last step left.
+    @discardableResult
+    public mutating func step(_ parameters: inout MutableSpan<Float>, mostCalls: Int = .max, gradientTolerance: Double = 0,
+                              loss: (Span<Float>, inout MutableSpan<Float>) -> Double) -> Minimization {
+        let gradient = unsafe ownGradient
+        return unsafe parameters.withUnsafeMutableBufferPointer { parameters in
+            unsafe step(parameters, gradient: gradient, mostCalls: mostCalls, gradientTolerance: gradientTolerance) {
+                var span = unsafe gradient.mutableSpan
+                return unsafe loss(parameters.span, &span)
+            }
+        }
+    }
+
+    private var ownGradient: UnsafeMutableBufferPointer<Float> {
+        unsafe UnsafeMutableBufferPointer(start: vectors.gradient, count: count)
     }
 }
 

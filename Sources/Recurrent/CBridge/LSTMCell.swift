@@ -51,14 +51,14 @@ internal import Formats
     ///   - biasIH, biasHH: [4 H]; the cell uses their sum.
     ///   - weightHR: [R][H], of a cell with a projection.
     ///   - peepholes: [3 H], of a cell with peepholes: those of i, f and o, which PyTorch does not have.
-    /// - Precondition: the counts are those.
+    /// - Precondition: the counts are those, and the numbers finite, as are the sums of the biases.
     public mutating func load(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float], weightHR: [Float] = [],
                               peepholes: [Float] = []) {
         let (variant, hidden) = (shape.variant, shape.hiddenSize)
         require(weightIH.count == 4 * hidden * shape.inputSize && weightHH.count == 4 * hidden * shape.outputSize && biasIH.count == 4 * hidden
                     && biasHH.count == biasIH.count && weightHR.count == (variant.projectionSize ?? 0) * hidden
-                    && peepholes.count == (variant.hasPeepholes ? 3 * hidden : 0),
-                "weights: expected those of \(shape.inputSize) inputs and \(hidden) hidden units, \(variant)")
+                         && peepholes.count == (variant.hasPeepholes ? 3 * hidden : 0),
+                     "weights: expected those of \(shape.inputSize) inputs and \(hidden) hidden units, \(variant)")
         load(KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 }, peepholes: peepholes,
                               weightHR: weightHR))
     }
@@ -66,6 +66,7 @@ internal import Formats
     /// Takes weights in kernel order.
     mutating func load(_ kernelOrder: [Float]) {
         require(kernelOrder.count == shape.weightCount, "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
+        requireFinite(kernelOrder, "weights")
         unsafe copyWeights(kernelOrder, columns: 1 + shape.inputSize + shape.hiddenSize, gates: KernelOrder.lstmGates, weightFormat, to: weights)
     }
 
@@ -76,8 +77,14 @@ internal import Formats
     ///
     /// - Parameter x: [batch][inputSize].
     /// - Returns: h, [batch][paddedOutputSize]; valid until the step after the next.
+    /// - Precondition: the count of x is that.
     @discardableResult
-    public mutating func step(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
+    public mutating func step(_ x: UnsafeBufferPointer<Float>) -> UnsafeBufferPointer<Float> {
+        require(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
+        return unsafe UnsafeBufferPointer(start: stepUnchecked(x.baseAddress!), count: shape.batch * shape.paddedOutputSize)
+    }
+
+    private mutating func stepUnchecked(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
         unsafe kernels.lstmStep(shape, weightFormat, x: x, weights: weights, hPrevious: h, c: c, h: hNext, scratch: scratch)
         unsafe swap(&h, &hNext)
         return unsafe UnsafePointer(h)
@@ -92,7 +99,7 @@ internal import Formats
     public mutating func step(_ x: Span<Float>, into h: inout MutableSpan<Float>) {
         require(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
         require(h.count == hRows.floats, "h: expected \(hRows.floats) floats, found \(h.count)")
-        let result = unsafe x.withUnsafeBufferPointer { unsafe step($0.baseAddress!) }
+        let result = unsafe x.withUnsafeBufferPointer { unsafe stepUnchecked($0.baseAddress!) }
         unsafe h.withUnsafeMutableBufferPointer { unsafe hRows.unpad(result, to: $0.baseAddress!) }
     }
 
@@ -111,12 +118,26 @@ internal import Formats
         unsafe (c + stream * shape.paddedHiddenSize).update(repeating: 0, count: shape.paddedHiddenSize)
     }
 
+    /// Whether the state of every stream is finite. One that is not says nothing any more, until its `reset(stream:)`.
+    public var isFinite: Bool { (0..<shape.batch).allSatisfy { isFinite(stream: $0) } }
+
+    /// Whether the state of one stream is finite.
+    ///
+    /// - Precondition: 0 ≤ stream < batch.
+    public func isFinite(stream: Int) -> Bool {
+        require(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
+        return unsafe hRows.isFinite(h, row: stream) && cRows.isFinite(c, row: stream)
+    }
+
     /// The state of all streams, to be saved: h, [batch][outputSize], then c, [batch][hiddenSize].
+    ///
+    /// - Precondition: what is set has this count and is finite.
     public var state: [Float] {
         get { unsafe hRows.unpadded(h) + cRows.unpadded(c) }
         set {
             let count = hRows.floats + cRows.floats
             require(newValue.count == count, "state: expected \(count) floats, found \(newValue.count)")
+            requireFinite(newValue, "state")
             unsafe hRows.pad(newValue.prefix(hRows.floats), to: h)
             unsafe cRows.pad(newValue.suffix(cRows.floats), to: c)
         }

@@ -19,6 +19,14 @@ struct PaddedRows {
         return floats
     }
 
+    /// Whether the units of a row are finite, whatever its padding is.
+    func isFinite(_ memory: UnsafePointer<Float>, row: Int) -> Bool {
+        (0..<units).allSatisfy { unsafe memory[row * padded + $0].isFinite }
+    }
+
+    /// Whether the units of every row are.
+    func isFinite(_ memory: UnsafePointer<Float>) -> Bool { (0..<count).allSatisfy { unsafe isFinite(memory, row: $0) } }
+
     /// Leaves the padding as it is.
     func pad(_ floats: ArraySlice<Float>, to memory: UnsafeMutablePointer<Float>) {
         for row in 0..<count {

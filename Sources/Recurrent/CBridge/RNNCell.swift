@@ -38,12 +38,13 @@ internal import Formats
     ///   - weightIH: [H][I].
     ///   - weightHH: [H][H].
     ///   - biasIH, biasHH: [H]; the cell uses their sum.
-    /// - Precondition: the counts are those.
+    /// - Precondition: the counts are those, and the numbers finite, as are the sums of the biases.
     public mutating func load(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]) {
         require(weightIH.count == shape.hiddenSize * shape.inputSize && weightHH.count == shape.hiddenSize * shape.hiddenSize
                     && biasIH.count == shape.hiddenSize && biasHH.count == biasIH.count,
-                "weights: expected those of \(shape.inputSize) inputs and \(shape.hiddenSize) hidden units")
+                     "weights: expected those of \(shape.inputSize) inputs and \(shape.hiddenSize) hidden units")
         let kernelOrder = KernelOrder.rnn(weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 })
+        requireFinite(kernelOrder, "weights")
         unsafe kernelOrder.withUnsafeBufferPointer { unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count) }
     }
 
@@ -54,8 +55,14 @@ internal import Formats
     ///
     /// - Parameter x: [batch][inputSize].
     /// - Returns: h, [batch][paddedHiddenSize]; valid until the step after the next.
+    /// - Precondition: the count of x is that.
     @discardableResult
-    public mutating func step(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
+    public mutating func step(_ x: UnsafeBufferPointer<Float>) -> UnsafeBufferPointer<Float> {
+        require(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
+        return unsafe UnsafeBufferPointer(start: stepUnchecked(x.baseAddress!), count: shape.batch * shape.paddedHiddenSize)
+    }
+
+    private mutating func stepUnchecked(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
         unsafe kernels.rnnStep(shape, x: x, weights: weights, hPrevious: h, h: hNext)
         unsafe swap(&h, &hNext)
         return unsafe UnsafePointer(h)
@@ -70,7 +77,7 @@ internal import Formats
     public mutating func step(_ x: Span<Float>, into h: inout MutableSpan<Float>) {
         require(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
         require(h.count == rows.floats, "h: expected \(rows.floats) floats, found \(h.count)")
-        let result = unsafe x.withUnsafeBufferPointer { unsafe step($0.baseAddress!) }
+        let result = unsafe x.withUnsafeBufferPointer { unsafe stepUnchecked($0.baseAddress!) }
         unsafe h.withUnsafeMutableBufferPointer { unsafe rows.unpad(result, to: $0.baseAddress!) }
     }
 
@@ -85,11 +92,25 @@ internal import Formats
         unsafe (h + stream * shape.paddedHiddenSize).update(repeating: 0, count: shape.paddedHiddenSize)
     }
 
+    /// Whether the state of every stream is finite. One that is not says nothing any more, until its `reset(stream:)`.
+    public var isFinite: Bool { (0..<shape.batch).allSatisfy { isFinite(stream: $0) } }
+
+    /// Whether the state of one stream is finite.
+    ///
+    /// - Precondition: 0 ≤ stream < batch.
+    public func isFinite(stream: Int) -> Bool {
+        require(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
+        return unsafe rows.isFinite(h, row: stream)
+    }
+
     /// The state of all streams, to be saved: h, [batch][hiddenSize].
+    ///
+    /// - Precondition: what is set has this count and is finite.
     public var state: [Float] {
         get { unsafe rows.unpadded(h) }
         set {
             require(newValue.count == rows.floats, "state: expected \(rows.floats) floats, found \(newValue.count)")
+            requireFinite(newValue, "state")
             unsafe rows.pad(newValue[...], to: h)
         }
     }

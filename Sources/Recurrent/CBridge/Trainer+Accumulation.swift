@@ -2,25 +2,25 @@
 extension Trainer {
     /// Adds the gradient of a segment to those since the last update, and changes no parameter; arguments as in `step`.
     @discardableResult
-    public mutating func accumulate(tokens: UnsafePointer<Int32>, targets: UnsafePointer<Int32>, lengths: UnsafePointer<Int>? = nil) -> Evaluation {
-        unsafe accumulate(tokens: tokens, values: nil, classes: targets, targetValues: nil, lengths: lengths)
+    public mutating func accumulate(tokens: Span<Int32>, targets: Span<Int32>, lengths: Span<Int>? = nil) -> Evaluation {
+        add(tokens: tokens, classes: targets, lengths: lengths)
     }
 
     /// Adds the gradient of a segment of values with classes.
     @discardableResult
-    public mutating func accumulate(values: UnsafePointer<Float>, targets: UnsafePointer<Int32>, lengths: UnsafePointer<Int>? = nil) -> Evaluation {
-        unsafe accumulate(tokens: nil, values: values, classes: targets, targetValues: nil, lengths: lengths)
+    public mutating func accumulate(values: Span<Float>, targets: Span<Int32>, lengths: Span<Int>? = nil) -> Evaluation {
+        add(values: values, classes: targets, lengths: lengths)
     }
 
     /// Adds the gradient of a segment of values with values.
     @discardableResult
-    public mutating func accumulate(values: UnsafePointer<Float>, targets: UnsafePointer<Float>, lengths: UnsafePointer<Int>? = nil) -> Evaluation {
-        unsafe accumulate(tokens: nil, values: values, classes: nil, targetValues: targets, lengths: lengths)
+    public mutating func accumulate(values: Span<Float>, targets: Span<Float>, lengths: Span<Int>? = nil) -> Evaluation {
+        add(values: values, targets: targets, lengths: lengths)
     }
 
-    private func accumulate(tokens: UnsafePointer<Int32>?, values: UnsafePointer<Float>?, classes: UnsafePointer<Int32>?,
-                            targetValues: UnsafePointer<Float>?, lengths: UnsafePointer<Int>?) -> Evaluation {
-        let result = unsafe run(.training, .accumulation, tokens: tokens, values: values, classes: classes, targetValues: targetValues, lengths: lengths)
+    fileprivate func add(tokens: Span<Int32>? = nil, values: Span<Float>? = nil, classes: Span<Int32>? = nil, targets: Span<Float>? = nil,
+                         lengths: Span<Int>?) -> Evaluation {
+        let result = run(.training, .accumulation, tokens: tokens, values: values, classes: classes, targets: targets, lengths: lengths)
         let pass = unsafe pass
         unsafe pass.pointee.step += 1
         unsafe pass.pointee.accumulated.lossSum += result.lossSum
@@ -30,32 +30,32 @@ extension Trainer {
 
     /// One update by what was accumulated: the gradient of the mean loss of all rows that have a target, and of the regularization.
     public mutating func update() -> TrainingStep {
-        let loss = finishGradient(.update)
+        let accumulated = finishGradient(.update)
         unsafe pass.pointee.accumulated = Evaluation()
-        return finishStep(loss: loss)
+        return finishStep(accumulated)
     }
 
     /// Minimizes the mean loss of a full batch, with the regularization, by L-BFGS.
     ///
     ///     var lbfgs = LBFGS(for: trainer)
-    ///     let found = trainer.minimize(&lbfgs, gradientCalls: 100) { trainer in
+    ///     let found = trainer.minimize(&lbfgs, gradientCalls: 100) { batch in
     ///         for segment in segments {
-    ///             trainer.resetState()
-    ///             trainer.accumulate(tokens: segment.tokens, targets: segment.targets)
+    ///             batch.resetState()
+    ///             batch.accumulate(tokens: segment.tokens.span, targets: segment.targets.span)
     ///         }
     ///     }
     ///
     /// The optimizer, its moments and clipping have no part in it. An L1 norm has a kink at zero, where line searches may find no decrease.
     ///
     /// - Parameters:
-    ///   - gradientCalls: the most times that `batch` is called, at least 2.
+    ///   - gradientCalls: the most times that `accumulate` is called, at least 2.
     ///   - gradientTolerance: the gradient's norm that is small enough.
-    ///   - batch: accumulates every segment, the same ones in each call, each from the state of rest: where a state is carried from one to the
-    ///     next, the gradient is cut off there, and what is left is not quite the loss's, which line searches cannot bear.
+    ///   - accumulate: accumulates every segment, the same ones in each call, each from a state of zero: where a state is carried from one to
+    ///     the next, the gradient is cut off there, and what is left is not quite the loss's, which line searches cannot bear.
     /// - Precondition: `lbfgs` was made for a trainer of such a model; there is no dropout, which would change the loss from call to call; no
     ///   segments have been accumulated.
     public mutating func minimize(_ lbfgs: inout LBFGS, gradientCalls: Int, gradientTolerance: Double = 0,
-                                  batch: (inout Trainer) -> Void) -> Minimization {
+                                  accumulate: (borrowing FullBatch) -> Void) -> Minimization {
         let pass = unsafe pass, count = unsafe pass.pointee.layout.parameters.count
         require(lbfgs.count == count, "L-BFGS: expected one for \(count) floats of parameters, found \(lbfgs.count)")
         let dropout = unsafe max(pass.pointee.mask.probability, pass.pointee.recurrentDropout)
@@ -66,23 +66,57 @@ extension Trainer {
             unsafe pass.pointee.accumulated = Evaluation()
         }
         defer { clear() }
-        return unsafe lbfgs.minimize(pass.pointee.parameters, gradient: pass.pointee.gradients, gradientCalls: gradientCalls,
-                                     gradientTolerance: gradientTolerance) {
-            clear()
-            batch(&self)
-            return finishGradient(.gradient) + (unsafe pass.pointee.penalty)
+        return unsafe withUnsafePointer(to: self) { trainer in
+            let batch = unsafe FullBatch(trainer)
+            let parameters = unsafe UnsafeMutableBufferPointer(start: pass.pointee.parameters, count: count)
+            let gradient = unsafe UnsafeMutableBufferPointer(start: pass.pointee.gradients, count: count)
+            return unsafe lbfgs.minimize(parameters, gradient: gradient, gradientCalls: gradientCalls, gradientTolerance: gradientTolerance) {
+                clear()
+                accumulate(batch)
+                return unsafe trainer.pointee.finishGradient(.gradient).loss + pass.pointee.penalty
+            }
         }
     }
 
-    /// Makes the gradient of the mean loss and of the regularization, and perhaps the update; returns the mean loss.
-    private func finishGradient(_ work: TrainingWork) -> Double {
+    /// Makes the gradient of the mean loss and of the regularization, and perhaps the update; returns what was accumulated.
+    private func finishGradient(_ work: TrainingWork) -> Evaluation {
         let pass = unsafe pass, accumulated = unsafe pass.pointee.accumulated
         unsafe pass.pointee.purpose = .training
         unsafe pass.pointee.work = work
         unsafe pass.pointee.lossScale = accumulated.count > 0 ? 1 / Float(accumulated.count) : 0
         unsafe pool.run(pass)
-        return accumulated.loss
+        return accumulated
     }
+}
+
+/// What `Trainer.minimize` calls its closure with: a trainer that accumulates segments, and can neither be
+/// replaced nor kept.
+@safe public struct FullBatch: ~Copyable {
+    /// Of the trainer, which does nothing else while it minimizes.
+    private let trainer: UnsafePointer<Trainer>
+
+    fileprivate init(_ trainer: UnsafePointer<Trainer>) { unsafe self.trainer = trainer }
+
+    /// Adds the gradient of a segment; arguments as in `Trainer.step`.
+    @discardableResult
+    public func accumulate(tokens: Span<Int32>, targets: Span<Int32>, lengths: Span<Int>? = nil) -> Evaluation {
+        unsafe trainer.pointee.add(tokens: tokens, classes: targets, lengths: lengths)
+    }
+
+    /// Adds the gradient of a segment of values with classes.
+    @discardableResult
+    public func accumulate(values: Span<Float>, targets: Span<Int32>, lengths: Span<Int>? = nil) -> Evaluation {
+        unsafe trainer.pointee.add(values: values, classes: targets, lengths: lengths)
+    }
+
+    /// Adds the gradient of a segment of values with values.
+    @discardableResult
+    public func accumulate(values: Span<Float>, targets: Span<Float>, lengths: Span<Int>? = nil) -> Evaluation {
+        unsafe trainer.pointee.add(values: values, targets: targets, lengths: lengths)
+    }
+
+    /// Resets the state of every training sequence to zero, where it is carried.
+    public func resetState() { unsafe trainer.pointee.pass.pointee.resetState(.training) }
 }
 
 extension LBFGS {

@@ -128,10 +128,10 @@ final class LSTMStepWork: Work {
         cell.load(weightIH: data.weightIH, weightHH: data.weightHH, biasIH: data.bias, biasHH: [Float](repeating: 0, count: data.bias.count))
     }
 
-    func run(calls: Int) { Self.run(&cell, x, calls: calls) }
+    func run(calls: Int) { Self.run(&cell, UnsafeBufferPointer(start: x, count: data.shape.batch * data.shape.inputSize), calls: calls) }
 
     /// With the cell as an argument, so that its class checks for exclusive access once and not in each step.
-    private static func run(_ cell: inout LSTMCell, _ x: UnsafePointer<Float>, calls: Int) {
+    private static func run(_ cell: inout LSTMCell, _ x: UnsafeBufferPointer<Float>, calls: Int) {
         for _ in 0..<calls { cell.step(x) }
     }
 

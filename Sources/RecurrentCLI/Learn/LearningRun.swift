@@ -52,11 +52,9 @@ extension Trainer {
     /// One step on sequences from their beginning to their end.
     fileprivate mutating func learn(_ batch: SequenceBatch) -> TrainingStep {
         resetState()
-        return batch.withLengths { lengths in
-            switch batch.targets {
-            case .values(let targets): step(values: batch.values, targets: targets, lengths: lengths)
-            case .classes(let targets): step(values: batch.values, targets: targets, lengths: lengths)
-            }
+        switch batch.targets {
+        case .values(let targets): return step(values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
+        case .classes(let targets): return step(values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
         }
     }
 
@@ -65,11 +63,9 @@ extension Trainer {
         var sum = Evaluation(), right = 0, count = 0
         for batch in batches {
             resetEvaluationState()
-            let evaluation = batch.withLengths { lengths in
-                switch batch.targets {
-                case .values(let targets): evaluate(values: batch.values, targets: targets, lengths: lengths)
-                case .classes(let targets): evaluate(values: batch.values, targets: targets, lengths: lengths)
-                }
+            let evaluation = switch batch.targets {
+            case .values(let targets): evaluate(values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
+            case .classes(let targets): evaluate(values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
             }
             sum.lossSum += evaluation.lossSum
             sum.count += evaluation.count
@@ -80,11 +76,5 @@ extension Trainer {
             }
         }
         return (loss: sum.loss, accuracy: Double(right) / Double(count))
-    }
-}
-
-extension SequenceBatch {
-    fileprivate func withLengths<Result>(_ body: (UnsafePointer<Int>?) -> Result) -> Result {
-        lengths?.withUnsafeBufferPointer { body($0.baseAddress) } ?? body(nil)
     }
 }
