@@ -29,6 +29,25 @@ private let isOptimized: Bool = {
         }
     }
 
+    /// In a process of its own, where nothing has been set up by a step before.
+    @Test(.enabled(if: isOptimized)) func theFirstStepOfFixedSizesAllocatesNothing() async {
+        await #expect(processExitsWith: .success) {
+            var lstm = LSTM<1, 40>(), sum: Float = 0
+            let count = allocations {
+                let h = lstm.step([0.5])
+                sum = h[39]
+            }
+            precondition(count == 0 && sum == 0, "\(count) allocations")
+        }
+    }
+
+    @Test(.enabled(if: isOptimized), arguments: workloads) func theFirstStepAllocatesNothing(workload: String) async {
+        await #expect(processExitsWith: .success) { [workload = workload as String] in
+            let count = withStep(of: workload, threads: 1, kernels: .best) { step in allocations(step) }
+            precondition(count == 0, "\(workload): \(count ?? -1) allocations")
+        }
+    }
+
     @Test func anAllocationIsCounted() {
         var numbers: [Int] = []
         let none = allocations {}

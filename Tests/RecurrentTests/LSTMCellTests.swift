@@ -41,7 +41,10 @@ import Testing
         let expected = run(&cell, x)
         let first = fixed.step([0.5, -1, 2]), second = fixed.step([0, 0.25, -3])
         try Comparer.checkSameBits("h", (0..<19).map { first[$0] } + (0..<19).map { second[$0] }, expected)
+        _ = fixed.step([.nan, 0, 0])
+        #expect(!fixed.isFinite)
         fixed.reset()
+        #expect(fixed.isFinite)
         let again = fixed.step([0.5, -1, 2])
         try Comparer.checkSameBits("h", (0..<19).map { again[$0] }, Array(expected[..<19]))
     }
