@@ -42,7 +42,12 @@ public struct ImageAugmentation: Sendable {
     }
 
     /// The next change. Each takes eight numbers of the generator, so that none depends on what else is asked for.
+    ///
+    /// - Precondition: both probabilities are in 0...1.
     public mutating func next() -> ImageTransform {
+        require((0...1).contains(horizontalFlipProbability) && (0...1).contains(verticalFlipProbability), """
+            image: expected probabilities of flips of 0 to 1, found \(horizontalFlipProbability) and \(verticalFlipProbability)
+            """)
         var transform = ImageTransform()
         transform.flipsHorizontally = generator.unit() < horizontalFlipProbability
         transform.flipsVertically = generator.unit() < verticalFlipProbability

@@ -19,6 +19,14 @@ public enum InitialWeights: Hashable, Sendable {
     /// Orthonormal rows, or columns where there are fewer of them, times `gain`: Saxe, McClelland and Ganguli 2014.
     case orthogonal(gain: Double = 1)
 
+    /// Whether the number that was asked for, if any, can be computed with.
+    fileprivate var isFinite: Bool {
+        switch self {
+        case .gaussian(let number), .orthogonal(let number): Float(number).isFinite
+        case .zero, .uniform, .lecunNormal, .lecunUniform, .xavierNormal, .xavierUniform, .heNormal, .heUniform: true
+        }
+    }
+
     /// `gates` matrices of `units` rows of `inputs` columns, one below the other; `hidden` is the H of `uniform`.
     package func draw(gates: Int = 1, units: Int, inputs: Int, hidden: Int, using generator: inout SplitMix64) -> [Float] {
         let count = gates * units * inputs, n = Double(inputs), m = Double(units)
@@ -40,24 +48,28 @@ public enum InitialWeights: Hashable, Sendable {
 /// The initial parameters of a model; PyTorch's where nothing else is said. The embedding is N(0, 1).
 public struct Initialization: Hashable, Sendable {
     /// W, of the inputs of the recurrent layers.
-    public var inputWeights: InitialWeights
+    public let inputWeights: InitialWeights
     /// U, of their hidden units.
-    public var recurrentWeights: InitialWeights
-    public var denseWeights: InitialWeights
-    public var biases: InitialWeights
+    public let recurrentWeights: InitialWeights
+    public let denseWeights: InitialWeights
+    public let biases: InitialWeights
     /// The bias of every forget gate of an LSTM instead of a drawn one: 1 lets an LSTM remember from the start (Gers, Schmidhuber and Cummins 2000;
     /// Jozefowicz, Zaremba and Sutskever 2015).
-    public var forgetBias: Float?
+    public let forgetBias: Float?
     /// How many steps a layer is to remember from the start, or nil for nothing special: the bias of the gate through which the old state stays is
     /// ln u instead, u of U(1, longestMemory - 1) for each unit, and that of an LSTM's input gate -ln u, so that the units forget after times of 1 to
     /// longestMemory steps (chrono initialization: Tallec and Ollivier 2018, "Can recurrent neural networks warp time?", equation 16).
-    public var longestMemory: Int?
+    public let longestMemory: Int?
 
-    /// - Precondition: no weights are zero; the longest memory is 3 at least, and not asked for together with a bias of forget gates.
+    /// - Precondition: no weights are zero, and all numbers finite as floats; the longest memory is 3 at least, and not asked for together with a bias of forget gates.
     public init(inputWeights: InitialWeights = .uniform, recurrentWeights: InitialWeights = .uniform, denseWeights: InitialWeights = .uniform,
                 biases: InitialWeights = .uniform, forgetBias: Float? = nil, longestMemory: Int? = nil) {
         require(longestMemory ?? 3 >= 3 && (longestMemory == nil || forgetBias == nil),
                 "initialization: expected a longest memory of 3 steps at least, or a bias of forget gates")
+        require(forgetBias?.isFinite ?? true, "initialization: expected a finite bias of forget gates, found \(forgetBias!)")
+        for (name, weights) in [("input", inputWeights), ("recurrent", recurrentWeights), ("dense", denseWeights), ("bias", biases)] {
+            require(weights.isFinite, "initial \(name) weights: expected a deviation, or gain, that is finite, found \(weights)")
+        }
         for (name, weights) in [("input", inputWeights), ("recurrent", recurrentWeights), ("dense", denseWeights)] {
             require(weights != .zero, """
                 initial \(name) weights: found zero, with which all units of a layer would learn the same; expected any other distribution

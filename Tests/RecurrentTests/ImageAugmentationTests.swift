@@ -166,5 +166,10 @@ import Testing
             transform.scale = 0
             transform.apply(to: [1].span, ImageSize(height: 1, width: 1), into: &span, ImageSize(height: 1, width: 1))
         }
+        await #expect(processExitsWith: .failure) {
+            var augmentation = ImageAugmentation(ImageSize(height: 1, width: 1), seed: 1)
+            augmentation.verticalFlipProbability = .nan
+            _ = augmentation.next()
+        }
     }
 }

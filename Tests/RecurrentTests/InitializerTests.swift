@@ -138,4 +138,13 @@ import Testing
         await #expect(processExitsWith: .failure) { _ = Initialization(recurrentWeights: .zero) }
         await #expect(processExitsWith: .failure) { _ = Initialization(denseWeights: .zero) }
     }
+
+    @Test func numbersThatAreNotFiniteAreRefused() async {
+        let gain = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            _ = Initialization(recurrentWeights: .orthogonal(gain: .nan))
+        }
+        #expect(says(gain, "initial recurrent weights: expected a deviation, or gain, that is finite"))
+        let bias = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { _ = Initialization(forgetBias: .infinity) }
+        #expect(says(bias, "initialization: expected a finite bias of forget gates, found inf"))
+    }
 }

@@ -87,4 +87,16 @@ import Testing
         await #expect(processExitsWith: .failure) { _ = Regularization(l2: .infinity) }
         await #expect(processExitsWith: .failure) { _ = Regularization(l2: 1e39) }
     }
+
+    /// Limits and strengths that would train uphill, or destroy the weights, cannot be made.
+    @Test func whatIsOutOfRangeIsRefused() async {
+        let norm = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { _ = GradientClip(norm: -1) }
+        #expect(says(norm, "clip: expected positive limits, found norm -1.0"))
+        let value = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { _ = GradientClip(value: .nan) }
+        #expect(says(value, "clip: expected positive limits"))
+        let l1 = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { _ = Regularization(l1: -0.1) }
+        #expect(says(l1, "regularization: expected finite strengths, found l1 -0.1"))
+        await #expect(processExitsWith: .failure) { _ = Regularization(l2: .nan) }
+        await #expect(processExitsWith: .failure) { _ = Regularization(l2: 1e39) }
+    }
 }
