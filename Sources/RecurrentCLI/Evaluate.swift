@@ -36,7 +36,8 @@ struct Evaluate: ParsableCommand {
         let unknown = tokens.count { $0 == Vocabulary.unknown }
 
         let threads = try threadOptions.count(model.shape, rows: batch * steps)
-        var trainer = Trainer(model, optimizer: .sgd(SGD()), batch: batch, steps: steps, threads: threads, kernels: kernels)
+        var trainer = Trainer(model, optimizer: .sgd(SGD()), batch: batch, steps: steps, initialState: .carried,
+                              threads: threads, kernels: kernels)
         let loss = trainer.evaluate(Batches(tokens, batch: batch, steps: steps)) { _ in }
         let evaluation = loss.all
         guard evaluation.loss.isFinite else {

@@ -20,11 +20,6 @@ struct TextLoss {
 }
 
 extension Evaluation {
-    static func += (sum: inout Evaluation, more: Evaluation) {
-        sum.lossSum += more.lossSum
-        sum.count += more.count
-    }
-
     /// e to the mean loss: 1 is certainty, the vocabulary's size is ignorance.
     var perplexity: Double { exp(loss) }
 }

@@ -135,7 +135,7 @@ struct TrainingOptions: ParsableArguments {
     }
 
     func trainer(_ model: consuming Model, _ rule: Optimizer, threads: Int, kernels: Kernels) -> Trainer {
-        Trainer(model, optimizer: rule, batch: batch, steps: steps, clip: GradientClip(norm: clip),
+        Trainer(model, optimizer: rule, batch: batch, steps: steps, initialState: .carried, clip: GradientClip(norm: clip),
                 regularization: Regularization(l1: l1, l2: l2), dropout: Float(dropout), recurrentDropout: Float(recurrentDropout),
                 seed: seed, threads: threads, kernels: kernels)
     }

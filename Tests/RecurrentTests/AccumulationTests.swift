@@ -11,7 +11,7 @@ import Testing
 
     private func trainer(_ optimizer: Optimizer = .sgd(SGD(learningRate: 0.5)), batch: Int = 2, clip: GradientClip = .none,
                          regularization: Regularization = .none, dropout: Float = 0, threads: Int = 1, kernels: Kernels = .best) -> Trainer {
-        Trainer(Model(Self.shape, seed: 3), optimizer: optimizer, batch: batch, steps: 5, clip: clip, regularization: regularization,
+        Trainer(Model(Self.shape, seed: 3), optimizer: optimizer, batch: batch, steps: 5, initialState: .carried, clip: clip, regularization: regularization,
                 dropout: dropout, seed: 4, threads: threads, kernels: kernels)
     }
 
@@ -160,7 +160,8 @@ import Testing
         // The parameters are those whose loss it tells, padding is zero, and nothing is left of its gradients.
         let folder = try TemporaryFolder(), path = folder.path("model.safetensors")
         try trainer.model.save(to: path)
-        var other = Trainer(try Model(contentsOf: path), optimizer: .sgd(SGD(learningRate: 0.5)), batch: 2, steps: 5, regularization: strengths)
+        var other = Trainer(try Model(contentsOf: path), optimizer: .sgd(SGD(learningRate: 0.5)), batch: 2, steps: 5, initialState: .carried,
+                            regularization: strengths)
         batch(&trainer)
         batch(&other)
         let (update, expected) = (trainer.update(), other.update())

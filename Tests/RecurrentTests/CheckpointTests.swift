@@ -10,8 +10,8 @@ import Testing
 
     private func trainer(_ optimizer: Optimizer, shape: ModelShape = Self.shape, batch: Int = 3, dropout: Float = 0.3,
                          recurrentDropout: Float = 0) -> Trainer {
-        Trainer(Model(shape, seed: 1), optimizer: optimizer, batch: batch, steps: 4, clip: GradientClip(norm: 1), dropout: dropout,
-                recurrentDropout: recurrentDropout, seed: 9)
+        Trainer(Model(shape, seed: 1), optimizer: optimizer, batch: batch, steps: 4, initialState: .carried, clip: GradientClip(norm: 1),
+                dropout: dropout, recurrentDropout: recurrentDropout, seed: 9)
     }
 
     private func step(_ trainer: inout Trainer, _ index: Int) -> TrainingStep {

@@ -53,20 +53,6 @@ private func trainer(layers: [RecurrentLayer] = [.lstm(3)], batch: Int = 1) -> T
         #expect(says(negative, "lengths: expected 0 to 2, found -1 of sequence 0"))
     }
 
-    @Test func aSegmentOfTheOtherKindSaysSo() async {
-        let input = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-            var trainer = trainer()
-            trainer.predict(values: ([0, 1, 2, 3] as [Float]).span)
-        }
-        #expect(says(input, "expected tokens, found values"))
-        let targets = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-            let shape = ModelShape(input: .values(size: 1), layers: [.lstm(3)], outputSize: 2, loss: .crossEntropy)
-            var trainer = Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 1, steps: 1)
-            _ = trainer.step(values: [0].span, targets: ([0, 1] as [Float]).span)
-        }
-        #expect(says(targets, "the model's loss is crossEntropy; expected targets as classes (Int32), found values (Float)"))
-    }
-
     /// The pointer calls of the cells know how much memory there is.
     @Test func everyCountOfACellIsChecked() async {
         let lstm = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {

@@ -9,7 +9,7 @@ import Recurrent
 func learnAndPredict() throws -> (before: Float, after: Float) {
     // One value in, 24 hidden units, one value out; the same seed gives the same model on every machine.
     let shape = ModelShape(input: .values(size: 1), layers: [.lstm(24)], outputSize: 1, loss: .meanSquaredError)
-    var trainer = Trainer(Model(shape, seed: 1), optimizer: .adam(Adam(learningRate: 0.01)), batch: 1, steps: 40, clip: GradientClip(norm: 1))
+    var trainer = Trainer(Model(shape, seed: 1), optimizer: .adam(Adam(learningRate: 0.01)), batch: 1, steps: 40, initialState: .carried, clip: GradientClip(norm: 1))
 
     // Learn to predict the next sample of a signal, segment by segment. Nothing allocates in the loop.
     let signal: [Float] = (0...400).map { [0, 0.6, 1, 0.6, 0, -0.6, -1, -0.6][$0 % 8] }

@@ -54,8 +54,8 @@ struct StackCase: CustomStringConvertible, Sendable {
 
     func trainer(_ model: consuming Model, _ optimizer: Optimizer = .sgd(SGD(learningRate: 1)), dropout: Float = 0, recurrentDropout: Float = 0,
                  threads: Int = 1, kernels: Kernels = .best) -> Trainer {
-        Trainer(model, optimizer: optimizer, batch: batch, steps: steps, dropout: dropout, recurrentDropout: recurrentDropout, seed: seed,
-                threads: threads, kernels: kernels)
+        Trainer(model, optimizer: optimizer, batch: batch, steps: steps, initialState: .carried, dropout: dropout,
+                recurrentDropout: recurrentDropout, seed: seed, threads: threads, kernels: kernels)
     }
 
     func step(_ trainer: inout Trainer) -> TrainingStep {

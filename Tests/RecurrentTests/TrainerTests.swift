@@ -64,9 +64,10 @@ import Testing
     }
 
     /// A mean-squared-error model of values: [T][B][1] in, [T][B][2] out.
-    private func valueTrainer(batch: Int, steps: Int, optimizer: Optimizer = .sgd(SGD(learningRate: 0.1))) -> Trainer {
+    private func valueTrainer(batch: Int, steps: Int, optimizer: Optimizer = .sgd(SGD(learningRate: 0.1)),
+                              initialState: InitialState = .zero) -> Trainer {
         let shape = ModelShape(input: .values(size: 1), layers: [.lstm(17)], outputSize: 2, loss: .meanSquaredError)
-        return Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: batch, steps: steps)
+        return Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: batch, steps: steps, initialState: initialState)
     }
 
     @Test func learnsValuesFromValues() {
@@ -114,8 +115,8 @@ import Testing
     @Test(arguments: ["momentum", "adamw"]) func aSegmentWithoutATargetChangesNoParameter(name: String) throws {
         let shape = ModelShape(input: .tokens(vocabulary: 5, dimension: 3), layers: [.lstm(17)], outputSize: 5, loss: .crossEntropy)
         let optimizer = try #require(Optimizer.named(name))
-        var trainer = Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: 2, steps: 3)
-        var untouched = Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: 2, steps: 3)
+        var trainer = Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: 2, steps: 3, initialState: .carried)
+        var untouched = Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: 2, steps: 3, initialState: .carried)
         let tokens: [Int32] = [0, 1, 2, 3, 4, 0], targets: [Int32] = [1, 2, 3, 4, 0, 1], none: [Int32] = [-1, -1, 5, -7, .max, .min]
         #expect(trainer.step(tokens: tokens.span, targets: targets.span) == untouched.step(tokens: tokens.span, targets: targets.span))
         trainer.resetState()
@@ -124,8 +125,8 @@ import Testing
         #expect(!empty.updated && empty.loss.isNaN && empty.gradientNorm == 0)
         // The state has moved on; the parameters and moments are those of before.
         #expect(trainer.step(tokens: tokens.span, targets: targets.span).loss != untouched.step(tokens: tokens.span, targets: targets.span).loss)
-        var rested = Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: 2, steps: 3)
-        var paused = Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: 2, steps: 3)
+        var rested = Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: 2, steps: 3, initialState: .carried)
+        var paused = Trainer(Model(shape, seed: 2), optimizer: optimizer, batch: 2, steps: 3, initialState: .carried)
         for _ in 0..<3 {
             rested.resetState()
             _ = paused.step(tokens: tokens.span, targets: none.span)
@@ -137,7 +138,7 @@ import Testing
     /// Two segments with the state carried give the loss of the second half of one long sequence.
     @Test func carriesTheStateFromSegmentToSegment() {
         let values = (0..<8).map { Float($0 * $0 % 7) / 7 }, targets = (0..<16).map { Float($0 % 3) / 3 }
-        var long = valueTrainer(batch: 1, steps: 8), short = valueTrainer(batch: 1, steps: 4)
+        var long = valueTrainer(batch: 1, steps: 8), short = valueTrainer(batch: 1, steps: 4, initialState: .carried)
         let whole = long.evaluate(values: values.span, targets: targets.span)
         let first = short.evaluate(values: values.span.extracting(..<4), targets: targets.span.extracting(..<8))
         let second = short.evaluate(values: values.span.extracting(4...), targets: targets.span.extracting(8...))

@@ -67,6 +67,12 @@ enum CellShape: Hashable, Sendable {
     var stateCount: Int { if case .lstm(let shape) = self { shape.stateCount } else { 0 } }
     var statesCount: Int { if case .lstm(let shape) = self { shape.statesCount } else { 0 } }
 
+    /// Rows of c at one time step, where there is one, and of h: one of each sequence.
+    var stateRows: PaddedRows? {
+        if case .lstm(let shape) = self { PaddedRows(count: shape.batch, units: shape.hiddenSize) } else { nil }
+    }
+    var hiddenRows: PaddedRows { PaddedRows(count: outputRows.rows, units: outputSize) }
+
     /// What is carried from segment to segment: c, where there is one, and h.
     var carriedCount: Int { stateCount + outputCount }
 

@@ -139,11 +139,17 @@
         unsafe cell.backwardWeights(kernels, lengths: lengths, x: x, share)
     }
 
-    /// The state that the last segment of a purpose ended in becomes the one that this segment starts from.
-    func restoreState(_ purpose: TrainingPurpose) {
+    /// Puts the state that this segment starts from in its place: zero, or the one that the last segment of a purpose ended in.
+    func prepareState(_ purpose: TrainingPurpose, _ initialState: InitialState) {
         let carried = unsafe carried(purpose), shape = cell.shape
-        unsafe cell.c.update(from: carried, count: shape.stateCount)
-        unsafe cell.h.update(from: carried + shape.stateCount, count: shape.outputCount)
+        switch initialState {
+        case .zero:
+            unsafe cell.c.update(repeating: 0, count: shape.stateCount)
+            unsafe cell.h.update(repeating: 0, count: shape.outputCount)
+        case .carried:
+            unsafe cell.c.update(from: carried, count: shape.stateCount)
+            unsafe cell.h.update(from: carried + shape.stateCount, count: shape.outputCount)
+        }
     }
 
     /// Keeps the state that this segment ended in.
@@ -154,6 +160,20 @@
     }
 
     func resetState(_ purpose: TrainingPurpose) { unsafe carried(purpose).update(repeating: 0, count: cell.shape.carriedCount) }
+
+    /// Resets the state of one sequence.
+    func resetState(_ purpose: TrainingPurpose, sequence: Int) {
+        let carried = unsafe carried(purpose), shape = cell.shape
+        unsafe shape.stateRows?.reset(carried, row: sequence)
+        unsafe shape.hiddenRows.reset(carried + shape.stateCount, row: sequence)
+    }
+
+    /// Whether the state that a sequence ended in is finite.
+    func isStateFinite(_ purpose: TrainingPurpose, sequence: Int) -> Bool {
+        let carried = unsafe carried(purpose), shape = cell.shape
+        return unsafe shape.stateRows?.isFinite(carried, row: sequence) ?? true
+            && shape.hiddenRows.isFinite(carried + shape.stateCount, row: sequence)
+    }
 
     private func carried(_ purpose: TrainingPurpose) -> UnsafeMutablePointer<Float> { unsafe purpose == .training ? carried.0 : carried.1 }
 }

@@ -21,6 +21,17 @@
 
     var base: UnsafeMutablePointer<Float> { unsafe arena.base }
 
+    /// Whether the state is finite, and what came out last: one that is not stays so, until `reset`.
+    public var isFinite: Bool {
+        for index in shape.layers.indices {
+            let cell = shape.cell(index, batch: 1, steps: 1), layer = layout.layers[index]
+            guard unsafe cell.stateRows?.isFinite(base + layer.c) ?? true, unsafe cell.hiddenRows.isFinite(base + layer.h[parity]) else {
+                return false
+            }
+        }
+        return (0..<layout.outputSize).allSatisfy { unsafe base[layout.output + $0].isFinite }
+    }
+
     /// Puts the stream into the state of rest.
     public mutating func reset() {
         unsafe base.update(repeating: 0, count: layout.memory.floats)

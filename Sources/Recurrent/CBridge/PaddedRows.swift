@@ -27,6 +27,11 @@ struct PaddedRows {
     /// Whether the units of every row are.
     func isFinite(_ memory: UnsafePointer<Float>) -> Bool { (0..<count).allSatisfy { unsafe isFinite(memory, row: $0) } }
 
+    /// Resets a row to zero, its padding too.
+    func reset(_ memory: UnsafeMutablePointer<Float>, row: Int) {
+        unsafe (memory + row * padded).update(repeating: 0, count: padded)
+    }
+
     /// Leaves the padding as it is.
     func pad(_ floats: ArraySlice<Float>, to memory: UnsafeMutablePointer<Float>) {
         for row in 0..<count {

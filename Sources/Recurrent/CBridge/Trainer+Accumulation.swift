@@ -23,8 +23,7 @@ extension Trainer {
         let result = run(.training, .accumulation, tokens: tokens, values: values, classes: classes, targets: targets, lengths: lengths)
         let pass = unsafe pass
         unsafe pass.pointee.step += 1
-        unsafe pass.pointee.accumulated.lossSum += result.lossSum
-        unsafe pass.pointee.accumulated.count += result.count
+        unsafe pass.pointee.accumulated += result
         return result
     }
 
@@ -40,7 +39,6 @@ extension Trainer {
     ///     var lbfgs = LBFGS(for: trainer)
     ///     let found = trainer.minimize(&lbfgs, gradientCalls: 100) { batch in
     ///         for segment in segments {
-    ///             batch.resetState()
     ///             batch.accumulate(tokens: segment.tokens.span, targets: segment.targets.span)
     ///         }
     ///     }
@@ -51,7 +49,8 @@ extension Trainer {
     ///   - gradientCalls: the most times that `accumulate` is called, at least 2.
     ///   - gradientTolerance: the gradient's norm that is small enough.
     ///   - accumulate: accumulates every segment, the same ones in each call, each from a state of zero: where a state is carried from one to
-    ///     the next, the gradient is cut off there, and what is left is not quite the loss's, which line searches cannot bear.
+    ///     the next without `resetState`, the gradient is cut off there, and what is left is not quite the loss's, which line searches cannot
+    ///     bear.
     /// - Precondition: `lbfgs` was made for a trainer of such a model; there is no dropout, which would change the loss from call to call; no
     ///   segments have been accumulated.
     public mutating func minimize(_ lbfgs: inout LBFGS, gradientCalls: Int, gradientTolerance: Double = 0,

@@ -7,8 +7,8 @@ extension Trainer {
     /// One step on a segment of tokens with classes.
     ///
     /// - Parameters:
-    ///   - tokens: [T][B] indices into the vocabulary; one that is none is a vector of zeros.
-    ///   - targets: [T][B] classes; a negative one says that the row has no target.
+    ///   - tokens: [T][B] indices into the vocabulary; one outside it is a vector of zeros, and is counted.
+    ///   - targets: [T][B] classes; a negative one says that the row has no target, one not below the output size is none and is counted.
     ///   - lengths: [B], the steps that each sequence has, or nil where all have `steps`.
     /// - Precondition: the counts are those, and the model is of such an input and such targets.
     public mutating func step(tokens: Span<Int32>, targets: Span<Int32>, lengths: Span<Int>? = nil) -> TrainingStep {
@@ -66,7 +66,8 @@ extension Trainer {
         let norm = unsafe pass.pointee.gradientNorm
         let updated = unsafe pass.pointee.allowsUpdate(norm: norm)
         if updated { unsafe pass.pointee.updates += 1 }
-        return TrainingStep(loss: result.loss, penalty: unsafe pass.pointee.penalty, gradientNorm: norm, updated: updated)
+        return TrainingStep(loss: result.loss, penalty: unsafe pass.pointee.penalty, gradientNorm: norm, updated: updated,
+                            unknownTokens: result.unknownTokens, invalidTargets: result.invalidTargets)
     }
 
     /// Runs a segment: the only way from a caller's memory to the threads, which read it unchecked.
@@ -87,15 +88,16 @@ extension Trainer {
                     unsafe pass.pointee.tokens = tokens
                     unsafe pass.pointee.values = values
                     unsafe pass.pointee.lengths = lengths
-                    let live = unsafe withPointer(classes) { classes in
+                    var result = unsafe withPointer(classes) { classes in
                         unsafe withPointer(targets) { unsafe takeTargets(classes: classes, values: $0, lengths: lengths) }
                     }
-                    unsafe pass.pointee.lossScale = live == 0 ? 0 : work == .accumulation ? 1 : 1 / Float(live)
-                    unsafe pass.pointee.restoreState()
+                    result.unknownTokens = unsafe unknownTokens(tokens, lengths)
+                    unsafe pass.pointee.lossScale = result.count == 0 ? 0 : work == .accumulation ? 1 : 1 / Float(result.count)
+                    unsafe pass.pointee.prepareState()
                     unsafe pool.run(pass)
                     unsafe pass.pointee.saveState()
-                    let sum = unsafe pass.pointee.kernels.sumLosses(pass.pointee.dense.rows, losses: pass.pointee.losses)
-                    return Evaluation(lossSum: sum, count: live)
+                    result.lossSum = unsafe pass.pointee.kernels.sumLosses(pass.pointee.dense.rows, losses: pass.pointee.losses)
+                    return result
                 }
             }
         }
@@ -127,28 +129,42 @@ extension Trainer {
         }
     }
 
-    /// Copies the targets, leaving out those of rows that have ended, and returns how many rows have one.
-    private func takeTargets(classes: UnsafePointer<Int32>?, values: UnsafePointer<Float>?, lengths: UnsafePointer<Int>?) -> Int {
+    /// The tokens of steps that sequences have which are not in the vocabulary.
+    private func unknownTokens(_ tokens: UnsafePointer<Int32>?, _ lengths: UnsafePointer<Int>?) -> Int {
+        guard let tokens = unsafe tokens, case .tokens(let vocabulary, _) = model.shape.input else { return 0 }
+        var count = 0
+        for step in 0..<steps {
+            for sequence in 0..<batch {
+                if let lengths = unsafe lengths, unsafe step >= lengths[sequence] { continue }
+                let token = unsafe tokens[step * batch + sequence]
+                if token < 0 || token >= vocabulary { count += 1 }
+            }
+        }
+        return count
+    }
+
+    /// Copies the targets, leaving out those of rows that have ended, and returns how many rows have one, and how many an invalid one.
+    private func takeTargets(classes: UnsafePointer<Int32>?, values: UnsafePointer<Float>?, lengths: UnsafePointer<Int>?) -> Evaluation {
         let targets = unsafe pass.pointee.targets
         let outputSize = unsafe pass.pointee.dense.outputSize
-        var live = 0
+        var result = Evaluation()
         for row in 0..<targetCount {
             let (step, sequence) = row.quotientAndRemainder(dividingBy: batch)
             let ended = if let lengths = unsafe lengths { unsafe step >= lengths[sequence] } else { false }
             if unsafe pass.pointee.loss.comparesClasses {
                 let target = unsafe ended ? -1 : classes?[row] ?? -1
                 unsafe targets[row] = target
-                if target >= 0 && target < outputSize { live += 1 }
+                if target >= outputSize { result.invalidTargets += 1 } else if target >= 0 { result.count += 1 }
             } else if let values = unsafe values, !ended {
                 unsafe targets[row] = 1
-                live += 1
+                result.count += 1
                 let to = unsafe pass.pointee.base + pass.pointee.layout.targetValues! + row * padded(outputSize)
                 unsafe to.update(from: values + row * outputSize, count: outputSize)
             } else {
                 unsafe targets[row] = 0
             }
         }
-        return live
+        return result
     }
 }
 

@@ -8,8 +8,13 @@ public struct TrainingStep: Hashable, Sendable {
     /// The global norm of the objective's gradient before clipping.
     public let gradientNorm: Double
     /// Whether the parameters were updated: not where no row has a target, or the norm is not finite. A loss that is not finite either
-    /// means that the training has diverged: the state that is carried is then of no use before `resetState`, nor may the parameters be.
+    /// means that the training has diverged, or that an input was not finite: `isStateFinite(sequence:)` says of which sequences the state that
+    /// is carried is of no use before `resetState(sequence:)`, without which no later step updates anything.
     public let updated: Bool
+    /// Tokens outside the vocabulary, which are vectors of zeros to the model.
+    public let unknownTokens: Int
+    /// Targets not below the number of classes, which count for nothing, as the negative ones do that say that there is no target.
+    public let invalidTargets: Int
     /// loss + penalty.
     public var objective: Double { loss + penalty }
 }
@@ -20,29 +25,53 @@ public struct Evaluation: Hashable, Codable, Sendable {
     public var lossSum: Double
     /// Rows that have a target.
     public var count: Int
+    /// Tokens outside the vocabulary, which are vectors of zeros to the model.
+    public var unknownTokens: Int
+    /// Targets not below the number of classes, which count for nothing, as the negative ones do that say that there is no target.
+    public var invalidTargets: Int
     /// The mean; NaN where no row has a target.
     public var loss: Double { lossSum / Double(count) }
 
-    public init(lossSum: Double = 0, count: Int = 0) {
+    public init(lossSum: Double = 0, count: Int = 0, unknownTokens: Int = 0, invalidTargets: Int = 0) {
         self.lossSum = lossSum
         self.count = count
+        self.unknownTokens = unknownTokens
+        self.invalidTargets = invalidTargets
+    }
+
+    /// Adds the evaluation of more rows.
+    public static func += (sum: inout Evaluation, more: Evaluation) {
+        sum.lossSum += more.lossSum
+        sum.count += more.count
+        sum.unknownTokens += more.unknownTokens
+        sum.invalidTargets += more.invalidTargets
     }
 }
 
+/// The state that each sequence of a segment starts from.
+public enum InitialState: String, CaseIterable, Sendable {
+    /// Zero: every segment is of whole sequences, which have nothing to do with those of the segment before.
+    case zero
+    /// The state that the same place of the batch ended the last segment in, until it is reset: the segments are cut out of longer sequences,
+    /// such as texts or signals. Truncated backpropagation through time: Williams and Peng 1990.
+    case carried
+}
+
 /// Trains a model on segments of `steps` time steps of `batch` sequences: forward, loss, backpropagation through time, clipping and
-/// update. The state is carried from segment to segment (truncated backpropagation through time: Williams and Peng 1990) until
-/// `resetState`.
+/// update. Each segment starts from a state of zero, or where the last one ended: `InitialState`.
 ///
 /// After `init`, nothing allocates. The bits of the result do not depend on the number of threads or the instruction set.
 @safe public struct Trainer: ~Copyable, @unchecked Sendable {
     public let model: Model
     public let batch: Int
     public let steps: Int
+    public let initialState: InitialState
     private let arena: Arena
     let pass: UnsafeMutablePointer<TrainingPass>
     let pool: Pool
 
     /// - Parameters:
+    ///   - initialState: the state that the sequences of a segment start from. A model of a language, or of a signal, is trained with `.carried`.
     ///   - clip: limits of the gradient's norm or elements.
     ///   - regularization: what is added to the loss of a training step, and to its gradient before clipping.
     ///   - dropout: the probability that an output of a recurrent layer is dropped, in 0..<1.
@@ -52,8 +81,8 @@ public struct Evaluation: Hashable, Codable, Sendable {
     ///   - threads: how many threads work; the bits of the result do not depend on it.
     /// - Precondition: the model's weights are in float32; batch and steps are in 1...`ModelShape.largestDimension`, their product is at most
     ///   2^31; threads are in 1...256; both dropouts and the optimizer's hyperparameters are in range.
-    public init(_ model: consuming Model, optimizer: Optimizer, batch: Int, steps: Int, clip: GradientClip = .none,
-                regularization: Regularization = .none, dropout: Float = 0, recurrentDropout: Float = 0, seed: UInt64 = 0, threads: Int = 1,
+    public init(_ model: consuming Model, optimizer: Optimizer, batch: Int, steps: Int, initialState: InitialState = .zero,
+                clip: GradientClip = .none, regularization: Regularization = .none, dropout: Float = 0, recurrentDropout: Float = 0, seed: UInt64 = 0, threads: Int = 1,
                 kernels: Kernels = .best) {
         require(model.weightFormat == .float32, "trainer: expected weights in float32, found \(model.weightFormat)")
         require(isDimension(batch) && isDimension(steps) && isRowCount(batch * steps), """
@@ -83,7 +112,7 @@ public struct Evaluation: Hashable, Codable, Sendable {
                 unsafe PoolingPass($0, shape.layers.last!, batch: batch, steps: steps, rows: base + layout.pooled!, gradient: base + layout.pooledGradient!)
             },
             dense: shape.dense(rows: shape.outputRows(batch: batch, steps: steps)),
-            loss: shape.loss, base: base, parameters: parameters, clip: clip, regularization: regularization, optimizer: optimizer,
+            loss: shape.loss, initialState: initialState, base: base, parameters: parameters, clip: clip, regularization: regularization, optimizer: optimizer,
             mask: DropoutMask(seed: seed, probability: dropout), recurrentDropout: recurrentDropout))
         unsafe kernels.fill(layout.parameters.count * optimizer.momentCount, optimizer.initialMoment, x: base + layout.moments)
         pool = unsafe Pool(threadCount: threads, isAdaptive: true) { context, _, share in
@@ -92,6 +121,7 @@ public struct Evaluation: Hashable, Codable, Sendable {
         self.model = model
         self.batch = batch
         self.steps = steps
+        self.initialState = initialState
     }
 
     deinit {
@@ -128,11 +158,54 @@ public struct Evaluation: Hashable, Codable, Sendable {
         }
     }
 
-    /// Puts every training sequence into the state of rest: at the start of a text.
+    // MARK: State
+
+    /// Resets the state that training carries to zero, of every sequence: at the start of a text. With an initial state of `.zero`, there is
+    /// no need to.
     public mutating func resetState() { unsafe pass.pointee.resetState(.training) }
 
-    /// Puts every sequence that is evaluated into the state of rest.
+    /// Resets the state that training carries to zero, of one sequence; the others go on.
+    ///
+    /// - Precondition: 0 ≤ sequence < batch.
+    public mutating func resetState(sequence: Int) {
+        check(sequence)
+        unsafe pass.pointee.resetState(.training, sequence: sequence)
+    }
+
+    /// Resets the state that evaluations and predictions carry to zero, of every sequence.
     public mutating func resetEvaluationState() { unsafe pass.pointee.resetState(.evaluation) }
+
+    /// Resets the state that evaluations and predictions carry to zero, of one sequence; the others go on.
+    ///
+    /// - Precondition: 0 ≤ sequence < batch.
+    public mutating func resetEvaluationState(sequence: Int) {
+        check(sequence)
+        unsafe pass.pointee.resetState(.evaluation, sequence: sequence)
+    }
+
+    /// Whether the state in which the last segment of training left every sequence is finite.
+    public var isStateFinite: Bool { (0..<batch).allSatisfy { isStateFinite(sequence: $0) } }
+
+    /// Whether the state in which the last segment of training left a sequence is finite. One NaN among its inputs suffices, and the gradient
+    /// of the whole batch is not finite either; where the state is carried, so it stays until `resetState(sequence:)`.
+    ///
+    /// - Precondition: 0 ≤ sequence < batch.
+    public func isStateFinite(sequence: Int) -> Bool {
+        check(sequence)
+        return unsafe pass.pointee.isStateFinite(.training, sequence: sequence)
+    }
+
+    /// Whether the state in which the last evaluation or prediction left a sequence is finite.
+    ///
+    /// - Precondition: 0 ≤ sequence < batch.
+    public func isEvaluationStateFinite(sequence: Int) -> Bool {
+        check(sequence)
+        return unsafe pass.pointee.isStateFinite(.evaluation, sequence: sequence)
+    }
+
+    private func check(_ sequence: Int) {
+        require(sequence >= 0 && sequence < batch, "sequence: expected 0 ≤ sequence < \(batch), found \(sequence)")
+    }
 
     /// Rows that may have a target: T × B, or B where the head gives one answer for each sequence.
     var targetCount: Int { model.shape.outputRows(batch: batch, steps: steps) }

@@ -15,6 +15,7 @@ enum TrainingWork {
     let pooling: PoolingPass?
     let dense: DenseShape
     let loss: ModelShape.Loss
+    let initialState: InitialState
     let base: UnsafeMutablePointer<Float>
     let parameters: UnsafeMutablePointer<Float>
     let clip: GradientClip
@@ -182,9 +183,15 @@ enum TrainingWork {
         }
     }
 
-    func restoreState() { for unsafe layer in unsafe layers { layer.restoreState(purpose) } }
+    func prepareState() { for unsafe layer in unsafe layers { layer.prepareState(purpose, initialState) } }
     func saveState() { for unsafe layer in unsafe layers { layer.saveState(purpose) } }
     func resetState(_ purpose: TrainingPurpose) { for unsafe layer in unsafe layers { layer.resetState(purpose) } }
+    func resetState(_ purpose: TrainingPurpose, sequence: Int) {
+        for unsafe layer in unsafe layers { layer.resetState(purpose, sequence: sequence) }
+    }
+    func isStateFinite(_ purpose: TrainingPurpose, sequence: Int) -> Bool {
+        unsafe layers.allSatisfy { $0.isStateFinite(purpose, sequence: sequence) }
+    }
 }
 
 /// What the dense layer of a many-to-one model reads: one row of each sequence.

@@ -51,7 +51,6 @@ struct LearningRun: Encodable {
 extension Trainer {
     /// One step on sequences from their beginning to their end.
     fileprivate mutating func learn(_ batch: SequenceBatch) -> TrainingStep {
-        resetState()
         switch batch.targets {
         case .values(let targets): return step(values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
         case .classes(let targets): return step(values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
@@ -62,13 +61,11 @@ extension Trainer {
     fileprivate mutating func measure(_ batches: [SequenceBatch], isAllOrNothing: Bool) -> (loss: Double, accuracy: Double) {
         var sum = Evaluation(), right = 0, count = 0
         for batch in batches {
-            resetEvaluationState()
             let evaluation = switch batch.targets {
             case .values(let targets): evaluate(values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
             case .classes(let targets): evaluate(values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
             }
-            sum.lossSum += evaluation.lossSum
-            sum.count += evaluation.count
+            sum += evaluation
             for (sequence, questions) in batch.questions.enumerated() {
                 let answers = questions.map { question in withOutput(step: question.step, sequence: sequence, question.isRight) }
                 right += isAllOrNothing ? (answers.allSatisfy { $0 } ? 1 : 0) : answers.count { $0 }
