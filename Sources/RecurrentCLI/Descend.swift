@@ -13,8 +13,12 @@ struct Descend: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Updates.", valueName: "number"))
     var steps = 200
 
-    @Option(help: ArgumentHelp("Draw the paths over contours as SVG.", valueName: "file"))
+    @Option(parsing: .unconditional,
+            help: ArgumentHelp("Draw the paths over contours as SVG.", valueName: "file"))
     var svg: String?
+
+    @Flag(help: "Shows no progress, only the result.")
+    var quiet = false
 
     @Flag(help: "Prints the result as one JSON object, and nothing else.")
     var json = false
@@ -25,10 +29,21 @@ struct Descend: ParsableCommand {
         try check("--steps", steps, 1...1_000_000)
         let kernels = try kernelOptions.kernels()
         if let svg { try checkWritable(svg, option: "--svg") }
-        let report = DescendReport(steps: steps, isa: "\(kernels.isa)", descents: ErrorSurface.all.flatMap { surface in
-            zip(Descent.optimizers, surface.learningRates).map { Descent($0, learningRate: $1, surface, steps: steps, kernels: kernels) }
-                + [Descent(lbfgsOn: surface, steps: steps, kernels: kernels)]
-        })
+        var bar = ProgressBar(quiet: quiet), descents: [Descent] = []
+        let count = ErrorSurface.all.count * Descent.optimizers.count
+        for surface in ErrorSurface.all {
+            for (index, optimizer) in Descent.optimizers.enumerated() {
+                bar.show(surface.name, fraction: Double(descents.count) / Double(count), optimizer)
+                // The last finds the lengths of its steps itself.
+                descents.append(
+                    index < surface.learningRates.count
+                        ? Descent(optimizer, learningRate: surface.learningRates[index], surface,
+                                  steps: steps, kernels: kernels)
+                        : Descent(lbfgsOn: surface, steps: steps, kernels: kernels))
+            }
+        }
+        bar.clear()
+        let report = DescendReport(steps: steps, isa: "\(kernels.isa)", descents: descents)
         if let svg { try writeText(svg, report.picture) }
         if json { try printJSON(report) } else { try printToStandardOutput(report.table) }
     }

@@ -7,8 +7,11 @@ struct Evaluate: ParsableCommand {
     @Argument(help: "A model that train has written.")
     var model: String
 
-    @Option(help: ArgumentHelp("Text in UTF-8.", valueName: "file"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Text in UTF-8.", valueName: "file"))
     var text: String
+
+    @Flag(help: "Shows no progress, only the result.")
+    var quiet = false
 
     @Flag(help: "Prints the result as one JSON object, and nothing else.")
     var json = false
@@ -38,7 +41,12 @@ struct Evaluate: ParsableCommand {
         let threads = try threadOptions.count(model.shape, rows: batch * steps)
         var trainer = Trainer(model, optimizer: .sgd(SGD()), batch: batch, steps: steps, initialState: .carried,
                               threads: threads, kernels: kernels)
-        let loss = trainer.evaluate(Batches(tokens, batch: batch, steps: steps)) { _ in }
+        var bar = ProgressBar(quiet: quiet)
+        let loss = trainer.evaluate(Batches(tokens, batch: batch, steps: steps)) { sum in
+            bar.show("evaluate", fraction: Double(sum.count) / Double(tokens.count),
+                     "perplexity \(sum.perplexity.rounded)")
+        }
+        bar.clear()
         let evaluation = loss.all
         guard evaluation.loss.isFinite else {
             throw Failure(.data, "\(self.model): the loss is not finite; expected weights that can be computed with, found a loss of \(evaluation.loss)")

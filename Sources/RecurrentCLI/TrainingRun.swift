@@ -94,7 +94,7 @@ struct TrainingRun {
             } catch let interruption as ExitCode {
                 bar.clear()
                 try saveCheckpoint(trainer)
-                printToStandardError("recurrent: interrupted; \(modelSoFar); --resume goes on\n")
+                printNotice("interrupted; \(modelSoFar); --resume goes on")
                 throw interruption
             }
         }
@@ -114,6 +114,7 @@ struct TrainingRun {
             trainer.learningRate = rate * schedule.factor(done + update)
             if let mostMomentum { trainer.momentum = momentumSchedule(done + update, most: mostMomentum) }
         }
+        bar.show(title, fraction: fraction(learned: before, measured: 0), "")
         let epoch = try trainer.runEpoch(text.training, from: progress.epoch, isFullBatch: isFullBatch, prepare: prepare) { epoch in
             progress.epoch = epoch
             try Interruption.check()

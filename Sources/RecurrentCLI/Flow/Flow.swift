@@ -28,7 +28,8 @@ struct Flow: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the weights and of the sequence.", valueName: "number"))
     var seed: UInt64 = 1
 
-    @Option(help: ArgumentHelp("Draw the norms as SVG.", valueName: "file"))
+    @Option(parsing: .unconditional,
+            help: ArgumentHelp("Draw the norms as SVG.", valueName: "file"))
     var svg: String?
 
     @Flag(help: "Shows no progress, only the result.")
@@ -66,7 +67,8 @@ struct FlowReport: Encodable {
     /// Of the LSTMs.
     let memory: [MemoryFlow]
 
-    init(steps: Int, hidden: Int, gain: Double, forgetBias: Double, seed: UInt64, kernels: Kernels, onLayer: (String, Double) throws -> Void) throws {
+    init(steps: Int, hidden: Int, gain: Double, forgetBias: Double, seed: UInt64, kernels: Kernels,
+         onStep: (String, Double) throws -> Void) throws {
         (self.steps, self.hidden, self.gain, self.forgetBias, self.seed, isa) = (steps, hidden, gain, forgetBias, seed, "\(kernels.isa)")
         var generator = SplitMix64(seed: seed)
         let problem = AddingProblem(length: steps)
@@ -77,15 +79,21 @@ struct FlowReport: Encodable {
         ]
         var bound: GradientBound?, flows: [GradientFlow] = [], memory: [MemoryFlow] = []
         for (index, layer) in layers.enumerated() {
-            try onLayer(layer.name, Double(index) / Double(layers.count))
+            // An LSTM is gone through twice.
+            let parts = layer.cell == .lstm ? 2.0 : 1.0
+            func tell(_ part: Double) throws {
+                try onStep(layer.name, (Double(index) + part / parts) / Double(layers.count))
+            }
             let weights = LayerWeights(layer.cell, inputSize: problem.inputSize, hiddenSize: hidden, gain: gain, openness: layer.openness, seed: seed)
             let unrolled = UnrolledLayer(layer.cell, weights, x: x, kernels: kernels)
             // L = (y - target)², y = readout · h_T
             let y = zip(readout, unrolled.hidden(after: steps)).reduce(0) { $0 + $1.0 * $1.1 }
             let lossGradient = readout.map { 2 * (y - Double(targets[0])) * $0 }
             if layer.cell == .rnn { bound = GradientBound(unrolled, weights, lossGradient: lossGradient) }
-            flows.append(GradientFlow(layer.name, unrolled, lossGradient: lossGradient))
-            if layer.cell == .lstm { memory.append(MemoryFlow(layer.name, unrolled, weights)) }
+            flows.append(try GradientFlow(layer.name, unrolled, lossGradient: lossGradient, onStep: tell))
+            if layer.cell == .lstm {
+                memory.append(try MemoryFlow(layer.name, unrolled, weights) { try tell(1 + $0) })
+            }
         }
         self.bound = bound!
         self.flows = flows

@@ -10,9 +10,13 @@ struct GradientFlow: Encodable {
     private(set) var lossNorms: [Double] = []
 
     /// Carries the derivatives of h_T and, with them, those of a loss whose gradient by h_T is known back to the initial state.
-    init(_ name: String, _ layer: consuming UnrolledLayer, lossGradient: [Double]) {
+    ///
+    /// - Parameter onStep: is called with the share of the steps that is done, before each.
+    init(_ name: String, _ layer: consuming UnrolledLayer, lossGradient: [Double],
+         onStep: (Double) throws -> Void) rethrows {
         self.name = name
         for step in (0...layer.steps).reversed() {
+            try onStep(1 - Double(step) / Double(layer.steps))
             if step < layer.steps { layer.goBack(step: step) }
             let jacobian = layer.jacobian
             jacobianNorms.append(jacobian.spectralNorm)
@@ -67,9 +71,11 @@ struct MemoryFlow: Encodable {
     let name: String
     private(set) var direct: [Double] = [], throughF: [Double] = [], throughI: [Double] = [], throughG: [Double] = [], sum: [Double] = []
 
-    init(_ name: String, _ layer: UnrolledLayer, _ weights: LayerWeights) {
+    init(_ name: String, _ layer: UnrolledLayer, _ weights: LayerWeights,
+         onStep: (Double) throws -> Void) rethrows {
         self.name = name
         for step in (1..<layer.steps).reversed() {
+            try onStep(1 - Double(step) / Double(layer.steps))
             let paths = MemoryPaths(layer, weights, step: step)
             direct.append(paths.direct.spectralNorm)
             throughF.append(paths.throughF.spectralNorm)
