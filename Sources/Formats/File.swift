@@ -20,7 +20,7 @@ public struct FileError: Error, Equatable, CustomStringConvertible, Sendable {
         self.reason = unsafe reason ?? String(cString: strerror(code))
     }
 
-    public var description: String { "\(path.printablePath): \(reason)" }
+    public var description: String { "\(path.printable()): \(reason)" }
 }
 
 /// The limit of what `readFile` takes unless the caller has another: 1 GiB.

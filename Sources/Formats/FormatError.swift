@@ -52,23 +52,7 @@ public struct FormatError: Error, Equatable, Sendable {
 
 extension FormatError: CustomStringConvertible {
     public var description: String {
-        let limit = 256
-        let subject = tensor.map { $0.printable(limit: limit) + ": " } ?? ""
-        return "\(subject)\(problem.rawValue); expected \(expected.printable(limit: limit)), found \(found.printable(limit: limit))"
-    }
-}
-
-extension String {
-    /// Safe to show on one line of a terminal, whatever a file may have put in: no controls, no changes of writing direction, and at most
-    /// `limit` of its scalars.
-    func printable(limit: Int) -> String {
-        let text = unicodeScalars.prefix(limit).map { scalar in
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
-                "\\u{" + String(scalar.value, radix: 16) + "}"
-            default: String(scalar)
-            }
-        }
-        return text.joined() + (unicodeScalars.count > limit ? "…" : "")
+        let subject = tensor.map { $0.excerpt + ": " } ?? ""
+        return "\(subject)\(problem.rawValue); expected \(expected.excerpt), found \(found.excerpt)"
     }
 }

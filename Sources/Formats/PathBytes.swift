@@ -27,13 +27,6 @@ extension String {
 
     /// As the C library takes a path.
     var cPath: [CChar] { pathBytes.map { CChar(bitPattern: $0) } + [0] }
-
-    /// To be shown on one line, in which a byte that is no text is `\xe9`.
-    package var printablePath: String {
-        unicodeScalars.map { scalar in
-            scalar.pathByte.map { "\\x" + String($0, radix: 16) } ?? String(scalar).printable(limit: 1)
-        }.joined()
-    }
 }
 
 extension Unicode.Scalar {

@@ -12,12 +12,13 @@ public struct ModelFileError: Error, CustomStringConvertible, Sendable {
     }
 
     init(_ path: String, _ error: FormatError) {
-        description = "\(path.printablePath): \(error)"
+        description = "\(path.printable()): \(error)"
         isInputOutput = false
     }
 
     init(_ path: String, what: String = "not a model", expected: String, found: String) {
-        description = "\(path.printablePath): \(what); expected \(expected), found \(found)"
+        let name = path.printable()
+        description = "\(name): \(what); expected \(expected.excerpt), found \(found.excerpt)"
         isInputOutput = false
     }
 }

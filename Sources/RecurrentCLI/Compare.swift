@@ -15,10 +15,13 @@ struct Compare: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Times that the text is learned.", valueName: "number"))
     var epochs = 10
 
-    @Option(help: ArgumentHelp("Of \(Optimizer.names.joined(separator: ", ")).", valueName: "names"))
+    @Option(parsing: .unconditional,
+            help: ArgumentHelp("Of \(Optimizer.names.joined(separator: ", ")).",
+                               valueName: "names"))
     var optimizers = "sgd:1,momentum:0.5,nesterov:0.5,adagrad:0.05,rmsprop,adadelta,adam"
 
-    @Option(help: ArgumentHelp("Draw loss and perplexity as SVG.", valueName: "file"))
+    @Option(parsing: .unconditional,
+            help: ArgumentHelp("Draw loss and perplexity as SVG.", valueName: "file"))
     var svg: String?
 
     @Flag(help: "Shows no progress, only the result.")

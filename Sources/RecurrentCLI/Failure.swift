@@ -33,7 +33,7 @@ struct Failure: Error, Equatable {
     }
 
     func exit() -> Never {
-        printToStandardError("recurrent: \(message.onOneLine)\n")
+        printNotice(message)
         Foundation.exit(cause.rawValue)
     }
 }
@@ -45,24 +45,4 @@ func check<Value: Comparable>(_ option: String, _ value: Value, _ range: ClosedR
         throw Failure(.usage, "\(option): out of range; expected \(range.lowerBound) to \(range.upperBound), found \(value)")
     }
     return value
-}
-
-extension String {
-    /// With what would break the line, or move the cursor, written as an escape, and so is a byte of a path that is no text.
-    var onOneLine: String {
-        unicodeScalars.map { scalar in
-            if let byte = scalar.pathByte { return "\\x" + String(byte, radix: 16) }
-            return scalar.isControl ? scalar.escaped(asASCII: true) : String(scalar)
-        }.joined()
-    }
-}
-
-extension Unicode.Scalar {
-    /// Whether a terminal would obey it rather than show it.
-    var isControl: Bool {
-        switch properties.generalCategory {
-        case .control, .lineSeparator, .paragraphSeparator: true
-        default: false
-        }
-    }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Formats
 import Foundation
 import Recurrent
 
@@ -103,7 +104,9 @@ struct InspectReport: Encodable {
         lines.append("memory to run: \(parameterBytes.asBytes) of parameters, \(stateBytes.asBytes) for each stream")
         lines.append("memory to train, batch \(batch.grouped), \(steps.grouped) steps: tape \(tapeBytes.asBytes), scratch \(scratchBytes.asBytes), "
             + "gradient \(gradientBytes.asBytes), each moment of the optimizer \(momentBytes.asBytes)")
-        lines += metadata.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value.onOneLine)" }
+        lines += metadata.sorted { $0.key < $1.key }.map { key, value in
+            "\(key.excerpt): \(value.excerpt)"
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 }

@@ -7,7 +7,7 @@ import Recurrent
 struct KernelOptions: ParsableArguments {
     static let variable = "RECURRENT_ISA"
 
-    @Option(help: ArgumentHelp(
+    @Option(parsing: .unconditional, help: ArgumentHelp(
         "Instruction set: generic, avx2 or avx512. The environment variable \(KernelOptions.variable) says the same. (default: the fastest of this processor)",
         valueName: "name"))
     var isa: String?

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Recurrent
 
@@ -39,7 +40,10 @@ extension Vocabulary {
 func metadataNumber(_ key: String, _ metadata: [String: String], path: String, default usual: Int) throws(Failure) -> Int {
     guard let text = metadata[key] else { return usual }
     guard let number = Int(text), (1...ModelShape.largestDimension).contains(number) else {
-        throw Failure(.data, "\(path): metadata \(key); expected 1 to \(ModelShape.largestDimension), found \(text)")
+        throw Failure(.data, """
+            \(path): metadata \(key); expected 1 to \(ModelShape.largestDimension), \
+            found \(text.excerpt)
+            """)
     }
     return number
 }

@@ -28,17 +28,40 @@ func printToStandardError(_ text: String) {
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
 }
 
+/// Writes one line to stderr, in the tool's name: printable, and no longer than a screen, whatever
+/// of a file or a command line is in it.
+func printNotice(_ message: String) {
+    let limit = 1024
+    printToStandardError("recurrent: \(message.printable(limit: limit))\n")
+}
+
 /// Prints one object with keys in snake_case, on one line.
 func printJSON(_ report: some Encodable) throws(Failure) {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do {
-        try printToStandardOutput(String(decoding: encoder.encode(report), as: UTF8.self) + "\n")
+        let json = try String(decoding: encoder.encode(report), as: UTF8.self)
+        try printToStandardOutput(json.escapedInJSON + "\n")
     } catch let failure as Failure {
         throw failure
     } catch {
         throw Failure(.software, "report: \(error)")
+    }
+}
+
+extension String {
+    /// JSON on one line, with what is not printable in its strings as `\uXXXX`: the encoder escapes
+    /// no more than JSON asks for, which leaves DEL, C1 controls, separators of lines and
+    /// bidirectional controls.
+    var escapedInJSON: String {
+        unicodeScalars.reduce(into: "") { result, scalar in
+            if scalar.isPrintable {
+                result.unicodeScalars.append(scalar)
+            } else {
+                for unit in UTF16.encode(scalar)! { result += String(format: "\\u%04x", Int(unit)) }
+            }
+        }
     }
 }
 

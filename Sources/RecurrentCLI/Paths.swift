@@ -45,16 +45,18 @@ func generateCommand(model: String, prompt: String) -> String {
     let folder = FileManager.default.currentDirectoryPath + "/"
     var tool = commandLineArguments[0]
     if tool.hasPrefix(folder) { tool.removeFirst(folder.count) }
+    // A path is not an option.
+    let model = model.hasPrefix("-") ? "./" + model : model
     return [tool, "generate", model, "--prompt", prompt].map(quotedForShell).joined(separator: " ")
 }
 
 /// As one word of a shell's command line, all of it to be seen and to be pasted.
 func quotedForShell(_ word: String) -> String {
-    if word.unicodeScalars.contains(where: { $0.isControl || $0.pathByte != nil }) {
+    if word.unicodeScalars.contains(where: { !$0.isPrintable }) {
         let quoted = word.unicodeScalars.map { scalar in
             switch scalar {
             case "'", "\\": "\\" + String(scalar)
-            case _ where scalar.isControl || scalar.pathByte != nil:
+            case _ where !scalar.isPrintable:
                 // Octal, which unlike hexadecimal has an end: three digits.
                 String(scalar).pathBytes.map { byte in
                     let digits = String(byte, radix: 8)

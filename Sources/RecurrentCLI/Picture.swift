@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// A picture as SVG that reads in light and in dark: what all of them share.
@@ -66,5 +67,9 @@ extension Double {
 }
 
 extension String {
-    fileprivate var escapedForXML: String { replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;") }
+    /// XML has no place for most controls, not even as references.
+    fileprivate var escapedForXML: String {
+        printable().replacing("&", with: "&amp;").replacing("<", with: "&lt;")
+            .replacing(">", with: "&gt;")
+    }
 }

@@ -20,6 +20,8 @@ struct Recurrent: ParsableCommand {
             failure.exit()
         } catch where exitCode(for: error) == .validationFailure {
             Failure(.usage, message(for: error)).exit()
+        } catch where exitCode(for: error) == .failure {
+            Failure(.software, "\(error)").exit()
         } catch {
             exit(withError: error)
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Formats
 import Foundation
 import Recurrent
 
@@ -18,13 +19,16 @@ struct Train: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("The most times that the text is learned.", valueName: "number"))
     var epochs = 10
 
-    @Option(help: ArgumentHelp("One of \(Optimizer.names.joined(separator: ", ")).", valueName: "name"))
+    @Option(parsing: .unconditional,
+            help: ArgumentHelp("One of \(Optimizer.names.joined(separator: ", ")).",
+                               valueName: "name"))
     var optimizer = "adam"
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Learning rate. (default: 0.002 for Adam and its kin, else the optimizer's own)", valueName: "number"))
     var learningRate: Double?
 
-    @Option(help: ArgumentHelp(RateSchedule.help, valueName: "name:numbers"))
+    @Option(parsing: .unconditional,
+            help: ArgumentHelp(RateSchedule.help, valueName: "name:numbers"))
     var schedule = "constant"
 
     @Option(parsing: .unconditional, help: ArgumentHelp("""
@@ -35,7 +39,7 @@ struct Train: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Epochs without improvement after which the training ends.", valueName: "number"))
     var patience = 2
 
-    @Option(help: ArgumentHelp("Where the model goes.", valueName: "file"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Where the model goes.", valueName: "file"))
     var out = "model.safetensors"
 
     @Flag(help: "Goes on where the training into --out was cut off, or has reached its --epochs.")
@@ -113,7 +117,7 @@ struct Train: ParsableCommand {
                 best: epoch \(progress.stopping.bestEpoch), development perplexity \
                 \(perplexityText(progress.stopping.bestPerplexity,
                                   known: progress.bestKnownDevPerplexity)); \(seconds.rounded) s in all
-                the model is in \(out); this continues a prompt with it:
+                the model is in \(out.printable()); this continues a prompt with it:
                 \(generateCommand(model: out, prompt: text.prompt))
 
                 """)

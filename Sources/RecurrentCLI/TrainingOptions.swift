@@ -29,13 +29,16 @@ enum UpdateBatch: ExpressibleByArgument {
 
 /// The text, the model and the segments of a training.
 struct TrainingOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Text to learn, in UTF-8. (default: the sources of this package)", valueName: "file"))
+    @Option(parsing: .unconditional,
+            help: ArgumentHelp("Text to learn, in UTF-8. (default: the sources of this package)",
+                               valueName: "file"))
     var text: String?
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Hidden units of a layer.", valueName: "number"))
     var hidden = 256
 
-    @Option(help: ArgumentHelp("Cell of the layers: \(RecurrentCell.names).", valueName: "name"))
+    @Option(parsing: .unconditional,
+            help: ArgumentHelp("Cell of the layers: \(RecurrentCell.names).", valueName: "name"))
     var cell = RecurrentCell.lstm(.plain).name
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Recurrent layers.", valueName: "number"))

@@ -1,3 +1,5 @@
+import Formats
+
 /// A text made ready to be learned: the part to learn, the part to measure on, and the vocabulary of the first.
 struct TrainingText {
     let vocabulary: Vocabulary
@@ -29,7 +31,7 @@ struct TrainingText {
         self.training = Batches(vocabulary.tokens(training), batch: batch, steps: steps)
         self.development = Batches(vocabulary.tokens(development), batch: batch, steps: steps)
         isSplitBetweenLines = split.isBetweenLines
-        let beginning = development.lazy.filter { $0 == "\n" || !$0.isControl }
+        let beginning = development.lazy.filter { $0 == "\n" || $0.isPrintable }
             .drop { $0.properties.isWhitespace }.prefix { $0 != "\n" }.prefix(8)
         prompt = String(String.UnicodeScalarView(beginning))
     }

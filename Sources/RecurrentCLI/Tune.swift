@@ -12,7 +12,9 @@ struct Tune: ParsableCommand {
 
     @OptionGroup var training: TrainingOptions
 
-    @Option(help: ArgumentHelp("One of \(Optimizer.names.joined(separator: ", ")).", valueName: "name"))
+    @Option(parsing: .unconditional,
+            help: ArgumentHelp("One of \(Optimizer.names.joined(separator: ", ")).",
+                               valueName: "name"))
     var optimizer = "adam"
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Times that each rate learns the text.", valueName: "number"))

@@ -1,3 +1,5 @@
+import Foundation
+import Formats
 import Recurrent
 import Testing
 
@@ -32,10 +34,41 @@ import Testing
     @Test func wordsAreQuotedForTheShell() {
         #expect(["a/b-c.1", "", "two words", "it's", "$x", "人"].map(quotedForShell)
             == ["a/b-c.1", "''", "'two words'", "'it'\\''s'", "'$x'", "'人'"])
+        #expect(["\u{1B}[2J", "it's\\\n1", "\u{9B}人"].map(quotedForShell)
+            == ["$'\\033[2J'", "$'it\\'s\\\\\\0121'", "$'\\302\\233人'"])
+        #expect(generateCommand(model: "-m", prompt: "").hasSuffix(" generate ./-m --prompt ''"))
     }
 
-    @Test func messagesStayOnOneLine() {
-        #expect("a\nb\u{1B}[2J\u{2028}é".onOneLine == "a\\nb\\u{1B}[2J\\u{2028}é")
+    @Test func progressIsCutToTheWidth() {
+        let line = ProgressLine(title: "epoch 1/2", fraction: 0.5, secondsLeft: 61.2, text: "loss 1.23")
+        let bar = String(repeating: "█", count: 10) + String(repeating: "░", count: 10)
+        #expect(line.drawn(columns: 80, isColoured: false) == "epoch 1/2 \(bar) 1:02 left, loss 1.23")
+        #expect(line.drawn(columns: 41, isColoured: false) == "epoch 1/2 \(bar) 1:02 left")
+        #expect(line.drawn(columns: 20, isColoured: true) == "epoch 1/2 \u{1B}[32m\(bar.prefix(9))\u{1B}[0m")
+        #expect(line.drawn(columns: 6, isColoured: true) == "epoch")
+        #expect(line.drawn(columns: 1, isColoured: true) == "")
+        // Wide characters take two columns, combining ones none, and what a terminal obeys is escaped.
+        func drawn(_ title: String, _ columns: Int) -> String {
+            ProgressLine(title: title, fraction: 0, secondsLeft: nil, text: "").drawn(columns: columns, isColoured: false)
+        }
+        #expect(drawn("人人人", 6) == "人人" && drawn("ｱ가🎼", 6) == "ｱ가🎼" && drawn("e\u{301}e", 2) == "e\u{301}")
+        #expect(drawn("a\u{1B}[2J", 12) == "a\\u{1B}[2J ")
+    }
+
+    /// What was done before a training was resumed took no time of this process.
+    @Test func theTimeLeftIsThatOfThisProcess() {
+        #expect(ProgressLine.secondsLeft(elapsed: 10, from: 0.5, to: 0.75) == 10)
+        #expect(ProgressLine.secondsLeft(elapsed: 10, from: 0, to: 0.25) == 30)
+        #expect(ProgressLine.secondsLeft(elapsed: 10, from: 0.9, to: 0.9) == nil)
+        #expect(ProgressLine.secondsLeft(elapsed: 10, from: 0.9, to: 1) == nil)
+    }
+
+    @Test func jsonHasNothingThatIsNotPrintable() throws {
+        let values = ["\u{1B}\u{7F}\u{85}\u{9B}\u{2028}\u{202E}\u{E0001}\n\"\\é人"]
+        let json = String(decoding: try JSONEncoder().encode(values), as: UTF8.self).escapedInJSON
+        #expect(json.unicodeScalars.allSatisfy { $0.isPrintable })
+        #expect(json.lowercased().hasPrefix("[\"\\u001b\\u007f\\u0085\\u009b\\u2028\\u202e\\udb40\\udc01\\n"), "\(json)")
+        #expect(try JSONDecoder().decode([String].self, from: Data(json.utf8)) == values)
     }
 
     @Test func theOptionWinsOverTheEnvironment() throws {

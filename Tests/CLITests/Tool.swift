@@ -37,6 +37,37 @@ private func run(_ path: String, _ arguments: [String], in folder: Folder?, envi
     return Outcome(exitCode: exitCode, output: result.standardOutput, error: result.standardError)
 }
 
+/// Runs the tool with its stderr on a terminal of so many columns, and returns all that this is told.
+func onTerminal(columns: Int, _ arguments: [String], in folder: Folder, environment: [String: String] = [:])
+    async throws -> (exitCode: Int32, screen: String) {
+    let terminal = posix_openpt(O_RDWR | O_NOCTTY)
+    defer { close(terminal) }
+    try #require(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0)
+    let end = open(ptsname(terminal), O_RDWR | O_NOCTTY)
+    var size = winsize(ws_row: 25, ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
+    try #require(end >= 0 && ioctl(end, UInt(TIOCSWINSZ), &size) == 0)
+    let tool = Process()
+    tool.executableURL = URL(fileURLWithPath: toolPath)
+    tool.arguments = arguments
+    tool.currentDirectoryURL = URL(fileURLWithPath: folder.path)
+    let usual = ["TERM": "xterm", "NO_COLOR": "", "RECURRENT_ISA": ""]
+    tool.environment = ProcessInfo.processInfo.environment.merging(usual) { $1 }.merging(environment) { $1 }
+    tool.standardInput = FileHandle.nullDevice
+    tool.standardOutput = FileHandle.nullDevice
+    tool.standardError = FileHandle(fileDescriptor: end, closeOnDealloc: false)
+    try tool.run()
+    close(end)
+    // Until no process has the terminal open: then Linux says EIO.
+    var screen: [UInt8] = [], chunk = [UInt8](repeating: 0, count: 1 << 12)
+    while true {
+        let count = read(terminal, &chunk, chunk.count)
+        guard count > 0 else { break }
+        screen += chunk[..<count]
+    }
+    tool.waitUntilExit()
+    return (tool.terminationStatus, String(decoding: screen, as: UTF8.self))
+}
+
 /// A temporary folder, gone with its owner.
 final class Folder: Sendable {
     let path: String

@@ -208,7 +208,14 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
         #expect((50...51).contains(text.unicodeScalars.count))
         #expect(try await generate("--seed", "3", "--temperature", "0") == generate("--seed", "4", "--temperature", "0"))
         #expect(try await generate("--weights", "bfloat16", "--temperature", "0").unicodeScalars.count >= 400)
-        #expect(try await generate("--prompt", "-the ☃", "--length", "0") == "-the ☃\n")
+        #expect(try await generate("--prompt", "the ", "--length", "0") == "the \n")
+        // What is not in the vocabulary is said, once each.
+        let options = ["generate", "model.safetensors", "--length", "0", "--prompt", "-the ☃\u{1B}☃\r\n"]
+        let unknown = try await recurrent(options, in: folder)
+        #expect(unknown.exitCode == 0 && unknown.output == "-the ☃\\u{1B}☃\n")
+        #expect(unknown.error == "recurrent: --prompt: not in the vocabulary, taken as unknown: \\u{1B} - ☃\n")
+        let quiet = try await recurrent(options + ["--quiet"], in: folder)
+        #expect(quiet.exitCode == 0 && quiet.output == unknown.output && quiet.error.isEmpty)
     }
 
     @Test func tellsItsVersion() async throws {

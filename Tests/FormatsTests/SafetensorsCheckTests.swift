@@ -160,7 +160,7 @@ struct SafetensorsCheckTests {
         let size = refusal(contents("{\(member("x.weight", "F32", "[2]"))}", dataCount: 4))
         #expect(size?.description == "x.weight: shape and data_offsets disagree; expected 8 bytes of data, found 4")
         let dtype = refusal(contents("{\(member("x\\n\\u001b[31m\\u202e", "F33"))}", dataCount: 4))
-        #expect(dtype?.description == "x\\u{a}\\u{1b}[31m\\u{202e}: unknown element type; expected a known dtype, found \"F33\"")
+        #expect(dtype?.description == "x\\n\\u{1B}[31m\\u{202E}: unknown element type; expected a known dtype, found \"F33\"")
         let long = refusal(contents("{\(member("a", String(repeating: "F", count: 10_000)))}", dataCount: 4))
         #expect((long?.description.count ?? 0) < 400)
     }

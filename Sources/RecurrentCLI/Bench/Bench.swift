@@ -89,7 +89,12 @@ struct BenchStep: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Features of the input.", valueName: "number")) var input = 1
     @Option(parsing: .unconditional, help: ArgumentHelp("Hidden units.", valueName: "number")) var hidden = 40
     @Option(parsing: .unconditional, help: ArgumentHelp("Independent streams.", valueName: "number")) var batch = 1
-    @Option(help: "How weights are held: float32, or bfloat16, which is not compared with OpenBLAS.") var weights = WeightFormat.float32
+    @Option(parsing: .unconditional,
+            help: """
+                How weights are held: float32, or bfloat16, which is not compared with \
+                OpenBLAS.
+                """)
+    var weights = WeightFormat.float32
     @OptionGroup var options: BenchOptions
 
     func run() throws {
@@ -141,7 +146,10 @@ struct BenchOptimizer: ParsableCommand {
         discussion: "On Linux the compiler leaves roots scalar, so the loops that have one are several times slower than in vectors.")
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Parameters.", valueName: "number")) var parameters = 1_000_000
-    @Option(help: ArgumentHelp("Which of \(Optimizer.names.joined(separator: ", ")).", valueName: "name")) var optimizer = "adam"
+    @Option(parsing: .unconditional,
+            help: ArgumentHelp("Which of \(Optimizer.names.joined(separator: ", ")).",
+                               valueName: "name"))
+    var optimizer = "adam"
     @OptionGroup var options: BenchOptions
 
     func run() throws {

@@ -7,7 +7,9 @@ struct BenchAll: ParsableCommand {
         abstract: "Every bench over the shapes that people use: a table of times and of their ratio to the floor, and a picture.",
         discussion: "Sequences and training run on one thread, and on --threads more often than that. It takes about two minutes.")
 
-    @Option(help: ArgumentHelp("Draw the ratios to the floor as SVG.", valueName: "file")) var svg: String?
+    @Option(parsing: .unconditional,
+            help: ArgumentHelp("Draw the ratios to the floor as SVG.", valueName: "file"))
+    var svg: String?
     @OptionGroup var options: BenchOptions
 
     private static let steps = [(1, 8), (1, 16), (1, 20), (1, 32), (1, 40), (8, 32), (1, 64), (32, 64), (64, 64), (64, 128), (128, 128), (128, 256), (256, 256)]

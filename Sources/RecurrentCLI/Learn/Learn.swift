@@ -47,7 +47,8 @@ struct Learn: ParsableCommand {
     @Argument(help: ArgumentHelp("adding, copy or reber.", valueName: "task"))
     var task: Task
 
-    @Option(help: ArgumentHelp("Of \(Learn.names), one after the other.", valueName: "names"))
+    @Option(parsing: .unconditional,
+            help: ArgumentHelp("Of \(Learn.names), one after the other.", valueName: "names"))
     var cell = "rnn,gru,lstm"
 
     @Option(parsing: .unconditional, help: ArgumentHelp(
@@ -76,7 +77,8 @@ struct Learn: ParsableCommand {
     @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the sequences and of the initial weights.", valueName: "number"))
     var seed: UInt64 = 1
 
-    @Option(help: ArgumentHelp("Draw loss and accuracy as SVG.", valueName: "file"))
+    @Option(parsing: .unconditional,
+            help: ArgumentHelp("Draw loss and accuracy as SVG.", valueName: "file"))
     var svg: String?
 
     @Flag(help: "Shows no progress, only the result.")
