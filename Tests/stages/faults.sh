@@ -1,7 +1,7 @@
 # The tool where the file system fails: each call that concerns files fails in turn, is interrupted,
 # or transfers half, and the process is killed at a hundred moments. It ends with one line and an
 # exit code of sysexits(3), or as if nothing had been. No file is torn or lost, nothing is left
-# behind, and nothing is made under a name that is not a temporary file's.
+# behind, and nothing is made under a name that is not a temporary file's or a lock's.
 "$tools/clang" -std=gnu17 -O1 -shared -fPIC -Wall -Wextra -Werror -ITests/CFileFaults/include \
     Tests/CFileFaults/file_faults.c -o "$work/faults.so"
 tool=$PWD/.build/recurrent
@@ -49,8 +49,9 @@ may_fail() {
         "${train[@]}" --epochs 1 --out model --resume >"$work/resumed"
         if [ -e new ]; then "$tool" inspect new >"$work/inspected"; fi
     )
-    if sed -n 's/^created //p' "$work/calls" | grep -vE '(^|/)\.recurrent-[0-9a-f]{16}\.tmp$'; then
-        echo "$fault: $*: made a file under a name that is not a temporary file's"
+    if sed -n 's/^created //p' "$work/calls" |
+        grep -vE '(^|/)\.(recurrent-[0-9a-f]{16}\.tmp|(model|new)\.lock)$'; then
+        echo "$fault: $*: made a file under a name that is not a temporary file's or a lock's"
         return 1
     fi
     if find "$faults/now" -name '.recurrent-*' | grep .; then
