@@ -75,8 +75,8 @@ KERNEL(product_backward_weights, (const recurrent_product_shape *_Nonnull shape,
 // (that of g is not used), hidden rows; behind them, where h is projected, P [⌈R/16⌉][H][16].
 //
 // Recurrent dropout, of this cell and those of rnn.h and gru.h: Gal and Ghahramani 2016, "A Theoretically Grounded Application of Dropout in
-// Recurrent Neural Networks"; Keras's recurrent_dropout. `mask` [B][V] in holds 0 or 1 / (1 - p), behind the last unit anything finite, for all
-// time steps of a sequence: wherever a sum of U, or r, reads h_prev, it reads mask∘h_prev, and nothing else does. `masked` [T][B][V] out:
+// Recurrent Neural Networks". `mask` [B][V] in holds 0 or 1 / (1 - p), behind the last unit anything finite, for all gates and all time steps
+// of a sequence: wherever a sum of U, or r, reads h_prev, it reads mask∘h_prev, and nothing else does. `masked` [T][B][V] out:
 // masked[t] = mask∘h[t], also of rows that have ended. Both are null without dropout.
 
 // One time step of B independent sequences, for inference.

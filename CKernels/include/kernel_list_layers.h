@@ -76,14 +76,16 @@ KERNEL(activation_backward, (const recurrent_rows_shape *_Nonnull shape, recurre
 
 // Batch normalization in training: Ioffe and Szegedy 2015, algorithm 1.
 //   μ[n] = 1/L Σ_m x[m][n]      v[n] = 1/L Σ_m (x[m][n] - μ[n])²      over the L rows that are live
-//   running_mean += momentum (μ - running_mean)      running_variance += momentum (v L/(L - 1) - running_variance)
+//   running_mean += momentum (μ - running_mean)      running_variance += momentum (w - running_variance)
+//   w[n] = v[n] L/(L - 1) of recurrent_variance_unbiased, v[n] of recurrent_variance_biased
 //   live [M] in, or null: a row where it is zero has no part in anything, whatever its x, and a y of zero. x in; gamma, beta in; running_mean,
 //   running_variance in, out, below 2^-100 zero; for L = 0 they stay, for L = 1 v is zero. mean, inverse_deviation 1/√(v + ε) out, the tape;
 //   y out. Shares split the units, by 16.
 KERNEL(batch_normalization_forward, (const recurrent_rows_shape *_Nonnull shape, const int32_t *_Nullable live, float epsilon,
-                                     float momentum, const float *_Nonnull x, const float *_Nonnull gamma, const float *_Nonnull beta,
-                                     float *_Nonnull running_mean, float *_Nonnull running_variance, float *_Nonnull mean,
-                                     float *_Nonnull inverse_deviation, float *_Nonnull y, recurrent_share share))
+                                     float momentum, recurrent_variance estimate, const float *_Nonnull x,
+                                     const float *_Nonnull gamma, const float *_Nonnull beta, float *_Nonnull running_mean,
+                                     float *_Nonnull running_variance, float *_Nonnull mean, float *_Nonnull inverse_deviation,
+                                     float *_Nonnull y, recurrent_share share))
 
 // Batch normalization with what was found in training: Ioffe and Szegedy 2015, algorithm 2.
 //   μ = running_mean      v = running_variance

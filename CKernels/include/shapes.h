@@ -239,6 +239,12 @@ static inline size_t recurrent_convolution_transposed_floats(recurrent_convoluti
     return shape.rows.taps * shape.columns.taps * recurrent_padded(shape.inputs) * recurrent_padded(shape.outputs);
 }
 
+/// What the running variance of batch normalization is an average of, v being the variance of a batch of L rows.
+typedef enum recurrent_variance {
+    recurrent_variance_unbiased,  ///< v L/(L - 1): PyTorch
+    recurrent_variance_biased,    ///< v: Keras, TensorFlow, ONNX
+} recurrent_variance;
+
 /// What a window of pooling gives.
 typedef enum recurrent_pooling {
     recurrent_pooling_max,      ///< the largest of the taps inside; the first of them where several are

@@ -70,10 +70,12 @@ INLINE batch_panels batch_panels_of(const recurrent_rows_shape *shape, const int
     } while (0)
 
 /// The means and deviations of P panels over their rows; the running averages follow.
-INLINE void batch_moments(const int P, const batch_panels panels, size_t count, float epsilon, float momentum, const float *x,
-                          float *running_mean, float *running_variance, float *mean, float *inverse_deviation) {
+INLINE void batch_moments(const int P, const batch_panels panels, size_t count, float epsilon, float momentum,
+                          recurrent_variance estimate, const float *x, float *running_mean, float *running_variance, float *mean,
+                          float *inverse_deviation) {
     // Without rows nothing is averaged, and of a single one the unbiased variance is taken to be zero.
-    const double divisor = count > 0 ? (double)count : 1, unbiased = count > 1 ? (double)count - 1 : 1;
+    const double divisor = count > 0 ? (double)count : 1;
+    const double running_divisor = estimate == recurrent_variance_biased ? divisor : count > 1 ? (double)count - 1 : 1;
     const average_terms average = average_terms_of(count > 0 ? momentum : 0, count > 0 ? momentum : 0);
     lanes_double center[BATCH_SUMS], squares[BATCH_SUMS];
     UNROLL for (int p = 0; p < P; ++p) center[p] = squares[p] = 0;
@@ -91,7 +93,7 @@ INLINE void batch_moments(const int P, const batch_panels panels, size_t count, 
         const size_t at = panels.at + p * LANES, units = panels.units - p * LANES;
         const lanes batch_mean = lanes_narrow(center[p]), inverse = normalization_inverse(lanes_narrow(squares[p] / divisor), epsilon);
         const lanes new_mean = average_moment(average, lanes_load(running_mean + at), batch_mean);
-        const lanes new_variance = average_moment(average, lanes_load(running_variance + at), lanes_narrow(squares[p] / unbiased));
+        const lanes new_variance = average_moment(average, lanes_load(running_variance + at), lanes_narrow(squares[p] / running_divisor));
         lanes_store(mean + at, lanes_keep_first(units, batch_mean));
         lanes_store(inverse_deviation + at, lanes_keep_first(units, inverse));
         lanes_store(running_mean + at, lanes_keep_first(units, new_mean));
@@ -100,10 +102,11 @@ INLINE void batch_moments(const int P, const batch_panels panels, size_t count, 
 }
 
 OUTLINED void batch_moments_of(const recurrent_rows_shape *shape, const int32_t *live, size_t first, size_t end, float epsilon, float momentum,
-                               const float *x, float *running_mean, float *running_variance, float *mean, float *inverse_deviation) NONBLOCKING {
+                               recurrent_variance estimate, const float *x, float *running_mean, float *running_variance, float *mean,
+                               float *inverse_deviation) NONBLOCKING {
     const size_t count = normalization_live_rows(live, shape->rows);
-    FOR_BATCH_PANELS(BATCH_SUMS, first, end, batch_moments, batch_panels_of(shape, live, panel), count, epsilon, momentum, x, running_mean,
-                     running_variance, mean, inverse_deviation);
+    FOR_BATCH_PANELS(BATCH_SUMS, first, end, batch_moments, batch_panels_of(shape, live, panel), count, epsilon, momentum, estimate, x,
+                     running_mean, running_variance, mean, inverse_deviation);
 }
 
 /// What y = (x - μ) scale + β takes of a panel.
@@ -141,12 +144,13 @@ OUTLINED void batch_normalize_tapes(const recurrent_rows_shape *shape, const int
     FOR_BATCH_PANELS(BATCH_PANELS, first, end, batch_normalize_tape, batch_panels_of(shape, live, panel), x, gamma, beta, mean, inverse_deviation, y);
 }
 
-static void batch_normalization_forward(const recurrent_rows_shape *shape, const int32_t *live, float epsilon, float momentum, const float *x,
-                                        const float *gamma, const float *beta, float *running_mean, float *running_variance, float *mean,
-                                        float *inverse_deviation, float *y, recurrent_share share) NONBLOCKING {
+static void batch_normalization_forward(const recurrent_rows_shape *shape, const int32_t *live, float epsilon, float momentum,
+                                        recurrent_variance estimate, const float *x, const float *gamma, const float *beta,
+                                        float *running_mean, float *running_variance, float *mean, float *inverse_deviation, float *y,
+                                        recurrent_share share) NONBLOCKING {
     size_t first, end;
     share_of(share, recurrent_panels(shape->units), &first, &end);
-    batch_moments_of(shape, live, first, end, epsilon, momentum, x, running_mean, running_variance, mean, inverse_deviation);
+    batch_moments_of(shape, live, first, end, epsilon, momentum, estimate, x, running_mean, running_variance, mean, inverse_deviation);
     batch_normalize_tapes(shape, live, first, end, x, gamma, beta, mean, inverse_deviation, y);
 }
 

@@ -55,7 +55,7 @@ struct NormalizationCase: CustomStringConvertible, Sendable {
     /// What the forward kernel writes; running averages are those of a batch.
     struct Forward { var mean, inverseDeviation, runningMean, runningVariance, y: [Float] }
 
-    func forward(_ isa: KernelTable, shares: Int = 1) throws -> Forward {
+    func forward(_ isa: KernelTable, shares: Int = 1, estimate: recurrent_variance = recurrent_variance_unbiased) throws -> Forward {
         var shape = shape
         let x = GuardedBuffer(shape.padded(x, behind: .nan)), y = GuardedBuffer(repeating: .nan, count: recurrent_rows_floats(shape))
         let gamma = GuardedBuffer(unitsShape.padded(gamma)), beta = GuardedBuffer(unitsShape.padded(beta))
@@ -64,8 +64,8 @@ struct NormalizationCase: CustomStringConvertible, Sendable {
         forShares(shares) {
             switch kind {
             case .batch:
-                isa.kernels.batch_normalization_forward(&shape, live, epsilon, momentum, x.pointer, gamma.pointer, beta.pointer, runningMean.pointer,
-                                                        runningVariance.pointer, mean.pointer, inverse.pointer, y.pointer, $0)
+                isa.kernels.batch_normalization_forward(&shape, live, epsilon, momentum, estimate, x.pointer, gamma.pointer, beta.pointer,
+                                                        runningMean.pointer, runningVariance.pointer, mean.pointer, inverse.pointer, y.pointer, $0)
             case .layer:
                 isa.kernels.layer_normalization_forward(&shape, epsilon, x.pointer, gamma.pointer, beta.pointer, mean.pointer, inverse.pointer,
                                                         y.pointer, $0)

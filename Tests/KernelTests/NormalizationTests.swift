@@ -21,7 +21,7 @@ extension NormalizationCase {
         }
     }
 
-    func checkForward(_ found: Forward) throws {
+    func checkForward(_ found: Forward, estimate: recurrent_variance = recurrent_variance_unbiased) throws {
         let x = rows(x), (y, tape) = reference.forward(x: x), batch = kind == .batch
         let units = recurrent_rows_shape(rows: 1, units: shape.units)
         func check(_ name: String, _ floats: [Float], _ expected: [Double], relative: Double) throws {
@@ -48,7 +48,9 @@ extension NormalizationCase {
             try Comparer.check("\(name) \(self)", units.rows(of: floats)[0], expected, bounds: bounds)
         }
         try checkAverage("running mean", found.runningMean, runningMean, moments.mean)
-        try checkAverage("running variance", found.runningVariance, runningVariance, unbiasedVariance(moments.variance, count: x.count))
+        let variance = estimate == recurrent_variance_biased
+            ? moments.variance : unbiasedVariance(moments.variance, count: x.count)
+        try checkAverage("running variance", found.runningVariance, runningVariance, variance)
     }
 
     func checkInference(_ found: [Float]) throws {
@@ -127,7 +129,11 @@ func normalizationChecker(_ kind: Normalization<Double>.Kind, _ check: @escaping
     }
 }
 
-let checkBatchNormalizationForward = normalizationChecker(.batch) { try $0.checkForward($0.forward($1)) }
+let checkBatchNormalizationForward = normalizationChecker(.batch) {
+    for estimate in [recurrent_variance_unbiased, recurrent_variance_biased] {
+        try $0.checkForward($0.forward($1, estimate: estimate), estimate: estimate)
+    }
+}
 let checkBatchNormalizationInference = normalizationChecker(.batch) { if $0.live == nil { try $0.checkInference($0.inference($1)) } }
 let checkBatchNormalizationBackward = normalizationChecker(.batch) { try $0.checkBackward($0.backward($1)) }
 let checkLayerNormalizationForward = normalizationChecker(.layer) { try $0.checkForward($0.forward($1)) }
@@ -161,8 +167,8 @@ let checkLayerNormalizationBackward = normalizationChecker(.layer) { try $0.chec
         func run(_ shape: inout recurrent_rows_shape, _ live: [Int32]?, _ x: [Float]) -> (units: [[Float]], y: [[Float]]) {
             var runningMean = [Float](repeating: 1, count: 32), runningVariance = runningMean, mean = runningMean, inverse = runningMean
             var y = [Float](repeating: .nan, count: recurrent_rows_floats(shape))
-            isa.kernels.batch_normalization_forward(&shape, live, 1e-5, 0.1, shape.padded(x), gamma, beta, &runningMean, &runningVariance, &mean,
-                                                    &inverse, &y, all)
+            isa.kernels.batch_normalization_forward(&shape, live, 1e-5, 0.1, recurrent_variance_unbiased, shape.padded(x), gamma, beta,
+                                                    &runningMean, &runningVariance, &mean, &inverse, &y, all)
             return ([runningMean, runningVariance, mean, inverse], shape.rows(of: y))
         }
         let some = run(&shape, live, x), alone = run(&few, nil, kept.flatMap { x[$0 * units..<($0 + 1) * units] })
@@ -176,8 +182,8 @@ let checkLayerNormalizationBackward = normalizationChecker(.layer) { try $0.chec
         let share = recurrent_share(index: 0, count: 1)
         var runningMean = [Float](repeating: 0.3, count: 32), runningVariance = ones, mean = ones, inverse = ones, y = nan, dx = nan
         var dgamma = [Float](repeating: 2, count: 32), dbeta = dgamma
-        isa.kernels.batch_normalization_forward(&shape, [0, 0, 0], 0.25, 0.1, nan, ones, ones, &runningMean, &runningVariance, &mean, &inverse, &y,
-                                                share)
+        isa.kernels.batch_normalization_forward(&shape, [0, 0, 0], 0.25, 0.1, recurrent_variance_unbiased, nan, ones, ones, &runningMean,
+                                                &runningVariance, &mean, &inverse, &y, share)
         isa.kernels.batch_normalization_backward(&shape, [0, 0, 0], nan, ones, mean, inverse, nan, &dgamma, &dbeta, &dx, share)
         #expect(runningMean[..<17].allSatisfy { $0 == 0.3 } && runningVariance[..<17].allSatisfy { $0 == 1 })
         #expect(mean.allSatisfy { $0 == 0 } && inverse[..<17].allSatisfy { $0 == 2 } && (y + dx).allSatisfy { $0 == 0 })
@@ -193,7 +199,8 @@ let checkLayerNormalizationBackward = normalizationChecker(.layer) { try $0.chec
         var runningMean = ones, runningVariance = ones, mean = ones, inverse = ones, y = x
         switch kind {
         case .batch:
-            isa.kernels.batch_normalization_forward(&shape, nil, 1e-5, 0.1, x, ones, ones, &runningMean, &runningVariance, &mean, &inverse, &y, share)
+            isa.kernels.batch_normalization_forward(&shape, nil, 1e-5, 0.1, recurrent_variance_unbiased, x, ones, ones, &runningMean,
+                                                    &runningVariance, &mean, &inverse, &y, share)
         case .layer: isa.kernels.layer_normalization_forward(&shape, 1e-5, x, ones, ones, &mean, &inverse, &y, share)
         }
         for (m, row) in shape.rows(of: y).enumerated() {

@@ -41,6 +41,18 @@ import Testing
         try Comparer.check("y", KernelOrder.embedding(y, width: units), floats("inference.y").map(Double.init), absolute: 3e-6, relative: 3e-6)
     }
 
+    /// 1, 2, 4 and 5 have a variance of 2.5, and an unbiased one of 10/3.
+    @Test(arguments: [(VarianceEstimate.unbiased, 1.2333333), (.biased, 1.15)])
+    func theRunningVarianceIsOfTheEstimate(estimate: VarianceEstimate, expected: Double) {
+        var normalization = BatchNormalization(units: 1, estimate: estimate)
+        let x = [1, 2, 4, 5].flatMap { [$0] + [Float](repeating: 0, count: 15) }
+        var y = [Float](repeating: 0, count: 64), span = y.mutableSpan
+        normalization.forward(x.span, into: &span)
+        #expect(abs(Double(normalization.runningVariance[0]) - expected) < 1e-6)
+        // The batch itself is normalized with the biased variance in either case.
+        #expect(abs(Double(y[0]) + 2 / 2.5.squareRoot()) < 1e-5)
+    }
+
     @Test func wrongUseTraps() async {
         await #expect(processExitsWith: .failure) { _ = BatchNormalization(units: 0) }
         await #expect(processExitsWith: .failure) { _ = BatchNormalization(units: 1, epsilon: 0) }

@@ -36,15 +36,16 @@ static float *normalization_dy(trial *trial, normalization layer) {
     return dy;
 }
 
-enum { variants_of_batch_normalization_forward = 2 };  // whether rows are skipped
+enum { variants_of_batch_normalization_forward = 4 };  // whether rows are skipped; the biased running variance
 static void run_batch_normalization_forward(trial *trial, scenario_shape size, unsigned variant) {
     const size_t padded = recurrent_padded(size.units);
-    const normalization layer = normalization_of(trial, size, variant, padded, false);
+    const normalization layer = normalization_of(trial, size, variant & 1, padded, false);
+    const recurrent_variance estimate = variant & 2 ? recurrent_variance_biased : recurrent_variance_unbiased;
     float *running_mean = trial_rows(trial, 1, size.units, padded), *running_variance = trial_squares(trial, padded);
     float *y = trial_result(trial, layer.floats);
     FOR_SHARES(trial)
-        trial->kernels->batch_normalization_forward(&layer.shape, layer.live, normalization_epsilon, 0.125f, layer.x, layer.gamma, layer.beta,
-                                                    running_mean, running_variance, layer.mean, layer.inverse_deviation, y, share);
+        trial->kernels->batch_normalization_forward(&layer.shape, layer.live, normalization_epsilon, 0.125f, estimate, layer.x, layer.gamma,
+                                                    layer.beta, running_mean, running_variance, layer.mean, layer.inverse_deviation, y, share);
     trial_output(trial, "running_mean", running_mean, padded);
     trial_output(trial, "running_variance", running_variance, padded);
     trial_output(trial, "mean", layer.mean, padded);

@@ -27,7 +27,10 @@ extension Trial {
         let average = open("running mean", rows: 1), variance = positive("running variance", stride)
         let mean = result("mean", stride), inverse = result("inverse deviation", stride), y = result("y", floats), dx = result("dx", floats)
         let dgamma = open("dgamma", rows: 1), dbeta = open("dbeta", rows: 1)
-        shares { kernels.batch_normalization_forward(&shape, live, epsilon, 0.125, x, gamma, beta, average, variance, mean, inverse, y, $0) }
+        let estimate = bytes.flag() ? recurrent_variance_biased : recurrent_variance_unbiased
+        shares {
+            kernels.batch_normalization_forward(&shape, live, epsilon, 0.125, estimate, x, gamma, beta, average, variance, mean, inverse, y, $0)
+        }
         shares { kernels.batch_normalization_backward(&shape, live, x, gamma, mean, inverse, dy, dgamma, dbeta, dx, $0) }
         shares { kernels.batch_normalization_inference(&shape, epsilon, y, gamma, beta, average, variance, y, $0) }
         let means = result("means of rows", shape.rows), inverses = result("inverse deviations of rows", shape.rows)

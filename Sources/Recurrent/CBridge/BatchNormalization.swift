@@ -14,20 +14,25 @@
     public let epsilon: Float
     /// How far each batch moves the running averages: 0.1 is a tenth of the way.
     public let momentum: Float
+    /// What the running variance is an average of.
+    public let estimate: VarianceEstimate
     public let kernels: Kernels
     private let arena: Arena
     /// Each buffer has a row of units; they lie one after the other, so that γ and β, and their gradients, are one flat buffer.
     private let row: Int
 
-    /// γ = 1, β = 0, a running mean of 0 and a running variance of 1. The defaults are PyTorch's.
+    /// γ = 1, β = 0, a running mean of 0 and a running variance of 1. The defaults are PyTorch's; Keras has an epsilon of 1e-3, a momentum
+    /// of 0.01 (which it calls 0.99) and the biased estimate.
     ///
     /// - Precondition: units are in 1...`ModelShape.largestDimension`, epsilon is positive and finite, and momentum in 0...1.
-    public init(units: Int, epsilon: Float = 1e-5, momentum: Float = 0.1, kernels: Kernels = .best) {
+    public init(units: Int, epsilon: Float = 1e-5, momentum: Float = 0.1, estimate: VarianceEstimate = .unbiased,
+                kernels: Kernels = .best) {
         require(epsilon > 0 && epsilon.isFinite && (0...1).contains(momentum),
                 "batch normalization: expected a positive epsilon and a momentum in 0...1, found \(epsilon), \(momentum)")
         self.units = units
         self.epsilon = epsilon
         self.momentum = momentum
+        self.estimate = estimate
         self.kernels = kernels
         row = RowsShape(rows: 1, units: units).count
         var layout = Layout()
@@ -88,8 +93,9 @@
     public mutating func forward(live: UnsafeBufferPointer<Int32>? = nil, x: UnsafeBufferPointer<Float>, y: UnsafeMutableBufferPointer<Float>) {
         let shape = unsafe shape(x.count, live: live?.count, y.count)
         unsafe kernels.batchNormalizationForward(
-            shape, live: live?.baseAddress, epsilon: epsilon, momentum: momentum, x: x.baseAddress!, gamma: parameters, beta: parameters + row,
-            runningMean: runningMeanPointer, runningVariance: runningVariancePointer, mean: mean, inverseDeviation: inverseDeviation,
+            shape, live: live?.baseAddress, epsilon: epsilon, momentum: momentum, estimate: estimate,
+            x: x.baseAddress!, gamma: parameters, beta: parameters + row, runningMean: runningMeanPointer,
+            runningVariance: runningVariancePointer, mean: mean, inverseDeviation: inverseDeviation,
             y: y.baseAddress!)
     }
 

@@ -1,5 +1,20 @@
 internal import CKernels
 
+/// What the running variance of batch normalization is an average of: v is the variance of a batch, L its rows.
+public enum VarianceEstimate: CaseIterable, Sendable {
+    /// v L/(L - 1): PyTorch; Ioffe and Szegedy 2015, algorithm 2.
+    case unbiased
+    /// v: Keras, TensorFlow, ONNX.
+    case biased
+
+    var cValue: recurrent_variance {
+        switch self {
+        case .unbiased: recurrent_variance_unbiased
+        case .biased: recurrent_variance_biased
+        }
+    }
+}
+
 extension Kernels {
     /// Batch normalization in training, y = γ (x - μ) / √(v + ε) + β, with the mean and the variance of each unit over the rows; their running
     /// averages go a part `momentum` of the way. Kernel: `batch_normalization_forward`.
@@ -7,18 +22,19 @@ extension Kernels {
     /// - Parameters:
     ///   - live: [M], or nil: rows where it is zero have no part in anything.
     ///   - epsilon: ε, above zero.
+    ///   - estimate: what the running variance is an average of.
     ///   - x: [M][16 ⌈N/16⌉].
     ///   - gamma, beta, runningMean, runningVariance: [16 ⌈N/16⌉]; the latter two are updated.
     ///   - mean, inverseDeviation: [16 ⌈N/16⌉], written: the tape.
     ///   - y: as x, written.
     public func batchNormalizationForward(
-        _ shape: RowsShape, live: UnsafePointer<Int32>?, epsilon: Float, momentum: Float, x: UnsafePointer<Float>, gamma: UnsafePointer<Float>,
-        beta: UnsafePointer<Float>, runningMean: UnsafeMutablePointer<Float>, runningVariance: UnsafeMutablePointer<Float>,
-        mean: UnsafeMutablePointer<Float>, inverseDeviation: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>, share: Share = .all
+        _ shape: RowsShape, live: UnsafePointer<Int32>?, epsilon: Float, momentum: Float, estimate: VarianceEstimate = .unbiased,
+        x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>, runningMean: UnsafeMutablePointer<Float>,
+        runningVariance: UnsafeMutablePointer<Float>, mean: UnsafeMutablePointer<Float>, inverseDeviation: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>, share: Share = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.batch_normalization_forward(&shape, live, epsilon, momentum, x, gamma, beta, runningMean, runningVariance, mean,
-                                                         inverseDeviation, y, share.cValue)
+        unsafe table.pointee.batch_normalization_forward(&shape, live, epsilon, momentum, estimate.cValue, x, gamma, beta, runningMean,
+                                                         runningVariance, mean, inverseDeviation, y, share.cValue)
     }
 
     /// Batch normalization with the running mean and variance that training has found; in place where x and y are the same.

@@ -76,7 +76,7 @@ public enum InitialState: String, CaseIterable, Sendable {
     ///   - regularization: what is added to the loss of a training step, and to its gradient before clipping.
     ///   - dropout: the probability that an output of a recurrent layer is dropped, in 0..<1.
     ///   - recurrentDropout: the probability that a unit is dropped from what a recurrent layer's next step reads of its state through the
-    ///     recurrent weights, in 0..<1: one mask for all steps of a segment (Gal and Ghahramani 2016; Keras's recurrent_dropout).
+    ///     recurrent weights, in 0..<1: one mask for all gates and all steps of a segment (Gal and Ghahramani 2016).
     ///   - seed: of the dropout masks.
     ///   - threads: how many threads work; the bits of the result do not depend on it.
     /// - Precondition: the model's weights are in float32; batch and steps are in 1...`ModelShape.largestDimension`, their product is at most
