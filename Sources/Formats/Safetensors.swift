@@ -22,7 +22,8 @@ public struct Safetensors: Sendable {
 
     /// The strings that came with the tensors.
     public let metadata: [String: String]
-    /// The tensors, in the order of their data.
+    /// The tensors, in the order of their data; behind them, in one that was made by
+    /// `resolvingAliases`, the aliases.
     public let entries: [Entry]
     private let bytes: [UInt8]
     private let positions: [String: Int]
@@ -45,10 +46,30 @@ public struct Safetensors: Sendable {
         guard end == bytes.count else {
             throw FormatError(.fileLength, expected: "\(end) bytes", found: "\(bytes.count)")
         }
+        self.init(bytes, metadata: metadata, entries: entries)
+    }
+
+    private init(_ bytes: [UInt8], metadata: [String: String], entries: [Entry]) {
         self.bytes = bytes
         self.metadata = metadata
         self.entries = entries
         positions = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
+    }
+
+    /// The same file with the tensors that `safetensors.torch.save_model` has left out, because
+    /// they share their memory with another: its metadata has under the name of each the name of
+    /// the one that was kept.
+    public func resolvingAliases() -> Safetensors {
+        var metadata = metadata
+        let aliases = metadata.compactMap { name, kept -> Entry? in
+            guard entry(named: name) == nil, Safetensors.nameLengths.contains(name.utf8.count),
+                  let original = entry(named: kept) else { return nil }
+            return Entry(
+                name: name, elementType: original.elementType, shape: original.shape,
+                range: original.range)
+        }.sorted { $0.name < $1.name }
+        for alias in aliases { metadata[alias.name] = nil }
+        return Safetensors(bytes, metadata: metadata, entries: entries + aliases)
     }
 
     /// What the header says of the tensor of that name; nil if there is none.

@@ -2,6 +2,8 @@
 /// `embedding = nn.Embedding(V, E)`, `lstm = nn.LSTM(I, H, num_layers)` (or `gru = nn.GRU(…)`, `rnn = nn.RNN(…)`) and `dense = nn.Linear(H, O)`.
 ///
 /// In a stack of several kinds each layer has the name of its own kind and the number of its place: `lstm.weight_ih_l0`, `gru.weight_ih_l1`.
+/// A cell that PyTorch does not have says so in its name, as in `gru(resetBefore).weight_ih_l0`:
+/// PyTorch, which would compute something else with the same tensors, refuses to load them.
 public struct StateDictNames: Equatable, Sendable {
     public var embedding = "embedding"
     /// Those of the recurrent layers are empty for the `state_dict` of a bare `nn.LSTM`, `nn.GRU` or `nn.RNN`.
@@ -18,19 +20,43 @@ public struct StateDictNames: Equatable, Sendable {
     var denseWeight: String { dense + ".weight" }
     var denseBias: String { dense + ".bias" }
 
-    func recurrent(_ kind: StateDictCell.Kind, _ parameter: String, _ layer: Int, isReverse: Bool = false) -> String {
-        let module = switch kind {
+    func recurrent(_ kind: StateDictCell.Kind, _ variant: String, _ parameter: String, _ layer: Int,
+                   isReverse: Bool = false) -> String {
+        let module = module(kind) + (variant.isEmpty ? "" : "(\(variant))")
+        return (module.isEmpty ? "" : module + ".")
+            + "\(parameter)_l\(layer)" + (isReverse ? "_reverse" : "")
+    }
+
+    private func module(_ kind: StateDictCell.Kind) -> String {
+        switch kind {
         case .lstm: lstm
         case .gru: gru
         case .rnn: rnn
         }
-        return (module.isEmpty ? "" : module + ".") + "\(parameter)_l\(layer)" + (isReverse ? "_reverse" : "")
+    }
+
+    /// The variants that a file has: the name of each matrix, without its variant, and the variants
+    /// that it occurs with.
+    func variants(_ file: Safetensors) -> [String: [String]] {
+        var variants: [String: [String]] = [:]
+        for kind in [StateDictCell.Kind.lstm(), .gru(), .rnn] {
+            let prefix = module(kind) + "("
+            for name in file.entries.map(\.name) where name.hasPrefix(prefix) {
+                let rest = name.dropFirst(prefix.count)
+                guard let end = rest.firstRange(of: ").") else { continue }
+                let parameter = rest[end.upperBound...]
+                let plain = (module(kind).isEmpty ? "" : module(kind) + ".") + parameter
+                variants[plain, default: []].append(String(rest[..<end.lowerBound]))
+            }
+        }
+        return variants
     }
 
     /// These names, but those of a bare module if that is what the file holds.
     func matching(_ file: Safetensors) -> StateDictNames {
         let bare = StateDictNames(embedding: embedding, lstm: "", gru: "", rnn: "", dense: dense)
-        return file.entry(named: bare.recurrent(.rnn, "weight_ih", 0)) == nil ? self : bare
+        let first = bare.recurrent(.rnn, "", "weight_ih", 0)
+        return file.entry(named: first) == nil && bare.variants(file)[first] == nil ? self : bare
     }
 }
 
@@ -40,11 +66,18 @@ public struct StateDictLayer: Equatable, Sendable {
     /// H, in each direction.
     public let hiddenSize: Int
     public let isBidirectional: Bool
+    /// What the cell computes that PyTorch's of its kind does not, as the names of its tensors have
+    /// it; else empty.
+    public let variant: String
 
-    public init(_ kind: StateDictCell.Kind, hiddenSize: Int, isBidirectional: Bool = false) {
+    public init(
+        _ kind: StateDictCell.Kind, hiddenSize: Int, isBidirectional: Bool = false,
+        variant: String = ""
+    ) {
         self.kind = kind
         self.hiddenSize = hiddenSize
         self.isBidirectional = isBidirectional
+        self.variant = variant
     }
 
     /// What the next layer reads: the units of h, of both directions side by side.
@@ -79,10 +112,13 @@ public struct StateDictShape: Equatable, Sendable {
     public init(_ file: Safetensors, names: StateDictNames = StateDictNames()) throws(FormatError) {
         let names = names.matching(file)
         var layers: [StateDictLayer] = []
-        repeat { layers.append(try file.layer(layers.count, names)) } while file.kind(layers.count, names) != nil
+        let variants = names.variants(file)
+        repeat {
+            layers.append(try file.layer(layers.count, names, variants))
+        } while file.kind(layers.count, names, variants) != nil
         let hasEmbedding = file.entry(named: names.embeddingWeight) != nil
         let hasDense = file.entry(named: names.denseWeight) != nil
-        let weightIH = names.recurrent(layers[0].kind, "weight_ih", 0)
+        let weightIH = names.recurrent(layers[0].kind, layers[0].variant, "weight_ih", 0)
         self.init(
             vocabularySize: hasEmbedding ? try file.matrix(names.embeddingWeight, expected: "[V, E]").rows : nil,
             inputSize: try file.matrix(weightIH, expected: "[\(layers[0].kind.gates)H, I]").columns,
@@ -94,12 +130,25 @@ public struct StateDictShape: Equatable, Sendable {
     /// The directions of all layers, from the input up, in the order of PyTorch.
     public var cells: [StateDictCell] { directions.map(\.cell) }
 
-    private var directions: [(cell: StateDictCell, layer: Int, isReverse: Bool)] {
+    private struct Direction {
+        let cell: StateDictCell, variant: String, layer: Int, isReverse: Bool
+
+        /// The tensors of the cell, in the order of PyTorch, and their shapes.
+        func tensors(_ names: StateDictNames) -> [(name: String, shape: [Int])] {
+            cell.parameters.map { name, shape in
+                (names.recurrent(cell.kind, variant, name, layer, isReverse: isReverse), shape)
+            }
+        }
+    }
+
+    private var directions: [Direction] {
         var inputSize = inputSize
         return layers.enumerated().flatMap { index, layer in
             defer { inputSize = layer.outputSize }
             let cell = StateDictCell(layer.kind, inputSize: inputSize, hiddenSize: layer.hiddenSize)
-            return (layer.isBidirectional ? [false, true] : [false]).map { (cell: cell, layer: index, isReverse: $0) }
+            return (layer.isBidirectional ? [false, true] : [false]).map {
+                Direction(cell: cell, variant: layer.variant, layer: index, isReverse: $0)
+            }
         }
     }
 
@@ -110,9 +159,7 @@ public struct StateDictShape: Equatable, Sendable {
     func tensorShapes(_ names: StateDictNames) -> [(name: String, shape: [Int])] {
         var tensors: [(name: String, shape: [Int])] = []
         if let vocabularySize { tensors.append((names.embeddingWeight, [vocabularySize, inputSize])) }
-        for (cell, layer, isReverse) in directions {
-            for (name, shape) in cell.parameters { tensors.append((names.recurrent(cell.kind, name, layer, isReverse: isReverse), shape)) }
-        }
+        for direction in directions { tensors += direction.tensors(names) }
         if let outputSize {
             tensors.append((names.denseWeight, [outputSize, lastSize]))
             tensors.append((names.denseBias, [outputSize]))
@@ -122,6 +169,6 @@ public struct StateDictShape: Equatable, Sendable {
 
     /// The names of the parameters of each of `cells`.
     func cellNames(_ names: StateDictNames) -> [[String]] {
-        directions.map { cell, layer, isReverse in cell.parameters.map { names.recurrent(cell.kind, $0.name, layer, isReverse: isReverse) } }
+        directions.map { $0.tensors(names).map(\.name) }
     }
 }

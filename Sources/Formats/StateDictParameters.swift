@@ -62,26 +62,50 @@ public struct StateDictParameters: Equatable, Sendable {
 }
 
 extension Safetensors {
-    /// Which kind of layer the file has at a place, if any.
-    func kind(_ layer: Int, _ names: StateDictNames) -> StateDictCell.Kind? {
-        func name(_ kind: StateDictCell.Kind, _ parameter: String) -> String { names.recurrent(kind, parameter, layer) }
-        let found = [.lstm(), .gru(), .rnn].filter { entry(named: name($0, "weight_hh")) != nil }
-        var kind = found.first
-        // Where layers have no names, the rows tell; a projection is an LSTM's.
-        if found.count > 1, let shape = entry(named: name(.rnn, "weight_hh"))?.shape, shape.count == 2 {
-            kind = entry(named: name(.lstm(), "weight_hr")) != nil ? .lstm() : found.first { shape[0] == $0.gates * shape[1] } ?? .lstm()
+    /// Which kind of layer the file has at a place, if any, and which variant of it; `variants` are
+    /// those of the names.
+    func kind(
+        _ layer: Int, _ names: StateDictNames, _ variants: [String: [String]]
+    ) -> (kind: StateDictCell.Kind, variant: String)? {
+        let kinds = [StateDictCell.Kind.lstm(), .gru(), .rnn]
+        func variantsFound(_ kind: StateDictCell.Kind) -> [String] {
+            let plain = names.recurrent(kind, "", "weight_hh", layer)
+            return (entry(named: plain) == nil ? [] : [""]) + (variants[plain] ?? [])
         }
-        guard case .lstm = kind else { return kind }
-        return .lstm(hasPeepholes: entry(named: name(.lstm(), "peephole")) != nil, projectionSize: entry(named: name(.lstm(), "weight_hr"))?.shape.first)
+        // Where there are several, the tensors of the others will be unexpected.
+        guard let variant = kinds.lazy.compactMap({ variantsFound($0).first }).first else {
+            return nil
+        }
+        func part(_ kind: StateDictCell.Kind, _ parameter: String) -> Entry? {
+            entry(named: names.recurrent(kind, variant, parameter, layer))
+        }
+        let found = kinds.filter { part($0, "weight_hh") != nil }
+        guard var kind = found.first else { return nil }
+        // Where layers have no names, the rows tell; a projection is an LSTM's.
+        if found.count > 1, let shape = part(.rnn, "weight_hh")?.shape, shape.count == 2 {
+            let ofRows = found.first { shape[0] == $0.gates * shape[1] } ?? .lstm()
+            kind = part(.lstm(), "weight_hr") != nil ? .lstm() : ofRows
+        }
+        guard case .lstm = kind else { return (kind, variant) }
+        let projectionSize = part(.lstm(), "weight_hr")?.shape.first
+        let hasPeepholes = part(.lstm(), "peephole") != nil
+        return (.lstm(hasPeepholes: hasPeepholes, projectionSize: projectionSize), variant)
     }
 
     /// The layer at a place; an LSTM is missed where there is none.
-    func layer(_ index: Int, _ names: StateDictNames) throws(FormatError) -> StateDictLayer {
-        let kind = kind(index, names) ?? .lstm()
-        let weight = names.recurrent(kind, "weight_hh", index)
+    func layer(
+        _ index: Int, _ names: StateDictNames, _ variants: [String: [String]]
+    ) throws(FormatError) -> StateDictLayer {
+        let (kind, variant) = kind(index, names, variants) ?? (.lstm(), "")
+        let weight = names.recurrent(kind, variant, "weight_hh", index)
         var hiddenSize = try matrix(weight, expected: kind.gates == 1 ? "[H, H]" : "[\(kind.gates)H, H]").columns
-        if case .lstm(_, .some) = kind { hiddenSize = try matrix(names.recurrent(kind, "weight_hr", index), expected: "[R, H]").columns }
-        return StateDictLayer(kind, hiddenSize: hiddenSize, isBidirectional: entry(named: weight + "_reverse") != nil)
+        if case .lstm(_, .some) = kind {
+            let projection = names.recurrent(kind, variant, "weight_hr", index)
+            hiddenSize = try matrix(projection, expected: "[R, H]").columns
+        }
+        return StateDictLayer(
+            kind, hiddenSize: hiddenSize, isBidirectional: entry(named: weight + "_reverse") != nil,
+            variant: variant)
     }
 
     /// The sizes of a matrix, both positive.

@@ -66,6 +66,22 @@ public enum RecurrentCell: Hashable, Sendable {
     }
 
     var defaultOfItsKind: RecurrentCell { RecurrentCell(stateDict) }
+
+    /// What the names of its tensors say of it beside its kind: of PyTorch's cells nothing, because
+    /// PyTorch has those names; of others that by which PyTorch knows that they are none of its
+    /// own.
+    var variant: String {
+        switch self {
+        case .lstm(let variant):
+            variant == LSTMVariant(projectionSize: variant.projectionSize) ? "" : variant.name
+        case .gru(let definition): definition == .resetAfter ? "" : definition.rawValue
+        case .rnn(.tanh), .rnn(.relu): ""
+        case .rnn(let activation): activation.rawValue
+        }
+    }
+
+    /// The name without the definition.
+    var kindName: String { String(name.prefix { $0 != "(" }) }
 }
 
 /// One recurrent layer of a model.
@@ -127,5 +143,9 @@ public struct RecurrentLayer: Hashable, Sendable {
     private var projectionCount: Int { unitCount == hiddenSize ? 0 : unitCount * hiddenSize }
 
     /// As `Formats` has it.
-    var stateDict: StateDictLayer { StateDictLayer(cell.stateDict, hiddenSize: hiddenSize, isBidirectional: isBidirectional) }
+    var stateDict: StateDictLayer {
+        StateDictLayer(
+            cell.stateDict, hiddenSize: hiddenSize, isBidirectional: isBidirectional,
+            variant: cell.variant)
+    }
 }

@@ -2,14 +2,6 @@ import Formats
 import Foundation
 import Recurrent
 
-/// What a language model's metadata says beside its weights.
-enum MetadataKey {
-    /// Every scalar of the vocabulary, in the order of its tokens.
-    static let vocabulary = "recurrent.vocabulary"
-    /// How the development text was cut, so that it can be measured the same way again.
-    static let batch = "recurrent.batch", steps = "recurrent.steps"
-}
-
 /// Reads a language model that `train` has written.
 func readLanguageModel(_ path: String, weightFormat: WeightFormat = .float32) throws(Failure) -> Model {
     guard !path.isEmpty else { throw Failure(.usage, "<model>: expected a path, found none") }

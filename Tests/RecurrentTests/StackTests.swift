@@ -276,9 +276,11 @@ extension StackCase {
     @Test(arguments: ["gru(lecture)", "lstm(peepholes) rnn", "lstm(projection:4) rnn", "lstm rnn lstm", "lstm(clip:-1) rnn", ""])
     func aFileThatNamesOtherCellsIsRefused(cells: String) throws {
         let folder = try TemporaryFolder(), path = folder.path("model")
-        var model = Model(ModelShape(input: .values(size: 1), layers: [.lstm(2), .rnn(3)], outputSize: 1, loss: .meanSquaredError), seed: 1)
-        model.metadata["recurrent.cells"] = cells
-        try model.save(to: path)
+        let shape = ModelShape(
+            input: .values(size: 1), layers: [.lstm(2), .rnn(3)], outputSize: 1,
+            loss: .meanSquaredError)
+        try Model(shape, seed: 1).save(to: path)
+        try ModelFileTests.change(path, metadata: { $0["recurrent.cells"] = cells })
         let error = #expect(throws: ModelFileError.self) { _ = try Model(contentsOf: path) }
         #expect(error?.description == "\(path): metadata recurrent.cells; expected definitions of lstm rnn, found \(cells)")
     }

@@ -46,7 +46,15 @@ internal import Formats
                 "weights: expected those of \(shape.inputSize) inputs and \(hidden) hidden units")
         let summed = shape.definition == .resetAfter ? rows - hidden : rows
         let bias = zip(biasIH, biasHH[..<summed]).map { $0 + $1 } + biasIH[summed...]
-        let kernelOrder = KernelOrder.gru(weightIH: weightIH, weightHH: weightHH, bias: bias, hiddenBias: Array(biasHH[summed...]))
+        load(KernelOrder.gru(
+            weightIH: weightIH, weightHH: weightHH, bias: bias,
+            hiddenBias: Array(biasHH[summed...])))
+    }
+
+    /// Takes weights in kernel order.
+    mutating func load(_ kernelOrder: [Float]) {
+        require(kernelOrder.count == shape.weightCount,
+                "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
         requireFinite(kernelOrder, "weights")
         unsafe kernelOrder.withUnsafeBufferPointer { unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count) }
     }

@@ -6,7 +6,21 @@ internal import Formats
 @safe public struct Model: ~Copyable, @unchecked Sendable {
     public let shape: ModelShape
     /// Text that is saved beside the weights: vocabulary, settings, whatever its owner needs to use the model again.
-    public var metadata: [String: String] = [:]
+    ///
+    /// - Precondition: no key begins with `recurrent.`, under which a file says what the model is,
+    ///   but `recurrent.vocabulary`, `recurrent.batch` and `recurrent.steps`, which the tool
+    ///   `recurrent` reads of a language model.
+    public var metadata: [String: String] = [:] {
+        didSet {
+            for key in metadata.keys {
+                require(ModelMetadata.isOwners(key), """
+                    model: metadata \(key); expected keys that do not begin with \
+                    \(ModelMetadata.prefix), which are the package's, \
+                    or one of \(MetadataKey.all.sorted().joined(separator: ", "))
+                    """)
+            }
+        }
+    }
     /// How the weights of the layers are stored. Only a model in float32 can be trained or saved, only one of plain LSTM layers rounded.
     public let weightFormat: WeightFormat
     let layout: ParameterLayout

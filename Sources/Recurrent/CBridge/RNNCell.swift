@@ -42,8 +42,15 @@ internal import Formats
     public mutating func load(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]) {
         require(weightIH.count == shape.hiddenSize * shape.inputSize && weightHH.count == shape.hiddenSize * shape.hiddenSize
                     && biasIH.count == shape.hiddenSize && biasHH.count == biasIH.count,
-                     "weights: expected those of \(shape.inputSize) inputs and \(shape.hiddenSize) hidden units")
-        let kernelOrder = KernelOrder.rnn(weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 })
+                "weights: expected those of \(shape.inputSize) inputs and \(shape.hiddenSize) hidden units")
+        load(KernelOrder.rnn(
+            weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 }))
+    }
+
+    /// Takes weights in kernel order.
+    mutating func load(_ kernelOrder: [Float]) {
+        require(kernelOrder.count == shape.weightCount,
+                "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
         requireFinite(kernelOrder, "weights")
         unsafe kernelOrder.withUnsafeBufferPointer { unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count) }
     }
