@@ -27,7 +27,7 @@ private let hostile = "\u{1B}[2J\u{9B}31m\u{7F}\u{2028}\u{202E}"
         try save("model", ["recurrent.vocabulary": "\u{1B}\u{7F}\u{9B}\u{202E}\t"])
         let run = try await recurrent(["generate", "model", "--length", "300", "--temperature", "3"], in: folder)
         #expect(run.exitCode == 0 && isShowable(run.output), "\(run.output.debugDescription)")
-        for part in ["\\u{1B}", "\\u{7F}", "\\u{9B}", "\\u{202E}", "\t", "\n"] { #expect(run.output.contains(part)) }
+        for part in ["\\u{1B}", "\\u{7F}", "\\u{009B}", "\\u{202E}", "\t", "\n"] { #expect(run.output.contains(part)) }
         // Joiners belong to scripts and to emoji.
         try save("joiners", ["recurrent.vocabulary": "\u{200C}\u{200D}abc"])
         let joined = try await recurrent(["generate", "joiners", "--prompt", "a\u{200D}b", "--length", "0"], in: folder)
@@ -39,7 +39,7 @@ private let hostile = "\u{1B}[2J\u{9B}31m\u{7F}\u{2028}\u{202E}"
         try save("model", [hostile: "a" + hostile, "long": long])
         let run = try await recurrent(["inspect", "model"], in: folder)
         #expect(run.exitCode == 0 && isShowable(run.output) && run.output.utf8.count < 3000)
-        #expect(run.output.contains("\\u{1B}[2J\\u{9B}31m\\u{7F}\\u{2028}\\u{202E}: a\\u{1B}"), "\(run.output)")
+        #expect(run.output.contains("\\u{1B}[2J\\u{009B}31m\\u{7F}\\u{2028}\\u{202E}: a\\u{1B}"), "\(run.output)")
         try save("model", [hostile: "a" + hostile])
         let json = try await recurrent(["inspect", "model", "--json"], in: folder)
         #expect(json.exitCode == 0 && isShowable(json.output) && json.output.count { $0 == "\n" } == 1)

@@ -13,11 +13,11 @@ import Testing
 
     @Test func escapesAreThoseOfSwift() {
         #expect("\0\t\n\r\u{1B}[2J\u{7F}\u{9B}31m".printable()
-            == "\\0\\t\\n\\r\\u{1B}[2J\\u{7F}\\u{9B}31m")
+            == "\\0\\t\\n\\r\\u{1B}[2J\\u{7F}\\u{009B}31m")
         // Separators of lines and paragraphs, changes of the writing direction, what has no width, no shape
         // or no meaning.
         #expect("\u{2028}\u{2029}\u{202E}\u{2066}\u{200B}\u{FEFF}\u{E000}\u{10F000}\u{10FF9B}".printable()
-            == "\\u{2028}\\u{2029}\\u{202E}\\u{2066}\\u{200B}\\u{FEFF}\\u{E000}\\u{10F000}\\x9b")
+            == "\\u{2028}\\u{2029}\\u{202E}\\u{2066}\\u{200B}\\u{FEFF}\\u{E000}\\u{0010F000}\\x9b")
     }
 
     @Test func otherTextStaysAsItIs() {
