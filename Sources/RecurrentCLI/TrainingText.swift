@@ -1,4 +1,5 @@
 import Formats
+import Recurrent
 
 /// A text made ready to be learned: the part to learn, the part to measure on, and the vocabulary of the first.
 struct TrainingText {
