@@ -40,12 +40,10 @@ private func run(_ path: String, _ arguments: [String], in folder: Folder?, envi
 /// Runs the tool with its stderr on a terminal of so many columns, and returns all that this is told.
 func onTerminal(columns: Int, _ arguments: [String], in folder: Folder, environment: [String: String] = [:])
     async throws -> (exitCode: Int32, screen: String) {
-    let terminal = posix_openpt(O_RDWR | O_NOCTTY)
-    defer { close(terminal) }
-    try #require(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0)
-    let end = open(ptsname(terminal), O_RDWR | O_NOCTTY)
+    var terminal: Int32 = -1, end: Int32 = -1
     var size = winsize(ws_row: 25, ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
-    try #require(end >= 0 && ioctl(end, UInt(TIOCSWINSZ), &size) == 0)
+    try #require(openpty(&terminal, &end, nil, nil, &size) == 0)
+    defer { close(terminal) }
     let tool = Process()
     tool.executableURL = URL(fileURLWithPath: toolPath)
     tool.arguments = arguments
