@@ -140,7 +140,9 @@ extension StackCase {
             }
         }
         for (index, layer) in layers.enumerated() {
-            let module = layer.cell.name.prefix { $0 != "(" }
+            // Cells that PyTorch does not have go by their whole name.
+            let cell = layer.cell.name, isWhole = tensors.values["\(cell).bias_ih_l\(index)"] != nil
+            let module = isWhole ? cell : String(cell.prefix { $0 != "(" })
             func name(_ parameter: String) -> String { "\(module).\(parameter)_l\(index)" }
             let forward = run(layer, name, tensors, x: x, mask: mask(index, 0))
             guard layer.isBidirectional else {
