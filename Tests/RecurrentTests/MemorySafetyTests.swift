@@ -100,7 +100,14 @@ private func trainer(layers: [RecurrentLayer] = [.lstm(3)], batch: Int = 1) -> T
             var y = [Float](repeating: 0, count: 16), span = y.mutableSpan
             normalization.forward(x.span, into: &span)
         }
-        #expect(says(rows, "expected rows of 16 floats, found 32 and [16] floats"))
+        #expect(says(rows, "expected rows of 16 floats, found 32 and 16 floats"))
+        let gradient = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            var normalization = BatchNormalization(units: 2)
+            let x = [Float](repeating: 0, count: 32), dy = [Float](repeating: 0, count: 16)
+            var dx = x, span = dx.mutableSpan
+            normalization.backward(x.span, outputGradient: dy.span, into: &span)
+        }
+        #expect(says(gradient, "expected an output gradient of 32 floats, found 16"))
         let live = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             var normalization = BatchNormalization(units: 2)
             let x = [Float](repeating: 0, count: 32), live: [Int32] = [1]

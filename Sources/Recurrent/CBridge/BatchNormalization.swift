@@ -91,7 +91,7 @@
     ///   - y: likewise, written.
     /// - Precondition: the counts are those, and there is at least one row.
     public mutating func forward(live: UnsafeBufferPointer<Int32>? = nil, x: UnsafeBufferPointer<Float>, y: UnsafeMutableBufferPointer<Float>) {
-        let shape = unsafe shape(x.count, live: live?.count, y.count)
+        let shape = unsafe shape(x.count, y.count, live: live?.count)
         unsafe kernels.batchNormalizationForward(
             shape, live: live?.baseAddress, epsilon: epsilon, momentum: momentum, estimate: estimate,
             x: x.baseAddress!, gamma: parameters, beta: parameters + row, runningMean: runningMeanPointer,
@@ -105,7 +105,11 @@
     /// - Precondition: as for `forward`.
     public mutating func backward(live: UnsafeBufferPointer<Int32>? = nil, x: UnsafeBufferPointer<Float>, outputGradient: UnsafeBufferPointer<Float>,
                                   inputGradient: UnsafeMutableBufferPointer<Float>) {
-        let shape = unsafe shape(x.count, live: live?.count, outputGradient.count, inputGradient.count)
+        let shape = unsafe shape(x.count, inputGradient.count, live: live?.count)
+        require(outputGradient.count == x.count, """
+            batch normalization: expected an output gradient of \(x.count) floats, \
+            found \(outputGradient.count)
+            """)
         unsafe kernels.batchNormalizationBackward(
             shape, live: live?.baseAddress, x: x.baseAddress!, gamma: parameters, mean: mean, inverseDeviation: inverseDeviation,
             outputGradient: outputGradient.baseAddress!, gammaGradient: gradient, betaGradient: gradient + row,
@@ -116,16 +120,16 @@
     ///
     /// - Precondition: as for `forward`.
     public func inference(x: UnsafeBufferPointer<Float>, y: UnsafeMutableBufferPointer<Float>) {
-        let shape = shape(x.count, live: nil, y.count)
+        let shape = shape(x.count, y.count, live: nil)
         unsafe kernels.batchNormalizationInference(
             shape, epsilon: epsilon, x: x.baseAddress!, gamma: parameters, beta: parameters + row, runningMean: runningMeanPointer,
             runningVariance: runningVariancePointer, y: y.baseAddress!)
     }
 
-    /// The rows of so many floats, where as many are in every other buffer.
-    private func shape(_ inputs: Int, live: Int?, _ others: Int...) -> RowsShape {
-        require(inputs > 0 && inputs % row == 0 && others.allSatisfy { $0 == inputs },
-                "batch normalization: expected rows of \(row) floats, found \(inputs) and \(others) floats")
+    /// The rows of so many floats, where as many are written. Not variadic, which would allocate.
+    private func shape(_ inputs: Int, _ outputs: Int, live: Int?) -> RowsShape {
+        require(inputs > 0 && inputs % row == 0 && outputs == inputs,
+                "batch normalization: expected rows of \(row) floats, found \(inputs) and \(outputs) floats")
         let rows = inputs / row
         require(live ?? rows == rows, "batch normalization: expected \(rows) rows that are live or not, found \(live ?? 0)")
         return RowsShape(rows: rows, units: units)
