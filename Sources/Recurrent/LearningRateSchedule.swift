@@ -54,7 +54,8 @@ public indirect enum LearningRateSchedule: Hashable, Sendable {
             } else {
                 while step - begin >= period {
                     begin += period
-                    period *= growth
+                    let (longer, overflow) = period.multipliedReportingOverflow(by: growth)
+                    period = overflow ? .max : longer
                 }
             }
             return Self.halfCosine(from: 1, to: last, Double(step - begin) / Double(period))
@@ -65,7 +66,7 @@ public indirect enum LearningRateSchedule: Hashable, Sendable {
             return Self.halfCosine(from: 1, to: last, end > top ? min((t - top) / (end - top), 1) : 1)
         case .warmUp(let steps, let then):
             check(steps)
-            return step < steps ? Double(step + 1) / Double(steps + 1) * then.factor(0) : then.factor(step - steps)
+            return step < steps ? (Double(step) + 1) / (Double(steps) + 1) * then.factor(0) : then.factor(step - steps)
         }
     }
 

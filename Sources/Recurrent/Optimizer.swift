@@ -99,8 +99,9 @@ public struct Adam: Hashable, Sendable {
 
 /// A rule that turns gradients into updates. Defaults and conventions are PyTorch's; each rule lets the others be chosen.
 ///
-/// A trainer requires learning rates, their decay, ε, weight decay and AdaGrad's initial accumulator to be at least 0 and finite as floats
-/// (AdaDelta's ε above 0), momentum, ρ (`decay`), `beta1` and `beta2` to be in 0..<1, and dampening in 0...1.
+/// A trainer requires learning rates, their decay, ε, weight decay and AdaGrad's initial accumulator to be at least 0 (AdaDelta's
+/// ε above 0), momentum, ρ (`decay`), `beta1` and `beta2` to be in 0..<1, and dampening in 0...1, all of them as floats too: none
+/// that is infinite as a float, nor one above 0 that is zero or subnormal.
 public enum Optimizer: Hashable, Sendable {
     case sgd(SGD)
     case adaGrad(AdaGrad)
@@ -235,9 +236,16 @@ private func message(_ name: String, _ expected: String, _ found: Double) -> Str
 }
 
 private func notNegative(_ value: Double, _ name: String) -> String? {
-    value >= 0 && Float(value).isFinite ? nil : message(name, "at least 0 and finite as a float", value)
+    value >= 0 && value.fitsFloat ? nil : message(name, "at least 0 and \(Double.floatRange)", value)
 }
 
 private func belowOne(_ value: Double, _ name: String) -> String? {
-    (0..<1).contains(value) ? nil : message(name, "at least 0 and below 1", value)
+    value >= 0 && Float(value) < 1 && value.fitsFloat
+        ? nil : message(name, "at least 0, below 1 and \(Double.floatRange)", value)
+}
+
+extension Double {
+    /// Whether a kernel, which computes in float32, takes it for what it is: zero, or a float that is neither zero nor infinite.
+    package var fitsFloat: Bool { self == 0 || Float(self).isNormal }
+    package static let floatRange = "in a float's range (0, or 1.2e-38 to 3.4e+38)"
 }

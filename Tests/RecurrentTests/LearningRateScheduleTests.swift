@@ -61,6 +61,10 @@ import Testing
         #expect(LearningRateSchedule.steps(every: 1, factor: 0.5).factor(1 << 40) == 0)
         #expect(LearningRateSchedule.cosineWithRestarts(steps: 3, growth: 1, last: 0).factor(3 << 40) == 1)
         #expect(LearningRateSchedule.oneCycle(steps: 1).factor(0) > 0)
+        // Periods that no number counts.
+        let growing = LearningRateSchedule.cosineWithRestarts(steps: 1 << 20, growth: 1 << 50, last: 0)
+        #expect(growing.factor(1 << 20) == 1 && growing.factor((1 << 62) + 1 << 20) > 0)
+        #expect(LearningRateSchedule.warmUp(steps: .max, then: .constant).factor(.max - 1) == 1)
     }
 
     /// A trainer refuses a rate below zero.

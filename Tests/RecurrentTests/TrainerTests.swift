@@ -1,6 +1,7 @@
 import Foundation
-import Recurrent
 import Testing
+
+@testable import Recurrent
 
 @Suite struct TrainerTests {
     /// Tokens that repeat with a period, and the tokens that follow them: [T][B].
@@ -149,11 +150,14 @@ import Testing
     @Test func hyperparametersHaveRanges() {
         let within: [Optimizer] = [
             .sgd(SGD(learningRate: 0, momentum: 0.999, dampening: 1)), .sgd(SGD(learningRate: 3e38)), .adaGrad(AdaGrad(epsilon: 0)),
-            .rmsProp(RMSProp(decay: 0, epsilon: 0)), .adaDelta(AdaDelta(decay: 0, epsilon: 1e-300)), .adam(Adam(beta1: 0, beta2: 0, epsilon: 0)),
+            .rmsProp(RMSProp(decay: 0, epsilon: 0)), .adaDelta(AdaDelta(decay: 0, epsilon: 1.5e-38)), .adam(Adam(beta1: 0, beta2: 0, epsilon: 0)),
         ] + Optimizer.names.map { Optimizer.named($0)! }
         #expect(within.allSatisfy { $0.rangeError == nil })
         let beyond: [(Optimizer, String)] = [
             (.sgd(SGD(learningRate: -1)), "learning rate"), (.sgd(SGD(learningRate: .nan)), "learning rate"),
+            (.sgd(SGD(learningRate: 1e-60)), "learning rate"), (.sgd(SGD(weightDecay: 1e-39)), "weight decay"),
+            (.sgd(SGD(momentum: 1 - 1e-12)), "momentum"), (.adam(Adam(beta2: 1 - 1e-9)), "beta2"),
+            (.adam(Adam(epsilon: 1e-50)), "epsilon"), (.rmsProp(RMSProp(decay: 1e-46)), "decay"),
             (.sgd(SGD(learningRate: .infinity)), "learning rate"), (.sgd(SGD(learningRate: 1e39)), "learning rate"),
             (.sgd(SGD(momentum: 1)), "momentum"), (.sgd(SGD(momentum: -0.1)), "momentum"), (.sgd(SGD(dampening: 1.1)), "dampening"),
             (.sgd(SGD(weightDecay: -1e-9)), "weight decay"),
@@ -184,6 +188,55 @@ import Testing
         let largest = ModelShape.largestDimension
         let most = LSTMShape(inputSize: largest, hiddenSize: largest, batch: 1 << 7, steps: largest)
         #expect(most.gatesCount == 1 << 57 && most.weightCount > 0 && most.statesCount > 0 && most.transposedCount > 0)
+    }
+
+    /// A schedule may come down to what no float holds; the rate is then zero.
+    @Test func aRateBelowTheFloatsBecomesZero() {
+        let shape = ModelShape(input: .values(size: 1), layers: [.lstm(3)], outputSize: 2, loss: .meanSquaredError)
+        var trainer = Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 1, steps: 2)
+        for (rate, kept) in [(0.5, 0.5), (1e-39, 0), (1e-300, 0), (1.5e-38, 1.5e-38), (0, 0)] {
+            trainer.learningRate = rate
+            #expect(trainer.learningRate == kept)
+        }
+    }
+
+    /// Petabytes: refused, and the model is still there.
+    @Test func memoryThatTheSystemRefusesIsAnError() throws {
+        let shape = ModelShape(input: .values(size: 1), layers: [.lstm(16)], outputSize: 1 << 16, loss: .crossEntropy)
+        let model = Model(shape, seed: 1), adam = Optimizer.adam(Adam())
+        let most = ModelShape.largestDimension
+        do {
+            _ = try TrainingPlan(for: model.shape, optimizer: adam, batch: most, steps: 128)
+            Issue.record("no machine has so much")
+        } catch {
+            #expect(error.bytes > 1 << 48)
+            #expect(error.description == "memory: refused by the system; expected \(error.bytes) bytes, found fewer")
+        }
+        let trainer = Trainer(model, try TrainingPlan(for: shape, optimizer: adam, batch: 1, steps: 2))
+        #expect(trainer.batch == 1 && trainer.steps == 2 && trainer.threadCount == 1)
+    }
+
+    /// What is estimated is what is allocated; of what no number can count, the largest number.
+    @Test func theEstimateIsWhatIsAllocated() throws {
+        let layers: [RecurrentLayer] = [.lstm(17, LSTMVariant(projectionSize: 5), isBidirectional: true), .gru(3)]
+        let shape = ModelShape(input: .tokens(vocabulary: 5, dimension: 3), layers: layers, outputSize: 5, loss: .crossEntropy)
+        for (optimizer, dropout, recurrentDropout) in [
+            (Optimizer.sgd(SGD()), Float(0), Float(0)), (.adam(Adam(amsgrad: true)), 0.5, 0), (.adam(Adam()), 0, 0.5),
+        ] {
+            let trainer = Trainer(Model(shape, seed: 1), optimizer: optimizer, batch: 3, steps: 7, dropout: dropout,
+                                  recurrentDropout: recurrentDropout)
+            let memory = shape.trainingMemory(batch: 3, steps: 7, momentCount: optimizer.momentCount, dropout: dropout > 0,
+                                              recurrentDropout: recurrentDropout > 0)
+            let floats = trainer.pass.pointee.layout.memory.floats
+            #expect(memory.bytes == 4 * floats)
+            let parts = (1 + optimizer.momentCount) * memory.gradientBytes + memory.tapeBytes + memory.scratchBytes
+            #expect(memory.bytes == parts)
+        }
+        let largest = ModelShape.largestDimension
+        let most = ModelShape(input: .tokens(vocabulary: largest, dimension: largest),
+                              layers: Array(repeating: .lstm(largest), count: 256), outputSize: largest, loss: .crossEntropy)
+        let bytes = most.trainingMemory(batch: largest, steps: 128, momentCount: 3, dropout: true, recurrentDropout: true).bytes
+        #expect(bytes > Int.max / 2)
     }
 
     @Test func wrongUseTraps() async {

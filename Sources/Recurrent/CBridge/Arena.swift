@@ -1,13 +1,31 @@
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
+
+/// The system has no memory left for what was asked for.
+public struct OutOfMemory: Error, CustomStringConvertible, Hashable, Sendable {
+    /// What was asked for.
+    public let bytes: Int
+    public var description: String { "memory: refused by the system; expected \(bytes) bytes, found fewer" }
+}
+
 /// The offsets of buffers in one block of memory, reserved one after the other before anything is allocated.
 /// Each starts on a multiple of 16 floats, the width of the kernels' vectors and of a cache line.
 struct Layout: Sendable {
     private(set) var floats = 0
 
+    /// More than any system has: where a sum stays that is too large, so that its allocation is refused.
+    private static let most = Int.max / MemoryLayout<Float>.stride / 16 * 16
+
     /// Reserves `count` floats and returns where they start.
     mutating func reserve(_ count: Int) -> Int {
+        require(count >= 0, "layout: expected no negative count, found \(count)")
         let (end, overflow) = floats.addingReportingOverflow((count + 15) / 16 * 16)
-        require(count >= 0 && !overflow && end <= Int.max / MemoryLayout<Float>.stride, "layout: the buffers do not fit in memory")
-        defer { floats = end }
+        defer { floats = overflow ? Self.most : min(end, Self.most) }
         return floats
     }
 }
@@ -17,13 +35,26 @@ struct Layout: Sendable {
     let base: UnsafeMutablePointer<Float>
     let floats: Int
 
-    init(_ layout: Layout) {
-        floats = layout.floats
-        let bytes = max(floats, 16) * MemoryLayout<Float>.stride
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-        unsafe base = memory.bindMemory(to: Float.self, capacity: max(floats, 16))
-        unsafe base.initialize(repeating: 0, count: max(floats, 16))
+    /// Swift's own allocations trap where the system refuses, those of C say so.
+    init(taking layout: Layout) throws(OutOfMemory) {
+        let floats = max(layout.floats, 16), bytes = floats * MemoryLayout<Float>.stride
+        var memory: UnsafeMutableRawPointer?
+        guard unsafe posix_memalign(&memory, 64, bytes) == 0, let memory = unsafe memory else {
+            throw OutOfMemory(bytes: bytes)
+        }
+        unsafe base = memory.bindMemory(to: Float.self, capacity: floats)
+        unsafe base.initialize(repeating: 0, count: floats)
+        self.floats = layout.floats
     }
 
-    deinit { unsafe UnsafeMutableRawPointer(base).deallocate() }
+    /// Traps where the system refuses, in release with the text too.
+    init(_ layout: Layout) {
+        do {
+            try self.init(taking: layout)
+        } catch {
+            fatalError("\(error)")
+        }
+    }
+
+    deinit { unsafe free(base) }
 }

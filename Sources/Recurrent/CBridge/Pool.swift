@@ -28,7 +28,8 @@ internal import Darwin
     /// The most threads of a pool.
     package static let largestThreadCount = 256
 
-    package let threadCount: Int
+    /// Fewer than were asked for where the system refused some.
+    package private(set) var threadCount: Int
     private let isAdaptive: Bool
     private let work: Work
     private var context: UnsafeRawPointer?
@@ -48,7 +49,7 @@ internal import Darwin
     private var threads: [pthread_t] = []
 
     /// - Parameter isAdaptive: whether `work` may be given all of the work as one share, although there are more threads.
-    /// - Precondition: threadCount is in 1...`largestThreadCount`. Traps where the system refuses a thread.
+    /// - Precondition: threadCount is in 1...`largestThreadCount`.
     package init(threadCount: Int, isAdaptive: Bool = false, work: @escaping Work) {
         require((1...Self.largestThreadCount).contains(threadCount),
                 "threads: expected 1 to \(Self.largestThreadCount), found \(threadCount)")
@@ -60,7 +61,11 @@ internal import Darwin
         unsafe wakeUp = .allocate(capacity: 1)
         unsafe pthread_mutex_init(mutex, nil)
         unsafe pthread_cond_init(wakeUp, nil)
-        for index in 1..<threadCount { start(index) }
+        for index in 1..<threadCount where !start(index) {
+            // Those that run look at it when the first call begins.
+            self.threadCount = index
+            break
+        }
     }
 
     private static func makeBarrier(_ count: Int) -> UnsafeMutablePointer<recurrent_barrier> {
@@ -136,7 +141,8 @@ internal import Darwin
 
     private func share(_ index: Int) -> Share { unsafe Share(index: index, count: threadCount, barrier: barrier) }
 
-    private func start(_ index: Int) {
+    /// Whether the system grants another thread.
+    private func start(_ index: Int) -> Bool {
         final class Start { let pool: Pool; let index: Int; init(_ pool: Pool, _ index: Int) { self.pool = pool; self.index = index } }
         let argument = unsafe Unmanaged.passRetained(Start(self, index)).toOpaque()
         #if canImport(Darwin)
@@ -154,16 +160,19 @@ internal import Darwin
             return nil
         }, argument)
         #endif
-        require(status == 0, "threads: the system refused thread \(index) with error \(status)")
+        guard status == 0 else {
+            unsafe Unmanaged<Start>.fromOpaque(argument).release()
+            return false
+        }
         #if canImport(Darwin)
         unsafe threads.append(thread!)
         #else
         threads.append(thread)
         #endif
+        return true
     }
 
     private func serve(_ index: Int) {
-        let share = share(index)
         var done = 0
         while true {
             var looks = 0
@@ -178,6 +187,7 @@ internal import Darwin
             }
             done += 1
             if closing.load(ordering: .acquiring) { return }
+            let share = share(index)
             unsafe work(context!, phase, share)
             share.arrive()
         }

@@ -70,6 +70,8 @@ public enum InitialState: String, CaseIterable, Sendable {
     let pass: UnsafeMutablePointer<TrainingPass>
     let pool: Pool
 
+    /// A trainer whose memory there must be: it traps where the system refuses it, and `TrainingPlan` throws.
+    ///
     /// - Parameters:
     ///   - initialState: the state that the sequences of a segment start from. A model of a language, or of a signal, is trained with `.carried`.
     ///   - clip: limits of the gradient's norm or elements.
@@ -84,17 +86,32 @@ public enum InitialState: String, CaseIterable, Sendable {
     public init(_ model: consuming Model, optimizer: Optimizer, batch: Int, steps: Int, initialState: InitialState = .zero,
                 clip: GradientClip = .none, regularization: Regularization = .none, dropout: Float = 0, recurrentDropout: Float = 0, seed: UInt64 = 0, threads: Int = 1,
                 kernels: Kernels = .best) {
+        let plan: TrainingPlan
+        do {
+            plan = try TrainingPlan(
+                for: model.shape, optimizer: optimizer, batch: batch, steps: steps, dropout: dropout,
+                recurrentDropout: recurrentDropout)
+        } catch {
+            fatalError("trainer: \(error)")
+        }
+        self.init(
+            model, plan, initialState: initialState, clip: clip, regularization: regularization,
+            seed: seed, threads: threads, kernels: kernels)
+    }
+
+    /// A trainer whose memory is there. Parameters as in the other initializer.
+    ///
+    /// - Precondition: the model's weights are in float32, and the plan is for its shape.
+    public init(
+        _ model: consuming Model, _ plan: consuming TrainingPlan, initialState: InitialState = .zero,
+        clip: GradientClip = .none, regularization: Regularization = .none,
+        seed: UInt64 = 0, threads: Int = 1, kernels: Kernels = .best
+    ) {
         require(model.weightFormat == .float32, "trainer: expected weights in float32, found \(model.weightFormat)")
-        require(isDimension(batch) && isDimension(steps) && isRowCount(batch * steps), """
-            trainer: expected batch and steps of 1 to \(ModelShape.largestDimension), at most \(ModelShape.largestRowCount) rows, \
-            found \(batch) and \(steps)
-            """)
-        require(optimizer.rangeError == nil, optimizer.rangeError!)
-        require((0..<1).contains(recurrentDropout), "recurrent dropout: expected a probability in 0..<1, found \(recurrentDropout)")
-        let shape = model.shape
-        let layout = TrainingLayout(shape, batch: batch, steps: steps, momentCount: optimizer.momentCount, dropout: dropout > 0,
-                                    recurrentDropout: recurrentDropout > 0)
-        arena = Arena(layout.memory)
+        require(model.shape == plan.shape, "trainer: planned for a model of another shape")
+        let shape = model.shape, layout = plan.layout, optimizer = plan.optimizer, batch = plan.batch, steps = plan.steps
+        let dropout = plan.dropout, recurrentDropout = plan.recurrentDropout
+        arena = plan.arena
         let base = unsafe arena.base
         let parameters = unsafe model.parameters
         let layers = UnsafeMutableBufferPointer<LayerPass>.allocate(capacity: layout.layers.count)
@@ -133,14 +150,18 @@ public enum InitialState: String, CaseIterable, Sendable {
 
     public var kernels: Kernels { unsafe pass.pointee.kernels }
 
-    /// η of the updates to come.
+    /// How many threads work: fewer than were asked for where the system refused some.
+    public var threadCount: Int { pool.threadCount }
+
+    /// η of the updates to come. What is below the least normal float becomes zero: there a schedule may end.
     ///
-    /// - Precondition: it is finite and not negative.
+    /// - Precondition: it is finite as a float and not negative.
     public var learningRate: Double {
         get { unsafe pass.pointee.optimizer.learningRate }
         set {
             let pass = unsafe pass  // else Swift 6.3 cannot compile this for the thread sanitizer
-            unsafe pass.pointee.optimizer.learningRate = newValue
+            let isZero = newValue > 0 && newValue < Double(Float.leastNormalMagnitude)
+            unsafe pass.pointee.optimizer.learningRate = isZero ? 0 : newValue
             require(unsafe pass.pointee.optimizer.rangeError == nil, unsafe pass.pointee.optimizer.rangeError!)
         }
     }

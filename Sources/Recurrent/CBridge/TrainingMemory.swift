@@ -45,6 +45,8 @@ enum TrainingPurpose: Int, CaseIterable {
 struct TrainingLayout: Sendable {
     let parameters: ParameterLayout
     let gradients: Int, moments: Int, momentStride: Int
+    /// Where the tape starts.
+    let tape: Int
     /// Tape: features of tokens, layers, what the dense layer reads of each sequence, outputs (then their gradient), the loss of each row, and
     /// which rows have a target.
     let features: Int?, layers: [LayerLayout], pooled: Int?, outputs: Int, losses: Int, targets: Int, targetValues: Int?
@@ -61,7 +63,9 @@ struct TrainingLayout: Sendable {
         parameters = ParameterLayout(shape)
         momentStride = parameters.count
         gradients = layout.reserve(parameters.count)
-        moments = layout.reserve(momentCount * parameters.count)
+        moments = layout.floats
+        for _ in 0..<momentCount { _ = layout.reserve(parameters.count) }
+        tape = layout.floats
         if case .tokens(_, let dimension) = shape.input { features = layout.reserve(rows * padded(dimension)) } else { features = nil }
         let cells = shape.layers.indices.map { shape.cell($0, batch: batch, steps: steps) }
         layers = shape.layers.enumerated().map { index, layer in
@@ -101,18 +105,23 @@ public struct TrainingMemory: Hashable, Sendable {
     public let scratchBytes: Int
     /// One buffer like the parameters: the gradient, and each moment of an optimizer.
     public let gradientBytes: Int
+    /// All of it, with every moment: what is allocated.
+    public let bytes: Int
 }
 
 extension ModelShape {
-    /// The memory of a `Trainer` without dropout.
+    /// Returns the memory of a `Trainer`, with so many moments of the optimizer; of the largest shapes, `Int.max` at most.
     ///
     /// - Precondition: batch and steps are in 1...`largestDimension`, their product is at most 2^31.
-    public func trainingMemory(batch: Int, steps: Int) -> TrainingMemory {
+    public func trainingMemory(
+        batch: Int, steps: Int, momentCount: Int = 0, dropout: Bool = false, recurrentDropout: Bool = false
+    ) -> TrainingMemory {
         require(isDimension(batch) && isDimension(steps) && isRowCount(batch * steps), "memory: found a batch of \(batch) and \(steps) steps")
-        let layout = TrainingLayout(self, batch: batch, steps: steps, momentCount: 0, dropout: false, recurrentDropout: false)
-        let float = MemoryLayout<Float>.stride
-        return TrainingMemory(tapeBytes: (layout.gatesGradient - layout.moments) * float, scratchBytes: (layout.memory.floats - layout.gatesGradient) * float,
-                              gradientBytes: layout.parameters.count * float)
+        let layout = TrainingLayout(self, batch: batch, steps: steps, momentCount: momentCount, dropout: dropout, recurrentDropout: recurrentDropout)
+        let float = MemoryLayout<Float>.stride, gradient = layout.parameters.count
+        let tape = layout.gatesGradient - layout.tape
+        return TrainingMemory(tapeBytes: tape * float, scratchBytes: (layout.memory.floats - layout.gatesGradient) * float,
+                              gradientBytes: gradient * float, bytes: layout.memory.floats * float)
     }
 
     /// The memory of a `ModelState`, in bytes.
