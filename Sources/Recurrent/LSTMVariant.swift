@@ -42,7 +42,8 @@ public struct LSTMVariant: Hashable, Sendable {
         if squash == .sigmoid { parts.append("sigmoid") }
         if hasPeepholes { parts.append("peepholes") }
         if hasCoupledGates { parts.append("coupled") }
-        if let cellClip { parts.append("clip:\(cellClip)") }
+        // A plus would end the part: 1e+09 is 1e09.
+        if let cellClip { parts.append("clip:\("\(cellClip)".filter { $0 != "+" })") }
         if let projectionSize { parts.append("projection:\(projectionSize)") }
         return parts.joined(separator: "+")
     }

@@ -3,7 +3,7 @@
 package enum MetadataKey {
     /// Every scalar of the vocabulary, in the order of its tokens.
     package static let vocabulary = "recurrent.vocabulary"
-    /// How the development text was cut, so that it can be measured the same way again.
+    /// How the training text was cut: what `inspect` tells the memory of.
     package static let batch = "recurrent.batch", steps = "recurrent.steps"
 
     static let all: Set = [vocabulary, batch, steps]

@@ -38,6 +38,13 @@ struct Batches {
         Double(targets.count { $0 == Vocabulary.unknown }) / Double(tokenCount)
     }
 
+    /// A text to be measured on, which is cut in the same way whatever a training's batch: into
+    /// streams of at least 1,024 tokens, 16 of them at most. Each begins at zero, so that more or
+    /// shorter streams would foresee their beginnings worse.
+    init(measuring tokens: [Int32]) {
+        self.init(tokens, batch: min(max(tokens.count / 1024, 1), 16), steps: 64)
+    }
+
     /// Every target, segment by segment.
     var tokens: [Int32] { targets }
 

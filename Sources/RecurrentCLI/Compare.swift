@@ -45,16 +45,22 @@ struct Compare: ParsableCommand {
         let text = try training.readTrainingText()
         let shape = try training.shape(text, momentCount: rules.map(\.rule.momentCount).max()!)
         let threads = try threadOptions.count(shape, rows: training.batch * training.steps)
+        let evaluator = try threadOptions.evaluator(shape, text.development, kernels: kernels)
         Interruption.watch()
 
         var bar = ProgressBar(quiet: quiet)
         var runs: [ComparedRun] = []
         for (index, (name, rule)) in rules.enumerated() {
-            var trainer = training.trainer(Model(shape, seed: training.seed), rule, threads: threads, kernels: kernels)
+            var trainer = try training.trainer(
+                Model(shape, seed: training.seed), rule, threads: threads, kernels: kernels)
             var run = ComparedRun(name: name, learningRate: rule.learningRate)
             let done = Double(index) / Double(rules.count)
-            try run.train(&trainer, text, epochs: epochs, isFullBatch: training.isFullBatch) { epoch, loss in
-                bar.show(name, fraction: done + epoch / Double(epochs * rules.count), "loss \(loss.rounded)")
+            try run.train(
+                &trainer, evaluator, text, epochs: epochs, isFullBatch: training.isFullBatch
+            ) { epoch, loss in
+                bar.show(
+                    name, fraction: done + epoch / (Double(epochs) * Double(rules.count)),
+                    "loss \(loss.rounded)")
             }
             runs.append(run)
         }
@@ -115,9 +121,14 @@ struct ComparedRun: Encodable {
     }
 
     /// - Parameter onStep: is given the epochs done, and the loss.
-    mutating func train(_ trainer: inout Trainer, _ text: TrainingText, epochs: Int, isFullBatch: Bool, onStep: (Double, Double) -> Void) throws {
+    mutating func train(
+        _ trainer: inout Trainer, _ evaluator: Evaluator, _ text: TrainingText, epochs: Int,
+        isFullBatch: Bool,
+        onStep: (Double, Double) -> Void
+    ) throws {
         let count = text.training.segmentCount, every = max(count / Self.pointsPerEpoch, 1)
-        for epoch in 0..<epochs where !diverged {
+        for epoch in 0..<epochs {
+            if diverged { break }
             var last = Evaluation(), steps = 0
             _ = try trainer.runEpoch(text.training, isFullBatch: isFullBatch) { sum in
                 try Interruption.check()
@@ -130,7 +141,7 @@ struct ComparedRun: Encodable {
                 if !diverged { losses.append(Point(epoch: done, loss: loss)) }
                 onStep(done, loss)
             }
-            let perplexity = try trainer.evaluate(text.development) { _ in
+            let perplexity = try evaluator.evaluate(trainer.model, text.development) { _ in
                 try Interruption.check()
             }.all.perplexity
             diverged = diverged || !perplexity.isFinite

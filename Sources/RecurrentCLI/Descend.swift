@@ -27,6 +27,8 @@ struct Descend: ParsableCommand {
 
     func run() throws {
         try check("--steps", steps, 1...1_000_000)
+        // Places and errors of 28 descents, and what they are printed from.
+        try MemoryEstimate(bytes: 4000 * Double(steps)).check(.usage, "--steps \(steps)")
         let kernels = try kernelOptions.kernels()
         if let svg { try checkWritable(svg, option: "--svg") }
         var bar = ProgressBar(quiet: quiet), descents: [Descent] = []

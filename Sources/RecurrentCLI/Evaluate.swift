@@ -2,7 +2,12 @@ import ArgumentParser
 import Recurrent
 
 struct Evaluate: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Tells how well a language model foresees a text: its perplexity.")
+    static let configuration = CommandConfiguration(
+        abstract: "Tells how well a language model foresees a text: its perplexity.",
+        discussion: """
+            The text is measured in streams of at least 1,024 tokens, 16 of them at most, side by side, each from its beginning to its end; \
+            so does train measure its development text.
+            """)
 
     @Argument(help: "A model that train has written.")
     var model: String
@@ -25,24 +30,14 @@ struct Evaluate: ParsableCommand {
         _ = try threadOptions.count()
         let model = try readLanguageModel(model)
         let vocabulary = try Vocabulary(model, path: self.model)
-        // Cut like the development text of the training, so that the figures agree.
-        let batch = try metadataNumber(MetadataKey.batch, model.metadata, path: self.model, default: 16)
-        let steps = try metadataNumber(MetadataKey.steps, model.metadata, path: self.model, default: 64)
-        guard batch * steps <= ModelShape.largestRowCount else {
-            throw Failure(.data, """
-                \(self.model): metadata \(MetadataKey.batch) × \(MetadataKey.steps); expected up to \(ModelShape.largestRowCount), \
-                found \(batch * steps)
-                """)
-        }
-        try checkMemory(model.shape, batch: batch, steps: steps, momentCount: 0)
+        try checkMemory(readingTextFrom: text)
         let tokens = try vocabulary.tokens(endLines(readText(text)))
         let unknown = tokens.count { $0 == Vocabulary.unknown }
-
-        let threads = try threadOptions.count(model.shape, rows: batch * steps)
-        var trainer = Trainer(model, optimizer: .sgd(SGD()), batch: batch, steps: steps, initialState: .carried,
-                              threads: threads, kernels: kernels)
+        let batches = Batches(measuring: tokens)
+        try MemoryEstimate(measuring: batches, with: model.shape).check(.data, self.model)
+        let evaluator = try threadOptions.evaluator(model.shape, batches, kernels: kernels)
         var bar = ProgressBar(quiet: quiet)
-        let loss = trainer.evaluate(Batches(tokens, batch: batch, steps: steps)) { sum in
+        let loss = evaluator.evaluate(model, batches) { sum in
             bar.show("evaluate", fraction: Double(sum.count) / Double(tokens.count),
                      "perplexity \(sum.perplexity.rounded)")
         }
@@ -55,8 +50,8 @@ struct Evaluate: ParsableCommand {
             try printJSON(EvaluateReport(
                 text: text, perplexity: NumberOrNull(evaluation.perplexity),
                 knownPerplexity: NumberOrNull(loss.known.perplexity), loss: evaluation.loss,
-                tokens: evaluation.count, unknownTokens: unknown,
-                threads: threads, isa: "\(kernels.isa)", seconds: (ContinuousClock.now - start) / .seconds(1)))
+                tokens: evaluation.count, unknownTokens: unknown, threads: evaluator.threadCount,
+                isa: "\(kernels.isa)", seconds: (ContinuousClock.now - start) / .seconds(1)))
         } else {
             let known = unknown == 0 ? "" : "; \(loss.known.perplexity.rounded) over the others"
             try printToStandardOutput("""

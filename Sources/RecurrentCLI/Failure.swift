@@ -6,7 +6,8 @@ import Recurrent
 struct Failure: Error, Equatable {
     /// The exit codes of sysexits(3) that the tool uses.
     enum Cause: Int32 {
-        case usage = 64, data = 65, noInput = 66, software = 70, cannotCreate = 73, inputOutput = 74
+        case usage = 64, data = 65, noInput = 66, software = 70, system = 71, cannotCreate = 73,
+            inputOutput = 74
     }
 
     let cause: Cause
@@ -31,6 +32,9 @@ struct Failure: Error, Equatable {
     init(reading error: ModelFileError) {
         self.init(error.isInputOutput ? .noInput : .data, "\(error)")
     }
+
+    /// Memory that the system refused.
+    init(_ error: OutOfMemory) { self.init(.system, "\(error)") }
 
     func exit() -> Never {
         printNotice(message)

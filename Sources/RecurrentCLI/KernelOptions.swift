@@ -44,6 +44,19 @@ struct ThreadOptions: ParsableArguments {
         let isSmall = 3 * Double(shape.multiplyAdds) * Double(rows) < Double(Self.worthSplitting)
         return threads == nil && isSmall ? 1 : try count()
     }
+
+    /// What measures a text, with as many threads as do well for it.
+    func evaluator(_ shape: ModelShape, _ text: Batches, kernels: Kernels) throws(Failure)
+        -> Evaluator
+    {
+        let threads = try count(shape, rows: text.batch * text.steps)
+        do {
+            return try Evaluator(
+                shape, batch: text.batch, steps: text.steps, threads: threads, kernels: kernels)
+        } catch {
+            throw Failure(error)
+        }
+    }
 }
 
 extension ModelShape {

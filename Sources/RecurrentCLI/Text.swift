@@ -12,8 +12,15 @@ func readText(_ path: String) throws(Failure) -> [Unicode.Scalar] {
     guard !path.isEmpty else { throw Failure(.usage, "--text: expected a path, found none") }
     let name = textName(path)
     let bytes = try path == "-" ? readStandardInput(name) : readTextFile(path)
+    guard !bytes.isEmpty else {
+        throw Failure(.data, "\(name): no text; expected at least one line, found an empty file")
+    }
     do {
-        _ = try UTF8Span(validating: bytes.span)
+        var iterator = try UTF8Span(validating: bytes.span).makeUnicodeScalarIterator()
+        var text: [Unicode.Scalar] = []
+        text.reserveCapacity(bytes.count)
+        while let scalar = iterator.next() { text.append(scalar) }
+        return text
     } catch {
         let offset = error.byteOffsets.lowerBound
         throw Failure(.data, """
@@ -21,10 +28,6 @@ func readText(_ path: String) throws(Failure) -> [Unicode.Scalar] {
             at byte offset \(offset)
             """)
     }
-    guard !bytes.isEmpty else {
-        throw Failure(.data, "\(name): no text; expected at least one line, found an empty file")
-    }
-    return Array(String(decoding: bytes, as: UTF8.self).unicodeScalars)
 }
 
 private func readTextFile(_ path: String) throws(Failure) -> [UInt8] {
@@ -61,7 +64,7 @@ private func readStandardInput(_ name: String) throws(Failure) -> [UInt8] {
 /// Other controls, such as vertical tabs and form feeds, are characters like any other.
 func normalizeLineEnds(_ text: some Sequence<Unicode.Scalar>) -> [Unicode.Scalar] {
     var result: [Unicode.Scalar] = [], last: Unicode.Scalar?
-    result.reserveCapacity(text.underestimatedCount)
+    result.reserveCapacity(text.underestimatedCount + 1)
     for scalar in text {
         switch scalar {
         case "\n" where last == "\r": break

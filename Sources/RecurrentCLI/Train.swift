@@ -61,7 +61,12 @@ struct Train: ParsableCommand {
         try check("--patience", patience, 1...Int.max)
         if let learningRate { try checkPositive("--learning-rate", learningRate) }
         if let momentum {
-            guard momentum > 0, momentum < 1 else { throw Failure(.usage, "--momentum: out of range; expected above 0 and below 1, found \(momentum)") }
+            guard momentum > 0, Float(momentum) < 1, momentum.fitsFloat else {
+                throw Failure(
+                    .usage,
+                    "--momentum: out of range; expected above 0, below 1 and \(Double.floatRange), found \(momentum)"
+                )
+            }
         }
         let kernels = try kernelOptions.kernels()
         _ = try threadOptions.count()
@@ -82,17 +87,20 @@ struct Train: ParsableCommand {
         let parameters = model.parameterCount
         model.metadata = text.metadata
         Interruption.watch()
+        var trainer = try training.trainer(model, rule, threads: threads, kernels: kernels)
+        let evaluator = try threadOptions.evaluator(shape, text.development, kernels: kernels)
         if !quiet && !json {
             try printToStandardOutput("""
-                \(text.summary)\(parameters.grouped) parameters, \(optimizer) at \(rule.learningRate), \(threads) \(threads == 1 ? "thread" : "threads"), \(kernels.isa)
+                \(text.summary)\(parameters.grouped) parameters, \(optimizer) at \(rule.learningRate), \
+                \(trainer.threadCount) \(trainer.threadCount == 1 ? "thread" : "threads"), \(kernels.isa)
 
                 """)
         }
-        var trainer = training.trainer(model, rule, threads: threads, kernels: kernels)
         let identity = training.identity(text, optimizer: optimizer, learningRate: rule.learningRate, schedule: schedule)
             + (momentum.map { ", momentum to \($0)" } ?? "")
         var run = TrainingRun(text: text, training: identity, isFullBatch: training.isFullBatch, learningRate: rule.learningRate, schedule: rateSchedule,
-                              mostMomentum: momentum, epochs: epochs, patience: patience, out: out, quiet: quiet || json, bar: ProgressBar(quiet: quiet))
+            mostMomentum: momentum, evaluator: evaluator, epochs: epochs, patience: patience,
+            out: out, quiet: quiet || json, bar: ProgressBar(quiet: quiet))
         if resume { try run.resume(&trainer) }
         try run.train(&trainer)
 
@@ -103,7 +111,7 @@ struct Train: ParsableCommand {
                 batch: training.batch, fullBatch: training.isFullBatch, steps: training.steps, optimizer: optimizer,
                 learningRate: rule.learningRate, schedule: schedule, clip: training.clip,
                 dropout: training.dropout, recurrentDropout: training.recurrentDropout, l1: training.l1, l2: training.l2,
-                seed: training.seed, threads: threads, isa: "\(kernels.isa)", out: out,
+                seed: training.seed, threads: trainer.threadCount, isa: "\(kernels.isa)", out: out,
                 vocabulary: text.vocabulary.count, trainTokens: text.training.tokenCount, devTokens: text.development.tokenCount,
                 parameters: parameters, trainUnknownShare: text.training.unknownShare,
                 devUnknownShare: text.development.unknownShare,

@@ -49,35 +49,41 @@ extension Trainer {
                 updated = result.updated
             }
             epoch.training.count += batches.targetCounts[index]
-            epoch.known += batches.withSegment(index) { knownLoss($1) }
+            epoch.known += batches.withSegment(index) { _, targets in
+                withLosses { knownLoss($0, of: targets) }
+            }
             if !updated { epoch.skippedSteps += 1 }
             epoch.segmentCount += 1
             try onStep(epoch)
         }
         return epoch
     }
+}
 
-    /// The loss of every segment, in order, from zero on.
-    mutating func evaluate(_ batches: Batches, onStep: (Evaluation) throws -> Void) rethrows -> TextLoss {
+extension Evaluator {
+    /// Returns the loss of every segment, in order, from states of zero on.
+    func evaluate(
+        _ model: borrowing Model, _ batches: Batches, onStep: (Evaluation) throws -> Void
+    ) rethrows -> TextLoss {
         var sum = TextLoss()
-        resetEvaluationState()
+        reset()
         for index in 0..<batches.segmentCount {
-            sum.all += batches.withSegment(index) { evaluate(tokens: $0, targets: $1) }
-            sum.known += batches.withSegment(index) { knownLoss($1) }
+            sum.all += batches.withSegment(index) { evaluate(model, tokens: $0, targets: $1) }
+            sum.known += batches.withSegment(index) { _, targets in
+                withLosses { knownLoss($0, of: targets) }
+            }
             try onStep(sum.all)
         }
         return sum
     }
+}
 
-    /// The loss of the last segment's targets but for the unknown token.
-    private func knownLoss(_ targets: Span<Int32>) -> Evaluation {
-        withLosses { losses in
-            var sum = Evaluation()
-            for row in targets.indices where targets[row] > Vocabulary.unknown {
-                sum.lossSum += Double(losses[row])
-                sum.count += 1
-            }
-            return sum
-        }
+/// Returns the loss of the targets of a segment but for the unknown token.
+private func knownLoss(_ losses: Span<Float>, of targets: Span<Int32>) -> Evaluation {
+    var sum = Evaluation()
+    for row in targets.indices where targets[row] > Vocabulary.unknown {
+        sum.lossSum += Double(losses[row])
+        sum.count += 1
     }
+    return sum
 }

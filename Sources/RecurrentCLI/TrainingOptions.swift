@@ -96,13 +96,17 @@ struct TrainingOptions: ParsableArguments {
         try RecurrentCLI.check("--steps", steps, size)
         try checkPositive("--clip", clip)
         for (option, probability) in [("--dropout", dropout), ("--recurrent-dropout", recurrentDropout)] {
-            guard Float(probability) >= 0, Float(probability) < 1 else {
-                throw Failure(.usage, "\(option): out of range; expected at least 0 and below 1, found \(probability)")
+            guard probability >= 0, Float(probability) < 1, probability.fitsFloat else {
+                throw Failure(.usage, """
+                    \(option): out of range; expected at least 0, below 1 and \(Double.floatRange), found \(probability)
+                    """)
             }
         }
         for (option, strength) in [("--l1", l1), ("--l2", l2)] {
-            guard strength >= 0, Float(strength).isFinite else {
-                throw Failure(.usage, "\(option): out of range; expected at least 0 and finite as a float, found \(strength)")
+            guard strength >= 0, strength.fitsFloat else {
+                throw Failure(.usage, """
+                    \(option): out of range; expected at least 0 and \(Double.floatRange), found \(strength)
+                    """)
             }
         }
         guard devFraction > 0, devFraction < 1 else {
@@ -115,6 +119,7 @@ struct TrainingOptions: ParsableArguments {
 
     func readTrainingText() throws(Failure) -> TrainingText {
         if let text {
+            try checkMemory(readingTextFrom: text)
             return try TrainingText(readText(text), name: textName(text), devFraction: devFraction,
                                     batch: batch, steps: steps)
         }
@@ -127,7 +132,10 @@ struct TrainingOptions: ParsableArguments {
         let layer = RecurrentLayer(try RecurrentCell.named(cell, option: "--cell"), hiddenSize: hidden)
         let shape = ModelShape(input: .tokens(vocabulary: text.vocabulary.count, dimension: embedding), layers: Array(repeating: layer, count: layers),
                                outputSize: text.vocabulary.count, loss: .crossEntropy)
-        try checkMemory(shape, batch: batch, steps: steps, momentCount: momentCount)
+        try checkMemory(
+            shape, batch: batch, steps: steps, momentCount: momentCount, dropout: dropout > 0,
+            recurrentDropout: recurrentDropout > 0,
+            beside: text.memory + MemoryEstimate(measuring: text.development, with: shape))
         return shape
     }
 
@@ -137,15 +145,31 @@ struct TrainingOptions: ParsableArguments {
             + (isFullBatch ? ", full batch" : "")
     }
 
-    func trainer(_ model: consuming Model, _ rule: Optimizer, threads: Int, kernels: Kernels) -> Trainer {
-        Trainer(model, optimizer: rule, batch: batch, steps: steps, initialState: .carried, clip: GradientClip(norm: clip),
-                regularization: Regularization(l1: l1, l2: l2), dropout: Float(dropout), recurrentDropout: Float(recurrentDropout),
-                seed: seed, threads: threads, kernels: kernels)
+    func trainer(
+        _ model: consuming Model, _ rule: Optimizer, threads: Int, kernels: Kernels
+    ) throws(Failure) -> Trainer {
+        let plan: TrainingPlan
+        do {
+            plan = try TrainingPlan(
+                for: model.shape, optimizer: rule, batch: batch, steps: steps,
+                dropout: Float(dropout), recurrentDropout: Float(recurrentDropout))
+        } catch {
+            throw Failure(error)
+        }
+        return Trainer(
+            model, plan, initialState: .carried, clip: GradientClip(norm: clip),
+            regularization: Regularization(l1: l1, l2: l2), seed: seed, threads: threads,
+            kernels: kernels)
     }
 }
 
+/// Refuses what is not positive, or is infinite or zero to a kernel, which computes in float32.
 func checkPositive(_ option: String, _ value: Double) throws(Failure) {
-    guard value > 0, value.isFinite else { throw Failure(.usage, "\(option): out of range; expected above 0, found \(value)") }
+    guard value > 0, value.fitsFloat else {
+        throw Failure(
+            .usage,
+            "\(option): out of range; expected above 0 and \(Double.floatRange), found \(value)")
+    }
 }
 
 extension RecurrentCell {

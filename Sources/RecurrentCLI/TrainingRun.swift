@@ -34,6 +34,7 @@ struct TrainingRun {
     private let learningRate: Double, schedule: LearningRateSchedule
     /// The most that momentum grows to; as it is where nil.
     private let mostMomentum: Double?
+    private let evaluator: Evaluator
     let epochs: Int
     let out: String
     let quiet: Bool
@@ -41,13 +42,16 @@ struct TrainingRun {
     private(set) var progress: TrainingProgress
 
     /// - Parameter training: what must be the same for a checkpoint to fit, beside what the trainer checks.
-    init(text: TrainingText, training: String, isFullBatch: Bool, learningRate: Double, schedule: RateSchedule, mostMomentum: Double?, epochs: Int,
+    init(
+        text: TrainingText, training: String, isFullBatch: Bool, learningRate: Double,
+        schedule: RateSchedule, mostMomentum: Double?, evaluator: Evaluator, epochs: Int,
          patience: Int, out: String, quiet: Bool, bar: ProgressBar) {
         self.text = text
         self.isFullBatch = isFullBatch
         self.learningRate = learningRate
         self.schedule = schedule.schedule(updatesPerEpoch: isFullBatch ? 1 : text.training.segmentCount)
         self.mostMomentum = mostMomentum
+        self.evaluator = evaluator
         self.epochs = epochs
         self.out = out
         self.quiet = quiet
@@ -125,7 +129,7 @@ struct TrainingRun {
                 """)
         }
         let (tokens, time) = (epoch.training.count - before, seconds())
-        let development = try trainer.evaluate(text.development) { sum in
+        let development = try evaluator.evaluate(trainer.model, text.development) { sum in
             try Interruption.check()
             bar.show(title, fraction: fraction(learned: epoch.training.count, measured: sum.count), "development perplexity \(sum.perplexity.rounded)")
         }

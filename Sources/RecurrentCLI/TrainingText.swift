@@ -30,7 +30,7 @@ struct TrainingText {
                 """)
         }
         self.training = Batches(vocabulary.tokens(training), batch: batch, steps: steps)
-        self.development = Batches(vocabulary.tokens(development), batch: batch, steps: steps)
+        self.development = Batches(measuring: vocabulary.tokens(development))
         isSplitBetweenLines = split.isBetweenLines
         let beginning = development.lazy.filter { $0 == "\n" || $0.isPrintable }
             .drop { $0.properties.isWhitespace }.prefix { $0 != "\n" }.prefix(8)

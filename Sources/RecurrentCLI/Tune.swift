@@ -49,6 +49,7 @@ struct Tune: ParsableCommand {
         let text = try training.readTrainingText()
         let shape = try training.shape(text, momentCount: rule.momentCount)
         let threads = try threadOptions.count(shape, rows: training.batch * training.steps)
+        let evaluator = try threadOptions.evaluator(shape, text.development, kernels: kernels)
         Interruption.watch()
 
         var search = RateSearch(lowest: lowest, highest: highest)
@@ -56,10 +57,13 @@ struct Tune: ParsableCommand {
         while let rate = search.next {
             var rule = rule
             rule.learningRate = rate
-            var trainer = training.trainer(Model(shape, seed: training.seed), rule, threads: threads, kernels: kernels)
+            var trainer = try training.trainer(
+                Model(shape, seed: training.seed), rule, threads: threads, kernels: kernels)
             var run = ComparedRun(name: optimizer, learningRate: rate)
             let done = search.done
-            try run.train(&trainer, text, epochs: epochs, isFullBatch: training.isFullBatch) { epoch, loss in
+            try run.train(
+                &trainer, evaluator, text, epochs: epochs, isFullBatch: training.isFullBatch
+            ) { epoch, loss in
                 bar.show("rate \(rate.asRate)", fraction: done + epoch / Double(epochs) * (1 - done) / 4, "loss \(loss.rounded)")
             }
             search.record(rate, perplexity: run.best?.perplexity ?? .infinity)
@@ -92,7 +96,7 @@ struct RateSearch {
     init(lowest: Double, highest: Double) {
         range = lowest...highest
         let decades = Int(log10(highest / lowest) + 1e-9)
-        waiting = (0...decades).map { lowest * pow(10, Double($0)) }
+        waiting = (0...decades).map { min(lowest * pow(10, Double($0)), highest) }
     }
 
     /// The rate to be tried next; nil where the search is over.

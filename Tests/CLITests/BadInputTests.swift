@@ -55,7 +55,31 @@ struct BadInput: CustomStringConvertible, Sendable {
         BadInput("train --clip 0", 64, "--clip"),
         BadInput("train --optimizer newton", 64, "--optimizer", "rmsprop", "found newton"),
         BadInput("train --l1 -0.1", 64, "--l1", "found -0.1"),
-        BadInput("train --l2 1e39", 64, "--l2", "finite as a float"),
+        BadInput("train --l2 1e39", 64, "--l2", "in a float's range"),
+        BadInput("train --learning-rate 1e39", 64, "--learning-rate", "found 1e+39"),
+        BadInput("train --learning-rate 1e-60", 64, "--learning-rate", "found 1e-60"),
+        BadInput("train --clip 1e-60", 64, "--clip", "found 1e-60"),
+        BadInput("train --clip 1e39", 64, "--clip", "found 1e+39"),
+        BadInput("train --l1 1e-60", 64, "--l1", "found 1e-60"),
+        BadInput("train --dropout 1e-60", 64, "--dropout", "found 1e-60"),
+        BadInput(
+            "train --optimizer momentum --momentum 0.999999999", 64, "--momentum",
+            "found 0.999999999"),
+        BadInput("learn adding --learning-rate 1e39", 64, "--learning-rate", "found 1e+39"),
+        BadInput("learn adding --clip 1e-60", 64, "--clip", "found 1e-60"),
+        BadInput("compare --optimizers sgd,adam:1e39", 64, "--optimizers", "found 1e+39"),
+        BadInput("compare --optimizers sgd:1e-60", 64, "--optimizers", "found 1e-60"),
+        BadInput("tune --lowest 1e39 --highest 1e39", 64, "--lowest", "found 1e+39"),
+        BadInput("tune --lowest 1e-60 --highest 1e-50", 64, "--lowest", "found 1e-60"),
+        BadInput("flow --gain 1e39", 64, "--gain", "found 1e+39"),
+        BadInput("flow --gain 10 --steps 400 --hidden 4", 64, "--gain", "found a bound of inf"),
+        BadInput(
+            "train --text text --cell lstm(projection:16777216) --hidden 8", 64, "the model",
+            "memory", "GB"),
+        BadInput("learn adding --batch 16777216 --length 100", 64, "the model", "memory", "GB"),
+        BadInput(
+            "learn copy --batch 16777216 --length 1000000", 64, "batch × steps",
+            "found 16777216 × 1000020"),
         BadInput("train --schedule sine:3", 64, "--schedule: unknown", "one-cycle:EPOCHS", "found sine:3"),
         BadInput("train --cell transformer", 64, "--cell", "gru(resetBefore)", "found transformer"),
         BadInput("train --threads 0", 64, "--threads"),
@@ -131,6 +155,19 @@ struct BadInput: CustomStringConvertible, Sendable {
         try save("other-vocabulary", ["recurrent.vocabulary": "a"])
         try save("model", ["recurrent.vocabulary": "ab"])
         try save("lying-batch", ["recurrent.vocabulary": "ab", "recurrent.batch": "-3"])
+        try save(
+            "enormous-rows",
+            ["recurrent.vocabulary": "ab", "recurrent.batch": "65536", "recurrent.steps": "1024"])
+        for (name, layer, head) in [("many-to-one", RecurrentLayer.lstm(5), ModelShape.Head.mean),
+                                    ("both-ways", .lstm(5, isBidirectional: true), .everyStep)] {
+            var model = Model(
+                ModelShape(
+                    input: .tokens(vocabulary: 4, dimension: 3), layers: [layer], head: head,
+                    outputSize: 4,
+                                         loss: .crossEntropy), seed: 1)
+            model.metadata = ["recurrent.vocabulary": "ab"]
+            try model.save(to: folder.path + "/" + name)
+        }
         try save("lying-rows", ["recurrent.vocabulary": "ab", "recurrent.batch": "16777216", "recurrent.steps": "16777216"])
         try spoil("model", as: "nan", tensor: "lstm.weight_hh_l0", .nan)
         try spoil("model", as: "infinite", tensor: "dense.weight", -.infinity)
@@ -190,9 +227,73 @@ struct BadInput: CustomStringConvertible, Sendable {
         #expect((report?["loss"] as? Double).map { $0 > 709 && $0 < 2100 } == true)
     }
 
-    @Test func metadataThatLiesIsRefused() async throws {
-        try await check(BadInput("evaluate lying-batch --text text", 65, "lying-batch: metadata recurrent.batch", "found -3"))
-        try await check(BadInput("evaluate lying-rows --text text", 65, "lying-rows: metadata recurrent.batch × recurrent.steps", "found 281474976710656"))
+    /// What the metadata say of a training's batch has no part in how a text is measured: neither in the perplexity nor in the memory, of
+    /// which the whole tool gets a gigabyte here.
+    @Test(arguments: ["model", "lying-batch", "lying-rows", "enormous-rows"])
+    func metadataDoNotChangeAPerplexity(model: String) async throws {
+        let line = "ulimit -v 1000000; \"$RECURRENT\" evaluate \(model) --text text --threads 1"
+        let run = try await shell(line, in: folder),
+            expected = try await shell(line.replacing(model, with: "model"), in: folder)
+        #expect(
+            run.exitCode == 0 && run.error.isEmpty && run.output.hasPrefix("perplexity "),
+            "\(run.error)")
+        #expect(run.output == expected.output)
+    }
+
+    @Test func metadataThatLieAreRefused() async throws {
+        try await check(
+            BadInput("inspect lying-batch", 65, "lying-batch: metadata recurrent.batch", "found -3")
+        )
+        try await check(
+            BadInput("inspect lying-rows", 64, "--batch × --steps", "found 281474976710656"))
+    }
+
+    /// A model file with another head, or with a layer that reads backward, has a vocabulary too.
+    @Test(arguments: ["many-to-one", "both-ways"])
+    func aModelThatReadsWholeSequencesIsNoLanguageModel(model: String) async throws {
+        for command in ["generate \(model)", "evaluate \(model) --text text"] {
+            try await check(
+                BadInput(
+                    command, 65, "\(model): no language model; expected an output for every step"))
+        }
+    }
+
+    /// The memory that a process may have is less than this model takes: it says so and is not killed.
+    @Test func aLimitOfTheMemoryIsRespected() async throws {
+        let limited = try await shell(
+            "ulimit -v 600000; \"$RECURRENT\" train --text text --batch 4 --steps 8 --hidden 3000",
+            in: folder)
+        #expect(
+            limited.exitCode == 64
+                && limited.error.hasPrefix(
+                    "recurrent: the model: too large for the memory; expected at most 0."),
+                "\(limited.error)")
+        let large = try await shell(
+            "ulimit -v 600000; head -c 100000000 /dev/zero >zeros; \"$RECURRENT\" train --text zeros",
+            in: folder)
+        #expect(
+            large.exitCode == 65
+                && large.error.hasPrefix(
+                    "recurrent: zeros: too large for the memory; expected at most 0."),
+                "\(large.error)")
+        let model = try await shell("ulimit -v 600000; \"$RECURRENT\" generate zeros", in: folder)
+        #expect(
+            model.exitCode == 65 && model.error.hasPrefix("recurrent: zeros: "), "\(model.error)")
+    }
+
+    /// Stacks of 500 MB: the system has none for 64 threads, and the training goes on with fewer, to the same bits.
+    @Test func threadsThatAreRefusedAreFewerThreads() async throws {
+        let options = "train \(smallModel.joined(separator: " ")) --epochs 1 --json --quiet"
+        let limited = try await shell(
+            "ulimit -s 500000; ulimit -v 3000000; \"$RECURRENT\" \(options) --threads 64 --out few",
+            in: folder)
+        #expect(limited.exitCode == 0 && limited.error.isEmpty, "\(limited.error)")
+        let report = try #require(
+            JSONSerialization.jsonObject(with: Data(limited.output.utf8)) as? [String: Any])
+        let threads = try #require(report["threads"] as? Int)
+        #expect((1...6).contains(threads))
+        _ = try await shell("\"$RECURRENT\" \(options) --out one", in: folder)
+        #expect(try folder.read("few") == folder.read("one"))
     }
 
     @Test(.enabled(if: getuid() != 0, "everything is readable to root")) func whatIsNotPermittedIsOneLine() async throws {
@@ -222,7 +323,10 @@ struct BadInput: CustomStringConvertible, Sendable {
         // The first step throws the weights so far that the probabilities of the text are zero, or that no loss is a number.
         for (learningRate, message) in [("1e6", "no perplexity is finite after 2 epochs"), ("1e38", "the loss is not finite in epoch 1")] {
             for form in ["--quiet", "--json"] {
-                let options = ["--optimizer", "sgd", "--learning-rate", learningRate, "--clip", "1e300", form, "--out", "model"]
+                let options = [
+                    "--optimizer", "sgd", "--learning-rate", learningRate, "--clip", "3e38", form,
+                    "--out", "model",
+                ]
                 let run = try await recurrent(["train"] + smallModel + options, in: folder)
                 #expect(run.exitCode == 70 && run.output.isEmpty)
                 #expect(run.error.hasPrefix("recurrent: training: diverged: \(message); expected a smaller --learning-rate, found"), "\(run.error)")

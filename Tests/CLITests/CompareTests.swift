@@ -36,6 +36,15 @@ import FoundationXML
         #expect(curves.count == 2 * 3)
     }
 
+    /// So many epochs that their product with the optimizers overflows; what has diverged is over.
+    @Test func theMostEpochsAreCounted() async throws {
+        let run = try await compare(
+            ["--epochs", "9223372036854775807", "--optimizers", "sgd:1e30,momentum:1e30"],
+            in: Folder())
+        #expect(run.exitCode == 0 && run.error.isEmpty, "\(run.error)")
+        #expect(run.output.components(separatedBy: "diverged").count == 3, "\(run.output)")
+    }
+
     @Test func aTableHasARowForEach() async throws {
         let run = try await compare(["--optimizers", "momentum,sgd:1e30"], in: Folder())
         #expect(run.exitCode == 0 && run.error.isEmpty)

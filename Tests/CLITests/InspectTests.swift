@@ -29,10 +29,16 @@ import Testing
         // In panels of 16: parameters 5·16, 2·21·64, 1·22·64, 1·5·16.
         #expect(report["parameter_bytes"] as? Int == 4 * (80 + 2688 + 1408 + 80))
         #expect(report["gradient_bytes"] as? Int == report["moment_bytes"] as? Int)
-        // Gates and two states of each layer, 7 time steps and 2 rows, and more.
-        let tape = try #require(report["tape_bytes"] as? Int), scratch = try #require(report["scratch_bytes"] as? Int)
-        #expect(tape > 4 * 14 * (4 * 48 + 2 * 48))
-        #expect(scratch > 4 * 14 * 128)
+        // 14 rows of features and outputs, losses and targets; gates of 32 and 16 units; c and h with a slot more, and two copies of them.
+        let ends = 14 * (16 + 16) + 2 * 16, gates = 14 * 4 * (32 + 16), states = 2 * 16 * (32 + 16),
+            carried = 2 * 2 * 2 * (32 + 16)
+        #expect(report["tape_bytes"] as? Int == 4 * (ends + gates + states + carried))
+        // Of the wider layer: the gradient with respect to gates and state, and the transposed weights; those of the dense layer; rows
+        // between two layers, twice; partial sums.
+        let gradients = 14 * 4 * 32 + 2 * 2 * 32, transposed = (16 + 32) * 4 * 32 + 16 * 16,
+            between = 2 * 14 * 32, sums = 2 * 16
+        #expect(report["scratch_bytes"] as? Int == 4 * (gradients + transposed + between + sums))
+        #expect(report["state_bytes"] as? Int == 704)
         #expect((report["metadata"] as? [String: String])?["note"] == "two\nlines")
     }
 

@@ -93,9 +93,92 @@ import Testing
             ModelShape(input: .tokens(vocabulary: 100, dimension: 8), layers: [.lstm(hidden), .lstm(hidden)], outputSize: 100, loss: .crossEntropy)
         }
         let largest = ModelShape.largestDimension
-        #expect(throws: Never.self) { try checkMemory(shape(hidden: 64), batch: 4, steps: 8, momentCount: 2, available: 1 << 22) }
-        #expect(throws: Failure.self) { try checkMemory(shape(hidden: 64), batch: 4, steps: 8, momentCount: 2, available: 1 << 20) }
-        #expect(throws: Failure.self) { try checkMemory(shape(hidden: 8), batch: largest, steps: largest, momentCount: 2, available: 1 << 40) }
+        // Parameters once, with the gradient and two moments four times, with a checkpoint that is saved ten times; and the rest.
+        let memory = shape(hidden: 64).trainingMemory(batch: 4, steps: 8, momentCount: 2),
+            needed = UInt64(memory.bytes + 7 * memory.gradientBytes)
+        #expect(throws: Never.self) {
+            try checkMemory(
+                shape(hidden: 64), batch: 4, steps: 8, momentCount: 2, available: needed)
+        }
+        #expect(throws: Failure.self) {
+            try checkMemory(
+                shape(hidden: 64), batch: 4, steps: 8, momentCount: 2, available: needed - 1)
+        }
+        #expect(throws: Failure.self) {
+            try checkMemory(
+                shape(hidden: 8), batch: largest, steps: largest, momentCount: 2, available: .max)
+        }
         #expect(throws: Failure.self) { try checkMemory(shape(hidden: largest), batch: 1, steps: 1, momentCount: 2, available: 1 << 40) }
+        // h in 2^24 units, each row of them padded like those of all cells.
+        let projected = ModelShape(
+            input: .values(size: 1), layers: [.lstm(8, LSTMVariant(projectionSize: largest))],
+            outputSize: 1,
+                                   loss: .meanSquaredError)
+        #expect(throws: Failure.self) {
+            try checkMemory(projected, batch: 16, steps: 64, momentCount: 2, available: 1 << 36)
+        }
+    }
+
+    @Test func memoryThatIsRefusedIsAnErrorOfTheSystem() {
+        let shape = ModelShape(
+            input: .values(size: 1), layers: [.lstm(16)], outputSize: 1 << 16, loss: .crossEntropy)
+        do {
+            _ = try TrainingPlan(
+                for: shape, optimizer: .sgd(SGD()), batch: ModelShape.largestDimension, steps: 128)
+            Issue.record("no machine has so much")
+        } catch {
+            let failure = Failure(error)
+            #expect(
+                failure.cause.rawValue == 71
+                    && failure.message.hasPrefix("memory: refused by the system; expected "))
+        }
+    }
+
+    /// The least limit from the process's own group up to the topmost counts, in both versions of control groups.
+    @Test(arguments: [
+            (
+                [
+                    "proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/memory.max": "3000\n",
+                    "sys/fs/cgroup/a/memory.max": "2000\n",
+                ], 2000
+            ),
+            (
+                [
+                    "proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/memory.max": "max\n",
+                    "sys/fs/cgroup/memory.max": "512\n",
+                ], 512
+            ),
+        (["proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "100\n"], 100),
+            (
+                [
+                    "proc/self/cgroup": "9:cpu:/x\n4:cpuset,memory:/docker/1\n0::/\n",
+                    "sys/fs/cgroup/memory/memory.limit_in_bytes": "4096\n",
+                ], 4096
+            ),
+        (["proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/memory.max": "max\n"], UInt64.max),
+        (["proc/self/cgroup": "nonsense\n:::\n"], .max),
+        ([:], .max),
+        ] as [([String: String], UInt64)]) func controlGroupsLimitTheMemory(
+            files: [String: String], expected: UInt64
+        ) throws
+    {
+        let folder = try Folder()
+        for (name, text) in files {
+            let parent =
+                folder.path + "/" + name.split(separator: "/").dropLast().joined(separator: "/")
+            try FileManager.default.createDirectory(
+                atPath: parent, withIntermediateDirectories: true)
+            try folder.write(name, text)
+        }
+        #expect(MemoryLimit.ofControlGroups(root: folder.path) == expected)
+    }
+
+    /// As many streams as a text has room for, whatever a training's batch: of at least 1,024 tokens, 16 at most.
+    @Test(arguments: [
+        (1, 1), (1023, 1), (2047, 1), (2048, 2), (16_383, 15), (16_384, 16), (1_000_000, 16),
+    ])
+    func aTextIsMeasuredInStreamsOfItsOwn(count: Int, streams: Int) {
+        let batches = Batches(measuring: Array(repeating: 2, count: count))
+        #expect(batches.batch == streams && batches.tokenCount == count)
     }
 }

@@ -119,6 +119,22 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
         #expect(try folder.read("old") == folder.read("new"))
     }
 
+    /// One model and one text have one perplexity, whatever the batch that it would be trained with: rates that change no weight.
+    @Test func thePerplexityDoesNotDependOnTheBatch() async throws {
+        var perplexities: Set<Double> = []
+        for batch in ["1", "4", "32"] {
+            let options =
+                smallModel + [
+                    "--batch", batch, "--optimizer", "sgd", "--learning-rate", "1e-30", "--epochs",
+                    "1", "--json",
+                ]
+            perplexities.insert(
+                (try await decode(recurrent(["train"] + options, in: folder).output) as Report)
+                    .dev_perplexity)
+        }
+        #expect(perplexities.count == 1, "\(perplexities)")
+    }
+
     @Test(arguments: ["lstm", "gru", "gru(resetBefore)", "gru(lecture)", "rnn", "rnn(relu)"])
     func everyCellLearnsIsMeasuredAndContinuesAPrompt(cell: String) async throws {
         let report: Report = try await decode(

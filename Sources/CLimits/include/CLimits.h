@@ -3,6 +3,7 @@
 #define RECURRENT_CLIMITS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /// Loops of one instruction set. Each does what it says `rounds` times, or over `count` floats. All buffers are aligned to 64 bytes;
 /// `result` is 16 floats, which are read and written so that no compiler takes the loop away: small numbers, lest they overflow.
@@ -32,6 +33,10 @@ typedef struct recurrent_affinity {
 
 /// Cores on which this process may run; 0 where the system does not say.
 int recurrent_allowed_cores(void);
+
+/// Bytes that the limits of this process (`ulimit -v`, `ulimit -d`) leave it to allocate;
+/// UINT64_MAX where it has none.
+uint64_t recurrent_memory_left(void);
 
 /// Keeps the calling thread on the core that it is on, where the system can do that. Returns where it might run before.
 recurrent_affinity recurrent_pin(void);

@@ -57,12 +57,20 @@ struct TrainingLayout: Sendable {
     let directionGradient: Int, reversedGradient: Int, pooledGradient: Int?, between: [Int], squares: Int, penalties: Int
     let memory: Layout
 
-    init(_ shape: ModelShape, batch: Int, steps: Int, momentCount: Int, dropout: Bool, recurrentDropout: Bool) {
+    /// - Parameter purpose: an evaluation has neither gradients nor scratch.
+    init(
+        _ shape: ModelShape, batch: Int, steps: Int, momentCount: Int, dropout: Bool,
+        recurrentDropout: Bool,
+        purpose: TrainingPurpose = .training
+    ) {
         var layout = Layout()
+        func ofTraining(_ count: @autoclosure () -> Int) -> Int {
+            layout.reserve(purpose == .training ? count() : 0)
+        }
         let rows = batch * steps
         parameters = ParameterLayout(shape)
         momentStride = parameters.count
-        gradients = layout.reserve(parameters.count)
+        gradients = ofTraining(parameters.count)
         moments = layout.floats
         for _ in 0..<momentCount { _ = layout.reserve(parameters.count) }
         tape = layout.floats
@@ -78,21 +86,24 @@ struct TrainingLayout: Sendable {
         losses = layout.reserve(dense.rows)
         targets = layout.reserve(dense.rows)
         targetValues = !shape.loss.comparesClasses ? layout.reserve(dense.rows * dense.paddedOutputSize) : nil
-        gatesGradient = layout.reserve(cells.map(\.gatesGradientCount).max()!)
-        pastGradient = layout.reserve(cells.map(\.pastCount).max()!)
-        dh = layout.reserve(cells.map(\.outputCount).max()!)
-        dc = layout.reserve(cells.map(\.stateCount).max()!)
-        transposed = layout.reserve(cells.map(\.transposedCount).max()!)
-        dropoutScratch = layout.reserve(recurrentDropout ? cells.map { $0.pastCount > 0 ? $0.outputCount : 0 }.max()! : 0)
-        denseTransposed = layout.reserve(dense.transposedCount)
+        gatesGradient = ofTraining(cells.map(\.gatesGradientCount).max()!)
+        pastGradient = ofTraining(cells.map(\.pastCount).max()!)
+        dh = ofTraining(cells.map(\.outputCount).max()!)
+        dc = ofTraining(cells.map(\.stateCount).max()!)
+        transposed = ofTraining(cells.map(\.transposedCount).max()!)
+        dropoutScratch = ofTraining(
+            recurrentDropout ? cells.map { $0.pastCount > 0 ? $0.outputCount : 0 }.max()! : 0)
+        denseTransposed = ofTraining(dense.transposedCount)
         let bidirectional = shape.layers.indices.filter { shape.layers[$0].isBidirectional }
-        directionGradient = layout.reserve(rows * (bidirectional.map { padded(cells[$0].outputSize) }.max() ?? 0))
-        reversedGradient = layout.reserve(rows * (bidirectional.map { padded(cells[$0].inputSize) }.max() ?? 0))
-        pooledGradient = shape.head.pooling.map { _ in layout.reserve(batch * padded(dense.inputSize)) }
+        directionGradient = ofTraining(
+            rows * (bidirectional.map { padded(cells[$0].outputSize) }.max() ?? 0))
+        reversedGradient = ofTraining(
+            rows * (bidirectional.map { padded(cells[$0].inputSize) }.max() ?? 0))
+        pooledGradient = shape.head.pooling.map { _ in ofTraining(batch * padded(dense.inputSize)) }
         let widest = shape.layers.indices.map { max(padded(shape.layers[$0].outputSize), padded(cells[$0].inputSize)) }.max()!
-        between = [layout.reserve(rows * widest), layout.reserve(rows * widest)]
-        squares = layout.reserve(2 * Kernels.squaresBlockCount(parameters.count))
-        penalties = layout.reserve(2 * Kernels.squaresBlockCount(parameters.count))
+        between = [ofTraining(rows * widest), ofTraining(rows * widest)]
+        squares = ofTraining(2 * Kernels.squaresBlockCount(parameters.count))
+        penalties = ofTraining(2 * Kernels.squaresBlockCount(parameters.count))
         memory = layout
     }
 }

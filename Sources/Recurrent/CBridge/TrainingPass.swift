@@ -17,7 +17,8 @@ enum TrainingWork {
     let loss: ModelShape.Loss
     let initialState: InitialState
     let base: UnsafeMutablePointer<Float>
-    let parameters: UnsafeMutablePointer<Float>
+    /// Of an evaluation, those of the model at hand.
+    var parameters: UnsafeMutablePointer<Float>
     let clip: GradientClip
     let regularization: Regularization
     var optimizer: Optimizer

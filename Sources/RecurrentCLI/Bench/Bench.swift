@@ -70,6 +70,7 @@ private func checkMemory(_ floats: Int) throws(Failure) {
     guard floats <= largestMemory else {
         throw Failure(.usage, "sizes: too large; expected at most \(largestMemory.grouped) floats in all, found \(floats.grouped)")
     }
+    try MemoryEstimate(bytes: 4 * Double(floats)).check(.usage, "sizes")
 }
 
 /// The sizes of an LSTM layer, checked; options by these names.

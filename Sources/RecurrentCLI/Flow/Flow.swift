@@ -54,6 +54,11 @@ struct Flow: ParsableCommand {
             bar.show(name, fraction: fraction, "")
         }
         bar.clear()
+        guard report.isFinite else {
+            throw Failure(.usage, """
+                --gain: out of range for \(steps) steps; expected norms that are finite, found a bound of \(report.bound.jacobianNorms.last!)
+                """)
+        }
         if let svg { try writeText(svg, report.chart.svg) }
         if json { try printJSON(report) } else { try printToStandardOutput(report.table) }
     }
@@ -98,6 +103,14 @@ struct FlowReport: Encodable {
         self.bound = bound!
         self.flows = flows
         self.memory = memory
+    }
+
+    /// Whether there is no norm that is too large for a number.
+    var isFinite: Bool {
+        let norms =
+            panels.flatMap { $0.curves.flatMap(\.norms) }
+            + memory.flatMap { $0.named.flatMap(\.norms) }
+        return norms.allSatisfy(\.isFinite)
     }
 
     /// The curves over T - t of ‖∂h_T/∂h_t‖ and of ‖∂L/∂h_t‖, whose bound is ‖∂L/∂h_T‖ times the other.

@@ -108,14 +108,25 @@ struct Learn: ParsableCommand {
                        outputSize: sequences.outputSize, loss: sequences.loss)
         }
         let rule = Optimizer.adam(Adam(learningRate: learningRate))
-        for shape in shapes { try checkMemory(shape, batch: batch, steps: sequences.steps, momentCount: rule.momentCount) }
+        for shape in shapes {
+            try checkMemory(
+                shape, batch: batch, steps: sequences.steps, momentCount: rule.momentCount,
+                            beside: sequences.memory(batch: batch))
+        }
         Interruption.watch()
 
         var bar = ProgressBar(quiet: quiet)
         var runs: [LearningRun] = []
         for (index, shape) in shapes.enumerated() {
             let model = Model(shape, seed: seed, initialization: initialization)
-            var trainer = Trainer(model, optimizer: rule, batch: batch, steps: sequences.steps, clip: GradientClip(norm: clip),
+            let plan: TrainingPlan
+            do {
+                plan = try TrainingPlan(
+                    for: shape, optimizer: rule, batch: batch, steps: sequences.steps)
+            } catch {
+                throw Failure(error)
+            }
+            var trainer = Trainer(model, plan, clip: GradientClip(norm: clip),
                                   threads: try threadOptions.count(shape, rows: batch * sequences.steps), kernels: kernels)
             var run = LearningRun(cell: cells[index].name)
             try run.learn(&trainer, sequences, updates: updates, seed: seed) { update, point in

@@ -34,7 +34,8 @@ struct LearningRun: Encodable {
         let count = (Self.measured + trainer.batch - 1) / trainer.batch
         let measured = (0..<count).map { _ in task.sequences(trainer.batch, using: &other) }
         baseline = measured.reduce(0) { $0 + $1.baseline } / Double(count)
-        for update in 1...updates where !isLearned && !diverged {
+        for update in 1...updates {
+            if isLearned || diverged { break }
             let step = trainer.learn(task.sequences(trainer.batch, using: &generator))
             diverged = !step.loss.isFinite
             if !diverged && (update % Self.updatesPerPoint == 0 || update == updates) {
