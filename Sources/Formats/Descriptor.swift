@@ -72,6 +72,10 @@ struct Descriptor: ~Copyable {
         }
     }
 
+    func move(to offset: Int) throws(FileError) {
+        try uninterrupted(path) { lseek(number, off_t(offset), SEEK_SET) }
+    }
+
     func setPermissions(_ permissions: mode_t) throws(FileError) {
         try uninterrupted(path) { fchmod(number, permissions) }
     }

@@ -95,6 +95,15 @@ func readFile(_ path: String, limit: Int, patience: Int) throws(FileError) -> [U
 public func writeFile(
     _ path: String, _ bytes: [UInt8], permissionsOf other: String? = nil
 ) throws(FileError) {
+    try writeFile(path, permissionsOf: other) { write throws(FileError) in try write(bytes) }
+}
+
+/// The same for contents that are made piece by piece: `body` gives them to its argument, one after
+/// the other.
+public func writeFile(
+    _ path: String, permissionsOf other: String? = nil,
+    body: (_ write: ([UInt8]) throws(FileError) -> Void) throws(FileError) -> Void
+) throws(FileError) {
     do {
         try checkPath(path)
         let folder = folder(of: path)
@@ -103,7 +112,7 @@ public func writeFile(
         if permissions == nil, let other { permissions = FileStatus(other)?.permissions }
         // Nobody may read what those may not who could not read what was there.
         var temporary = try TemporaryFile.make(in: folder, mode: permissions == nil ? 0o666 : 0o600)
-        try temporary.file.write(bytes)
+        try body { bytes throws(FileError) in try temporary.file.write(bytes) }
         if let permissions { try temporary.file.setPermissions(permissions) }
         try temporary.file.synchronize()
         try temporary.replace(path)

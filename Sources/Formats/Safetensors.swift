@@ -31,22 +31,8 @@ public struct Safetensors: Sendable {
     /// Reads the header of the file whose contents are `bytes`.
     /// - Throws: the first thing that is wrong with the file.
     public init(_ bytes: [UInt8], headerLimit: Int = Safetensors.defaultHeaderLimit) throws(FormatError) {
-        let header = try Safetensors.headerRange(bytes, limit: headerLimit)
-        var (entries, metadata) = try Safetensors.parse(bytes, header)
-        entries.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
-        var end = header.upperBound
-        for entry in entries {
-            guard entry.range.lowerBound == end else {
-                throw FormatError(
-                    .hole, tensor: entry.name, expected: "data from byte \(end - header.upperBound)",
-                    found: "\(entry.range.lowerBound - header.upperBound)")
-            }
-            end = entry.range.upperBound
-        }
-        guard end == bytes.count else {
-            throw FormatError(.fileLength, expected: "\(end) bytes", found: "\(bytes.count)")
-        }
-        self.init(bytes, metadata: metadata, entries: entries)
+        let header = try Header(bytes, fileLength: bytes.count, limit: headerLimit)
+        self.init(bytes, metadata: header.metadata, entries: header.entries)
     }
 
     private init(_ bytes: [UInt8], metadata: [String: String], entries: [Entry]) {
@@ -90,6 +76,45 @@ public struct Safetensors: Sendable {
 // MARK: The header
 
 extension Safetensors {
+    /// What a file says of itself in front of its data.
+    public struct Header: Sendable {
+        /// The strings that came with the tensors.
+        public let metadata: [String: String]
+        /// The tensors, in the order of their data, which has no holes.
+        public let entries: [Entry]
+        /// Where the data begins, in bytes.
+        public let count: Int
+
+        /// Reads the header of a file from its beginning.
+        /// - Throws: the first thing that is wrong with it or with the length of the file.
+        public init(_ bytes: [UInt8], fileLength: Int, limit: Int) throws(FormatError) {
+            let header = try Safetensors.headerRange(bytes, limit: limit)
+            var (entries, metadata) = try Safetensors.parse(bytes, header)
+            entries.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
+            var end = header.upperBound
+            for entry in entries {
+                guard entry.range.lowerBound == end else {
+                    throw FormatError(
+                        .hole, tensor: entry.name, expected: "data from byte \(end - header.upperBound)",
+                        found: "\(entry.range.lowerBound - header.upperBound)")
+                }
+                end = entry.range.upperBound
+            }
+            guard end == fileLength else {
+                throw FormatError(.fileLength, expected: "\(end) bytes", found: "\(fileLength)")
+            }
+            self.metadata = metadata
+            self.entries = entries
+            count = header.upperBound
+        }
+
+        /// Returns the bytes that `init` needs of a file that is at its beginning, or fewer where `init` refuses them.
+        public static func bytes(_ file: inout FileReader, limit: Int) throws(FileError) -> [UInt8] {
+            let prefix = try file.next(atMost: prefixLength), length = littleEndian(prefix[...])
+            return length <= limit ? prefix + (try file.next(atMost: min(Int(length), file.count))) : prefix
+        }
+    }
+
     private static func headerRange(_ bytes: [UInt8], limit: Int) throws(FormatError) -> Range<Int> {
         guard bytes.count >= prefixLength else {
             throw FormatError(.shortFile, expected: "at least \(prefixLength) bytes", found: "\(bytes.count)")
@@ -174,7 +199,7 @@ extension Safetensors {
         }
     }
 
-    private static func byteCount(_ name: String, _ elementType: ElementType, _ shape: [Int]) throws(FormatError) -> Int {
+    static func byteCount(_ name: String, _ elementType: ElementType, _ shape: [Int]) throws(FormatError) -> Int {
         func error(_ problem: FormatError.Problem, _ expected: String) -> FormatError {
             FormatError(problem, tensor: name, expected: expected, found: "\(elementType.rawValue) \(shape)")
         }

@@ -5,24 +5,20 @@ extension Safetensors {
     public static func encode(
         _ tensors: [Tensor], metadata: [String: String] = [:], headerLimit: Int = defaultHeaderLimit
     ) throws(FormatError) -> [UInt8] {
-        let header = try encodeHeader(tensors, metadata)
-        guard header.count <= headerLimit else {
-            throw FormatError(.headerLimit, expected: "at most \(headerLimit) bytes", found: "\(header.count)")
-        }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(prefixLength + header.count + tensors.reduce(0) { $0 + byteCount($1) })
-        bytes.append(littleEndian: UInt64(header.count))
-        bytes += header
+        let items = tensors.map { (name: $0.name, elementType: ElementType.f32, shape: $0.shape) }
+        var bytes = try encodeHeader(items, metadata: metadata, limit: headerLimit)
+        bytes.reserveCapacity(bytes.count + tensors.reduce(0) { $0 + $1.values.count * ElementType.f32.bits / 8 })
         for tensor in tensors {
             for value in tensor.values { bytes.append(littleEndian: value.bitPattern) }
         }
         return bytes
     }
 
-    private static func byteCount(_ tensor: Tensor) -> Int { tensor.values.count * ElementType.f32.bits / 8 }
-
-    /// The JSON text, padded with spaces so that the data begins at a multiple of eight bytes.
-    private static func encodeHeader(_ tensors: [Tensor], _ metadata: [String: String]) throws(FormatError) -> [UInt8] {
+    /// All that stands in front of the data of such a file: the length, and the JSON text, padded with spaces so that the data begins at a
+    /// multiple of eight bytes.
+    public static func encodeHeader(
+        _ tensors: [(name: String, elementType: ElementType, shape: [Int])], metadata: [String: String], limit: Int
+    ) throws(FormatError) -> [UInt8] {
         guard tensors.count <= tensorLimit else {
             throw FormatError(.tensorLimit, expected: "at most \(tensorLimit)", found: "\(tensors.count)")
         }
@@ -44,15 +40,21 @@ extension Safetensors {
             guard tensor.shape.count <= rankLimit else {
                 throw FormatError(.rank, tensor: tensor.name, expected: "at most \(rankLimit)", found: "\(tensor.shape.count)")
             }
-            let end = offset + byteCount(tensor)
+            let end = offset + (try byteCount(tensor.name, tensor.elementType, tensor.shape))
             let shape = tensor.shape.map(String.init).joined(separator: ",")
-            let type = ElementType.f32.rawValue
+            let type = tensor.elementType.rawValue
             members.append(quoted(tensor.name) + ":{\"dtype\":\"\(type)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
             offset = end
         }
         let text = Array(("{" + members.joined(separator: ",") + "}").utf8)
         let alignment = 8
-        return text + Array(repeating: Byte.space, count: (alignment - text.count % alignment) % alignment)
+        let header = text + Array(repeating: Byte.space, count: (alignment - text.count % alignment) % alignment)
+        guard header.count <= limit else {
+            throw FormatError(.headerLimit, expected: "at most \(limit) bytes", found: "\(header.count)")
+        }
+        var bytes: [UInt8] = []
+        bytes.append(littleEndian: UInt64(header.count))
+        return bytes + header
     }
 
     /// A JSON string.

@@ -31,6 +31,48 @@ struct FileTests {
         }
     }
 
+    @Test func pieceByPiece() throws {
+        try Self.inFolder { folder in
+            let path = folder.appending(path: "a").path
+            try writeFile(path) { write throws(FileError) in
+                for piece in [[1, 2, 3], [], [4]] as [[UInt8]] { try write(piece) }
+            }
+            var reader = try FileReader(path)
+            #expect(reader.count == 4)
+            #expect(try reader.next(atMost: 3) == [1, 2, 3])
+            #expect(try reader.next(atMost: 3) == [4])
+            #expect(try reader.next(atMost: 3) == [])
+            try reader.move(to: 1)
+            #expect(try reader.next(atMost: 2) == [2, 3])
+            #expect(Self.code { _ = try FileReader(folder.path) } == EISDIR)
+            #expect(Self.code { _ = try FileReader("/dev/null") } == EINVAL)
+            // What fails while the contents are made leaves the file as it was.
+            #expect(Self.code {
+                try writeFile(path) { write throws(FileError) in
+                    try write([9])
+                    throw FileError(path: path, code: EIO)
+                }
+            } == EIO)
+            #expect(try readFile(path) == [1, 2, 3, 4])
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["a"])
+        }
+    }
+
+    @Test func aLockIsHeldOnceAndLeavesNothing() throws {
+        try Self.inFolder { folder in
+            let path = folder.appending(path: "a").path
+            try Data([1]).write(to: folder.appending(path: ".b.lock"))
+            do {
+                let lock = try FileLock(of: path)
+                #expect(Self.code { _ = try FileLock(of: folder.path + "/./a") } == EWOULDBLOCK)
+                withExtendedLifetime(lock) {}
+                _ = try FileLock(of: folder.path + "/b")
+            }
+            _ = try FileLock(of: path)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [".b.lock"])
+        }
+    }
+
     @Test func replacesAndKeepsPermissions() throws {
         try Self.inFolder { folder in
             let path = folder.appending(path: "a").path
