@@ -36,7 +36,7 @@ let package = Package(
                 .target(name: "COpenBLAS", condition: .when(traits: ["OpenBLAS"])),
             ]
         ),
-        .target(name: "TestSupport", dependencies: ["Recurrent", "Reference", "CKernels"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["Recurrent", "Formats", "Reference", "CKernels"], path: "Tests/TestSupport"),
         .testTarget(
             name: "ReferenceTests",
             dependencies: [
@@ -64,7 +64,7 @@ let package = Package(
         .testTarget(
             name: "CLITests",
             dependencies: [
-                "RecurrentCLI", "Recurrent", "Formats", "Reference",
+                "RecurrentCLI", "Recurrent", "Formats", "Reference", "TestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]
         ),

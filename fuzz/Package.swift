@@ -19,6 +19,9 @@ let package = Package(
             name: "FuzzSafetensors", dependencies: ["FuzzDriver", .product(name: "Recurrent", package: "Recurrent")],
             path: "FuzzSafetensors", swiftSettings: [.unsafeFlags(["-parse-as-library"])]),
         .executableTarget(
+            name: "FuzzCheckpoint", dependencies: ["FuzzDriver", .product(name: "Recurrent", package: "Recurrent")],
+            path: "FuzzCheckpoint", swiftSettings: [.unsafeFlags(["-parse-as-library"])]),
+        .executableTarget(
             name: "FuzzShapes", dependencies: ["FuzzDriver", .product(name: "Recurrent", package: "Recurrent")],
             path: "FuzzShapes", swiftSettings: [.unsafeFlags(["-parse-as-library"])]),
     ],

@@ -103,6 +103,12 @@ public struct PlateauSchedule: Hashable, Codable, Sendable {
         self.threshold = threshold
     }
 
+    /// Whether this can have become of `first`, a schedule at its beginning.
+    package func isPossible(since first: PlateauSchedule) -> Bool {
+        factor == first.factor && patience == first.patience && threshold == first.threshold && current >= 0 && current <= 1
+            && !best.isNaN && 0...patience ~= worse
+    }
+
     /// Takes the development error of an epoch, and returns what the first learning rate is multiplied by from now on.
     @discardableResult
     public mutating func update(error: Double) -> Double {

@@ -79,6 +79,16 @@ extension Model {
     ///
     /// - Precondition: the weights are in float32.
     public func save(to path: String) throws(ModelFileError) {
+        let bytes = try fileContents(path)
+        do {
+            try writeFile(path, bytes)
+        } catch {
+            throw ModelFileError(error)
+        }
+    }
+
+    /// Returns what `save` writes.
+    package func fileContents(_ path: String) throws(ModelFileError) -> [UInt8] {
         require(
             weightFormat == .float32,
             "model: weights rounded to \(weightFormat) are not saved; expected float32")
@@ -92,11 +102,19 @@ extension Model {
         } catch {
             throw ModelFileError(path, error)
         }
-        do {
-            try writeFile(path, bytes)
-        } catch {
-            throw ModelFileError(error)
+        guard bytes.count <= defaultFileLimit else {
+            throw ModelFileError(path, what: "file too large", expected: "at most \(defaultFileLimit) bytes",
+                                 found: "\(bytes.count)")
         }
+        return bytes
+    }
+}
+
+extension ModelShape {
+    /// The length of a model's file, in bytes, with the longest header.
+    package var fileLength: Int {
+        let secondBiases = layers.reduce(0) { $0 + $1.directions * $1.cell.gateNames.count * $1.hiddenSize }
+        return modelHeaderLimit + (parameterCount + secondBiases) * MemoryLayout<Float>.size
     }
 }
 

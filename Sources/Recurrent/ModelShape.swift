@@ -95,7 +95,7 @@ public struct ModelShape: Hashable, Sendable {
     }
 
     /// Trainable numbers, without padding.
-    var parameterCount: Int {
+    package var parameterCount: Int {
         let table = if case .tokens(let vocabulary, let dimension) = input { vocabulary * dimension } else { 0 }
         let recurrent = layers.indices.reduce(0) { $0 + layers[$1].parameterCount(inputSize: inputSize(of: $1)) }
         return table + recurrent + outputSize * (layers.last!.outputSize + 1)

@@ -225,6 +225,16 @@ public enum Optimizer: Hashable, Sendable {
         }
     }
 
+    /// Those of the moments that are means or sums of squares.
+    var unsignedMoments: Range<Int> {
+        switch self {
+        case .sgd: 0..<0
+        case .adaGrad, .rmsProp: 0..<1
+        case .adaDelta: 0..<2
+        case .adam: 1..<momentCount
+        }
+    }
+
     /// What the moments hold before the first step.
     var initialMoment: Float {
         if case .adaGrad(let rule) = self { Float(rule.initialAccumulator) } else { 0 }

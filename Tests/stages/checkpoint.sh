@@ -1,0 +1,2 @@
+# Fuzzes the reader of checkpoint files.
+fuzz Checkpoint
