@@ -45,9 +45,6 @@ struct Batches {
         self.init(tokens, batch: min(max(tokens.count / 1024, 1), 16), steps: 64)
     }
 
-    /// Every target, segment by segment.
-    var tokens: [Int32] { targets }
-
     /// Lends the inputs and targets of one segment.
     func withSegment<Result>(_ index: Int, _ body: (_ tokens: Span<Int32>, _ targets: Span<Int32>) -> Result) -> Result {
         let range = index * steps * batch..<(index + 1) * steps * batch

@@ -65,7 +65,8 @@ struct Compare: ParsableCommand {
             runs.append(run)
         }
         bar.clear()
-        let report = CompareReport(text: training.text, hidden: training.hidden, vocabulary: text.vocabulary.count,
+        let report = CompareReport(text: training.text, hidden: shape.layers[0].hiddenSize,
+                                   vocabulary: text.vocabulary.count,
                                    trainUnknownShare: text.training.unknownShare,
                                    devUnknownShare: text.development.unknownShare,
                                    splitBetweenLines: text.isSplitBetweenLines, epochs: epochs,
@@ -130,7 +131,7 @@ struct ComparedRun: Encodable {
         for epoch in 0..<epochs {
             if diverged { break }
             var last = Evaluation(), steps = 0
-            _ = try trainer.runEpoch(text.training, isFullBatch: isFullBatch) { sum in
+            let learned = try trainer.runEpoch(text.training, isFullBatch: isFullBatch) { _, sum in
                 try Interruption.check()
                 steps += 1
                 let done = Double(epoch) + Double(steps) / Double(count)
@@ -145,6 +146,7 @@ struct ComparedRun: Encodable {
                 try Interruption.check()
             }.all.perplexity
             diverged = diverged || !perplexity.isFinite
+                || learned.skippedAll(text.training, isFullBatch: isFullBatch)
             if !diverged { perplexities.append(perplexity) }
         }
     }

@@ -7,7 +7,7 @@ struct Failure: Error, Equatable {
     /// The exit codes of sysexits(3) that the tool uses.
     enum Cause: Int32 {
         case usage = 64, data = 65, noInput = 66, software = 70, system = 71, cannotCreate = 73,
-            inputOutput = 74
+            inputOutput = 74, tryAgain = 75
     }
 
     let cause: Cause

@@ -6,10 +6,12 @@ import Synchronization
 enum Interruption {
     private static let signal = Atomic<Int32>(0)
 
-    /// From now on, SIGINT and SIGTERM are noted; a second one ends the process at once.
+    /// From now on, SIGINT, SIGTERM and SIGHUP are noted; a second one ends the process at once. SIGHUP stays ignored where it is: by nohup(1).
     static func watch() {
         _ = signal.load(ordering: .relaxed)
-        for number in [SIGINT, SIGTERM] {
+        for number in [SIGINT, SIGTERM, SIGHUP] {
+            var action = sigaction()
+            if number == SIGHUP, sigaction(number, nil, &action) == 0, action.ignores { continue }
             Foundation.signal(number) { number in
                 Interruption.signal.store(number, ordering: .relaxed)
                 Foundation.signal(number, SIG_DFL)
@@ -21,5 +23,16 @@ enum Interruption {
     static func check() throws(ExitCode) {
         let number = signal.load(ordering: .relaxed)
         if number != 0 { throw ExitCode(128 + number) }
+    }
+}
+
+extension sigaction {
+    fileprivate var ignores: Bool {
+        #if canImport(Darwin)
+            let handler = __sigaction_u.__sa_handler
+        #else
+            let handler = __sigaction_handler.sa_handler
+        #endif
+        return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 }

@@ -31,11 +31,16 @@ func checkWritable(_ path: String, option: String) throws(Failure) {
     }
 }
 
+/// Whether two paths lead to one file that is there.
+func isSameFile(_ path: String, _ other: String) -> Bool {
+    guard let one = FileStatus(path), let two = FileStatus(other) else { return false }
+    return one.isSame(as: two)
+}
+
 extension TrainingOptions {
     /// Refuses to write over the text that is learned, by whatever paths the two are named.
     func checkDistinct(_ path: String, option: String) throws(Failure) {
-        guard let text, text != "-", let one = FileStatus(text), let other = FileStatus(path),
-            one.isSame(as: other) else { return }
+        guard let text, text != "-", isSameFile(text, path) else { return }
         throw Failure(.usage, "\(option): \(path) is the text; expected another file")
     }
 }

@@ -11,6 +11,9 @@ struct Epoch: Codable {
     var known = Evaluation()
     /// Updates left out because the gradient was not finite.
     var skippedSteps = 0
+
+    /// Whether an epoch that is over had no update that was not left out.
+    func skippedAll(_ batches: Batches, isFullBatch: Bool) -> Bool { skippedSteps >= (isFullBatch ? 1 : batches.segmentCount) }
 }
 
 /// The loss on a text: of all its tokens, and of those that are not the unknown one, which stands
@@ -30,8 +33,9 @@ extension Trainer {
     /// - Parameters:
     ///   - isFullBatch: whether there is one update, behind the last segment, rather than one for each.
     ///   - prepare: is called before each update, with the number of those of this epoch that are done.
+    ///   - onStep: is called after each segment, with how far the epoch has come.
     mutating func runEpoch(_ batches: Batches, from epoch: Epoch = Epoch(), isFullBatch: Bool, prepare: (inout Trainer, Int) -> Void = { _, _ in },
-                           onStep: (Epoch) throws -> Void) rethrows -> Epoch {
+                           onStep: (inout Trainer, Epoch) throws -> Void) rethrows -> Epoch {
         var epoch = epoch
         if epoch.segmentCount == 0 { resetState() }
         for index in epoch.segmentCount..<batches.segmentCount {
@@ -54,7 +58,7 @@ extension Trainer {
             }
             if !updated { epoch.skippedSteps += 1 }
             epoch.segmentCount += 1
-            try onStep(epoch)
+            try onStep(&self, epoch)
         }
         return epoch
     }

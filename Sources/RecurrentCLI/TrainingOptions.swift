@@ -34,18 +34,19 @@ struct TrainingOptions: ParsableArguments {
                                valueName: "file"))
     var text: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Hidden units of a layer.", valueName: "number"))
-    var hidden = 256
+    @Option(parsing: .unconditional, help: ArgumentHelp("Hidden units of a layer. (default: \(usualHidden))", valueName: "number"))
+    var hidden: Int?
 
     @Option(parsing: .unconditional,
-            help: ArgumentHelp("Cell of the layers: \(RecurrentCell.names).", valueName: "name"))
-    var cell = RecurrentCell.lstm(.plain).name
+            help: ArgumentHelp("Cell of the layers: \(RecurrentCell.names). (default: \(usualCell))",
+                               valueName: "name"))
+    var cell: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Recurrent layers.", valueName: "number"))
-    var layers = 1
+    @Option(parsing: .unconditional, help: ArgumentHelp("Recurrent layers. (default: 1)", valueName: "number"))
+    var layers: Int?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Learned features of a token.", valueName: "number"))
-    var embedding = 64
+    @Option(parsing: .unconditional, help: ArgumentHelp("Learned features of a token. (default: \(usualEmbedding))", valueName: "number"))
+    var embedding: Int?
 
     @Option(name: .customLong("batch"), parsing: .unconditional, help: ArgumentHelp("""
         Streams that are learned at the same time, with an update for each of their segments: 1 is stochastic gradient descent. With all, there is one \
@@ -79,7 +80,7 @@ struct TrainingOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the initial weights and of dropout.", valueName: "number"))
     var seed: UInt64 = 1
 
-    private static let usualBatch = 16
+    private static let usualBatch = 16, usualHidden = 256, usualEmbedding = 64, usualCell = RecurrentCell.lstm(.plain).name
 
     var isFullBatch: Bool { if case .all = updateBatch { true } else { false } }
 
@@ -88,10 +89,10 @@ struct TrainingOptions: ParsableArguments {
 
     func check() throws(Failure) {
         let size = 1...ModelShape.largestDimension
-        try RecurrentCLI.check("--hidden", hidden, size)
-        _ = try RecurrentCell.named(cell, option: "--cell")
-        try RecurrentCLI.check("--layers", layers, 1...Self.largestLayerCount)
-        try RecurrentCLI.check("--embedding", embedding, size)
+        if let hidden { try RecurrentCLI.check("--hidden", hidden, size) }
+        if let cell { _ = try RecurrentCell.named(cell, option: "--cell") }
+        if let layers { try RecurrentCLI.check("--layers", layers, 1...Self.largestLayerCount) }
+        if let embedding { try RecurrentCLI.check("--embedding", embedding, size) }
         try RecurrentCLI.check("--batch", batch, size)
         try RecurrentCLI.check("--steps", steps, size)
         try checkPositive("--clip", clip)
@@ -117,26 +118,46 @@ struct TrainingOptions: ParsableArguments {
     /// Four tensors a layer: far below what a model file may hold.
     private static let largestLayerCount = 256
 
-    func readTrainingText() throws(Failure) -> TrainingText {
+    /// - Parameter vocabulary: that of a model that goes on learning; the text's own where nil.
+    func readTrainingText(vocabulary: Vocabulary? = nil) throws(Failure) -> TrainingText {
         if let text {
             try checkMemory(readingTextFrom: text)
             return try TrainingText(readText(text), name: textName(text), devFraction: devFraction,
-                                    batch: batch, steps: steps)
+                                    batch: batch, steps: steps, vocabulary: vocabulary)
         }
         let root = try PackageText.root(from: FileManager.default.currentDirectoryPath)
-        return try TrainingText(PackageText.read(root: root), name: root, devFraction: devFraction, batch: batch, steps: steps)
+        return try TrainingText(PackageText.read(root: root), name: root, devFraction: devFraction, batch: batch, steps: steps,
+                                vocabulary: vocabulary)
     }
 
     /// The shape of the model for a text, if it fits in memory.
     func shape(_ text: TrainingText, momentCount: Int) throws(Failure) -> ModelShape {
-        let layer = RecurrentLayer(try RecurrentCell.named(cell, option: "--cell"), hiddenSize: hidden)
-        let shape = ModelShape(input: .tokens(vocabulary: text.vocabulary.count, dimension: embedding), layers: Array(repeating: layer, count: layers),
+        let layer = RecurrentLayer(try RecurrentCell.named(cell ?? Self.usualCell, option: "--cell"), hiddenSize: hidden ?? Self.usualHidden)
+        let shape = ModelShape(input: .tokens(vocabulary: text.vocabulary.count, dimension: embedding ?? Self.usualEmbedding),
+                               layers: Array(repeating: layer, count: layers ?? 1),
                                outputSize: text.vocabulary.count, loss: .crossEntropy)
         try checkMemory(
             shape, batch: batch, steps: steps, momentCount: momentCount, dropout: dropout > 0,
             recurrentDropout: recurrentDropout > 0,
             beside: text.memory + MemoryEstimate(measuring: text.development, with: shape))
         return shape
+    }
+
+    /// Refuses options that contradict the model that a training starts from.
+    func checkAgrees(with shape: ModelShape, of path: String) throws(Failure) {
+        func check<Value: Equatable>(_ option: String, _ value: Value?, _ found: Value) throws(Failure) {
+            guard let value, value != found else { return }
+            throw Failure(.usage, "\(option): the model of --from has another; expected \(found), or no \(option), found \(value)")
+        }
+        for layer in shape.layers {
+            try check("--hidden", hidden, layer.hiddenSize)
+            try check("--cell", try cell.map { (name) throws(Failure) in try RecurrentCell.named(name, option: "--cell").name }, layer.cell.name)
+        }
+        try check("--layers", layers, shape.layers.count)
+        if case .tokens(_, let dimension) = shape.input { try check("--embedding", embedding, dimension) }
+        guard shape.head == .everyStep, !shape.layers.contains(where: \.isBidirectional) else {
+            throw Failure(.data, "\(path): no language model; expected layers in one direction and a head of every step, found others")
+        }
     }
 
     /// Names what a training depends on beside the model: where two differ, one cannot go on with the other's checkpoint.

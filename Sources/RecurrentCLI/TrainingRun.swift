@@ -3,25 +3,6 @@ import Formats
 import Foundation
 import Recurrent
 
-/// How far a training has come: with the trainer's checkpoint, all that is needed to go on.
-struct TrainingProgress: Codable {
-    /// Names the text and how it is learned, apart from what the trainer knows itself.
-    let training: String
-    var epochCount = 0
-    /// The epoch that runs.
-    var epoch = Epoch()
-    var stopping: EarlyStopping
-    /// Where the learning rate goes down at plateaus.
-    var plateau: PlateauSchedule?
-    /// Of the epoch after which the model was best.
-    var bestTrainPerplexity = Double.infinity
-    /// The same without unknown tokens, of both parts of the text; NaN where there are no others.
-    var bestKnownTrainPerplexity = Double.infinity, bestKnownDevPerplexity = Double.infinity
-    var skippedSteps = 0
-    /// Tokens learned, and the time that took, without the time to measure and to save.
-    var tokens = 0, seconds = 0.0
-}
-
 /// A training from the first epoch to the last: learns, measures, keeps the best model and a checkpoint, tells how it goes.
 struct TrainingRun {
     /// A token that is learned costs a forward pass, and a backward pass of twice that; one that is measured on the forward pass alone.
@@ -36,8 +17,10 @@ struct TrainingRun {
     private let mostMomentum: Double?
     private let evaluator: Evaluator
     let epochs: Int
-    let out: String
+    let output: TrainingOutput
     let quiet: Bool
+    private let checkpointSeconds: Double
+    private var lastCheckpoint = ContinuousClock.now
     private var bar: ProgressBar
     private(set) var progress: TrainingProgress
 
@@ -45,7 +28,9 @@ struct TrainingRun {
     init(
         text: TrainingText, training: String, isFullBatch: Bool, learningRate: Double,
         schedule: RateSchedule, mostMomentum: Double?, evaluator: Evaluator, epochs: Int,
-         patience: Int, out: String, quiet: Bool, bar: ProgressBar) {
+        patience: Int, output: TrainingOutput, checkpointSeconds: Double, quiet: Bool,
+        bar: ProgressBar
+    ) {
         self.text = text
         self.isFullBatch = isFullBatch
         self.learningRate = learningRate
@@ -53,21 +38,19 @@ struct TrainingRun {
         self.mostMomentum = mostMomentum
         self.evaluator = evaluator
         self.epochs = epochs
-        self.out = out
+        self.output = output
+        self.checkpointSeconds = checkpointSeconds
         self.quiet = quiet
         self.bar = bar
-        progress = TrainingProgress(training: training, stopping: EarlyStopping(patience: patience), plateau: schedule.plateau)
+        progress = TrainingProgress(training: training, stopping: EarlyStopping(patience: patience), plateau: schedule.plateau,
+                                    replaced: output.replaced)
     }
 
     var tokensPerSecond: Double { Double(progress.tokens) / progress.seconds }
-    private var checkpoint: String { Self.checkpoint(out) }
 
-    /// Where the checkpoint of a training into `out` lies.
-    static func checkpoint(_ out: String) -> String { out + ".checkpoint" }
-
-    /// Goes back to where the checkpoint was written.
+    /// Goes back to where the checkpoint was written. Writes nothing unless all that it says can have come from this training.
     mutating func resume(_ trainer: inout Trainer) throws(Failure) {
-        let metadata: [String: String]
+        let metadata: [String: String], checkpoint = output.checkpoint
         do {
             metadata = try trainer.restoreCheckpoint(contentsOf: checkpoint)
         } catch {
@@ -75,19 +58,35 @@ struct TrainingRun {
         }
         let decoder = JSONDecoder()
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        guard let json = metadata[Self.progressKey], let found = try? decoder.decode(TrainingProgress.self, from: Data(json.utf8)),
-              0...text.training.segmentCount ~= found.epoch.segmentCount, found.epochCount >= 0 else {
-            throw Failure(.data, "\(checkpoint): metadata \(Self.progressKey); expected the progress of a training, found none that fits")
+        guard let json = metadata[Self.progressKey], let found = try? decoder.decode(TrainingProgress.self, from: Data(json.utf8)) else {
+            throw Failure(.data, "\(checkpoint): metadata \(Self.progressKey); expected the progress of a training, found none")
         }
         guard found.training == progress.training else {
             throw Failure(.data, "\(checkpoint): a checkpoint of another training; expected \(progress.training), found \(found.training)")
         }
-        guard found.stopping.bestEpoch == 0 || FileStatus(out) != nil else {
-            throw Failure(.noInput, "\(out): no model; expected the best one so far beside its checkpoint")
+        if let item = found.impossibleItem(since: progress, text.training, isFullBatch: isFullBatch, steps: trainer.stepCount,
+                                           accumulated: trainer.accumulatedCount) {
+            throw Failure(.data, """
+                \(checkpoint): metadata \(Self.progressKey): \(item); expected how far a training can have come, found another number
+                """)
         }
+        let isModelDue = try checkModel(of: found)
         let patience = progress.stopping.patience
         progress = found
         progress.stopping.patience = patience
+        if isModelDue { try write(model(of: trainer)) }
+    }
+
+    /// Refuses to go on beside a model that is not this training's. Returns whether the training was cut off between its checkpoint and its model,
+    /// whose parameters the checkpoint then has.
+    private func checkModel(of found: TrainingProgress) throws(Failure) -> Bool {
+        let path = output.path
+        let there = FileStatus(path) == nil ? nil : try fileChecksum(path)
+        if there == found.model, there != nil { return false }
+        let isNew = found.stopping.bestEpoch == found.epochCount && found.epoch.segmentCount == 0
+        if found.model == nil || isNew, there == nil || there == found.replaced { return found.model != nil }
+        guard there != nil else { throw Failure(.noInput, "\(path): no model; expected the best one so far beside its checkpoint") }
+        throw Failure(.data, "\(path): another model; expected the one that \(output.checkpoint) goes with, or none of this name")
     }
 
     /// Trains until the last epoch, or until the model no longer improves. Throws where it never did, or where the loss is no longer finite.
@@ -97,7 +96,7 @@ struct TrainingRun {
                 try runEpoch(&trainer)
             } catch let interruption as ExitCode {
                 bar.clear()
-                try saveCheckpoint(trainer)
+                try saveCheckpoint(&trainer)
                 printNotice("interrupted; \(modelSoFar); --resume goes on")
                 throw interruption
             }
@@ -119,14 +118,18 @@ struct TrainingRun {
             if let mostMomentum { trainer.momentum = momentumSchedule(done + update, most: mostMomentum) }
         }
         bar.show(title, fraction: fraction(learned: before, measured: 0), "")
-        let epoch = try trainer.runEpoch(text.training, from: progress.epoch, isFullBatch: isFullBatch, prepare: prepare) { epoch in
+        let epoch = try trainer.runEpoch(text.training, from: progress.epoch, isFullBatch: isFullBatch, prepare: prepare) { trainer, epoch in
+            guard epoch.training.lossSum.isFinite else { throw diverged("the loss is not finite in epoch \(number)") }
             progress.epoch = epoch
             try Interruption.check()
-            guard epoch.training.lossSum.isFinite else { throw diverged("the loss is not finite in epoch \(number)") }
+            if (ContinuousClock.now - lastCheckpoint) / .seconds(1) >= checkpointSeconds { try saveCheckpoint(&trainer) }
             bar.show(title, fraction: fraction(learned: epoch.training.count, measured: 0), """
                 loss \(epoch.training.loss.rounded), perplexity \(epoch.training.perplexity.rounded), \
                 \(Int(Double(epoch.training.count - before) / seconds()).grouped) tokens/s
                 """)
+        }
+        guard !epoch.skippedAll(text.training, isFullBatch: isFullBatch) else {
+            throw diverged("no update in epoch \(number): no gradient is finite", smaller: "--learning-rate, --l1 or --l2")
         }
         let (tokens, time) = (epoch.training.count - before, seconds())
         let development = try evaluator.evaluate(trainer.model, text.development) { sum in
@@ -144,36 +147,67 @@ struct TrainingRun {
             progress.bestTrainPerplexity = epoch.training.perplexity
             progress.bestKnownTrainPerplexity = epoch.known.perplexity
             progress.bestKnownDevPerplexity = development.known.perplexity
-            try failing { () throws(ModelFileError) in try trainer.model.save(to: out) }
         }
-        try saveCheckpoint(trainer)
+        // The checkpoint first: cut off between the two, --resume makes the model of it. It knows the file before and the file to come.
+        let model = improved ? try model(of: trainer) : nil
+        if let model {
+            var checksum = Checksum()
+            checksum.add(model)
+            if let last = progress.model { progress.replaced = last }
+            progress.model = checksum.value
+        }
+        try saveCheckpoint(&trainer)
+        if let model { try write(model) }
         bar.clear()
         if !quiet { try printToStandardOutput(line(epoch, development, improved: improved, rate: Double(tokens) / time)) }
     }
 
-    private func saveCheckpoint(_ trainer: borrowing Trainer) throws(Failure) {
+    private mutating func saveCheckpoint(_ trainer: inout Trainer) throws(Failure) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         encoder.nonConformingFloatEncodingStrategy = .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
         guard let json = try? encoder.encode(progress) else { throw Failure(.software, "checkpoint: the progress is not text") }
-        let metadata = [Self.progressKey: String(decoding: json, as: UTF8.self)]
-        try failing { () throws(ModelFileError) in try trainer.saveCheckpoint(to: checkpoint, metadata: metadata, permissionsOf: out) }
+        // Each evaluation begins anew: what the last one left is no reason for a checkpoint to be refused.
+        trainer.resetEvaluationState()
+        do {
+            try trainer.saveCheckpoint(to: output.checkpoint, metadata: [Self.progressKey: String(decoding: json, as: UTF8.self)],
+                                       permissionsOf: output.path)
+        } catch {
+            throw failure(error)
+        }
+        lastCheckpoint = .now
     }
 
-    private func failing(_ write: () throws(ModelFileError) -> Void) throws(Failure) {
+    /// What the file of the model will hold.
+    private func model(of trainer: borrowing Trainer) throws(Failure) -> [UInt8] {
         do {
-            try write()
+            return try trainer.model.fileContents(output.path)
         } catch {
-            throw Failure(error.isInputOutput ? .inputOutput : .software, "\(error)")
+            throw failure(error)
         }
     }
 
-    /// What there is when the training ends early.
-    private var modelSoFar: String { progress.stopping.bestEpoch > 0 ? "the best model so far is in \(out)" : "no model yet" }
+    private func write(_ model: [UInt8]) throws(Failure) {
+        do {
+            try writeFile(output.path, model)
+        } catch {
+            throw Failure(.inputOutput, "\(error)")
+        }
+    }
 
-    private mutating func diverged(_ what: String) -> Failure {
+    private func failure(_ error: ModelFileError) -> Failure { Failure(error.isInputOutput ? .inputOutput : .software, "\(error)") }
+
+    private var hasModel: Bool { progress.stopping.bestEpoch > 0 }
+
+    /// What there is when the training ends early.
+    private var modelSoFar: String { hasModel ? "the best model so far is in \(output.path)" : "no model yet" }
+
+    private mutating func diverged(_ what: String, smaller options: String = "--learning-rate") -> Failure {
         bar.clear()
-        return Failure(.software, "training: diverged: \(what); expected a smaller --learning-rate, found \(learningRate); \(modelSoFar)")
+        let advice = hasModel ? "; train --from \(quotedForShell(output.path)) starts from it" : ""
+        return Failure(.software, """
+            training: diverged: \(what); expected a smaller \(options), found a rate of \(learningRate); \(modelSoFar)\(advice)
+            """)
     }
 
     /// The share of all the work that is done.
@@ -202,7 +236,7 @@ func perplexityText(_ perplexity: Double, known: Double) -> String {
 
 /// What `train --json` prints.
 struct TrainReport: Encodable {
-    let text: String?
+    let text: String?, from: String?
     let cell: String, hidden: Int, layers: Int, embedding: Int, batch: Int, fullBatch: Bool, steps: Int
     let optimizer: String, learningRate: Double, schedule: String, clip: Double
     let dropout: Double, recurrentDropout: Double, l1: Double, l2: Double

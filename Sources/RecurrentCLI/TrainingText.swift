@@ -6,13 +6,18 @@ struct TrainingText {
     let vocabulary: Vocabulary
     let training: Batches
     let development: Batches
+    /// Differs between texts, and between the ways to split one.
+    let fingerprint: UInt64
     /// Whether the development text begins with a line.
     let isSplitBetweenLines: Bool
     /// A few characters from the beginning of the development text, to try the model with.
     let prompt: String
 
-    /// - Parameter name: what messages call the text.
-    init(_ text: [Unicode.Scalar], name: String, devFraction: Double, batch: Int, steps: Int) throws(Failure) {
+    /// - Parameters:
+    ///   - name: what messages call the text.
+    ///   - vocabulary: that of a model that goes on learning; the text's own where nil.
+    init(_ text: [Unicode.Scalar], name: String, devFraction: Double, batch: Int, steps: Int,
+         vocabulary known: Vocabulary? = nil) throws(Failure) {
         let text = endLines(text)
         guard text.count >= 2 else {
             throw Failure(.data, """
@@ -21,7 +26,7 @@ struct TrainingText {
         }
         let split = TextSplit(text, devFraction: devFraction)
         let (training, development) = (text[..<split.start], text[split.start...])
-        vocabulary = Vocabulary(training: training)
+        vocabulary = known ?? Vocabulary(training: training)
         let (segment, overflow) = batch.multipliedReportingOverflow(by: steps)
         guard !overflow, training.count >= segment else {
             throw Failure(.data, """
@@ -29,6 +34,7 @@ struct TrainingText {
                 --batch \(batch) × --steps \(steps) tokens to learn, found \(training.count)
                 """)
         }
+        fingerprint = Self.hash(text, split: training.count)
         self.training = Batches(vocabulary.tokens(training), batch: batch, steps: steps)
         self.development = Batches(measuring: vocabulary.tokens(development))
         isSplitBetweenLines = split.isBetweenLines
@@ -51,10 +57,10 @@ struct TrainingText {
             """
     }
 
-    /// Differs between texts, and between the ways to split one.
-    var fingerprint: UInt64 {
-        // FNV-1a over the tokens.
-        [training, development].flatMap(\.tokens).reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64(UInt32(bitPattern: $1))) &* 0x100_0000_01B3 }
+    /// FNV-1a over characters and over where they are split, which tokens would not do: characters that occur once share one.
+    private static func hash(_ text: some Sequence<Unicode.Scalar>, split: Int) -> UInt64 {
+        func add(_ hash: UInt64, _ value: UInt64) -> UInt64 { (hash ^ value) &* 0x100_0000_01B3 }
+        return add(text.reduce(0xCBF2_9CE4_8422_2325) { add($0, UInt64($1.value)) }, UInt64(split))
     }
 
     /// What the model needs to be used again.

@@ -325,7 +325,7 @@ struct BadInput: CustomStringConvertible, Sendable {
             for form in ["--quiet", "--json"] {
                 let options = [
                     "--optimizer", "sgd", "--learning-rate", learningRate, "--clip", "3e38", form,
-                    "--out", "model",
+                    "--overwrite", "--out", "model",
                 ]
                 let run = try await recurrent(["train"] + smallModel + options, in: folder)
                 #expect(run.exitCode == 70 && run.output.isEmpty)

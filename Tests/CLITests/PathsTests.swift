@@ -86,7 +86,7 @@ import Testing
     /// More than the shell lets a file have: an error, and nothing is left behind.
     @Test func aLimitOfTheSizeOfFilesIsOneLine() async throws {
         let run = try await shell("ulimit -f 1; exec \(train) --out m", in: folder)
-        #expect(run.exitCode == 74 && run.error == "recurrent: m: File too large\n", "\(run.error)")
+        #expect(run.exitCode == 74 && run.error == "recurrent: m.checkpoint: File too large\n", "\(run.error)")
         #expect(folder.names == ["text"])
     }
 

@@ -83,7 +83,7 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
         #expect(report.dev_perplexity < 1.5 && known > 10, "ends of lines alone are known")
         #expect(report.known_train_perplexity.map { $0 > 10 } == true && report.split_between_lines)
 
-        let plain = try await recurrent(["train"] + options, in: folder)
+        let plain = try await recurrent(["train"] + options + ["--out", "again"], in: folder)
         #expect(plain.output.hasPrefix("""
             2,088 tokens to learn (96.6 % unknown), 522 tokens to measure on (96.6 % unknown), vocabulary of 2
 
@@ -153,7 +153,7 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
 
     @Test func aSeedGivesTheSameModelOnEveryInstructionSetAndNumberOfThreads() async throws {
         func train(_ name: String, _ options: [String], environment: [String: String] = [:]) async throws -> [UInt8] {
-            let run = try await recurrent(["train"] + smallModel + ["--epochs", "1", "--layers", "2", "--dropout", "0.3", "--quiet", "--out", name] + options,
+            let run = try await recurrent(["train"] + smallModel + ["--epochs", "1", "--layers", "2", "--dropout", "0.3", "--quiet", "--overwrite", "--out", name] + options,
                                           in: folder, environment: environment)
             #expect(run.exitCode == 0 && run.error.isEmpty)
             #expect(run.output.split(separator: "\n").count == 3, "--quiet shows no epochs")
@@ -182,7 +182,7 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
     /// One that stays at one changes nothing; the others do.
     @Test func schedulesAndPenaltiesChangeTheModel() async throws {
         func train(_ options: String...) async throws -> [UInt8] {
-            let run = try await recurrent(["train"] + smallModel + ["--epochs", "2", "--quiet"] + options, in: folder)
+            let run = try await recurrent(["train"] + smallModel + ["--epochs", "2", "--quiet", "--overwrite"] + options, in: folder)
             #expect(run.exitCode == 0 && run.error.isEmpty)
             return try folder.read("model.safetensors")
         }
@@ -293,8 +293,8 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
         #expect(worse.count == 9 && worse[..<5].contains(true), "\(whole.output)")
         _ = try await recurrent(["train"] + options + ["cut", "--epochs", "5"], in: folder)
         _ = try await recurrent(["train"] + options + ["cut", "--epochs", "9", "--resume"], in: folder)
-        // Moments and parameters after the last epoch, behind what is said of the time that it took.
-        let tensors = try ["whole", "cut"].map { try folder.read($0 + ".checkpoint").suffix(10_000) }
+        // Moments and parameters after the last epoch, between what is said of the time that it took and the checksum of all.
+        let tensors = try ["whole", "cut"].map { try folder.read($0 + ".checkpoint").dropLast(8).suffix(10_000) }
         let areTheSame = tensors[0] == tensors[1]
         #expect(areTheSame && tensors[0].count == 10_000)
     }
@@ -306,13 +306,6 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
         let run = try await recurrent(["train"] + smallModel + options + ["--resume"], in: folder)
         #expect(run.exitCode == 65 && run.error.hasPrefix("recurrent: model.safetensors.checkpoint: a checkpoint of another training; expected "),
                 "\(run.error)")
-    }
-
-    @Test func aCheckpointWithoutItsModelIsRefused() async throws {
-        _ = try await recurrent(["train"] + smallModel + ["--epochs", "1"], in: folder)
-        try FileManager.default.removeItem(atPath: folder.path + "/model.safetensors")
-        let run = try await recurrent(["train"] + smallModel + ["--resume"], in: folder)
-        #expect(run.exitCode == 66 && run.error.hasPrefix("recurrent: model.safetensors: no model; expected "), "\(run.error)")
     }
 
     @Test func neitherTheModelNorItsCheckpointIsWrittenOverTheText() async throws {
