@@ -95,7 +95,7 @@ import Testing
 
     @Test func aCheckpointHasItsTensorsAndNoOthers() throws {
         let path = try saved(), whole = try EditedCheckpoint(contentsOf: path)
-        #expect(whole.tensors.map(\.name) == ["parameters", "moments", "state.0.training", "state.0.evaluation"])
+        try #require(whole.tensors.map(\.name) == ["parameters", "moments", "state.0.training", "state.0.evaluation"])
         func refusal(_ change: (inout EditedCheckpoint) -> Void) throws -> String {
             var checkpoint = whole
             change(&checkpoint)
