@@ -13,7 +13,7 @@ import Testing
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     private func trainer(_ optimizer: Optimizer = .adam(Adam()), steps: Int = 4) -> Trainer {
-        Trainer(Model(Self.shape, seed: 3), optimizer: optimizer, batch: 1, steps: steps)
+        Trainer(Model(Self.shape, seed: 3), optimizer: optimizer, batch: 1, steps: steps, initialState: .carried)
     }
 
     private func step(_ trainer: inout Trainer) -> TrainingStep {

@@ -67,7 +67,7 @@ private let values: [Float] = [0.5, -1, 0.25, 0.75]
 
 private func makeTrainer() -> Trainer {
     Trainer(Model(ModelShape(input: .values(size: 1), layers: [.rnn(1)], outputSize: 1, loss: .meanSquaredError), seed: 3),
-            optimizer: .rmsProp(RMSProp(momentum: 0.5)), batch: 1, steps: 4, dropout: 0.5, recurrentDropout: 0.5, seed: 5)
+            optimizer: .rmsProp(RMSProp(momentum: 0.5)), batch: 1, steps: 4, initialState: .carried, dropout: 0.5, recurrentDropout: 0.5, seed: 5)
 }
 
 private func step(_ trainer: inout Trainer) -> TrainingStep { trainer.step(values: values.span, targets: values.span) }

@@ -90,7 +90,7 @@ extension Trainer {
         let layers = model.shape.layers.map { "\($0.cell.name) of \($0.hiddenSize)\($0.isBidirectional ? " both ways" : "")" }
         return unsafe [input, "layers \(layers.joined(separator: " - "))", "head \(model.shape.head.rawValue)", "\(model.shape.outputSize) outputs",
                        "loss \(model.shape.loss)", "regularization \(strengths.l1) and \(strengths.l2)",
-                       "batch \(batch)", "steps \(steps)", pass.pointee.optimizer.identity, "clip \(clip.norm ?? .infinity) and \(clip.value ?? .infinity)",
+                       "batch \(batch)", "steps \(steps)", "state \(initialState)", pass.pointee.optimizer.identity, "clip \(clip.norm ?? .infinity) and \(clip.value ?? .infinity)",
                        "dropout \(mask.probability)", "recurrent dropout \(pass.pointee.recurrentDropout)", "seed \(mask.seed)"].joined(separator: ", ")
     }
 
