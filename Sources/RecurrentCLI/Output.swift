@@ -86,8 +86,8 @@ func tableRow(_ cells: [String], widths: [Int], leftAligned: Int = 1) -> String 
 }
 
 extension Double {
-    /// With two decimals: perplexities, seconds.
-    var rounded: String { String(format: "%.2f", self) }
+    /// With two decimals, or, from a million on, with three digits: perplexities, seconds.
+    var rounded: String { String(format: abs(self) < 1e6 ? "%.2f" : "%.2e", self) }
     /// A share, in percent with one decimal.
     var percent: String { String(format: "%.1f %%", 100 * self) }
 }
