@@ -52,7 +52,9 @@ KERNEL(product_transpose, (const recurrent_product_shape *_Nonnull shape, const 
 KERNEL(product_backward_input, (const recurrent_product_shape *_Nonnull shape, const float *_Nonnull dy,
                                 const float *_Nonnull transposed, float *_Nonnull dx, recurrent_share share))
 
-// The gradient with respect to the weights of a dense layer, rows in ascending order.
+// The gradient with respect to the weights of a dense layer, rows in ascending order. The first 256 rows go on from
+// what dw holds; each 256 after them have a sum of their own, from zero, which is added to dw, or, of a db of more than
+// 256 rows, to a sum in double: no error grows with every row. So do the other kernels that add rows to a gradient.
 //   dW[n][k] += Σ_m dy[m][n] x[m][k]      db[n] += Σ_m dy[m][n]
 //   x [M][x_stride] in; dy [M][⌈N/16⌉][G][16] in; dw [⌈N/16⌉][1+K][G][16] in, out. Shares split dw.
 KERNEL(product_backward_weights, (const recurrent_product_shape *_Nonnull shape, const float *_Nonnull x,
@@ -128,7 +130,8 @@ KERNEL(lstm_backward_data, (const recurrent_lstm_shape *_Nonnull shape, const si
                             const float *_Nullable dy, float *_Nonnull difgo, float *_Nonnull dh, float *_Nonnull dc,
                             float *_Nullable dx, recurrent_share share))
 
-// The gradient by the weights, time steps in ascending order, batch rows in ascending order within each.
+// The gradient by the weights, time steps in ascending order, batch rows in ascending order within each: in blocks of 256 of all T B rows,
+// whichever of them have ended. The first goes on from what dw holds; each of the others has a sum of its own, from zero, that is added.
 //   dW[·][k] += Σ_t Σ_b x[t][b][k] difgo[t][b]    dU[·][k] += Σ_t Σ_b h[t][b][k] difgo[t][b]    db += Σ_t Σ_b difgo[t][b]
 //   dp += Σ_t Σ_b c[t][b] di, df[t][b], c[t+1][b] do[t][b]    dP[·][k] += Σ_t Σ_b m[t][b][k] dh[t][b]
 //   x, lengths as in lstm_forward; its tape: ifgo, or null where h is not projected, c, or null without peepholes, and h, or masked, of which

@@ -36,7 +36,7 @@ KERNEL(convolution_backward_weights, (const recurrent_convolution_shape *_Nonnul
 // Each channel by itself: Goodfellow, Bengio and Courville 2016, section 9.3. x [N][H][W][16 ⌈C/16⌉], y [N][H′][W′][16 ⌈C/16⌉]. Taps outside
 // the image are left out; a window without any other gives zero.
 
-// Forward, kernel rows in ascending order, in them kernel columns.
+// Forward, kernel rows in ascending order, in them kernel columns; where there are more than 256 taps, each 256 have a sum of their own.
 //   y[n][i][j] = max_k max_l x[n][i s + k d - p][j s + l d - p], NaN where one is; their sum; or their mean: the sum / (KH KW)
 //   x in; y out. Shares split images, rows or columns, whichever are most.
 KERNEL(pooling_forward, (const recurrent_pooling_shape *_Nonnull shape, const float *_Nonnull x, float *_Nonnull y, recurrent_share share))
@@ -142,8 +142,8 @@ KERNEL(add_sequence, (const recurrent_sequence_shape *_Nonnull shape, const size
                       float *_Nonnull y, recurrent_share share))
 
 // One row of each sequence, for an answer to the whole of it.
-//   last   y[b] = x[n_b - 1][b], or, `reversed`, x[0][b]      mean   y[b] = Σ_t x[t][b] / n_b, steps in ascending order
-//   zero where n_b = 0
+//   last   y[b] = x[n_b - 1][b], or, `reversed`, x[0][b]      mean   y[b] = Σ_t x[t][b] / n_b, the sum in double,
+//   steps in ascending order; zero where n_b = 0
 //   x [T][B][x_stride] in, N floats of each row; y [B][y_stride] out, `width` floats of each row. Shares split b.
 KERNEL(sequence_pool, (const recurrent_sequence_shape *_Nonnull shape, recurrent_sequence_pooling pooling, const size_t *_Nullable lengths,
                        const float *_Nonnull x, float *_Nonnull y, recurrent_share share))
@@ -165,7 +165,7 @@ KERNEL(sequence_pool_backward, (const recurrent_sequence_shape *_Nonnull shape, 
 KERNEL(embedding_forward, (const recurrent_embedding_shape *_Nonnull shape, const float *_Nonnull table,
                            const int32_t *_Nonnull indices, float *_Nonnull y, recurrent_share share))
 
-// The gradient by the table, rows in ascending order.
+// The gradient by the table, rows in ascending order; of each 256 rows, those of an index have a sum of their own, which is added to dtable.
 //   dtable[v] += Σ_{m: index[m] = v} dy[m]
 //   indices as in embedding_forward; dy [M][16 ⌈E/16⌉] in, not read for padding; dtable [V][16 ⌈E/16⌉] in, out.
 //   Shares split the columns, by 16.
@@ -174,7 +174,7 @@ KERNEL(embedding_backward, (const recurrent_embedding_shape *_Nonnull shape, con
 
 // MARK: softmax.h
 
-// The probabilities of N classes: Goodfellow, Bengio and Courville 2016, equation 6.29.
+// The probabilities of N classes: Goodfellow, Bengio and Courville 2016, equation 6.29. Each 16,384 classes have a sum of their own.
 //   p[m][n] = exp(z[m][n] - max_k z[m][k]) / Σ_k exp(z[m][k] - max_k z[m][k])
 //   logits z [M][16 ⌈N/16⌉] in, any value behind the last class; probabilities p [M][16 ⌈N/16⌉] out, zero there; may be
 //   the same buffer. A logit more than 64 below the largest, or -∞, is a probability of zero; a row with a NaN, a +∞ or
@@ -200,7 +200,7 @@ KERNEL(softmax_cross_entropy, (const recurrent_rows_shape *_Nonnull shape, const
 
 // MARK: losses.h
 //
-// Each is the mean over the units of a row. y, targets [M][16 ⌈N/16⌉] in, any value behind the last unit; live [M] in, or null: a row
+// Each is the mean over the units of a row, in 16 sums; where there are more than 4096 units, each 4096 have sums of their own. y, targets [M][16 ⌈N/16⌉] in, any value behind the last unit; live [M] in, or null: a row
 // where it is zero has a loss and a gradient of zero, whatever its y; losses [M] out; dy [M][16 ⌈N/16⌉] out, zero behind the last unit, or
 // null; may be the same buffer as y. Shares split the rows.
 

@@ -189,21 +189,22 @@ static void convolution_backward_input(const recurrent_convolution_shape *shape,
 
 /// dW of `inputs` neighbouring rows, which are read at one tap, or side by side at all taps of a row: += Σ x dy over the places of a block.
 INLINE void convolution_add_weights(const recurrent_convolution_shape *shape, window_range images, window_range rows, window_range columns,
-                                    size_t row_tap, size_t column_tap, product_share part, const float *x, const float *dy, float *dw) {
+                                    size_t row_tap, size_t column_tap, product_share part, const float *x, const float *dy, float *dw,
+                                    int add) {
     const window_axis down = window_axis_of(&shape->rows), across = window_axis_of(&shape->columns);
     const size_t dy_place = recurrent_padded(shape->outputs), dy_row = shape->columns.windows * dy_place;
     const size_t x_row = shape->columns.size * shape->x_stride, dw_panel = (1 + recurrent_convolution_terms(*shape)) * LANES;
     rows = window_places(&down, row_tap, rows);
     columns = window_places(&across, column_tap, columns);
     if (part.rows == 0 || rows.first == rows.end || columns.first == columns.end) return;
-    const tile_sums sums = {.at = dw, .row = LANES, .panel = dw_panel};
+    const tile_sums sums = {.at = dw, .row = LANES, .panel = dw_panel}, zero = {.at = 0};
     const tile_product product = {
         .rows = part.rows, .terms = columns.end - columns.first,
         .x = {.from = x + (images.first * shape->rows.size + (size_t)window_at(&down, rows.first, row_tap)) * x_row +
                       (size_t)window_at(&across, columns.first, column_tap) * shape->x_stride,
               .term = shape->columns.stride * shape->x_stride, .row = 1},
         .w = {.from = dy + (images.first * shape->rows.windows + rows.first) * dy_row + columns.first * dy_place, .term = dy_place, .panel = LANES},
-        .start = sums, .to = sums};
+        .start = add ? zero : sums, .to = sums, .adds = add};
     convolution_sums(part.panels, &product,
                      (tile_runs){.count = images.end - images.first, .x = (ptrdiff_t)(shape->rows.size * x_row),
                                  .w = (ptrdiff_t)(shape->rows.windows * dy_row)},
@@ -225,7 +226,8 @@ static void convolution_backward_weights(const recurrent_convolution_shape *shap
     if (windows == 0 || part.panels == 0) return;
     dy += part.panel * LANES;
     dw += part.panel * dw_panel;
-    if (product_share_within(part, 0, 1).rows) product_add_bias(1, part.panels, images * windows, dy, panels * LANES, dw, dw_panel);
+    if (product_share_within(part, 0, 1).rows)
+        product_add_bias_of_rows(1, part.panels, images * windows, dy, panels * LANES, dw, dw_panel);
     // Where no window reaches beyond a row and its taps lie side by side, they are rows of one tile.
     const int together = shape->columns.padding == 0 && shape->columns.dilation == 1 && shape->x_stride == shape->inputs &&
                          (columns - 1) * shape->columns.stride + shape->columns.taps <= shape->columns.size;
@@ -239,6 +241,7 @@ static void convolution_backward_weights(const recurrent_convolution_shape *shap
                     const product_share within = product_share_within(part, 1 + tap * inputs, inputs);
                     convolution_add_weights(shape, window_block(image, image_block, images), window_block(row, row_block, rows),
                                             window_block(column, column_block, columns), tap / column_taps, tap % column_taps, within,
-                                            x + (within.row - 1 - tap * inputs), dy, dw + within.row * LANES);
+                                            x + (within.row - 1 - tap * inputs), dy, dw + within.row * LANES,
+                                            image + row + column > 0);
                 }
 }

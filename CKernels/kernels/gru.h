@@ -141,12 +141,14 @@ static void gru_backward_data(const recurrent_gru_shape *shape, const size_t *le
     if (dx) recurrence_backward_input(&layer, &products, transposed, drzn, dx);
 }
 
-/// dU += Σ d h_prev of one gate, for the columns and panels that `part` has of U: `rows` rows of d, whose panels lie `d_panel` apart.
-OUTLINED void gru_add_weights(product_share part, size_t gate, size_t rows, tile_scalars h, const float *d, size_t d_panel, size_t d_row,
+/// dU += Σ d h_prev of one gate over the rows of one block, for the columns and panels that `part` has of U; the panels of d lie `d_panel`
+/// apart.
+OUTLINED void gru_add_weights(product_share part, size_t gate, tile_terms rows, tile_scalars h, const float *d, size_t d_panel, size_t d_row,
                               float *dw, size_t dw_panel) NONBLOCKING {
-    const tile_sums sums = {.at = dw + gate * LANES, .row = GRU_GATES * LANES, .panel = dw_panel};
-    const tile_product product = {.rows = part.rows, .terms = rows, .x = h,
-                                  .w = {.from = d + part.panel * d_panel, .term = d_row, .panel = d_panel}, .start = sums, .to = sums};
+    const tile_sums sums = {.at = dw + gate * LANES, .row = GRU_GATES * LANES, .panel = dw_panel}, zero = {.at = 0};
+    const tile_product product = {.rows = part.rows, .some = rows, .x = h,
+                                  .w = {.from = d + part.panel * d_panel, .term = d_row, .panel = d_panel},
+                                  .start = rows.add ? zero : sums, .to = sums, .adds = rows.add};
     product_sums(1, part.panels, &product);
 }
 
@@ -161,23 +163,23 @@ static void gru_backward_weights(const recurrent_gru_shape *shape, const size_t 
                         hidden_bias = product_share_within(part, 1 + shape->input, biases),
                         hidden = product_share_within(part, 1 + shape->input + biases, shape->hidden);
     float *dw_part = dw + part.panel * dw_panel, *dw_hidden = dw_part + hidden.row * gates;
-    size_t row = 0;
-    for (size_t run; (run = recurrence_live_run(&layer, lengths, &row)) > 0; row += run)
-        for (size_t block = 0; block < run; block += WEIGHTS_BLOCK) {
-            const size_t from = row + block, rows = run - block < WEIGHTS_BLOCK ? run - block : WEIGHTS_BLOCK;
-            const float *d = drzn + from * gates_row, *d_past = dpast + from * units, *d_part = d + part.panel * gates;
-            if (bias.rows) product_add_bias(GRU_GATES, part.panels, rows, d_part, gates_row, dw_part, dw_panel);
-            product_add_weights(GRU_GATES, part.panels, inputs.rows, rows,
-                                (tile_scalars){.from = x + from * shape->x_stride + (inputs.row - 1), .term = shape->x_stride, .row = 1},
-                                d_part, gates_row, dw_part + inputs.row * gates, dw_panel);
-            for (size_t panel = 0; panel < hidden_bias.rows * part.panels; ++panel)
-                product_add_bias(1, 1, rows, d_past + (part.panel + panel) * LANES, units,
-                                 dw_part + panel * dw_panel + hidden_bias.row * gates + 2 * LANES, dw_panel);
-            const size_t unit = from * units + (hidden.row - 1 - shape->input - biases);
-            const tile_scalars states = {.from = h + unit, .term = units, .row = 1}, pasts = {.from = past + unit, .term = units, .row = 1};
-            gru_add_weights(hidden, 0, rows, states, d, gates, gates_row, dw_hidden, dw_panel);
-            gru_add_weights(hidden, 1, rows, states, d + LANES, gates, gates_row, dw_hidden, dw_panel);
-            if (biases) gru_add_weights(hidden, 2, rows, states, d_past, LANES, units, dw_hidden, dw_panel);
-            else gru_add_weights(hidden, 2, rows, pasts, d + 2 * LANES, gates, gates_row, dw_hidden, dw_panel);
-        }
+    for (size_t from = 0; from < shape->steps * shape->batch; from += WEIGHTS_BLOCK) {
+        recurrence_runs runs;
+        const tile_terms rows = recurrence_block(&layer, lengths, from, &runs);
+        if (rows.runs == 0) continue;
+        const float *d = drzn + from * gates_row, *d_past = dpast + from * units, *d_part = d + part.panel * gates;
+        if (bias.rows) product_add_bias(GRU_GATES, part.panels, rows, d_part, gates_row, dw_part, dw_panel);
+        product_add_weights(GRU_GATES, part.panels, inputs.rows, rows,
+                            (tile_scalars){.from = x + from * shape->x_stride + (inputs.row - 1), .term = shape->x_stride, .row = 1},
+                            d_part, gates_row, dw_part + inputs.row * gates, dw_panel);
+        for (size_t panel = 0; panel < hidden_bias.rows * part.panels; ++panel)
+            product_add_bias(1, 1, rows, d_past + (part.panel + panel) * LANES, units,
+                             dw_part + panel * dw_panel + hidden_bias.row * gates + 2 * LANES, dw_panel);
+        const size_t unit = from * units + (hidden.row - 1 - shape->input - biases);
+        const tile_scalars states = {.from = h + unit, .term = units, .row = 1}, pasts = {.from = past + unit, .term = units, .row = 1};
+        gru_add_weights(hidden, 0, rows, states, d, gates, gates_row, dw_hidden, dw_panel);
+        gru_add_weights(hidden, 1, rows, states, d + LANES, gates, gates_row, dw_hidden, dw_panel);
+        if (biases) gru_add_weights(hidden, 2, rows, states, d_past, LANES, units, dw_hidden, dw_panel);
+        else gru_add_weights(hidden, 2, rows, pasts, d + 2 * LANES, gates, gates_row, dw_hidden, dw_panel);
+    }
 }

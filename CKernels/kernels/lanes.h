@@ -15,12 +15,18 @@ typedef float lanes_half __attribute__((ext_vector_type(8)));
 typedef int32_t lanes_half_int __attribute__((ext_vector_type(8)));
 typedef uint32_t lanes_half_bits __attribute__((ext_vector_type(8)));
 typedef double lanes_half_double __attribute__((ext_vector_type(8)));
+typedef double lanes_double __attribute__((ext_vector_type(16)));
+typedef int64_t lanes_long __attribute__((ext_vector_type(16)));
 
 // Memory is aligned to a float only: rows of a caller's matrix start anywhere.
 typedef float lanes_memory __attribute__((ext_vector_type(16), aligned(4)));
 typedef float lanes_half_memory __attribute__((ext_vector_type(8), aligned(4)));
 
 #define LANES 16
+
+/// Terms of a sum of floats that are added one after the other before their sum is added to that of the terms before them, where
+/// nothing else cuts long sums: with n terms its error grows as √(n / 256), not as √n.
+#define SUM_BLOCK 256
 /// Overloadable, because what isa/half.h includes exists for `lanes` and for `lanes_half`.
 #define INLINE static inline __attribute__((always_inline, overloadable))
 
@@ -41,6 +47,9 @@ INLINE void lanes_store(float *to, lanes value) {
     LANES_WRITTEN(to);
     *(lanes_memory *)to = value;
 }
+
+/// Asks for memory that will soon be read and written.
+INLINE void lanes_prefetch(const float *at) { __builtin_prefetch(at, 1); }
 
 INLINE lanes_half lanes_half_splat(float value) { return (lanes_half)(value); }
 INLINE lanes_half lanes_half_load(const float *from) { return *(const lanes_half_memory *)from; }
@@ -93,6 +102,15 @@ INLINE lanes_int lanes_first(size_t count) { return lanes_index() < (lanes_int)(
 
 /// Zero behind the first `count` lanes.
 INLINE lanes lanes_keep_first(size_t count, lanes x) { return lanes_select(lanes_first(count), x, lanes_splat(0)); }
+
+INLINE lanes_double lanes_widen(lanes x) { return __builtin_convertvector(x, lanes_double); }
+INLINE lanes lanes_narrow(lanes_double x) { return __builtin_convertvector(x, lanes); }
+INLINE lanes_half lanes_keep_first(size_t count, lanes_half x) {
+    return lanes_select((lanes_half_int){0, 1, 2, 3, 4, 5, 6, 7} < (lanes_half_int)((int32_t)count), x, lanes_half_splat(0));
+}
+INLINE lanes_double lanes_keep_first(size_t count, lanes_double x) {
+    return __builtin_convertvector(lanes_first(count), lanes_long) ? x : (lanes_double)(0);
+}
 
 /// The one tree by which lanes are summed: halves, quarters, eighths, sixteenths.
 INLINE float lanes_sum(lanes v) {

@@ -134,14 +134,29 @@ OUTLINED void recurrence_backward_input(const recurrence_layer *layer, const rec
                     dx + row * inputs * LANES, products->stride * inputs * LANES);
 }
 
-/// The next run of rows of all time steps that have not ended, from `*row` on: its length, zero where there is none.
-INLINE size_t recurrence_live_run(const recurrence_layer *layer, const size_t *lengths, size_t *row) {
-    const size_t all = layer->steps * layer->batch;
-    if (!lengths) return all - *row;
-    for (; *row < all && !recurrence_live(lengths, *row % layer->batch, *row / layer->batch); ++*row) {}
-    size_t count = 0;
-    while (*row + count < all && recurrence_live(lengths, (*row + count) % layer->batch, (*row + count) / layer->batch)) ++count;
-    return count;
+/// The rows of a block that have not ended: runs with at least one row between them.
+typedef struct { tile_run run[WEIGHTS_BLOCK / 2]; } recurrence_runs;
+
+/// Those of the block that begins at row `first` of all time steps. Blocks lie where they do whatever the lengths are.
+INLINE tile_terms recurrence_block(const recurrence_layer *layer, const size_t *lengths, size_t first, recurrence_runs *runs) {
+    const tile_run all = weights_block(first, layer->steps * layer->batch);
+    tile_terms terms = {.runs = 1, .run = runs->run, .add = first > 0};
+    runs->run[0] = all;
+    if (!lengths) return terms;
+    terms.runs = 0;
+    size_t step = first / layer->batch, row = first % layer->batch;
+    for (size_t m = 0, count = 0; m <= (size_t)all.last + 1; ++m) {
+        if (m <= all.last && recurrence_live(lengths, row, step)) ++count;
+        else if (count > 0) {
+            runs->run[terms.runs++] = (tile_run){.first = (uint8_t)(m - count), .last = (uint8_t)(m - 1)};
+            count = 0;
+        }
+        if (++row == layer->batch) {
+            row = 0;
+            ++step;
+        }
+    }
+    return terms;
 }
 
 /// The vectors of a register tile of the gradient by the weights.
@@ -158,23 +173,21 @@ INLINE void recurrence_backward_weights(const recurrence_layer *layer, const siz
                         hidden = product_share_within(part, hidden_row, layer->outputs);
     float *dw_part = dw + part.panel * dw_panel;
     const size_t together = groups < RECURRENCE_WEIGHTS_VECTORS ? RECURRENCE_WEIGHTS_VECTORS / groups : 1;
-    size_t row = 0;
-    for (size_t count; (count = recurrence_live_run(layer, lengths, &row)) > 0; row += count) {
-        // Block by block and some panels at a time, so that the bias, the inputs and the hidden units find the gates in cache.
-        for (size_t block = 0; block < count; block += WEIGHTS_BLOCK) {
-            const size_t from = row + block, rows = count - block < WEIGHTS_BLOCK ? count - block : WEIGHTS_BLOCK;
-            for (size_t panel = 0; panel < part.panels; panel += together) {
-                const size_t panels = part.panels - panel < together ? part.panels - panel : together;
-                const float *gates = dgates + from * terms + (part.panel + panel) * width;
-                float *dw_rows = dw_part + panel * dw_panel;
-                if (bias.rows) product_add_bias(groups, panels, rows, gates, terms, dw_rows, dw_panel);
-                product_add_weights(groups, panels, inputs.rows, rows,
-                                    (tile_scalars){.from = x + from * layer->x_stride + (inputs.row - 1), .term = layer->x_stride, .row = 1},
-                                    gates, terms, dw_rows + inputs.row * width, dw_panel);
-                product_add_weights(groups, panels, hidden.rows, rows,
-                                    (tile_scalars){.from = h + from * outputs + (hidden.row - hidden_row), .term = outputs, .row = 1},
-                                    gates, terms, dw_rows + hidden.row * width, dw_panel);
-            }
+    // Block by block and some panels at a time, so that the bias, the inputs and the hidden units find the gates in cache.
+    for (size_t from = 0; from < layer->steps * layer->batch; from += WEIGHTS_BLOCK) {
+        recurrence_runs runs;
+        const tile_terms rows = recurrence_block(layer, lengths, from, &runs);
+        for (size_t panel = 0; panel < part.panels * (rows.runs > 0); panel += together) {
+            const size_t panels = part.panels - panel < together ? part.panels - panel : together;
+            const float *gates = dgates + from * terms + (part.panel + panel) * width;
+            float *dw_rows = dw_part + panel * dw_panel;
+            if (bias.rows) product_add_bias(groups, panels, rows, gates, terms, dw_rows, dw_panel);
+            product_add_weights(groups, panels, inputs.rows, rows,
+                                (tile_scalars){.from = x + from * layer->x_stride + (inputs.row - 1), .term = layer->x_stride, .row = 1},
+                                gates, terms, dw_rows + inputs.row * width, dw_panel);
+            product_add_weights(groups, panels, hidden.rows, rows,
+                                (tile_scalars){.from = h + from * outputs + (hidden.row - hidden_row), .term = outputs, .row = 1},
+                                gates, terms, dw_rows + hidden.row * width, dw_panel);
         }
     }
 }

@@ -48,12 +48,17 @@ INLINE void row_losses(const unit_loss loss, float delta, const recurrent_rows_s
     for (size_t m = first; m < end; ++m) {
         const int skipped = live && !live[m];
         lanes sum = lanes_splat(0);
-        for (size_t n = 0; n < stride; n += LANES) {
-            const size_t at = m * stride + n;
-            const lanes_int counts = skipped ? lanes_first(0) : lanes_first(units - n);
-            lanes slope;
-            sum = add_unit_loss(loss, counts, lanes_splat(delta), sum, lanes_load(y + at), lanes_load(targets + at), &slope);
-            if (dy) lanes_store(dy + at, slope * factor);
+        for (size_t n = 0, block_end; n < stride; n = block_end) {
+            lanes block = lanes_splat(0);
+            block_end = stride - n < SUM_BLOCK * LANES ? stride : n + SUM_BLOCK * LANES;
+            for (size_t unit = n; unit < block_end; unit += LANES) {
+                const size_t at = m * stride + unit;
+                const lanes_int counts = skipped ? lanes_first(0) : lanes_first(units - unit);
+                lanes slope;
+                block = add_unit_loss(loss, counts, lanes_splat(delta), block, lanes_load(y + at), lanes_load(targets + at), &slope);
+                if (dy) lanes_store(dy + at, slope * factor);
+            }
+            sum += block;
         }
         losses[m] = lanes_sum(sum) / (float)units;
     }

@@ -165,23 +165,29 @@ static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *
 }
 
 // forward: i = σ(· + p c_prev), f = σ(· + p c_prev), o = σ(· + p c)
-/// The gradient by the peepholes of some panels, from `rows` rows of the tape.
-OUTLINED void lstm_add_peepholes(size_t panels, size_t rows, size_t units, const float *c_prev, const float *c, const float *difgo, float *dw,
-                                 size_t dw_panel) NONBLOCKING {
+/// The gradient by the peepholes of some panels, from the rows of one block of the tape.
+OUTLINED void lstm_add_peepholes(size_t panels, tile_terms rows, size_t units, const float *c_prev, const float *c, const float *difgo,
+                                 float *dw, size_t dw_panel) NONBLOCKING {
     for (size_t panel = 0; panel < panels; ++panel) {
         float *at = dw + panel * dw_panel;
-        lanes d_i = lanes_load(at), d_f = lanes_load(at + LANES), d_o = lanes_load(at + 3 * LANES);
-        for (size_t row = 0; row < rows; ++row) {
-            const size_t state = row * units + panel * LANES;
-            const float *gates = difgo + 4 * state;
-            const lanes before = lanes_load(c_prev + state);
-            d_i = lanes_fma(lanes_load(gates), before, d_i);
-            d_f = lanes_fma(lanes_load(gates + LANES), before, d_f);
-            d_o = lanes_fma(lanes_load(gates + 3 * LANES), lanes_load(c + state), d_o);
+        lanes d_i = lanes_splat(0), d_f = d_i, d_o = d_i;
+        if (!rows.add) {
+            d_i = lanes_load(at);
+            d_f = lanes_load(at + LANES);
+            d_o = lanes_load(at + 3 * LANES);
         }
-        lanes_store(at, d_i);
-        lanes_store(at + LANES, d_f);
-        lanes_store(at + 3 * LANES, d_o);
+        for (size_t run = 0; run < rows.runs; ++run)
+            for (size_t row = rows.run[run].first, end = (size_t)rows.run[run].last + 1; row < end; ++row) {
+                const size_t state = row * units + panel * LANES;
+                const float *gates = difgo + 4 * state;
+                const lanes before = lanes_load(c_prev + state);
+                d_i = lanes_fma(lanes_load(gates), before, d_i);
+                d_f = lanes_fma(lanes_load(gates + LANES), before, d_f);
+                d_o = lanes_fma(lanes_load(gates + 3 * LANES), lanes_load(c + state), d_o);
+            }
+        lanes_store(at, rows.add ? lanes_load(at) + d_i : d_i);
+        lanes_store(at + LANES, rows.add ? lanes_load(at + LANES) + d_f : d_f);
+        lanes_store(at + 3 * LANES, rows.add ? lanes_load(at + 3 * LANES) + d_o : d_o);
     }
 }
 
@@ -197,12 +203,13 @@ static void lstm_backward_weights(const recurrent_lstm_shape *shape, const size_
     const product_share projection = product_share_of(share, recurrent_panels(shape->variant.projection), shape->hidden);
     float *dw_peepholes = dw + part.panel * dw_panel + peepholes.row * 4 * LANES;
     float *dw_projection = dw + units / LANES * dw_panel + (projection.panel * shape->hidden + projection.row) * LANES;
-    size_t row = 0;
-    for (size_t count; (count = recurrence_live_run(&layer, lengths, &row)) > 0; row += count) {
+    for (size_t row = 0; row < shape->steps * shape->batch; row += WEIGHTS_BLOCK) {
+        recurrence_runs runs;
+        const tile_terms rows = recurrence_block(&layer, lengths, row, &runs);
         const size_t at = row * units + part.panel * LANES;
-        if (peepholes.rows) lstm_add_peepholes(part.panels, count, units, c + at, c + state + at, difgo + 4 * at, dw_peepholes, dw_panel);
-        if (shape->variant.projection)
-            product_add_weights(1, projection.panels, projection.rows, count,
+        if (peepholes.rows) lstm_add_peepholes(part.panels, rows, units, c + at, c + state + at, difgo + 4 * at, dw_peepholes, dw_panel);
+        if (shape->variant.projection && rows.runs > 0)
+            product_add_weights(1, projection.panels, projection.rows, rows,
                                 (tile_scalars){.from = ifgo + tape + row * units + projection.row, .term = units, .row = 1},
                                 difgo + tape + row * outputs + projection.panel * LANES, outputs, dw_projection, shape->hidden * LANES);
     }

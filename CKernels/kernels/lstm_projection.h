@@ -23,6 +23,8 @@ OUTLINED void lstm_project(const recurrent_lstm_shape *shape, size_t rows, const
                                   .w = {.from = columns.from, .term = LANES, .panel = columns.panel},
                                   .to = {.at = h, .row = columns.panels * LANES, .panel = LANES}};
     recurrence_sums(columns.panels, columns.panels, &product);
+    const size_t last = (columns.panels - 1) * LANES, left = shape->variant.projection - last;
+    if (left < LANES) lstm_clear_past(left, rows, columns.panels * LANES, h + last);  // 0 m is not zero, for an m that is not finite
 }
 
 /// The state of batch rows [row, end) after a step whose cells have left m: projected, or held where they have ended.

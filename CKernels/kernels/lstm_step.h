@@ -52,10 +52,15 @@ INLINE const float *lstm_peepholes(const lstm_rows *rows, size_t panel) {
     return lstm_columns_from(lstm_panels_from(rows, panel), rows->shape->input).from;
 }
 
-/// Zero behind the last unit, where σ(0) is not.
+/// Zero past the last unit, where σ(0) is not, nor 0 x with an x that is not finite.
 INLINE lanes lstm_keep_units(const lstm_rows *rows, size_t panel, lanes value) {
     const size_t left = rows->shape->hidden - panel * LANES;
-    return rows->variant.sigmoid && left < LANES ? lanes_keep_first(left, value) : value;
+    return left < LANES ? lanes_keep_first(left, value) : value;
+}
+
+/// Makes the lanes past the first `left` of a panel zero, in some rows.
+OUTLINED void lstm_clear_past(size_t left, size_t rows, size_t stride, float *at) NONBLOCKING {
+    for (size_t row = 0; row < rows; ++row) lanes_store(at + row * stride, lanes_keep_first(left, lanes_load(at + row * stride)));
 }
 
 /// The panel, or group of panels, of this share that is walked `index`-th out of `count`. Steps walk to and fro, one after the other, so that
@@ -126,10 +131,8 @@ INLINE void lstm_gate_of_rows(const int R, const int v, const lstm_rows *rows, s
             const int live = recurrence_live(rows->lengths, row + (size_t)r, rows->step);
             lanes c = lanes_load(rows->c + state), h;
             lstm_cell_output(variant, sums[r * stride], &c, &h);
-            c = lstm_keep_units(rows, panel, c);
-            h = lstm_keep_units(rows, panel, h);
-            lanes_store(rows->c + state, live ? c : lanes_load(rows->c_prev + state));
             lanes_store(rows->h + state, live || variant.projection ? h : lanes_load(rows->h_held + state));
+            lanes_store(rows->c + state, live ? c : lanes_load(rows->c_prev + state));
         }
 }
 
@@ -185,6 +188,16 @@ INLINE void lstm_tile(const int R, const int P, const int S, const lstm_rows *ro
         UNROLL for (int p = 0; p < P; ++p) lstm_tile_cell(rows, panel + (size_t)p, row + (size_t)r, &sum[(r * P + p) * 4]);
 }
 
+/// Records those of P panels.
+INLINE void lstm_finish_panels(const int P, const lstm_rows *rows, size_t row, size_t panel, const lanes *gates, const lanes *c,
+                               const lanes *h) {
+    UNROLL for (int p = 0; p < P; ++p) {
+        const size_t at = panel + (size_t)p;
+        lstm_finish(rows, row * recurrent_padded(rows->shape->hidden) + at * LANES, gates + 4 * p, lstm_keep_units(rows, at, c[p]),
+                    lstm_keep_units(rows, at, h[p]));
+    }
+}
+
 /// One row of the first `panels` panels of the share, of the plain variant, P at a time out of a multiple of P. The pointwise part of a panel
 /// waits for itself most of the time: its parts stand between the products of the next panels, which fill that time.
 INLINE void lstm_row_of_panels(const int P, const lstm_rows *rows, size_t row, size_t panels) {
@@ -192,7 +205,7 @@ INLINE void lstm_row_of_panels(const int P, const lstm_rows *rows, size_t row, s
     const size_t groups = panels / (size_t)P, units = recurrent_padded(shape->hidden);
     const tile_scalars h_prev = {.from = rows->h_prev + row * units, .term = 1};
     lanes gates[4 * LSTM_PANELS], c_prev[LSTM_PANELS], c[LSTM_PANELS], h[LSTM_PANELS];
-    size_t state = 0;
+    size_t finished = 0;
     for (size_t index = 0; index < groups; ++index) {
         const size_t panel = rows->panel + lstm_walk(rows, index, groups) * (size_t)P;
         const lstm_panels w = lstm_panels_from(rows, panel);
@@ -209,16 +222,14 @@ INLINE void lstm_row_of_panels(const int P, const lstm_rows *rows, size_t row, s
                 tile(1, 4 * P, 1, end - first, (tile_scalars){.from = h_prev.from + first, .term = 1},
                      lstm_columns_from(w, shape->input + first), sum);
             }
-            UNROLL for (int p = 0; p < P; ++p) lstm_finish(rows, state + (size_t)p * LANES, gates + 4 * p, c[p], h[p]);
+            lstm_finish_panels(P, rows, row, finished, gates, c, h);
         }
-        state = row * units + panel * LANES;
-        UNROLL for (int p = 0; p < P; ++p) c_prev[p] = lanes_load(rows->c_prev + state + (size_t)p * LANES);
+        finished = panel;
+        UNROLL for (int p = 0; p < P; ++p) c_prev[p] = lanes_load(rows->c_prev + row * units + (panel + (size_t)p) * LANES);
         UNROLL for (int v = 0; v < 4 * P; ++v) gates[v] = sum[v];
     }
-    UNROLL for (int p = 0; p < P; ++p) {
-        lstm_cell(rows->variant, 0, gates + 4 * p, c_prev[p], &c[p], &h[p]);
-        lstm_finish(rows, state + (size_t)p * LANES, gates + 4 * p, c[p], h[p]);
-    }
+    UNROLL for (int p = 0; p < P; ++p) lstm_cell(rows->variant, 0, gates + 4 * p, c_prev[p], &c[p], &h[p]);
+    lstm_finish_panels(P, rows, row, finished, gates, c, h);
 }
 
 /// `product_chains` of a layer of one panel; those of larger layers have one.
@@ -242,10 +253,11 @@ INLINE void lstm_half_sums(const int S, const lstm_rows *rows, size_t row, lanes
 /// Its pointwise part.
 INLINE void lstm_half_cell(const lstm_rows *rows, size_t row, lanes_half *gates) {
     const size_t units = recurrent_padded(rows->shape->hidden), state = (row + 1) * units - LANES;
+    const size_t left = rows->shape->hidden - (units - LANES);
     lanes_half c, h;
     lstm_cell(rows->variant, 0, gates, lanes_half_load(rows->c_prev + state), &c, &h);
-    lanes_store(rows->c + state, c);
-    lanes_store(rows->h + state, h);
+    lanes_store(rows->c + state, lanes_keep_first(left, c));
+    lanes_store(rows->h + state, lanes_keep_first(left, h));
     lanes_store(rows->c + state + LANES / 2, lanes_half_splat(0));
     lanes_store(rows->h + state + LANES / 2, lanes_half_splat(0));
 }
@@ -275,9 +287,22 @@ INLINE void lstm_row(const lstm_rows *rows, size_t row) {
     if (ends_half) lstm_half_cell(rows, row, last_gates);
 }
 
+/// Whether the sums of a tile need several passes.
+#define LSTM_BY_GATES (tile_vectors(TILE_SUMS, TILE_ROWS, 1, 4) < 4)
+
+/// Makes the states of rows [first, end) zero past the last unit, which `lstm_gate_of_rows` does not: its callers' stack has no room for one
+/// more value.
+INLINE void lstm_clear_states(const lstm_rows *rows, size_t first, size_t end) {
+    const size_t units = recurrent_padded(rows->shape->hidden), last = units / LANES - 1, left = rows->shape->hidden - last * LANES;
+    if (left >= LANES || rows->panel + rows->panels <= last) return;
+    const size_t at = first * units + last * LANES;
+    lstm_clear_past(left, end - first, units, rows->c + at);
+    lstm_clear_past(left, end - first, units, rows->h + at);
+}
+
 /// R rows of a panel.
 INLINE void lstm_tile_of_rows(const int R, const int S, const lstm_rows *rows, size_t panel, size_t row, lanes *waiting) {
-    if (tile_vectors(TILE_SUMS, TILE_ROWS, 1, 4) < 4) lstm_tile_by_gates(R, S, rows, panel, row, waiting);
+    if (LSTM_BY_GATES) lstm_tile_by_gates(R, S, rows, panel, row, waiting);
     else lstm_tile(R, 1, S, rows, panel, row);
 }
 
@@ -318,6 +343,7 @@ INLINE void lstm_tiles(const int S, const lstm_rows *rows, size_t panel, size_t 
                 lstm_tiles_##kind(rows, rows->panel + lstm_walk(rows, index, rows->panels), first, end);        \
         else if (rows->panels > 0)                                                                              \
             lstm_tiles_alone_##kind(rows, first, end);                                                          \
+        if (LSTM_BY_GATES) lstm_clear_states(rows, first, end);                                                 \
     }
 LSTM_TILES(recorded, (rows.x = 0, rows.bfloat16 = 0, rows.variant = lstm_plain))
 LSTM_TILES(float, (__builtin_assume(rows.x != 0), rows.ifgo = 0, rows.lengths = 0, rows.bfloat16 = 0, rows.variant = lstm_plain))

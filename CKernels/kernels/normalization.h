@@ -1,15 +1,6 @@
 // Batch normalization and layer normalization. Means, variances and the sums of the backward pass are in double, a unit's or a row's
 // values in one order, and each is rounded once to float: no error grows with the number of rows or units.
 
-typedef double lanes_double __attribute__((ext_vector_type(LANES)));
-typedef int64_t lanes_long __attribute__((ext_vector_type(LANES)));
-
-INLINE lanes_double lanes_widen(lanes x) { return __builtin_convertvector(x, lanes_double); }
-INLINE lanes lanes_narrow(lanes_double x) { return __builtin_convertvector(x, lanes); }
-INLINE lanes_double lanes_keep_first(size_t count, lanes_double x) {
-    return __builtin_convertvector(lanes_first(count), lanes_long) ? x : (lanes_double)(0);
-}
-
 /// x̂ = (x - μ) / √(v + ε)
 INLINE lanes normalized(lanes x, lanes mean, lanes inverse_deviation) { return (x - mean) * inverse_deviation; }
 

@@ -22,24 +22,40 @@ INLINE lanes pooling_divisor(const recurrent_pooling_shape *shape) {
 /// Panels of a window that are worked on together.
 #define POOLING_PANELS 4
 
+/// What is made of a window. A long sum has more than SUM_BLOCK taps, each so many of which have a sum of their own.
+typedef enum { pooling_largest, pooling_sum, pooling_long_sum } pooling_kind;
+
 /// V panels of a window: the sums of the taps over the divisor, or the largest of them, the first where several are, or the first NaN.
-INLINE void pooling_window(const int largest, const int V, pooling_taps taps, lanes divisor, const float *x, float *y) {
-    lanes result[POOLING_PANELS];
+INLINE void pooling_window(const pooling_kind kind, const int V, pooling_taps taps, lanes divisor, const float *x, float *y) {
+    const int largest = kind == pooling_largest;
+    lanes result[POOLING_PANELS], long_sum[POOLING_PANELS];
+    size_t left = SUM_BLOCK;
+    if (kind == pooling_long_sum)
+        UNROLL for (int v = 0; v < V; ++v) long_sum[v] = lanes_splat(0);
     UNROLL for (int v = 0; v < V; ++v) result[v] = largest && taps.rows > 0 ? lanes_load(x + taps.first + v * LANES) : lanes_splat(0);
     const float *from = x + taps.first;
     for (size_t row = 0; row < taps.rows; ++row, from += taps.row_step) {
         const float *at = from;
-        for (size_t column = 0; column < taps.columns; ++column, at += taps.column_step)
+        for (size_t column = 0; column < taps.columns; ++column, at += taps.column_step) {
             UNROLL for (int v = 0; v < V; ++v) {
                 const lanes value = lanes_load(at + v * LANES);
                 const lanes_int larger = ~(value <= result[v]) & (result[v] == result[v]);
                 result[v] = largest ? lanes_select(larger, value, result[v]) : result[v] + value;
             }
+            if (kind != pooling_long_sum || --left > 0) continue;
+            left = SUM_BLOCK;
+            UNROLL for (int v = 0; v < V; ++v) {
+                long_sum[v] += result[v];
+                result[v] = lanes_splat(0);
+            }
+        }
     }
+    if (kind == pooling_long_sum)
+        UNROLL for (int v = 0; v < V; ++v) result[v] += long_sum[v];
     UNROLL for (int v = 0; v < V; ++v) lanes_store(y + v * LANES, largest ? result[v] : result[v] / divisor);
 }
 
-INLINE void pooling_forward_of(const int largest, const recurrent_pooling_shape *shape, const float *x, float *y, recurrent_share share) {
+INLINE void pooling_forward_of(const pooling_kind kind, const recurrent_pooling_shape *shape, const float *x, float *y, recurrent_share share) {
     const size_t place = recurrent_padded(shape->channels), image_floats = shape->rows.size * shape->columns.size * place;
     const window_part part = window_part_of(share, shape->images, shape->rows.windows, shape->columns.windows);
     const lanes divisor = pooling_divisor(shape);
@@ -51,14 +67,15 @@ INLINE void pooling_forward_of(const int largest, const recurrent_pooling_shape 
                 float *to = y + ((image * shape->rows.windows + row) * shape->columns.windows + column) * place;
                 size_t at = 0;
                 for (; at + POOLING_PANELS * LANES <= place; at += POOLING_PANELS * LANES)
-                    pooling_window(largest, POOLING_PANELS, taps, divisor, from + at, to + at);
-                for (; at < place; at += LANES) pooling_window(largest, 1, taps, divisor, from + at, to + at);
+                    pooling_window(kind, POOLING_PANELS, taps, divisor, from + at, to + at);
+                for (; at < place; at += LANES) pooling_window(kind, 1, taps, divisor, from + at, to + at);
             }
 }
 
 static void pooling_forward(const recurrent_pooling_shape *shape, const float *x, float *y, recurrent_share share) NONBLOCKING {
-    if (shape->pooling == recurrent_pooling_max) pooling_forward_of(1, shape, x, y, share);
-    else pooling_forward_of(0, shape, x, y, share);
+    if (shape->pooling == recurrent_pooling_max) pooling_forward_of(pooling_largest, shape, x, y, share);
+    else if (shape->rows.taps * shape->columns.taps <= SUM_BLOCK) pooling_forward_of(pooling_sum, shape, x, y, share);
+    else pooling_forward_of(pooling_long_sum, shape, x, y, share);
 }
 
 /// dx of the taps of a window: dy where the largest is, which is y.

@@ -11,8 +11,9 @@
 // the latency of the multiplier, a recurrent sum is split into `product_chains` chains: a number that depends on the
 // shape alone.
 
-/// Terms per block of the backward product to the weights: the block of dy that a tile walks, 64 KiB, stays in the L2 cache, and a
-/// large dW is read and written once per block.
+/// Rows per block of the backward product to the weights. Each block has a sum of its own, which is added to
+/// dW: a chain of rows as long as a batch would lose a bit of precision with every fourfold length. The block
+/// of dy that a tile walks, 64 KiB, stays in the L2 cache, and dW is read and written once per block.
 #define WEIGHTS_BLOCK 256
 /// Rows per block of the other two products, which stay in the L2 cache while they pass by all the weights.
 #define PRODUCT_BLOCK 96
@@ -24,13 +25,23 @@ INLINE float *tile_sum(tile_sums sums, int r, int v) {
     return sums.at + (size_t)r * sums.row + (size_t)(v / sums.groups) * sums.panel + (size_t)(v % sums.groups) * LANES;
 }
 
+/// Neighbouring terms, at least one. Small, because a list of them is on the stack.
+typedef struct { uint8_t first, last; } tile_run;
+
+/// Terms that are not all neighbours: those of a block of a long sum. The first block goes on from what
+/// the sum holds; the others `add` to it what they have summed from zero.
+typedef struct { size_t runs; const tile_run *run; int add; } tile_terms;
+
 /// A product whose sums begin and end in memory: to = start + Σ for `rows` rows, where `start.at` may be null (zero) and a row stride of
-/// zero gives every row the same start.
+/// zero gives every row the same start; or to += Σ, which then starts from zero. The terms are the first `terms`
+/// or, where there are any, those of some runs.
 typedef struct {
     size_t rows, terms;
+    tile_terms some;
     tile_scalars x;
     tile_lanes w;
     tile_sums start, to;
+    int adds;
 } tile_product;
 
 /// Runs of terms, one after the other: `count` of them, `x` and `w` floats apart.
@@ -38,6 +49,24 @@ typedef struct { size_t count; ptrdiff_t x, w; } tile_runs;
 
 /// One run.
 static const tile_runs tile_once = {.count = 1};
+
+/// The terms of a product, run by run, for `width` vectors of R rows; only sums of one chain have more than one.
+INLINE void tile_neighbours(const int R, const int width, const int S, const int first, const tile_product *product, tile_scalars x,
+                            tile_lanes w, lanes *sum) {
+    size_t run = 0;
+    do {
+        tile_scalars x_run = x;
+        tile_lanes w_run = w;
+        size_t terms = product->terms;
+        if (S == 1 && product->some.run) {
+            const tile_run neighbours = product->some.run[run];
+            x_run.from += neighbours.first * x.term;
+            w_run.from += neighbours.first * w.term;
+            terms = (size_t)neighbours.last + 1 - neighbours.first;
+        }
+        tile_pass(R, width, S, first, width, terms, x_run, w_run, sum);
+    } while (S == 1 && ++run < product->some.runs);
+}
 
 /// V vectors of the first R rows in S chains, as many vectors at a time as the registers hold: the terms of all `inner` runs of all `outer` runs.
 INLINE void tile_in_memory(const int R, const int V, const int S, tile_product product, tile_runs outer, tile_runs inner) {
@@ -47,16 +76,22 @@ INLINE void tile_in_memory(const int R, const int V, const int S, tile_product p
         UNROLL for (int r = 0; r < R; ++r)
             UNROLL for (int v = 0; v < width; ++v)
                 sum[r * width + v] = product.start.at ? lanes_load(tile_sum(product.start, r, first + v)) : lanes_splat(0);
+        if (product.adds)  // what is needed last comes from farthest away
+            UNROLL for (int r = 0; r < R; ++r)
+                UNROLL for (int v = 0; v < width; ++v) lanes_prefetch(tile_sum(product.to, r, first + v));
         tile_scalars outer_x = product.x;
         tile_lanes outer_w = product.w;
         for (size_t o = 0; o < outer.count; ++o, outer_x.from += outer.x, outer_w.from += outer.w) {
             tile_scalars x = outer_x;
             tile_lanes w = outer_w;
             for (size_t i = 0; i < inner.count; ++i, x.from += inner.x, w.from += inner.w)
-                tile_pass(R, width, S, first, width, product.terms, x, w, sum);
+                tile_neighbours(R, width, S, first, &product, x, w, sum);
         }
         UNROLL for (int r = 0; r < R; ++r)
-            UNROLL for (int v = 0; v < width; ++v) lanes_store(tile_sum(product.to, r, first + v), sum[r * width + v]);
+            UNROLL for (int v = 0; v < width; ++v) {
+                float *to = tile_sum(product.to, r, first + v);
+                lanes_store(to, product.adds ? lanes_load(to) + sum[r * width + v] : sum[r * width + v]);
+            }
     }
 }
 
@@ -182,43 +217,89 @@ INLINE void product_transpose_columns(product_columns w, size_t columns, float *
     }
 }
 
-/// dW[·][k] += Σ_m x[m][k] dy[m] for `count` columns of x; `dw` is the row of the first of them in the first of `panels`
-/// panels. Blocks of terms follow one another in order, so each sum is still one chain.
-INLINE void product_add_weights(size_t groups, size_t panels, size_t count, size_t rows, tile_scalars x,
+/// dW[·][k] += Σ_m x[m][k] dy[m] over the rows of one block, for `count` columns of x; `dw` is the row of the
+/// first of them in the first of `panels` panels.
+INLINE void product_add_weights(size_t groups, size_t panels, size_t count, tile_terms rows, tile_scalars x,
                                 const float *dy, size_t dy_row, float *dw, size_t dw_panel) {
     const size_t width = groups * LANES;
-    for (size_t m = 0; m < rows; m += WEIGHTS_BLOCK) {
-        const size_t block = rows - m < WEIGHTS_BLOCK ? rows - m : WEIGHTS_BLOCK;
-        const tile_sums sums = {.at = dw, .row = width, .panel = dw_panel};
-        const tile_product product = {.rows = count, .terms = block, .x = {.from = x.from + m * x.term, .term = x.term, .row = x.row},
-                                      .w = {.from = dy + m * dy_row, .term = dy_row, .panel = width}, .start = sums, .to = sums};
-        product_sums(groups, panels * groups, &product);
-    }
+    const tile_sums sums = {.at = dw, .row = width, .panel = dw_panel}, zero = {.at = 0};
+    const tile_product product = {.rows = count, .some = rows, .x = x, .w = {.from = dy, .term = dy_row, .panel = width},
+                                  .start = rows.add ? zero : sums, .to = sums, .adds = rows.add};
+    product_sums(groups, panels * groups, &product);
 }
 
 /// Vectors of a bias that are summed side by side, which hides the latency of an addition.
 #define BIAS_VECTORS 4
 
-/// The sum of the rows of dy, added to the bias rows of dw: V vectors from `vector` on.
-INLINE void product_add_bias_vectors(const int V, size_t groups, size_t vector, size_t rows, const float *dy, size_t dy_row, float *dw,
-                                     size_t dw_panel) {
-    float *at[BIAS_VECTORS];
-    lanes sum[BIAS_VECTORS];
-    UNROLL for (int v = 0; v < V; ++v) {
-        at[v] = dw + (vector + (size_t)v) / groups * dw_panel + (vector + (size_t)v) % groups * LANES;
-        sum[v] = lanes_load(at[v]);
-    }
-    for (size_t m = 0; m < rows; ++m)
-        UNROLL for (int v = 0; v < V; ++v) sum[v] += lanes_load(dy + m * dy_row + (vector + (size_t)v) * LANES);
-    UNROLL for (int v = 0; v < V; ++v) lanes_store(at[v], sum[v]);
+/// sum += Σ over the rows of a block of dy, for V of its vectors.
+INLINE void product_bias_sums(const int V, tile_terms rows, const float *dy, size_t dy_row, lanes *sum) {
+    for (size_t run = 0; run < rows.runs; ++run)
+        for (size_t m = rows.run[run].first, end = (size_t)rows.run[run].last + 1; m < end; ++m)
+            UNROLL for (int v = 0; v < V; ++v) sum[v] += lanes_load(dy + m * dy_row + (size_t)v * LANES);
 }
 
-INLINE void product_add_bias(size_t groups, size_t panels, size_t rows, const float *dy, size_t dy_row, float *dw, size_t dw_panel) {
-    const size_t vectors = panels * groups;
-    size_t vector = 0;
-    for (; vector + BIAS_VECTORS <= vectors; vector += BIAS_VECTORS)
-        product_add_bias_vectors(BIAS_VECTORS, groups, vector, rows, dy, dy_row, dw, dw_panel);
-    for (; vector < vectors; ++vector) product_add_bias_vectors(1, groups, vector, rows, dy, dy_row, dw, dw_panel);
+/// Vector `vector` of the bias.
+INLINE float *product_bias(size_t groups, size_t vector, float *dw, size_t dw_panel) {
+    return dw + vector / groups * dw_panel + vector % groups * LANES;
+}
+
+/// BODY(V, …) for so many vectors of a bias; `vector` is the first one.
+#define FOR_BIAS_VECTORS(vectors, BODY, ...)                                                                 \
+    do {                                                                                                     \
+        size_t vector = 0;                                                                                   \
+        for (; vector + BIAS_VECTORS <= (vectors); vector += BIAS_VECTORS) BODY(BIAS_VECTORS, vector, __VA_ARGS__); \
+        for (; vector < (vectors); ++vector) BODY(1, vector, __VA_ARGS__);                                   \
+    } while (0)
+
+INLINE void product_add_bias_vectors(const int V, size_t vector, size_t groups, tile_terms rows, const float *dy, size_t dy_row,
+                                     float *dw, size_t dw_panel) {
+    lanes sum[BIAS_VECTORS];
+    UNROLL for (int v = 0; v < V; ++v)
+        sum[v] = rows.add ? lanes_splat(0) : lanes_load(product_bias(groups, vector + (size_t)v, dw, dw_panel));
+    product_bias_sums(V, rows, dy + vector * LANES, dy_row, sum);
+    UNROLL for (int v = 0; v < V; ++v) {
+        float *at = product_bias(groups, vector + (size_t)v, dw, dw_panel);
+        lanes_store(at, rows.add ? lanes_load(at) + sum[v] : sum[v]);
+    }
+}
+
+/// dW[·][bias] += Σ_m dy[m] over the rows of one block.
+INLINE void product_add_bias(size_t groups, size_t panels, tile_terms rows, const float *dy, size_t dy_row, float *dw,
+                             size_t dw_panel) {
+    FOR_BIAS_VECTORS(panels * groups, product_add_bias_vectors, groups, rows, dy, dy_row, dw, dw_panel);
+}
+
+/// The rows of the block that begins at row `first` out of `rows`, which are more.
+INLINE tile_run weights_block(size_t first, size_t rows) {
+    return (tile_run){.last = (uint8_t)(rows - first < WEIGHTS_BLOCK ? rows - first - 1 : WEIGHTS_BLOCK - 1)};
+}
+
+INLINE void product_add_bias_blocks(const int V, size_t vector, size_t groups, size_t rows, const float *dy, size_t dy_row, float *dw,
+                                    size_t dw_panel) {
+    lanes_double sum[BIAS_VECTORS];
+    UNROLL for (int v = 0; v < V; ++v) sum[v] = 0;
+    for (size_t m = 0; m < rows; m += WEIGHTS_BLOCK) {
+        const tile_run block = weights_block(m, rows);
+        lanes block_sum[BIAS_VECTORS];
+        UNROLL for (int v = 0; v < V; ++v) block_sum[v] = lanes_splat(0);
+        product_bias_sums(V, (tile_terms){.runs = 1, .run = &block}, dy + m * dy_row + vector * LANES, dy_row, block_sum);
+        UNROLL for (int v = 0; v < V; ++v) sum[v] += lanes_widen(block_sum[v]);
+    }
+    UNROLL for (int v = 0; v < V; ++v) {
+        float *at = product_bias(groups, vector + (size_t)v, dw, dw_panel);
+        lanes_store(at, lanes_load(at) + lanes_narrow(sum[v]));
+    }
+}
+
+/// dW[·][bias] += Σ_m dy[m] over all rows: the sums of several blocks in double.
+OUTLINED void product_add_bias_of_rows(size_t groups, size_t panels, size_t rows, const float *dy, size_t dy_row,
+                                       float *dw, size_t dw_panel) NONBLOCKING {
+    if (rows <= WEIGHTS_BLOCK) {
+        const tile_run block = weights_block(0, rows);
+        product_add_bias(groups, panels, (tile_terms){.runs = 1, .run = &block}, dy, dy_row, dw, dw_panel);
+    } else {
+        FOR_BIAS_VECTORS(panels * groups, product_add_bias_blocks, groups, rows, dy, dy_row, dw, dw_panel);
+    }
 }
 
 static void product_forward(const recurrent_product_shape *shape, const float *x, const float *w, float *y,
@@ -297,10 +378,14 @@ static void product_backward_weights(const recurrent_product_shape *shape, const
     product_share part = product_share_of(share, panels, 1 + shape->inputs);
     const float *dy_part = dy + part.panel * width;
     float *dw_part = dw + part.panel * dw_panel;
-    if (product_share_within(part, 0, 1).rows)
-        product_add_bias(shape->groups, part.panels, shape->rows, dy_part, panels * width, dw_part, dw_panel);
     const product_share inputs = product_share_within(part, 1, shape->inputs);
-    product_add_weights(shape->groups, inputs.panels, inputs.rows, shape->rows,
-                        (tile_scalars){.from = x + (inputs.row - 1), .term = shape->x_stride, .row = 1},
-                        dy_part, panels * width, dw_part + inputs.row * width, dw_panel);
+    if (product_share_within(part, 0, 1).rows)
+        product_add_bias_of_rows(shape->groups, part.panels, shape->rows, dy_part, panels * width, dw_part, dw_panel);
+    for (size_t m = 0; m < shape->rows; m += WEIGHTS_BLOCK) {
+        const tile_run block = weights_block(m, shape->rows);
+        const tile_terms rows = {.runs = 1, .run = &block, .add = m > 0};
+        product_add_weights(shape->groups, inputs.panels, inputs.rows, rows,
+                            (tile_scalars){.from = x + m * shape->x_stride + (inputs.row - 1), .term = shape->x_stride, .row = 1},
+                            dy_part + m * panels * width, panels * width, dw_part + inputs.row * width, dw_panel);
+    }
 }

@@ -37,6 +37,8 @@ static void add_sequence(const recurrent_sequence_shape *shape, const size_t *le
     sequence_rows(shape, lengths, x, y, 1, share);
 }
 
+// Means are summed in double: a stream may go on for days, and a float that has grown no longer notices what is added to it.
+
 /// The steps of row `row` that count.
 typedef struct { size_t first, end; } sequence_span;
 
@@ -47,7 +49,7 @@ INLINE sequence_span sequence_pooled(const recurrent_sequence_shape *shape, recu
     return (sequence_span){last, last + 1};
 }
 
-INLINE lanes sequence_span_steps(sequence_span span) { return lanes_splat(span.end > span.first ? (float)(span.end - span.first) : 1); }
+INLINE size_t sequence_span_steps(sequence_span span) { return span.end > span.first ? span.end - span.first : 1; }
 
 static void sequence_pool(const recurrent_sequence_shape *shape, recurrent_sequence_pooling pooling, const size_t *lengths, const float *x, float *y,
                           recurrent_share share) NONBLOCKING {
@@ -55,11 +57,12 @@ static void sequence_pool(const recurrent_sequence_shape *shape, recurrent_seque
     share_of(share, shape->batch, &first, &end);
     for (size_t b = first; b < end; ++b) {
         const sequence_span span = sequence_pooled(shape, pooling, lengths, b);
-        const lanes steps = sequence_span_steps(span);
+        const double steps = (double)sequence_span_steps(span);
         for (size_t n = 0; n < shape->width; n += LANES) {
-            lanes sum = lanes_splat(0);
-            for (size_t t = span.first; t < span.end; ++t) sum += sequence_units(shape, x + (t * shape->batch + b) * shape->x_stride, n);
-            lanes_store_first(shape->width - n, y + b * shape->y_stride + n, sum / steps);
+            lanes_double sum = 0;
+            for (size_t t = span.first; t < span.end; ++t)
+                sum += lanes_widen(sequence_units(shape, x + (t * shape->batch + b) * shape->x_stride, n));
+            lanes_store_first(shape->width - n, y + b * shape->y_stride + n, lanes_narrow(sum / steps));
         }
     }
 }
@@ -71,7 +74,7 @@ static void sequence_pool_backward(const recurrent_sequence_shape *shape, recurr
     share_of(share, shape->batch, &first, &end);
     for (size_t b = first; b < end; ++b) {
         const sequence_span span = sequence_pooled(shape, pooling, lengths, b);
-        const lanes steps = sequence_span_steps(span);
+        const lanes steps = lanes_splat((float)sequence_span_steps(span));
         for (size_t n = 0; n < shape->width; n += LANES) {
             const lanes gradient = sequence_units(shape, dy + b * shape->x_stride, n) / steps;
             for (size_t t = 0; t < shape->steps; ++t)

@@ -4,6 +4,9 @@
 /// except those behind the last whole four, which belong to chain 0.
 #define SOFTMAX_CHAINS 4
 
+/// The classes that the chains of a sum take before they are added up.
+#define SOFTMAX_BLOCK (SUM_BLOCK * SOFTMAX_CHAINS * LANES)
+
 /// A class this far below the largest one has a probability below 1.7e-28, and counts as impossible. No term, and no gradient
 /// for any sensible scale, is then subnormal, which would slow this pass and all those behind it.
 #define SOFTMAX_LEAST -64.0f
@@ -31,7 +34,7 @@ INLINE float softmax_largest(size_t count, const float *logits) {
 
 /// Σ_n exp(z[n] - largest); `exponentials` takes the terms, zero behind the last, or is null. As the largest logit adds
 /// exactly one, the sum is at least one and at most `count`: no logit can make it overflow or vanish.
-INLINE float softmax_sum(size_t count, const float *logits, float largest, float *exponentials) {
+INLINE lanes softmax_block(size_t count, const float *logits, float largest, float *exponentials) {
     const lanes most = lanes_splat(largest);
     lanes sum[SOFTMAX_CHAINS];
     for (int c = 0; c < SOFTMAX_CHAINS; ++c) sum[c] = lanes_splat(0);
@@ -47,7 +50,15 @@ INLINE float softmax_sum(size_t count, const float *logits, float largest, float
         if (exponentials) lanes_store(exponentials + n, term);
         sum[0] += term;
     }
-    return lanes_sum((sum[0] + sum[2]) + (sum[1] + sum[3]));
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+INLINE float softmax_sum(size_t count, const float *logits, float largest, float *exponentials) {
+    lanes sum = lanes_splat(0);
+    for (size_t n = 0; n < count; n += SOFTMAX_BLOCK)
+        sum += softmax_block(count - n < SOFTMAX_BLOCK ? count - n : SOFTMAX_BLOCK, logits + n, largest,
+                             exponentials ? exponentials + n : 0);
+    return lanes_sum(sum);
 }
 
 /// The lanes behind the last stay zero even where the factor is NaN.
@@ -67,8 +78,8 @@ static void softmax(const recurrent_rows_shape *shape, const float *logits, floa
     }
 }
 
-/// Σ_n p[n] dp[n]
-INLINE float softmax_product(size_t count, const float *p, const float *dp) {
+/// Σ_n p[n] dp[n] over a block
+INLINE lanes softmax_block_product(size_t count, const float *p, const float *dp) {
     lanes sum[SOFTMAX_CHAINS];
     for (int c = 0; c < SOFTMAX_CHAINS; ++c) sum[c] = lanes_splat(0);
     size_t n = 0;
@@ -77,7 +88,14 @@ INLINE float softmax_product(size_t count, const float *p, const float *dp) {
             sum[c] = lanes_fma(lanes_load(p + n + c * LANES), lanes_load(dp + n + c * LANES), sum[c]);
     for (; n < count; n += LANES)
         sum[0] = lanes_fma(lanes_keep_first(count - n, lanes_load(p + n)), lanes_keep_first(count - n, lanes_load(dp + n)), sum[0]);
-    return lanes_sum((sum[0] + sum[2]) + (sum[1] + sum[3]));
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+INLINE float softmax_product(size_t count, const float *p, const float *dp) {
+    lanes sum = lanes_splat(0);
+    for (size_t n = 0; n < count; n += SOFTMAX_BLOCK)
+        sum += softmax_block_product(count - n < SOFTMAX_BLOCK ? count - n : SOFTMAX_BLOCK, p + n, dp + n);
+    return lanes_sum(sum);
 }
 
 // forward: p[n] = exp(z[n]) / Σ_k exp(z[k])

@@ -20,25 +20,43 @@ static const scenario_shape sizes[] = {
     // More panels than the tiles and the shares have: of rows, of columns, of inputs.
     {1, 96, 1, 2}, {7, 100, 2, 2}, {5, 112, 1, 1}, {31, 113, 1, 1}, {128, 128, 1, 1}, {2, 130, 3, 1}, {1, 144, 1, 3}, {3, 257, 1, 1},
     {1, 272, 2, 1}, {257, 18, 2, 1}, {300, 3, 1, 2},
-    // Blocks: of 96 rows, of 256 terms, of 4096 floats, and the steps whose input part is computed together.
-    {3, 17, 97, 1}, {2, 5, 257, 1}, {18, 33, 193, 1}, {1, 17, 1, 100}, {3, 9, 9, 29}, {1, 16, 2, 130}, {2, 64, 65, 1},
+    // Blocks: of 96 rows, of 256 terms, of 4096 floats, and the steps whose input part is computed together. Sums of three blocks.
+    {2, 17, 300, 2}, {70, 3, 300, 1}, {3, 17, 97, 1}, {2, 5, 257, 1}, {18, 33, 193, 1}, {1, 17, 1, 100}, {3, 9, 9, 29}, {1, 16, 2, 130}, {2, 64, 65, 1},
 };
 
-/// All units of its panels are used: NaN and infinity reach the lanes behind a last unit.
-static const scenario_shape size_of_other_values = {3, 32, 4, 2};
+/// Shapes that have other data too. All units of the panels are used, or a few of the last one: NaN and infinity reach what is past them.
+static const scenario_shape sizes_of_other_values[] = {{3, 32, 4, 2}, {3, 20, 1, 2}, {2, 45, 1, 2}, {3, 12, 5, 2}};
 
 static const scenario_values other_values[] = {values_zero, values_subnormal, values_nan, values_infinite};
 
 /// The numbers of a shape, and its data.
 typedef struct { scenario_shape size; scenario_values values; } shape;
 
-static shape shape_at(size_t index) {
-    const size_t count = sizeof sizes / sizeof sizes[0];
-    return index < count ? (shape){sizes[index], values_mixed} : (shape){size_of_other_values, other_values[index - count]};
+enum {
+    size_count = sizeof sizes / sizeof sizes[0],
+    other_value_count = sizeof other_values / sizeof other_values[0],
+    shape_count = size_count + other_value_count * sizeof sizes_of_other_values / sizeof sizes_of_other_values[0],
+};
+
+/// The shapes of a scenario: those of all, and its own with long sums.
+static size_t shapes_of(const scenario *scenario) {
+    size_t count = shape_count;
+    for (size_t index = 0; index < scenario_long_sum_count; ++index) count += !strcmp(scenario->kernel, scenario_long_sums[index].kernel);
+    return count;
+}
+
+static shape shape_at(const scenario *scenario, size_t index) {
+    if (index < size_count) return (shape){sizes[index], values_mixed};
+    if (index < shape_count) {
+        const size_t other = index - size_count;
+        return (shape){sizes_of_other_values[other / other_value_count], other_values[other % other_value_count]};
+    }
+    size_t of_kernel = index - shape_count, at = 0;
+    while (strcmp(scenario->kernel, scenario_long_sums[at].kernel) || of_kernel-- > 0) ++at;
+    return (shape){scenario_long_sums[at].size, values_mixed};
 }
 
 enum {
-    shape_count = sizeof sizes / sizeof sizes[0] + sizeof other_values / sizeof other_values[0],
     most_description = 100,
     hashes_in_line = 8,
     arena_bytes = 1 << 25,
@@ -104,13 +122,13 @@ static void make(void) {
     puts("# kernel, inputs x units x rows x steps: a hash for each variant of Tests/Scenarios. Made by\n"
          "#     clang -std=gnu17 -O2 CKernels/isa/*.c Tests/Golden/hashes.c -o hashes && ./hashes >Tests/Golden/hashes.txt");
     for (const scenario *scenario = scenarios; scenario < scenarios + scenario_count; ++scenario)
-        for (size_t index = 0; index < shape_count; ++index) {
+        for (size_t index = 0; index < shapes_of(scenario); ++index) {
             char description[most_description];
-            describe(description, scenario, shape_at(index));
+            describe(description, scenario, shape_at(scenario, index));
             fputs(description, stdout);
             for (unsigned variant = 0; variant < scenario->variants; ++variant)
                 printf("%s%08x", variant > 0 && variant % hashes_in_line == 0 ? "\n    " : " ",
-                       hash_of(recurrent_kernels_of(recurrent_isa_best()), scenario, shape_at(index), variant, manners[0]));
+                       hash_of(recurrent_kernels_of(recurrent_isa_best()), scenario, shape_at(scenario, index), variant, manners[0]));
             putchar('\n');
         }
 }
@@ -139,15 +157,15 @@ static size_t check(const recurrent_kernels *kernels, size_t most_work) {
     for (int lines = 0; lines < 2; ++lines)
         while (getchar() != '\n' && !feof(stdin)) {}
     for (const scenario *scenario = scenarios; scenario < scenarios + scenario_count; ++scenario)
-        for (size_t index = 0; index < shape_count; ++index) {
+        for (size_t index = 0; index < shapes_of(scenario); ++index) {
             char description[most_description];
-            describe(description, scenario, shape_at(index));
+            describe(description, scenario, shape_at(scenario, index));
             expect(description);
             for (unsigned variant = 0; variant < scenario->variants; ++variant) {
                 const uint32_t expected = expected_hash();
-                if (work(shape_at(index).size) > most_work) continue;
+                if (work(shape_at(scenario, index).size) > most_work) continue;
                 for (const manner *manner = manners; manner < manners + sizeof manners / sizeof manners[0]; ++manner, ++checked) {
-                    const uint32_t hash = hash_of(kernels, scenario, shape_at(index), variant, *manner);
+                    const uint32_t hash = hash_of(kernels, scenario, shape_at(scenario, index), variant, *manner);
                     if (hash == expected || different++ >= most_reported) continue;
                     printf("%s variant %u: %08x, not %08x, on %s, %u shares%s\n", description, variant, hash, expected,
                            recurrent_isa_name(kernels->isa), manner->shares, manner->at_once ? " at once" : "");

@@ -109,6 +109,10 @@ static void run_all(bool exhaustive, size_t part, size_t parts) {
                     run(scenario, (scenario_shape){other->inputs, other->units, value, other->steps}, variant, exhaustive);
                 }
             }
+    for (const scenario *scenario = scenarios; scenario < scenarios + scenario_count; ++scenario)
+        for (size_t index = 0; index < scenario_long_sum_count; ++index)
+            for (unsigned variant = 0; variant < scenario->variants && !strcmp(scenario->kernel, scenario_long_sums[index].kernel); ++variant)
+                if (turn++ % parts == part) run(scenario, scenario_long_sums[index].size, variant, exhaustive);
 }
 
 #if !__has_feature(address_sanitizer) && !__has_feature(memory_sanitizer)

@@ -3,7 +3,7 @@
 // MARK: convolution.h
 
 /// Sequences, and images of a few rows, as long as there are steps; no more channels than keep them quick.
-enum { convolution_variants = 9, convolution_most_images = 7 };
+enum { convolution_variants = 10, convolution_most_images = 7 };
 
 static recurrent_axis convolution_axis_of(size_t size, size_t taps, size_t stride, size_t dilation, size_t padding) {
     const size_t span = dilation * (taps - 1) + 1, places = size + 2 * padding;
@@ -29,6 +29,7 @@ static recurrent_convolution_shape convolution_shape(scenario_shape size, unsign
         {convolution_one_place(), {.size = length, .windows = size.steps > 0 ? length + 2 : 0, .taps = 1, .stride = 2, .dilation = 1}, 0},
         {{.size = 2, .windows = 5, .taps = 1, .stride = 1, .dilation = 1, .padding = 2},
          {.size = length, .windows = length + 6, .taps = 2, .stride = 1, .dilation = 1, .padding = 4}, 0},
+        {convolution_one_place(), convolution_axis_of(length, length, 1, 1, 0), 0},  // a window that has all places
     };
     return (recurrent_convolution_shape){.images = images, .rows = ways[variant].rows, .columns = ways[variant].columns, .inputs = size.inputs,
                                          .outputs = size.units, .x_stride = size.inputs + ways[variant].gap};
@@ -84,11 +85,11 @@ static void run_convolution_backward_weights(trial *trial, scenario_shape size, 
 
 // MARK: pooling.h
 
-/// Kind; whether windows are apart, overlap and reach outside, or lie there altogether.
-enum { pooling_kinds = 3, pooling_variants = 3 * pooling_kinds };
+/// Kind; whether windows are apart, overlap and reach outside, lie there altogether, or there is one that has all places.
+enum { pooling_kinds = 3, pooling_variants = 4 * pooling_kinds };
 
 static recurrent_pooling_shape pooling_shape(scenario_shape size, unsigned variant) {
-    static const unsigned ways[] = {4, 3, convolution_variants - 1};
+    static const unsigned ways[] = {4, 3, 8, 9};
     const recurrent_convolution_shape images = convolution_shape(size, ways[variant / pooling_kinds]);
     return (recurrent_pooling_shape){.images = images.images, .rows = images.rows, .columns = images.columns, .channels = size.units,
                                      .pooling = (recurrent_pooling)(variant % pooling_kinds)};

@@ -30,7 +30,7 @@ wait_for "${processes[@]}"
 processes=() planted=generic
 if has_isa avx2; then planted=avx2; fi
 planted_bits order "$planted" kernels/products.h \
-    's/dy + m \* dy_row/dy + (rows - 1 - m) * dy_row/' >"$work/order.planted" &
+    's/dy + m \* dy_row + (size_t)v/dy + (rows.run[run].last + rows.run[run].first - m) * dy_row + (size_t)v/' >"$work/order.planted" &
 processes+=($!)
 planted_bits rounding "$planted" "isa/$planted.c" \
     's/#define lanes_fma(a, b, c) .*/#define lanes_fma(a, b, c) ((a) * (b) + (c))/' \

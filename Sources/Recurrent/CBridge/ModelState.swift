@@ -38,12 +38,14 @@
         steps = 0
     }
 
-    /// The mean of the steps so far, to the bit what `sequence_pool` makes of them.
+    /// The mean of the steps so far, bit for bit what `sequence_pool` makes of them: a sum in double, which still notices a step after days.
     fileprivate mutating func addToMean(_ h: UnsafePointer<Float>) -> UnsafeMutablePointer<Float> {
-        let sum = unsafe base + layout.sum, mean = unsafe base + layout.mean
-        for unit in 0..<shape.layers.last!.outputSize {
-            unsafe sum[unit] += h[unit]
-            unsafe mean[unit] = sum[unit] / Float(steps)
+        let units = shape.layers.last!.outputSize, mean = unsafe base + layout.mean
+        unsafe UnsafeMutableRawPointer(base + layout.sum).withMemoryRebound(to: Double.self, capacity: units) { sum in
+            for unit in 0..<units {
+                unsafe sum[unit] += Double(h[unit])
+                unsafe mean[unit] = Float(sum[unit] / Double(steps))
+            }
         }
         return unsafe mean
     }
@@ -59,7 +61,7 @@
 struct StateLayout: Sendable {
     let features: Int, output: Int, outputSize: Int
     let layers: [(c: Int, h: [Int], scratch: Int)]
-    /// Where the head is a mean: the sum of the steps, and the mean.
+    /// Where the head is a mean: the sum of the steps, in double, and the mean.
     let sum: Int, mean: Int
     let memory: Layout
 
@@ -72,7 +74,7 @@ struct StateLayout: Sendable {
                     scratch: layout.reserve(cell.stepScratchCount))
         }
         let meanCount = shape.head == .mean ? padded(shape.layers.last!.outputSize) : 0
-        sum = layout.reserve(meanCount)
+        sum = layout.reserve(2 * meanCount)
         mean = layout.reserve(meanCount)
         output = layout.reserve(shape.outputSize)
         outputSize = shape.outputSize
