@@ -17,10 +17,12 @@ typedef struct recurrent_barrier {
     size_t arrivals;  ///< how often this thread has arrived
     size_t finished;  ///< how many tasks of this share are done
     size_t tasks;     ///< how many of them belong to earlier calls
-    /// Called between two looks at a thread that is late, from the `recurrent_barrier_spins`-th look on; the one way by which a
-    /// kernel may reach the system, because where there are more threads than processors the late one needs this one's processor.
+    /// Called between two looks at a thread that is late, from the `spins`-th look on; the one way by which a kernel may reach the
+    /// system, because where there are more threads than processors the late one needs this one's processor.
     void (*_Nonnull rest)(void) RECURRENT_NONBLOCKING;
-    size_t unused[12];
+    /// `recurrent_barrier_spins`, or zero where there are more threads than processors.
+    size_t spins;
+    size_t unused[11];
     size_t claimed;   ///< how many tasks of this share are done or being done
     size_t unused_either[15];
 } recurrent_barrier;

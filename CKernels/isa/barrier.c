@@ -11,8 +11,9 @@ static int barrier_reached(const size_t *count, size_t goal) RECURRENT_NONBLOCKI
 
 /// Between two looks at a thread that is late.
 static void barrier_look_away(recurrent_share share, size_t looks) RECURRENT_NONBLOCKING {
-    if (looks < recurrent_barrier_spins) recurrent_spin_hint();
-    else share.barrier[share.index].rest();
+    const recurrent_barrier *place = &share.barrier[share.index];
+    if (looks < place->spins) recurrent_spin_hint();
+    else place->rest();
 }
 
 void recurrent_barrier_wait(recurrent_share share, size_t first, size_t end) RECURRENT_NONBLOCKING {
@@ -35,7 +36,7 @@ size_t recurrent_task_take(recurrent_share share, size_t first, size_t end, size
     if (task_claim(&share.barrier[share.index], number)) return share.index;
     for (size_t other = first; other < end; ++other)
         for (size_t looks = 0; !barrier_reached(&share.barrier[other].finished, number + 1); ++looks) {
-            if (looks >= recurrent_task_spins && task_claim(&share.barrier[other], number)) return other;
+            if ((looks >= recurrent_task_spins || looks >= share.barrier[share.index].spins) && task_claim(&share.barrier[other], number)) return other;
             barrier_look_away(share, looks);
         }
     return end;

@@ -1,5 +1,4 @@
 import ArgumentParser
-import CLimits
 import Foundation
 import Recurrent
 
@@ -35,8 +34,7 @@ struct ThreadOptions: ParsableArguments {
 
     /// As many as asked for, or as there are cores.
     func count() throws(Failure) -> Int {
-        let allowed = Int(recurrent_allowed_cores()), cores = allowed > 0 ? allowed : ProcessInfo.processInfo.activeProcessorCount
-        return try check("--threads", threads ?? min(cores, Self.largestCount), 1...Self.largestCount)
+        try check("--threads", threads ?? min(ProcessorLimit.cores, Self.largestCount), 1...Self.largestCount)
     }
 
     /// As many as asked for, or as do well for steps of `rows` rows.

@@ -11,39 +11,14 @@ enum MemoryLimit {
             recurrent_memory_left())
     }
 
-    /// The least limit of the control groups of this process, of version 1 or 2, and of those above them; `UInt64.max`
-    /// where there is none.
+    /// The least limit of the control groups of this process; `UInt64.max` where there is none.
     ///
     /// - Parameter root: where the file system begins.
     static func ofControlGroups(root: String = "") -> UInt64 {
-        // hierarchy:controllers:path
-        let groups =
-            (try? String(contentsOfFile: root + "/proc/self/cgroup", encoding: .utf8)) ?? ""
-        var least = UInt64.max
-        for line in groups.split(separator: "\n") {
-            let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-            guard parts.count == 3 else { continue }
-            let file: String, folder: String
-            if parts[1].isEmpty {
-                (folder, file) = ("/sys/fs/cgroup", "memory.max")
-            } else if parts[1].split(separator: ",").contains("memory") {
-                (folder, file) = ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
-            } else {
-                continue
-            }
-            var path = parts[2]
-            while true {
-                let text = try? String(
-                    contentsOfFile: root + folder + path + "/" + file, encoding: .utf8)
-                let limit = text.flatMap {
-                    UInt64($0.trimmingCharacters(in: .whitespacesAndNewlines))
-                }
-                least = min(least, limit ?? .max)
-                guard let end = path.lastIndex(of: "/") else { break }
-                path = path[..<end]
-            }
+        controlGroups("memory", root: root).reduce(.max) { least, folder in
+            let name = folder.isUnified ? "memory.max" : "memory.limit_in_bytes"
+            return min(least, folder.words(of: name).first.flatMap { UInt64($0) } ?? .max)
         }
-        return least
     }
 }
 

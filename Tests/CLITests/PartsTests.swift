@@ -173,6 +173,26 @@ import Testing
         #expect(MemoryLimit.ofControlGroups(root: folder.path) == expected)
     }
 
+    @Test(arguments: [
+        ([:], 1e6),
+        (["cpu.max": "max 100000\n"], 1e6),
+        (["a/b/cpu.max": "150000 100000\n", "a/cpu.max": "400000 100000\n"], 1.5),
+        (["a/cpu.max": "50000 100000\n"], 0.5),
+        (["cpu/c/cpu.cfs_quota_us": "300000\n", "cpu/c/cpu.cfs_period_us": "100000\n"], 3),
+        (["cpu/c/cpu.cfs_quota_us": "-1\n", "cpu/c/cpu.cfs_period_us": "100000\n"], 1e6),
+    ] as [([String: String], Double)])
+    func processorsOfControlGroups(files: [String: String], expected: Double) throws {
+        let folder = try Folder()
+        var all = ["proc/self/cgroup": "5:cpu,cpuacct:/c\n0::/a/b\n"]
+        for (name, text) in files { all["sys/fs/cgroup/" + name] = text }
+        for (name, text) in all {
+            let parent = URL(fileURLWithPath: folder.path + "/" + name).deletingLastPathComponent()
+            try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
+            try folder.write(name, text)
+        }
+        #expect(ProcessorLimit.ofControlGroups(root: folder.path) == expected)
+    }
+
     /// As many streams as a text has room for, whatever a training's batch: of at least 1,024 tokens, 16 at most.
     @Test(arguments: [
         (1, 1), (1023, 1), (2047, 1), (2048, 2), (16_383, 15), (16_384, 16), (1_000_000, 16),

@@ -47,6 +47,22 @@ import Testing
         }
     }
 
+    /// Where the gradient stays as it is, the variance ends at zero, and rounding would make some of
+    /// them negative, their root NaN.
+    @Test func noVarianceIsNegative() throws {
+        let isa = KernelTable.all.last!
+        for test in OptimizerCase.rmsProp {
+            var state = test.state(64)
+            let gradient = (0..<64).map { Float($0 + 1) / 7 }
+            for n in 2..<state.count { state[n] = [Float](repeating: 0, count: 64) }
+            for _ in 0..<2000 {
+                state[1] = gradient
+                try test.run(isa, &state)
+            }
+            #expect(state[0].filter { !$0.isFinite } == [], "\(test)")
+        }
+    }
+
     /// Without a gradient everything that decays ends in zero, and no subnormal is ever stored on the way.
     @Test func nothingDecaysIntoSubnormals() throws {
         let isa = KernelTable.all.last!

@@ -210,7 +210,7 @@ static inline void trial_shares(trial *trial, void (*function)(const void *call,
     trial_thread threads[trial_most_shares];
     pthread_t ids[trial_most_shares];
     for (uint32_t index = 0; index < trial->share_count; ++index) {
-        places[index] = (recurrent_barrier){.rest = trial_rest};
+        places[index] = (recurrent_barrier){.rest = trial_rest, .spins = recurrent_barrier_spins};
         threads[index] = (trial_thread){function, call, {.index = index, .count = trial->share_count, .barrier = places}};
     }
     for (uint32_t index = 0; index < trial->share_count; ++index)

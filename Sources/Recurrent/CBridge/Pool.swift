@@ -1,4 +1,5 @@
 internal import CKernels
+internal import Formats
 internal import Synchronization
 #if canImport(Glibc)
 internal import Glibc
@@ -31,6 +32,9 @@ internal import Darwin
     /// Fewer than were asked for where the system refused some.
     package private(set) var threadCount: Int
     private let isAdaptive: Bool
+    /// Whether there are more threads than processors that they may run on: then none of them spins,
+    /// because another needs its processor.
+    private let isCrowded: Bool
     private let work: Work
     private var context: UnsafeRawPointer?
     private var phase = 0
@@ -56,7 +60,8 @@ internal import Darwin
         self.threadCount = threadCount
         self.isAdaptive = isAdaptive
         unsafe self.work = work
-        unsafe barrier = Self.makeBarrier(threadCount)
+        isCrowded = threadCount > Self.processorCount
+        unsafe barrier = Self.makeBarrier(threadCount, isCrowded: isCrowded)
         unsafe mutex = .allocate(capacity: 1)
         unsafe wakeUp = .allocate(capacity: 1)
         unsafe pthread_mutex_init(mutex, nil)
@@ -68,14 +73,24 @@ internal import Darwin
         }
     }
 
-    private static func makeBarrier(_ count: Int) -> UnsafeMutablePointer<recurrent_barrier> {
+    /// The processors on which the calling thread, and those that it makes, may run.
+    private static var processorCount: Int {
+        // Linux says it as a mask in hexadecimal digits, which Swift's C library does not.
+        let status = (try? readFile("/proc/self/status")).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let mask = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") } ?? ""
+        let allowed = mask.drop { $0 != ":" }.reduce(0) { $0 + ($1.hexDigitValue?.nonzeroBitCount ?? 0) }
+        return allowed > 0 ? allowed : max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1)
+    }
+
+    private static func makeBarrier(_ count: Int, isCrowded: Bool) -> UnsafeMutablePointer<recurrent_barrier> {
         let bytes = count * MemoryLayout<recurrent_barrier>.stride
         let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: MemoryLayout<recurrent_barrier>.stride)
         unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         let barrier = unsafe memory.bindMemory(to: recurrent_barrier.self, capacity: count)
         for index in 0..<count {
-            // Not sched_yield, after which the scheduler favours others for a whole slice.
-            unsafe barrier[index].rest = { usleep(1) }
+            // Not sched_yield where processors are left, after which the scheduler favours others for a whole slice.
+            if isCrowded { unsafe barrier[index].rest = { sched_yield() } } else { unsafe barrier[index].rest = { usleep(1) } }
+            unsafe barrier[index].spins = isCrowded ? 0 : Int(recurrent_barrier_spins)
         }
         return unsafe barrier
     }
@@ -178,7 +193,7 @@ internal import Darwin
             var looks = 0
             while call.load(ordering: .acquiring) == done {
                 looks = isAlone.load(ordering: .acquiring) ? 0 : looks + 1
-                if looks < Self.spins {
+                if looks < Self.spins && !isCrowded {
                     recurrent_spin_hint()
                 } else {
                     sleep(while: done)
