@@ -62,6 +62,9 @@ void recurrent_task_finish(recurrent_share share, size_t of) RECURRENT_NONBLOCKI
 /// The call's `tasks` are over for this share, whether it had any work or none.
 void recurrent_tasks_end(recurrent_share share, size_t tasks) RECURRENT_NONBLOCKING;
 
+/// Processors on which the calling thread may run; 0 where the system does not say. For set-up: a system call.
+size_t recurrent_allowed_processors(void);
+
 /// Tells the processor that this thread waits in a loop.
 static inline void recurrent_spin_hint(void) {
 #if defined(__x86_64__) || defined(__i386__)

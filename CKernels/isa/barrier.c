@@ -53,3 +53,18 @@ void recurrent_tasks_end(recurrent_share share, size_t tasks) RECURRENT_NONBLOCK
     __atomic_store_n(&place->claimed, place->tasks, __ATOMIC_RELAXED);
     __atomic_store_n(&place->finished, place->tasks, __ATOMIC_RELAXED);
 }
+
+#if defined(__linux__)
+// Declared here, because headers of Linux's C libraries have it only for programs that define _GNU_SOURCE.
+int sched_getaffinity(int thread, size_t bytes, void *mask);
+
+size_t recurrent_allowed_processors(void) {
+    unsigned long mask[1024 / (8 * sizeof(unsigned long))] = {0};
+    size_t count = 0;
+    if (sched_getaffinity(0, sizeof mask, mask) < 0) return 0;
+    for (size_t word = 0; word < sizeof mask / sizeof mask[0]; ++word) count += (size_t)__builtin_popcountl(mask[word]);
+    return count;
+}
+#else
+size_t recurrent_allowed_processors(void) { return 0; }
+#endif

@@ -1,5 +1,4 @@
 internal import CKernels
-internal import Formats
 internal import Synchronization
 #if canImport(Glibc)
 internal import Glibc
@@ -75,10 +74,7 @@ internal import Darwin
 
     /// The processors on which the calling thread, and those that it makes, may run.
     private static var processorCount: Int {
-        // Linux says it as a mask in hexadecimal digits, which Swift's C library does not.
-        let status = (try? readFile("/proc/self/status")).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        let mask = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") } ?? ""
-        let allowed = mask.drop { $0 != ":" }.reduce(0) { $0 + ($1.hexDigitValue?.nonzeroBitCount ?? 0) }
+        let allowed = recurrent_allowed_processors()
         return allowed > 0 ? allowed : max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1)
     }
 
