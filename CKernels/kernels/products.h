@@ -294,6 +294,7 @@ INLINE void product_add_bias_blocks(const int V, size_t vector, size_t groups, s
 /// dW[·][bias] += Σ_m dy[m] over all rows: the sums of several blocks in double.
 OUTLINED void product_add_bias_of_rows(size_t groups, size_t panels, size_t rows, const float *dy, size_t dy_row,
                                        float *dw, size_t dw_panel) NONBLOCKING {
+    if (rows == 0) return;
     if (rows <= WEIGHTS_BLOCK) {
         const tile_run block = weights_block(0, rows);
         product_add_bias(groups, panels, (tile_terms){.runs = 1, .run = &block}, dy, dy_row, dw, dw_panel);

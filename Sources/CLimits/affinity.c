@@ -7,11 +7,6 @@
 
 _Static_assert(sizeof(cpu_set_t) == sizeof(recurrent_affinity), "one is kept in the other");
 
-int recurrent_allowed_cores(void) {
-    cpu_set_t cores;
-    return sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 0;
-}
-
 recurrent_affinity recurrent_pin(void) {
     recurrent_affinity before = {{0}};
     cpu_set_t cores;
@@ -26,8 +21,6 @@ recurrent_affinity recurrent_pin(void) {
 
 void recurrent_unpin(const recurrent_affinity *before) { sched_setaffinity(0, sizeof *before, (const cpu_set_t *)before); }
 #else
-int recurrent_allowed_cores(void) { return 0; }
-
 recurrent_affinity recurrent_pin(void) { return (recurrent_affinity){{0}}; }
 
 void recurrent_unpin(const recurrent_affinity *before) { (void)before; }

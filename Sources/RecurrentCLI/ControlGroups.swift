@@ -1,5 +1,5 @@
-import CLimits
 import Foundation
+import Recurrent
 
 /// A folder in which Linux says what a control group may use.
 struct ControlGroup {
@@ -35,9 +35,7 @@ enum ProcessorLimit {
     /// The least of the cores that it may run on and the time that its control groups allow, rounded
     /// up, at least 1.
     static var cores: Int {
-        let allowed = Int(recurrent_allowed_cores())
-        let cores = allowed > 0 ? allowed : ProcessInfo.processInfo.activeProcessorCount
-        return min(cores, max(Int(ofControlGroups().rounded(.up)), 1))
+        min(Pool.processorCount, max(Int(ofControlGroups().rounded(.up)), 1))
     }
 
     /// The least quota of the control groups of this process, in processors; 1e6 where there is none.

@@ -61,15 +61,24 @@ struct FileTests {
     @Test func aLockIsHeldOnceAndLeavesNothing() throws {
         try Self.inFolder { folder in
             let path = folder.appending(path: "a").path
+            // Files of others, one of them empty.
             try Data([1]).write(to: folder.appending(path: ".b.lock"))
+            try Data().write(to: folder.appending(path: ".c.lock"))
             do {
                 let lock = try FileLock(of: path)
                 #expect(Self.code { _ = try FileLock(of: folder.path + "/./a") } == EWOULDBLOCK)
                 withExtendedLifetime(lock) {}
-                _ = try FileLock(of: folder.path + "/b")
+                for other in ["/b", "/c"] {
+                    let lock = try FileLock(of: folder.path + other)
+                    #expect(Self.code { _ = try FileLock(of: folder.path + other) } == EWOULDBLOCK)
+                    withExtendedLifetime(lock) {}
+                }
             }
             _ = try FileLock(of: path)
-            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [".b.lock"])
+            let left = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+            #expect(left.sorted() == [".b.lock", ".c.lock"])
+            #expect(try readFile(folder.path + "/.b.lock") == [1])
+            #expect(try readFile(folder.path + "/.c.lock") == [])
         }
     }
 

@@ -31,9 +31,6 @@ typedef struct recurrent_affinity {
     unsigned char cores[128];
 } recurrent_affinity;
 
-/// Cores on which this process may run; 0 where the system does not say.
-int recurrent_allowed_cores(void);
-
 /// Bytes that the limits of this process (`ulimit -v`, `ulimit -d`) leave it to allocate;
 /// UINT64_MAX where it has none.
 uint64_t recurrent_memory_left(void);

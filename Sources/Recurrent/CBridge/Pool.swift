@@ -73,7 +73,7 @@ internal import Darwin
     }
 
     /// The processors on which the calling thread, and those that it makes, may run.
-    private static var processorCount: Int {
+    package static var processorCount: Int {
         let allowed = recurrent_allowed_processors()
         return allowed > 0 ? allowed : max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1)
     }
