@@ -36,19 +36,19 @@ static recurrent_convolution_shape convolution_shape(scenario_shape size, unsign
 }
 
 static float *convolution_x(trial *trial, recurrent_convolution_shape shape) {
-    return trial_rows(trial, shape.images * shape.rows.size * shape.columns.size, shape.inputs, shape.x_stride);
+    return trial_rows(trial, "x", shape.images * shape.rows.size * shape.columns.size, shape.inputs, shape.x_stride);
 }
-static float *convolution_w(trial *trial, recurrent_convolution_shape shape) {
-    return trial_matrix(trial, recurrent_convolution_terms(shape), shape.outputs, 1);
+static float *convolution_w(trial *trial, const char *name, recurrent_convolution_shape shape) {
+    return trial_matrix(trial, name, recurrent_convolution_terms(shape), shape.outputs, 1);
 }
 static float *convolution_dy(trial *trial, recurrent_convolution_shape shape) {
-    return trial_units(trial, shape.images * shape.rows.windows * shape.columns.windows, shape.outputs);
+    return trial_units(trial, "dy", shape.images * shape.rows.windows * shape.columns.windows, shape.outputs);
 }
 
 enum { variants_of_convolution_forward = convolution_variants };
 static void run_convolution_forward(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_convolution_shape shape = convolution_shape(size, variant);
-    const float *x = convolution_x(trial, shape), *w = convolution_w(trial, shape);
+    const float *x = convolution_x(trial, shape), *w = convolution_w(trial, "w", shape);
     float *y = trial_result(trial, recurrent_convolution_y_floats(shape));
     FOR_SHARES(trial) trial->kernels->convolution_forward(&shape, x, w, y, share);
     trial_output(trial, "y", y, recurrent_convolution_y_floats(shape));
@@ -57,7 +57,7 @@ static void run_convolution_forward(trial *trial, scenario_shape size, unsigned 
 enum { variants_of_convolution_transpose = convolution_variants };
 static void run_convolution_transpose(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_convolution_shape shape = convolution_shape(size, variant);
-    const float *w = convolution_w(trial, shape);
+    const float *w = convolution_w(trial, "w", shape);
     float *transposed = trial_result(trial, recurrent_convolution_transposed_floats(shape));
     FOR_SHARES(trial) trial->kernels->convolution_transpose(&shape, w, transposed, share);
     trial_output(trial, "transposed", transposed, recurrent_convolution_transposed_floats(shape));
@@ -66,7 +66,7 @@ static void run_convolution_transpose(trial *trial, scenario_shape size, unsigne
 enum { variants_of_convolution_backward_input = convolution_variants };
 static void run_convolution_backward_input(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_convolution_shape shape = convolution_shape(size, variant);
-    const float *w = convolution_w(trial, shape), *dy = convolution_dy(trial, shape);
+    const float *w = convolution_w(trial, "w", shape), *dy = convolution_dy(trial, shape);
     float *transposed = trial_result(trial, recurrent_convolution_transposed_floats(shape));
     trial->kernels->convolution_transpose(&shape, w, transposed, whole);
     float *dx = trial_result(trial, recurrent_convolution_dx_floats(shape));
@@ -78,7 +78,7 @@ enum { variants_of_convolution_backward_weights = convolution_variants };
 static void run_convolution_backward_weights(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_convolution_shape shape = convolution_shape(size, variant);
     const float *x = convolution_x(trial, shape), *dy = convolution_dy(trial, shape);
-    float *dw = convolution_w(trial, shape);
+    float *dw = convolution_w(trial, "dw", shape);
     FOR_SHARES(trial) trial->kernels->convolution_backward_weights(&shape, x, dy, dw, share);
     trial_output(trial, "dw", dw, recurrent_convolution_weights_floats(shape));
 }
@@ -95,7 +95,7 @@ static recurrent_pooling_shape pooling_shape(scenario_shape size, unsigned varia
                                      .pooling = (recurrent_pooling)(variant % pooling_kinds)};
 }
 static float *pooling_x(trial *trial, recurrent_pooling_shape shape) {
-    return trial_units(trial, shape.images * shape.rows.size * shape.columns.size, shape.channels);
+    return trial_units(trial, "x", shape.images * shape.rows.size * shape.columns.size, shape.channels);
 }
 
 enum { variants_of_pooling_forward = pooling_variants };
@@ -113,7 +113,7 @@ static void run_pooling_backward(trial *trial, scenario_shape size, unsigned var
     const float *x = pooling_x(trial, shape);
     float *y = trial_result(trial, recurrent_pooling_y_floats(shape));
     trial->kernels->pooling_forward(&shape, x, y, whole);
-    const float *dy = trial_units(trial, shape.images * shape.rows.windows * shape.columns.windows, shape.channels);
+    const float *dy = trial_units(trial, "dy", shape.images * shape.rows.windows * shape.columns.windows, shape.channels);
     float *dx = trial_result(trial, recurrent_pooling_x_floats(shape));
     FOR_SHARES(trial) trial->kernels->pooling_backward(&shape, x, y, dy, dx, share);
     trial_output(trial, "dx", dx, recurrent_pooling_x_floats(shape));

@@ -18,8 +18,8 @@ static size_t product_y_floats(recurrent_product_shape shape) { return shape.row
 enum { variants_of_product_forward = product_variants };
 static void run_product_forward(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_product_shape shape = product_shape(size, variant);
-    const float *x = trial_rows(trial, shape.rows, shape.inputs, shape.x_stride);
-    const float *w = trial_matrix(trial, shape.inputs, shape.outputs, shape.groups);
+    const float *x = trial_rows(trial, "x", shape.rows, shape.inputs, shape.x_stride);
+    const float *w = trial_matrix(trial, "w", shape.inputs, shape.outputs, shape.groups);
     float *y = trial_result(trial, product_y_floats(shape));
     FOR_SHARES(trial) trial->kernels->product_forward(&shape, x, w, y, share);
     trial_output(trial, "y", y, product_y_floats(shape));
@@ -29,6 +29,7 @@ static void run_product_forward(trial *trial, scenario_shape size, unsigned vari
 static float *product_words(trial *trial, recurrent_product_shape shape) {
     const size_t count = recurrent_product_bfloat16_floats(shape), pair = (2 + shape.inputs) * RECURRENT_PANEL;
     float *words = trial_floats(trial, count);
+    trial_draw(trial, "w");
     for (size_t index = 0; index < count; ++index) {
         const size_t row = index % pair / RECURRENT_PANEL, unit = index / pair * 2 * RECURRENT_PANEL + index % RECURRENT_PANEL;
         words[index] = row >= 2 ? trial_word(trial, unit < shape.outputs, unit + RECURRENT_PANEL < shape.outputs)
@@ -41,7 +42,7 @@ static float *product_words(trial *trial, recurrent_product_shape shape) {
 enum { variants_of_product_forward_bfloat16 = 2 };  // whether floats lie between the rows of x
 static void run_product_forward_bfloat16(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_product_shape shape = product_shape(size, 3 * variant);
-    const float *x = trial_rows(trial, shape.rows, shape.inputs, shape.x_stride), *w = product_words(trial, shape);
+    const float *x = trial_rows(trial, "x", shape.rows, shape.inputs, shape.x_stride), *w = product_words(trial, shape);
     float *y = trial_result(trial, product_y_floats(shape));
     FOR_SHARES(trial) trial->kernels->product_forward_bfloat16(&shape, x, w, y, share);
     trial_output(trial, "y", y, product_y_floats(shape));
@@ -50,7 +51,7 @@ static void run_product_forward_bfloat16(trial *trial, scenario_shape size, unsi
 enum { variants_of_product_transpose = product_variants };
 static void run_product_transpose(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_product_shape shape = product_shape(size, variant);
-    const float *w = trial_matrix(trial, shape.inputs, shape.outputs, shape.groups);
+    const float *w = trial_matrix(trial, "w", shape.inputs, shape.outputs, shape.groups);
     float *transposed = trial_result(trial, recurrent_product_transposed_floats(shape));
     FOR_SHARES(trial) trial->kernels->product_transpose(&shape, w, transposed, share);
     trial_output(trial, "transposed", transposed, recurrent_product_transposed_floats(shape));
@@ -59,8 +60,8 @@ static void run_product_transpose(trial *trial, scenario_shape size, unsigned va
 enum { variants_of_product_backward_input = product_variants };
 static void run_product_backward_input(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_product_shape shape = product_shape(size, variant);
-    const float *w = trial_matrix(trial, shape.inputs, shape.outputs, shape.groups);
-    const float *dy = trial_gates(trial, shape.rows, shape.outputs, shape.groups);
+    const float *w = trial_matrix(trial, "w", shape.inputs, shape.outputs, shape.groups);
+    const float *dy = trial_gates(trial, "dy", shape.rows, shape.outputs, shape.groups);
     float *transposed = trial_result(trial, recurrent_product_transposed_floats(shape));
     trial->kernels->product_transpose(&shape, w, transposed, whole);
     const size_t count = shape.rows * recurrent_padded(shape.inputs);
@@ -72,9 +73,9 @@ static void run_product_backward_input(trial *trial, scenario_shape size, unsign
 enum { variants_of_product_backward_weights = product_variants };
 static void run_product_backward_weights(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_product_shape shape = product_shape(size, variant);
-    const float *x = trial_rows(trial, shape.rows, shape.inputs, shape.x_stride);
-    const float *dy = trial_gates(trial, shape.rows, shape.outputs, shape.groups);
-    float *dw = trial_matrix(trial, shape.inputs, shape.outputs, shape.groups);
+    const float *x = trial_rows(trial, "x", shape.rows, shape.inputs, shape.x_stride);
+    const float *dy = trial_gates(trial, "dy", shape.rows, shape.outputs, shape.groups);
+    float *dw = trial_matrix(trial, "dw", shape.inputs, shape.outputs, shape.groups);
     FOR_SHARES(trial) trial->kernels->product_backward_weights(&shape, x, dy, dw, share);
     trial_output(trial, "dw", dw, recurrent_product_weights_floats(shape));
 }
@@ -90,18 +91,47 @@ static void forget_ended(scenario_shape size, const size_t *lengths, float *buff
 }
 
 /// A length for each row, some of them longer than the sequence.
-static size_t *trial_lengths(trial *trial, scenario_shape size) {
+static size_t *trial_lengths(trial *trial, const char *name, scenario_shape size) {
     size_t *lengths = trial->allocate(trial, size.rows * sizeof(size_t));
+    trial_draw(trial, name);
     for (size_t row = 0; row < size.rows; ++row) lengths[row] = trial_choice(trial, size.steps + 2);
     return lengths;
 }
 
 /// A tape of states, whose slot 0 alone holds any.
-static float *trial_tape(trial *trial, scenario_shape size) {
-    float *states = trial_units(trial, (size.steps + 1) * size.rows, size.units);
+static float *trial_tape(trial *trial, const char *name, scenario_shape size) {
+    float *states = trial_units(trial, name, (size.steps + 1) * size.rows, size.units);
     const size_t state = size.rows * recurrent_padded(size.units);
     trial_forget(states + state, size.steps * state);
     return states;
+}
+
+/// How a layer of cells is run. The kind of the cell is the slowest to change: that of a new one adds variants behind the others.
+typedef struct {
+    unsigned kind;
+    bool gap;     ///< floats lie between the rows of x
+    bool ends;    ///< rows end before the last step
+    bool masked;  ///< with a mask of dropout
+    bool dy, dx;  ///< there are gradients by these
+} cell_variant;
+
+enum { cell_forwards = 6, cell_backwards = 10 };
+
+static cell_variant cell_forward_variant(unsigned variant) {
+    const unsigned options = variant % cell_forwards;
+    const bool masked = options >= 4;
+    return (cell_variant){.kind = variant / cell_forwards, .gap = !masked && options & 1, .ends = options & (masked ? 1 : 2), .masked = masked};
+}
+
+static cell_variant cell_backward_variant(unsigned variant) {
+    const unsigned options = variant % cell_backwards;
+    return (cell_variant){.kind = variant / cell_backwards, .ends = options & 1, .masked = options >= 8, .dy = !(options & 2), .dx = !(options & 4)};
+}
+
+/// A backward kernel of the weights.
+enum { cell_weights_options = 4 };
+static cell_variant cell_weights_variant(unsigned variant) {
+    return (cell_variant){.kind = variant / cell_weights_options, .gap = variant & 1, .ends = variant & 2};
 }
 
 // MARK: embedding.h
@@ -114,8 +144,8 @@ enum { variants_of_embedding_forward = 1 };
 static void run_embedding_forward(trial *trial, scenario_shape size, unsigned variant) {
     (void)variant;
     const recurrent_embedding_shape shape = embedding_shape(size);
-    const float *table = trial_units(trial, shape.vocabulary, shape.dimension);
-    const int32_t *indices = trial_indices(trial, shape.rows, shape.vocabulary);
+    const float *table = trial_units(trial, "table", shape.vocabulary, shape.dimension);
+    const int32_t *indices = trial_indices(trial, "indices", shape.rows, shape.vocabulary);
     float *y = trial_result(trial, recurrent_embedding_rows_floats(shape));
     FOR_SHARES(trial) trial->kernels->embedding_forward(&shape, table, indices, y, share);
     trial_output(trial, "y", y, recurrent_embedding_rows_floats(shape));
@@ -125,8 +155,8 @@ enum { variants_of_embedding_backward = 1 };
 static void run_embedding_backward(trial *trial, scenario_shape size, unsigned variant) {
     (void)variant;
     const recurrent_embedding_shape shape = embedding_shape(size);
-    const int32_t *indices = trial_indices(trial, shape.rows, shape.vocabulary);
-    float *dy = trial_units(trial, shape.rows, shape.dimension), *dtable = trial_units(trial, shape.vocabulary, shape.dimension);
+    const int32_t *indices = trial_indices(trial, "indices", shape.rows, shape.vocabulary);
+    float *dy = trial_units(trial, "dy", shape.rows, shape.dimension), *dtable = trial_units(trial, "dtable", shape.vocabulary, shape.dimension);
     const size_t units = recurrent_padded(shape.dimension);
     for (size_t row = 0; row < shape.rows; ++row)
         if (indices[row] < 0 || (size_t)indices[row] >= shape.vocabulary) trial_forget(dy + row * units, units);

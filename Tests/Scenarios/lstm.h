@@ -1,7 +1,7 @@
 // Scenarios of lstm.h.
 
 /// The plain cell; one whose panels shares may split; and one with a projection.
-enum { lstm_kinds = 3, lstm_masked = 2 * lstm_kinds };  // with a mask: whether rows end; kind
+enum { lstm_kinds = 3 };
 
 static recurrent_lstm_shape lstm_shape(scenario_shape size, unsigned kind, bool gap) {
     const recurrent_lstm_variant kinds[] = {
@@ -11,11 +11,12 @@ static recurrent_lstm_shape lstm_shape(scenario_shape size, unsigned kind, bool 
 }
 
 /// The weights of a layer, or their gradient.
-static float *lstm_matrix(trial *trial, recurrent_lstm_shape shape) {
+static float *lstm_matrix(trial *trial, const char *name, recurrent_lstm_shape shape) {
     const size_t floats = recurrent_lstm_weights_floats(shape), projection = recurrent_lstm_projection_floats(shape);
     const size_t columns = shape.input + shape.variant.peepholes + recurrent_lstm_outputs(shape);
-    if (projection == 0) return trial_matrix(trial, columns, shape.hidden, 4);
+    if (projection == 0) return trial_matrix(trial, name, columns, shape.hidden, 4);
     float *w = trial_floats(trial, floats);
+    trial_draw(trial, name);
     const size_t panel = (1 + columns) * 4 * RECURRENT_PANEL;
     for (size_t index = 0; index < floats; ++index) {
         const size_t lane = index % RECURRENT_PANEL, behind = index - (floats - projection);
@@ -36,19 +37,19 @@ typedef struct {
     float *masked;
 } lstm_layer;
 
-static lstm_layer lstm_layer_of(trial *trial, scenario_shape size, unsigned kind, bool gap, bool ends, bool masked) {
-    lstm_layer layer = {.shape = lstm_shape(size, kind, gap)};
+static lstm_layer lstm_layer_of(trial *trial, scenario_shape size, cell_variant variant) {
+    lstm_layer layer = {.shape = lstm_shape(size, variant.kind, variant.gap)};
     scenario_shape outputs = size;
     outputs.units = recurrent_lstm_outputs(layer.shape);
-    if (ends) layer.lengths = trial_lengths(trial, size);
-    layer.x = trial_rows(trial, size.steps * size.rows, size.inputs, layer.shape.x_stride);
+    if (variant.ends) layer.lengths = trial_lengths(trial, "lengths", size);
+    layer.x = trial_rows(trial, "x", size.steps * size.rows, size.inputs, layer.shape.x_stride);
     forget_ended(size, layer.lengths, layer.x, layer.shape.x_stride);
-    layer.w = lstm_matrix(trial, layer.shape);
+    layer.w = lstm_matrix(trial, "w", layer.shape);
     layer.ifgo = trial_result(trial, recurrent_lstm_gates_floats(layer.shape));
-    layer.c = trial_tape(trial, size);
-    layer.h = trial_tape(trial, outputs);
-    if (masked) {
-        layer.mask = trial_units(trial, size.rows, outputs.units);
+    layer.c = trial_tape(trial, "c", size);
+    layer.h = trial_tape(trial, "h", outputs);
+    if (variant.masked) {
+        layer.mask = trial_units(trial, "mask", size.rows, outputs.units);
         layer.masked = trial_result(trial, size.steps * recurrent_lstm_output_floats(layer.shape));
     }
     return layer;
@@ -78,8 +79,8 @@ enum { lstm_step_variants = 4 };  // whether floats lie between the rows of x; w
 /// One time step with the weights `w`, in bfloat16 or not.
 static void run_lstm_step_with(trial *trial, recurrent_lstm_shape shape, const float *w, unsigned variant, bool bfloat16) {
     const size_t output = recurrent_lstm_output_floats(shape), outputs = recurrent_lstm_outputs(shape);
-    const float *x = trial_rows(trial, shape.batch, shape.input, shape.x_stride);
-    float *h_prev = trial_units(trial, shape.batch, outputs), *c = trial_units(trial, shape.batch, shape.hidden);
+    const float *x = trial_rows(trial, "x", shape.batch, shape.input, shape.x_stride);
+    float *h_prev = trial_units(trial, "h_prev", shape.batch, outputs), *c = trial_units(trial, "c", shape.batch, shape.hidden);
     float *h = trial_result(trial, output);
     if ((h < h_prev) != (variant >= 2)) {
         float *other = h;
@@ -100,7 +101,7 @@ static void run_lstm_step_with(trial *trial, recurrent_lstm_shape shape, const f
 enum { variants_of_lstm_step = lstm_step_variants * lstm_kinds };
 static void run_lstm_step(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_lstm_shape shape = lstm_shape(size, variant / lstm_step_variants, variant & 1);
-    const float *w = lstm_matrix(trial, shape);
+    const float *w = lstm_matrix(trial, "w", shape);
     run_lstm_step_with(trial, shape, w, variant % lstm_step_variants, false);
 }
 
@@ -109,6 +110,7 @@ static void run_lstm_step_bfloat16(trial *trial, scenario_shape size, unsigned v
     const recurrent_lstm_shape shape = lstm_shape(size, 0, variant & 1);
     const size_t count = recurrent_lstm_bfloat16_floats(shape), panel = (4 + 2 * (shape.input + shape.hidden)) * RECURRENT_PANEL;
     float *w = trial_floats(trial, count);
+    trial_draw(trial, "w");
     for (size_t index = 0; index < count; ++index) {
         const bool used = index / panel * RECURRENT_PANEL + index % RECURRENT_PANEL < shape.hidden;
         w[index] = index % panel < 4 * RECURRENT_PANEL ? (used ? trial_float(trial) : 0) : trial_word(trial, used, used);
@@ -125,25 +127,22 @@ static void lstm_forward_share(const void *call, recurrent_share share) {
                                 share);
 }
 
-// Whether floats lie between the rows of x; whether rows end; kind; or with a mask.
-enum { lstm_forwards = 4 * lstm_kinds, variants_of_lstm_forward = lstm_forwards + lstm_masked };
+enum { variants_of_lstm_forward = cell_forwards * lstm_kinds };
 static void run_lstm_forward(trial *trial, scenario_shape size, unsigned variant) {
-    const bool masked = variant >= lstm_forwards;
-    if (masked) variant = 2 * (variant - lstm_forwards);
-    lstm_layer layer = lstm_layer_of(trial, size, variant / 4, variant & 1, variant & 2, masked);
+    lstm_layer layer = lstm_layer_of(trial, size, cell_forward_variant(variant));
     const recurrent_lstm_shape *shape = &layer.shape;
     trial_shares(trial, lstm_forward_share, &(lstm_forward_call){trial->kernels, &layer});
     lstm_forget_ended(size, &layer, layer.ifgo, lstm_clear);
     trial_output(trial, "ifgo", layer.ifgo, recurrent_lstm_gates_floats(*shape));
     trial_output(trial, "c", layer.c, recurrent_lstm_states_floats(*shape));
     trial_output(trial, "h", layer.h, recurrent_lstm_outputs_floats(*shape));
-    if (masked) trial_output(trial, "masked", layer.masked, size.steps * recurrent_lstm_output_floats(*shape));
+    if (layer.mask) trial_output(trial, "masked", layer.masked, size.steps * recurrent_lstm_output_floats(*shape));
 }
 
 enum { variants_of_lstm_transpose = lstm_kinds };
 static void run_lstm_transpose(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_lstm_shape shape = lstm_shape(size, variant, false);
-    const float *w = lstm_matrix(trial, shape);
+    const float *w = lstm_matrix(trial, "w", shape);
     float *transposed = trial_result(trial, recurrent_lstm_transposed_floats(shape));
     FOR_SHARES(trial) trial->kernels->lstm_transpose(&shape, w, transposed, share);
     trial_output(trial, "transposed", transposed, recurrent_lstm_transposed_floats(shape));
@@ -163,22 +162,20 @@ static void lstm_backward_share(const void *call, recurrent_share share) {
                                       self->dh, self->dc, self->dx, share);
 }
 
-// Whether rows end; dy; dx; kind; or with a mask.
-enum { lstm_backwards = 8 * lstm_kinds, variants_of_lstm_backward_data = lstm_backwards + lstm_masked };
+enum { variants_of_lstm_backward_data = cell_backwards * lstm_kinds };
 static void run_lstm_backward_data(trial *trial, scenario_shape size, unsigned variant) {
-    const bool masked = variant >= lstm_backwards;
-    if (masked) variant = (variant - lstm_backwards) / 2 * 8 + (variant & 1);
-    lstm_layer layer = lstm_layer_of(trial, size, variant / 8, 0, variant & 1, masked);
+    const cell_variant way = cell_backward_variant(variant);
+    lstm_layer layer = lstm_layer_of(trial, size, way);
     lstm_run_forward(trial, size, &layer);
     const recurrent_lstm_shape *shape = &layer.shape;
     const size_t outputs = recurrent_lstm_outputs(*shape), gates = recurrent_lstm_gates_gradient_floats(*shape);
     float *transposed = trial_result(trial, recurrent_lstm_transposed_floats(*shape));
     trial->kernels->lstm_transpose(shape, layer.w, transposed, whole);
-    float *dy = variant & 2 ? 0 : trial_units(trial, shape->steps * shape->batch, outputs);
+    float *dy = way.dy ? trial_units(trial, "dy", shape->steps * shape->batch, outputs) : 0;
     if (dy) forget_ended(size, layer.lengths, dy, recurrent_padded(outputs));
-    float *dx = variant & 4 ? 0 : trial_result(trial, recurrent_lstm_dx_floats(*shape));
+    float *dx = way.dx ? trial_result(trial, recurrent_lstm_dx_floats(*shape)) : 0;
     float *difgo = trial_result(trial, gates);
-    float *dh = trial_units(trial, shape->batch, outputs), *dc = trial_units(trial, shape->batch, shape->hidden);
+    float *dh = trial_units(trial, "dh", shape->batch, outputs), *dc = trial_units(trial, "dc", shape->batch, shape->hidden);
     trial_shares(trial, lstm_backward_share, &(lstm_backward_call){trial->kernels, &layer, transposed, dy, difgo, dh, dc, dx});
     trial_output(trial, "difgo", difgo, gates);
     trial_output(trial, "dh", dh, recurrent_lstm_output_floats(*shape));
@@ -186,20 +183,20 @@ static void run_lstm_backward_data(trial *trial, scenario_shape size, unsigned v
     if (dx) trial_output(trial, "dx", dx, recurrent_lstm_dx_floats(*shape));
 }
 
-enum { variants_of_lstm_backward_weights = 4 * lstm_kinds };  // whether floats lie between the rows of x; whether rows end; kind
+enum { variants_of_lstm_backward_weights = cell_weights_options * lstm_kinds };
 static void run_lstm_backward_weights(trial *trial, scenario_shape size, unsigned variant) {
-    lstm_layer layer = lstm_layer_of(trial, size, variant / 4, variant & 1, variant & 2, false);
+    lstm_layer layer = lstm_layer_of(trial, size, cell_weights_variant(variant));
     lstm_run_forward(trial, size, &layer);
     const recurrent_lstm_shape *shape = &layer.shape;
     const size_t gates = size.steps * 4 * recurrent_lstm_state_floats(*shape), count = recurrent_lstm_gates_gradient_floats(*shape);
-    float *difgo = trial_gates(trial, size.steps * size.rows, shape->hidden, 4);
+    float *difgo = trial_gates(trial, "difgo", size.steps * size.rows, shape->hidden, 4);
     if (count > gates) {  // and the gradient by h
-        float *gates_gradient = difgo, *dh = trial_units(trial, size.steps * size.rows, recurrent_lstm_outputs(*shape));
+        float *gates_gradient = difgo, *dh = trial_units(trial, "dh", size.steps * size.rows, recurrent_lstm_outputs(*shape));
         difgo = trial_floats(trial, count);
         __builtin_memcpy(difgo, gates_gradient, gates * sizeof(float));
         __builtin_memcpy(difgo + gates, dh, (count - gates) * sizeof(float));
     }
-    float *dw = lstm_matrix(trial, *shape);
+    float *dw = lstm_matrix(trial, "dw", *shape);
     const float *ifgo = shape->variant.projection ? layer.ifgo : 0, *c = shape->variant.peepholes ? layer.c : 0;
     FOR_SHARES(trial) trial->kernels->lstm_backward_weights(shape, layer.lengths, layer.x, ifgo, c, layer.h, difgo, dw, share);
     trial_output(trial, "dw", dw, recurrent_lstm_weights_floats(*shape));

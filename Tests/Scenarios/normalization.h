@@ -20,18 +20,18 @@ static void forget_dead(normalization layer, float *rows) {
 static normalization normalization_of(trial *trial, scenario_shape size, bool some_live, size_t moments, bool reads_moments) {
     normalization layer = {.shape = rows_shape(size), .padded = recurrent_padded(size.units)};
     layer.floats = recurrent_rows_floats(layer.shape);
-    layer.live = some_live ? trial_indices(trial, size.rows, 0) : 0;
-    layer.x = rows_open(trial, layer.shape);
+    layer.live = some_live ? trial_indices(trial, "live", size.rows, 0) : 0;
+    layer.x = rows_open(trial, "x", layer.shape);
     forget_dead(layer, layer.x);
-    layer.gamma = trial_rows(trial, 1, size.units, layer.padded);
-    layer.beta = trial_rows(trial, 1, size.units, layer.padded);
-    layer.mean = reads_moments ? trial_data(trial, moments) : trial_result(trial, moments);
-    layer.inverse_deviation = reads_moments ? trial_squares(trial, moments) : trial_result(trial, moments);
+    layer.gamma = trial_rows(trial, "gamma", 1, size.units, layer.padded);
+    layer.beta = trial_rows(trial, "beta", 1, size.units, layer.padded);
+    layer.mean = reads_moments ? trial_data(trial, "mean", moments) : trial_result(trial, moments);
+    layer.inverse_deviation = reads_moments ? trial_squares(trial, "inverse_deviation", moments) : trial_result(trial, moments);
     return layer;
 }
 
 static float *normalization_dy(trial *trial, normalization layer) {
-    float *dy = rows_open(trial, layer.shape);
+    float *dy = rows_open(trial, "dy", layer.shape);
     forget_dead(layer, dy);
     return dy;
 }
@@ -41,7 +41,7 @@ static void run_batch_normalization_forward(trial *trial, scenario_shape size, u
     const size_t padded = recurrent_padded(size.units);
     const normalization layer = normalization_of(trial, size, variant & 1, padded, false);
     const recurrent_variance estimate = variant & 2 ? recurrent_variance_biased : recurrent_variance_unbiased;
-    float *running_mean = trial_rows(trial, 1, size.units, padded), *running_variance = trial_squares(trial, padded);
+    float *running_mean = trial_rows(trial, "running_mean", 1, size.units, padded), *running_variance = trial_squares(trial, "running_variance", padded);
     float *y = trial_result(trial, layer.floats);
     FOR_SHARES(trial)
         trial->kernels->batch_normalization_forward(&layer.shape, layer.live, normalization_epsilon, 0.125f, estimate, layer.x, layer.gamma,
@@ -69,7 +69,7 @@ static void run_batch_normalization_backward(trial *trial, scenario_shape size, 
     const size_t padded = recurrent_padded(size.units);
     const normalization layer = normalization_of(trial, size, variant & 2, padded, true);
     float *dy = normalization_dy(trial, layer), *dx = variant & 1 ? dy : trial_result(trial, layer.floats);
-    float *dgamma = trial_rows(trial, 1, size.units, padded), *dbeta = trial_rows(trial, 1, size.units, padded);
+    float *dgamma = trial_rows(trial, "dgamma", 1, size.units, padded), *dbeta = trial_rows(trial, "dbeta", 1, size.units, padded);
     FOR_SHARES(trial)
         trial->kernels->batch_normalization_backward(&layer.shape, layer.live, layer.x, layer.gamma, layer.mean, layer.inverse_deviation, dy,
                                                      dgamma, dbeta, dx, share);
@@ -106,7 +106,7 @@ static void run_layer_normalization_backward_parameters(trial *trial, scenario_s
     const size_t padded = recurrent_padded(size.units);
     const normalization layer = normalization_of(trial, size, false, size.rows, true);
     const float *dy = normalization_dy(trial, layer);
-    float *dgamma = trial_rows(trial, 1, size.units, padded), *dbeta = trial_rows(trial, 1, size.units, padded);
+    float *dgamma = trial_rows(trial, "dgamma", 1, size.units, padded), *dbeta = trial_rows(trial, "dbeta", 1, size.units, padded);
     FOR_SHARES(trial)
         trial->kernels->layer_normalization_backward_parameters(&layer.shape, layer.x, layer.mean, layer.inverse_deviation, dy, dgamma, dbeta,
                                                                 share);

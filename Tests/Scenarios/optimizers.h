@@ -14,7 +14,7 @@ typedef struct { size_t count; float *parameters, *gradient; } optimizer_buffers
 
 static optimizer_buffers optimizer_buffers_of(trial *trial, scenario_shape size) {
     const size_t count = flat_count(size);
-    return (optimizer_buffers){count, trial_data(trial, count), trial_data(trial, count)};
+    return (optimizer_buffers){count, trial_data(trial, "parameters", count), trial_data(trial, "gradient", count)};
 }
 
 static void output_updated(trial *trial, optimizer_buffers buffers) {
@@ -34,7 +34,7 @@ static void run_sgd_update(trial *trial, scenario_shape size, unsigned variant) 
                                  .convention = variant & 4 ? recurrent_momentum_velocity : recurrent_momentum_buffer,
                                  .nesterov = (variant & 8) != 0, .first_step = (variant & 16) != 0};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
-    float *buffer = variant & 2 ? trial_data(trial, buffers.count) : 0;
+    float *buffer = variant & 2 ? trial_data(trial, "buffer", buffers.count) : 0;
     FOR_SHARES(trial) trial->kernels->sgd_update(buffers.count, &hyper, buffers.parameters, buffers.gradient, buffer, share);
     output_updated(trial, buffers);
     output_moment(trial, "buffer", buffers, buffer);
@@ -45,7 +45,7 @@ static void run_adagrad_update(trial *trial, scenario_shape size, unsigned varia
     const recurrent_adagrad hyper = {.gradient = gradient_rule(variant), .learning_rate = 0.1, .epsilon = 1e-7, .weight_decay = weight_decay(variant),
                                      .epsilon_place = variant & 2 ? recurrent_epsilon_inside : recurrent_epsilon_outside};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
-    float *sum = trial_squares(trial, buffers.count);
+    float *sum = trial_squares(trial, "sum", buffers.count);
     FOR_SHARES(trial) trial->kernels->adagrad_update(buffers.count, &hyper, buffers.parameters, buffers.gradient, sum, share);
     output_updated(trial, buffers);
     output_moment(trial, "sum", buffers, sum);
@@ -58,8 +58,8 @@ static void run_rmsprop_update(trial *trial, scenario_shape size, unsigned varia
                                      .epsilon_place = variant & 2 ? recurrent_epsilon_inside : recurrent_epsilon_outside,
                                      .convention = variant & 16 ? recurrent_momentum_velocity : recurrent_momentum_buffer};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
-    float *square = trial_squares(trial, buffers.count);
-    float *mean = variant & 4 ? trial_data(trial, buffers.count) : 0, *buffer = variant & 8 ? trial_data(trial, buffers.count) : 0;
+    float *square = trial_squares(trial, "square", buffers.count);
+    float *mean = variant & 4 ? trial_data(trial, "mean", buffers.count) : 0, *buffer = variant & 8 ? trial_data(trial, "buffer", buffers.count) : 0;
     FOR_SHARES(trial) trial->kernels->rmsprop_update(buffers.count, &hyper, buffers.parameters, buffers.gradient, square, mean, buffer, share);
     output_updated(trial, buffers);
     output_moment(trial, "square", buffers, square);
@@ -72,7 +72,7 @@ static void run_adadelta_update(trial *trial, scenario_shape size, unsigned vari
     const recurrent_adadelta hyper = {.gradient = gradient_rule(variant), .learning_rate = 1, .decay = 0.9, .epsilon = 1e-6,
                                       .weight_decay = weight_decay(variant)};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
-    float *square = trial_squares(trial, buffers.count), *step_square = trial_squares(trial, buffers.count);
+    float *square = trial_squares(trial, "square", buffers.count), *step_square = trial_squares(trial, "step_square", buffers.count);
     FOR_SHARES(trial) trial->kernels->adadelta_update(buffers.count, &hyper, buffers.parameters, buffers.gradient, square, step_square, share);
     output_updated(trial, buffers);
     output_moment(trial, "square", buffers, square);
@@ -85,8 +85,8 @@ static void run_adam_update(trial *trial, scenario_shape size, unsigned variant)
                                   .bias_correction1 = 0.1, .bias_correction2 = 0.001, .epsilon = 1e-6, .weight_decay = weight_decay(variant),
                                   .decoupled = (variant & 4) != 0, .epsilon_place = (recurrent_epsilon_place)(variant / 8)};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
-    float *first = trial_data(trial, buffers.count), *second = trial_squares(trial, buffers.count);
-    float *largest = variant & 2 ? trial_squares(trial, buffers.count) : 0;
+    float *first = trial_data(trial, "first", buffers.count), *second = trial_squares(trial, "second", buffers.count);
+    float *largest = variant & 2 ? trial_squares(trial, "largest", buffers.count) : 0;
     FOR_SHARES(trial) trial->kernels->adam_update(buffers.count, &hyper, buffers.parameters, buffers.gradient, first, second, largest, share);
     output_updated(trial, buffers);
     output_moment(trial, "first", buffers, first);

@@ -10,7 +10,7 @@ enum { result_places = result_none + 1 };
 static void run_vector_function(trial *trial, scenario_shape size, bool in_place,
                                 void (*function)(size_t, const float *, float *) RECURRENT_NONBLOCKING) {
     const size_t count = size.rows * size.units;
-    float *x = trial_data(trial, count), *y = in_place ? x : trial_result(trial, count);
+    float *x = trial_data(trial, "x", count), *y = in_place ? x : trial_result(trial, count);
     function(count, x, y);
     trial_output(trial, "y", y, count);
 }
@@ -34,26 +34,26 @@ static void run_vector_sigmoid(trial *trial, scenario_shape size, unsigned varia
 static recurrent_rows_shape rows_shape(scenario_shape size) { return (recurrent_rows_shape){.rows = size.rows, .units = size.units}; }
 
 /// Any value may stand behind the last unit of these rows.
-static float *rows_open(trial *trial, recurrent_rows_shape shape) {
-    return trial_rows(trial, shape.rows, shape.units, recurrent_padded(shape.units));
+static float *rows_open(trial *trial, const char *name, recurrent_rows_shape shape) {
+    return trial_rows(trial, name, shape.rows, shape.units, recurrent_padded(shape.units));
 }
 
 enum { activations = recurrent_activation_leaky_relu + 1 };
 
-enum { variants_of_activation_forward = 2 * activations };  // in place
+enum { variants_of_activation_forward = 2 * activations };  // activation; in place
 static void run_activation_forward(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_rows_shape shape = rows_shape(size);
-    float *x = rows_open(trial, shape), *y = variant >= activations ? x : trial_result(trial, recurrent_rows_floats(shape));
-    FOR_SHARES(trial) trial->kernels->activation_forward(&shape, (recurrent_activation)(variant % activations), 0.25f, x, y, share);
+    float *x = rows_open(trial, "x", shape), *y = variant & 1 ? x : trial_result(trial, recurrent_rows_floats(shape));
+    FOR_SHARES(trial) trial->kernels->activation_forward(&shape, (recurrent_activation)(variant / 2), 0.25f, x, y, share);
     trial_output(trial, "y", y, recurrent_rows_floats(shape));
 }
 
-enum { variants_of_activation_backward = 3 * activations };  // apart; in place of the gradient; in place of the output
+enum { variants_of_activation_backward = 3 * activations };  // activation; apart; in place of the gradient; in place of the output
 static void run_activation_backward(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_rows_shape shape = rows_shape(size);
-    float *y = rows_open(trial, shape), *dy = rows_open(trial, shape);
-    float *dx = variant < activations ? trial_result(trial, recurrent_rows_floats(shape)) : variant < 2 * activations ? dy : y;
-    FOR_SHARES(trial) trial->kernels->activation_backward(&shape, (recurrent_activation)(variant % activations), 0.25f, y, dy, dx, share);
+    float *y = rows_open(trial, "y", shape), *dy = rows_open(trial, "dy", shape);
+    float *dx = variant % 3 == 0 ? trial_result(trial, recurrent_rows_floats(shape)) : variant % 3 == 1 ? dy : y;
+    FOR_SHARES(trial) trial->kernels->activation_backward(&shape, (recurrent_activation)(variant / 3), 0.25f, y, dy, dx, share);
     trial_output(trial, "dx", dx, recurrent_rows_floats(shape));
 }
 
@@ -62,7 +62,7 @@ static void run_activation_backward(trial *trial, scenario_shape size, unsigned 
 enum { variants_of_softmax = 2 };  // in place
 static void run_softmax(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_rows_shape shape = rows_shape(size);
-    float *logits = rows_open(trial, shape);
+    float *logits = rows_open(trial, "logits", shape);
     float *probabilities = variant == result_in_place ? logits : trial_result(trial, recurrent_rows_floats(shape));
     FOR_SHARES(trial) trial->kernels->softmax(&shape, logits, probabilities, share);
     trial_output(trial, "probabilities", probabilities, recurrent_rows_floats(shape));
@@ -71,7 +71,7 @@ static void run_softmax(trial *trial, scenario_shape size, unsigned variant) {
 enum { variants_of_softmax_backward = 3 };  // apart; in place of the gradient; in place of the probabilities
 static void run_softmax_backward(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_rows_shape shape = rows_shape(size);
-    float *p = rows_open(trial, shape), *dp = rows_open(trial, shape);
+    float *p = rows_open(trial, "p", shape), *dp = rows_open(trial, "dp", shape);
     float *dlogits = variant == 0 ? trial_result(trial, recurrent_rows_floats(shape)) : variant == 1 ? dp : p;
     FOR_SHARES(trial) trial->kernels->softmax_backward(&shape, p, dp, dlogits, share);
     trial_output(trial, "dlogits", dlogits, recurrent_rows_floats(shape));
@@ -81,8 +81,8 @@ enum { variants_of_softmax_cross_entropy = result_places };
 static void run_softmax_cross_entropy(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_rows_shape shape = rows_shape(size);
     const size_t floats = recurrent_rows_floats(shape);
-    float *logits = rows_open(trial, shape);
-    const int32_t *targets = trial_indices(trial, shape.rows, shape.units);
+    float *logits = rows_open(trial, "logits", shape);
+    const int32_t *targets = trial_indices(trial, "targets", shape.rows, shape.units);
     float *losses = trial_result(trial, shape.rows);
     float *dlogits = variant == result_none ? 0 : variant == result_in_place ? logits : trial_result(trial, floats);
     FOR_SHARES(trial) trial->kernels->softmax_cross_entropy(&shape, logits, targets, 0.125f, losses, dlogits, share);
@@ -103,8 +103,8 @@ static void run_row_loss(trial *trial, scenario_shape size, unsigned variant, ro
     const recurrent_rows_shape shape = rows_shape(size);
     const size_t floats = recurrent_rows_floats(shape);
     const unsigned place = variant % result_places;
-    float *y = rows_open(trial, shape), *targets = rows_open(trial, shape);
-    const int32_t *live = variant < result_places ? 0 : trial_indices(trial, shape.rows, 0);
+    float *y = rows_open(trial, "y", shape), *targets = rows_open(trial, "targets", shape);
+    const int32_t *live = variant < result_places ? 0 : trial_indices(trial, "live", shape.rows, 0);
     float *losses = trial_result(trial, shape.rows);
     float *dy = place == result_none ? 0 : place == result_in_place ? y : trial_result(trial, floats);
     FOR_SHARES(trial) {
@@ -138,7 +138,7 @@ enum { variants_of_sum_losses = 1 };
 static void run_sum_losses(trial *trial, scenario_shape size, unsigned variant) {
     (void)variant;
     const size_t count = size.rows * size.units;
-    const float *losses = trial_data(trial, count);
+    const float *losses = trial_data(trial, "losses", count);
     double *sum = trial_doubles(trial, 1);
     trial->kernels->sum_losses(count, losses, sum);
     trial_output_doubles(trial, "sum", sum, 1);
@@ -149,8 +149,9 @@ static void run_sum_losses(trial *trial, scenario_shape size, unsigned variant) 
 enum { variants_of_dropout = 4 };  // in place; nothing is dropped
 static void run_dropout(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_rows_shape shape = rows_shape(size);
+    trial_draw(trial, "mask");
     const recurrent_dropout mask = {.seed = trial_bits(trial), .counter = trial_bits(trial), .probability = variant & 2 ? 0 : 0.25f};
-    float *x = trial_units(trial, shape.rows, shape.units), *y = variant & 1 ? x : trial_result(trial, recurrent_rows_floats(shape));
+    float *x = trial_units(trial, "x", shape.rows, shape.units), *y = variant & 1 ? x : trial_result(trial, recurrent_rows_floats(shape));
     FOR_SHARES(trial) trial->kernels->dropout(&shape, &mask, x, y, share);
     trial_output(trial, "y", y, recurrent_rows_floats(shape));
 }
@@ -161,7 +162,7 @@ enum { variants_of_sum_of_squares = 1 };
 static void run_sum_of_squares(trial *trial, scenario_shape size, unsigned variant) {
     (void)variant;
     const size_t count = size.rows * size.units, blocks = recurrent_squares_blocks(count);
-    const float *x = trial_data(trial, count);
+    const float *x = trial_data(trial, "x", count);
     double *partial = trial_doubles(trial, blocks);
     FOR_SHARES(trial) trial->kernels->sum_of_squares(count, x, partial, share);
     trial_output_doubles(trial, "partial", partial, blocks);
@@ -172,6 +173,7 @@ static void run_global_norm(trial *trial, scenario_shape size, unsigned variant)
     (void)variant;
     const size_t blocks = size.rows * size.units;
     double *partial = trial_doubles(trial, blocks), *norm = trial_doubles(trial, 1);
+    trial_draw(trial, "partial");
     for (size_t block = 0; block < blocks; ++block) {
         const double value = trial_float(trial);
         partial[block] = value * value;
@@ -184,6 +186,7 @@ enum { variants_of_fill = 1 };
 static void run_fill(trial *trial, scenario_shape size, unsigned variant) {
     (void)variant;
     const size_t count = size.rows * size.units;
+    trial_draw(trial, "value");
     const float value = trial_float(trial);
     float *x = trial_result(trial, count);
     FOR_SHARES(trial) trial->kernels->fill(count, value, x, share);
@@ -195,8 +198,8 @@ static void run_fill(trial *trial, scenario_shape size, unsigned variant) {
 enum { variants_of_add_norm_penalty = 4 };  // without λ1; without λ2
 static void run_add_norm_penalty(trial *trial, scenario_shape size, unsigned variant) {
     const size_t count = size.rows * size.units, blocks = recurrent_squares_blocks(count);
-    const float *parameters = trial_data(trial, count);
-    float *gradient = trial_data(trial, count);
+    const float *parameters = trial_data(trial, "parameters", count);
+    float *gradient = trial_data(trial, "gradient", count);
     double *partial = trial_doubles(trial, blocks);
     FOR_SHARES(trial)
         trial->kernels->add_norm_penalty(count, variant & 1 ? 0 : 0.01, variant & 2 ? 0 : 0.3, parameters, gradient, partial, share);
@@ -209,7 +212,7 @@ static void run_add_norm_penalty(trial *trial, scenario_shape size, unsigned var
 enum { variants_of_dot_product = 2 };  // of x with itself
 static void run_dot_product(trial *trial, scenario_shape size, unsigned variant) {
     const size_t count = size.rows * size.units, blocks = recurrent_squares_blocks(count);
-    const float *x = trial_data(trial, count), *y = variant & 1 ? x : trial_data(trial, count);
+    const float *x = trial_data(trial, "x", count), *y = variant & 1 ? x : trial_data(trial, "y", count);
     double *partial = trial_doubles(trial, blocks);
     FOR_SHARES(trial) trial->kernels->dot_product(count, x, y, partial, share);
     trial_output_doubles(trial, "partial", partial, blocks);
@@ -218,7 +221,7 @@ static void run_dot_product(trial *trial, scenario_shape size, unsigned variant)
 enum { variants_of_linear_combination = 3 };  // z is x; z is y
 static void run_linear_combination(trial *trial, scenario_shape size, unsigned variant) {
     const size_t count = size.rows * size.units;
-    float *x = trial_data(trial, count), *y = trial_data(trial, count);
+    float *x = trial_data(trial, "x", count), *y = trial_data(trial, "y", count);
     float *z = variant == 1 ? x : variant == 2 ? y : trial_result(trial, count);
     FOR_SHARES(trial) trial->kernels->linear_combination(count, -0.3, x, 1.7, y, z, share);
     trial_output(trial, "z", z, count);

@@ -1,5 +1,5 @@
 // One call of a kernel, whatever for: its buffers come from the program that runs the scenarios, its data from a generator that the
-// kernel's name, the shape and the variant seed, so it is the same on every machine and instruction set.
+// names of the kernel and the buffer, the shape and the variant seed, so it is the same on every machine and instruction set.
 #ifndef RECURRENT_TRIAL_H
 #define RECURRENT_TRIAL_H
 
@@ -49,6 +49,7 @@ struct trial {
     /// Takes a buffer that the kernel has written: `count` floats (size 4) or doubles (size 8). What the contract leaves open is zero.
     void (*output)(trial *trial, const char *name, const void *data, size_t count, size_t size);
     void *context;    ///< of these two functions
+    uint64_t seed;    ///< of this call: of the kernel, the shape and the variant
     uint64_t random;  ///< the generator's state
 };
 
@@ -59,6 +60,12 @@ static inline uint64_t trial_bits(trial *trial) {
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
     return z ^ (z >> 31);
+}
+
+/// Seeds the generator for the buffer of this name: data of a buffer is the same whichever others there are.
+static inline void trial_draw(trial *trial, const char *name) {
+    trial->random = trial->seed;
+    for (const char *letter = name; *letter; ++letter) trial->random = trial_bits(trial) ^ (uint64_t)(unsigned char)*letter;
 }
 
 static inline size_t trial_choice(trial *trial, size_t count) { return (size_t)(trial_bits(trial) % count); }
@@ -106,31 +113,34 @@ static inline double *trial_doubles(trial *trial, size_t count) {
     return doubles;
 }
 
-static inline float *trial_data(trial *trial, size_t count) {
+static inline float *trial_data(trial *trial, const char *name, size_t count) {
     float *floats = trial_floats(trial, count);
+    trial_draw(trial, name);
     for (size_t index = 0; index < count; ++index) floats[index] = trial_float(trial);
     return floats;
 }
 
 /// Means or sums of squares.
-static inline float *trial_squares(trial *trial, size_t count) {
-    float *floats = trial_data(trial, count);
+static inline float *trial_squares(trial *trial, const char *name, size_t count) {
+    float *floats = trial_data(trial, name, count);
     for (size_t index = 0; index < count; ++index) floats[index] = __builtin_fabsf(floats[index]);
     return floats;
 }
 
 /// Rows of `used` values in `stride` floats; nothing may depend on the others.
-static inline float *trial_rows(trial *trial, size_t rows, size_t used, size_t stride) {
+static inline float *trial_rows(trial *trial, const char *name, size_t rows, size_t used, size_t stride) {
     float *floats = trial_result(trial, rows * stride);
+    trial_draw(trial, name);
     for (size_t row = 0; row < rows; ++row)
         for (size_t column = 0; column < used; ++column) floats[row * stride + column] = trial_float(trial);
     return floats;
 }
 
 /// `rows` rows, for each of ⌈units/16⌉ panels, of `groups` vectors of 16: zero in the lanes behind the last unit.
-static inline float *trial_panels(trial *trial, size_t panel_rows, size_t batch, size_t units, size_t groups) {
+static inline float *trial_panels(trial *trial, const char *name, size_t panel_rows, size_t batch, size_t units, size_t groups) {
     const size_t panels = recurrent_panels(units), width = groups * RECURRENT_PANEL, count = batch * panels * panel_rows * width;
     float *floats = trial_floats(trial, count);
+    trial_draw(trial, name);
     for (size_t index = 0; index < count; ++index) {
         const size_t unit = index / (panel_rows * width) % panels * RECURRENT_PANEL + index % RECURRENT_PANEL;
         floats[index] = unit < units ? trial_float(trial) : 0;
@@ -139,14 +149,14 @@ static inline float *trial_panels(trial *trial, size_t panel_rows, size_t batch,
 }
 
 /// Rows of units.
-static inline float *trial_units(trial *trial, size_t rows, size_t units) { return trial_panels(trial, 1, rows, units, 1); }
+static inline float *trial_units(trial *trial, const char *name, size_t rows, size_t units) { return trial_panels(trial, name, 1, rows, units, 1); }
 
 /// Rows of gates, or of their gradients.
-static inline float *trial_gates(trial *trial, size_t rows, size_t units, size_t groups) { return trial_panels(trial, 1, rows, units, groups); }
+static inline float *trial_gates(trial *trial, const char *name, size_t rows, size_t units, size_t groups) { return trial_panels(trial, name, 1, rows, units, groups); }
 
 /// A matrix in kernel order.
-static inline float *trial_matrix(trial *trial, size_t columns, size_t units, size_t groups) {
-    return trial_panels(trial, 1 + columns, 1, units, groups);
+static inline float *trial_matrix(trial *trial, const char *name, size_t columns, size_t units, size_t groups) {
+    return trial_panels(trial, name, 1 + columns, 1, units, groups);
 }
 
 /// A word of two numbers in bfloat16, each of which is zero where there is none.
@@ -161,8 +171,9 @@ static inline float trial_word(trial *trial, bool upper, bool lower) {
 }
 
 /// Numbers of -1 ... `end`: one on each side of what an index may be.
-static inline int32_t *trial_indices(trial *trial, size_t count, size_t end) {
+static inline int32_t *trial_indices(trial *trial, const char *name, size_t count, size_t end) {
     int32_t *indices = trial->allocate(trial, count * sizeof(int32_t));
+    trial_draw(trial, name);
     for (size_t index = 0; index < count; ++index) indices[index] = (int32_t)trial_choice(trial, end + 2) - 1;
     return indices;
 }
