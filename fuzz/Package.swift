@@ -22,8 +22,9 @@ let package = Package(
             name: "FuzzCheckpoint", dependencies: ["FuzzDriver", .product(name: "Recurrent", package: "Recurrent")],
             path: "FuzzCheckpoint", swiftSettings: [.unsafeFlags(["-parse-as-library"])]),
         .executableTarget(
-            name: "FuzzShapes", dependencies: ["FuzzDriver", .product(name: "Recurrent", package: "Recurrent")],
-            path: "FuzzShapes", swiftSettings: [.unsafeFlags(["-parse-as-library"])]),
+            name: "FuzzShapes", dependencies: [.product(name: "Recurrent", package: "Recurrent")],
+            path: "FuzzShapes"),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu17
 )

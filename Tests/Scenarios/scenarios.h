@@ -44,7 +44,6 @@ enum { scenario_long_sum_count = sizeof scenario_long_sums / sizeof scenario_lon
 
 static inline void scenario_run(const scenario *scenario, trial *trial, scenario_shape size, unsigned variant) {
     const uint64_t numbers[] = {size.inputs, size.units, size.rows, size.steps, variant};
-    trial->seed = 0;
     trial_draw(trial, scenario->kernel);
     for (size_t index = 0; index < sizeof numbers / sizeof numbers[0]; ++index) trial->random = trial_bits(trial) ^ numbers[index];
     trial->seed = trial->random;

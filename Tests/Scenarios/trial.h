@@ -49,7 +49,7 @@ struct trial {
     /// Takes a buffer that the kernel has written: `count` floats (size 4) or doubles (size 8). What the contract leaves open is zero.
     void (*output)(trial *trial, const char *name, const void *data, size_t count, size_t size);
     void *context;    ///< of these two functions
-    uint64_t seed;    ///< of this call: of the kernel, the shape and the variant
+    uint64_t seed;    ///< of the data: to begin with any number, then with the kernel, the shape and the variant in it
     uint64_t random;  ///< the generator's state
 };
 

@@ -1,2 +1,2 @@
-# Fuzzes every kernel, with shapes and data from the input, between guard pages.
-fuzz Shapes -max_len=64
+# Fuzzes every kernel by the scenarios of all: shape, variant, data and shares come from the input.
+fuzz Shapes -max_len=10
