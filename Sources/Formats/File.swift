@@ -32,7 +32,8 @@ public let defaultFileLimit = 1 << 30
 /// A pipe is read until all who write into it have closed it. One that nobody has opened to write
 /// is waited for, for 5 seconds.
 ///
-/// - Throws: `EFBIG` if there are more than `limit` bytes, `EINVAL` for a device, `ETIMEDOUT` for a
+/// - Throws: `EFBIG` if there are more than `limit` bytes, or in a pipe more than an eighth of the
+///   address space that this process may have, `EINVAL` for a device, `ETIMEDOUT` for a
 ///   pipe without a writer, else what open(2) and read(2) say.
 public func readFile(_ path: String, limit: Int = defaultFileLimit) throws(FileError) -> [UInt8] {
     try readFile(path, limit: limit, patience: 5000)
@@ -41,7 +42,7 @@ public func readFile(_ path: String, limit: Int = defaultFileLimit) throws(FileE
 /// - Parameter patience: how many milliseconds a pipe is waited for that nobody has opened to
 ///   write.
 func readFile(_ path: String, limit: Int, patience: Int) throws(FileError) -> [UInt8] {
-    func tooLarge(_ found: String) -> FileError {
+    func tooLarge(_ found: String, limit: Int) -> FileError {
         let reason = "file too large; expected at most \(limit) bytes, found \(found)"
         return FileError(path: path, code: EFBIG, reason: reason)
     }
@@ -53,7 +54,8 @@ func readFile(_ path: String, limit: Int, patience: Int) throws(FileError) -> [U
     guard status.kind != .other || file.isTerminal else {
         throw FileError(path: path, code: EINVAL, reason: "a device; expected a file or a pipe")
     }
-    guard status.size <= limit else { throw tooLarge("\(status.size)") }
+    guard status.size <= limit else { throw tooLarge("\(status.size)", limit: limit) }
+    let limit = status.kind == .file ? limit : min(limit, addressSpaceLimit / 8)
     var bytes: [UInt8] = []
     bytes.reserveCapacity(min(status.size, defaultFileLimit))
     var chunk = [UInt8](repeating: 0, count: 1 << 18)
@@ -79,7 +81,7 @@ func readFile(_ path: String, limit: Int, patience: Int) throws(FileError) -> [U
         }
         guard count > 0 else { return bytes }
         isOpenedToWrite = true
-        guard count <= limit - bytes.count else { throw tooLarge("more") }
+        guard count <= limit - bytes.count else { throw tooLarge("more", limit: limit) }
         bytes += chunk[..<count]
     }
 }
@@ -141,6 +143,18 @@ public func checkWritable(_ path: String) throws(FileError) {
     } catch {
         throw FileError(path: path, code: error.code)
     }
+}
+
+/// What `ulimit -v` leaves this process in all, in bytes; `Int.max` where it has no limit.
+private var addressSpaceLimit: Int {
+    var limit = rlimit()
+    #if canImport(Glibc)
+        let resource = __rlimit_resource_t(RLIMIT_AS.rawValue)
+    #else
+        let resource = RLIMIT_AS
+    #endif
+    guard unsafe getrlimit(resource, &limit) == 0 else { return .max }
+    return Int(clamping: limit.rlim_cur)
 }
 
 /// C would take a path that holds a NUL for a shorter one.

@@ -105,7 +105,7 @@ public struct PlateauSchedule: Hashable, Codable, Sendable {
 
     /// Whether this can have become of `first`, a schedule at its beginning.
     package func isPossible(since first: PlateauSchedule) -> Bool {
-        factor == first.factor && patience == first.patience && threshold == first.threshold && current >= 0 && current <= 1
+        factor == first.factor && patience == first.patience && threshold == first.threshold && current > 0 && current <= 1
             && !best.isNaN && 0...patience ~= worse
     }
 

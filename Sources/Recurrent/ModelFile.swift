@@ -3,23 +3,24 @@ internal import Formats
 /// A model file that cannot be read or written. The description is one line: `file: tensor: what; expected …, found …`.
 public struct ModelFileError: Error, CustomStringConvertible, Sendable {
     public let description: String
-    /// Whether the file could not be opened, read or written at all, rather than having the wrong contents.
-    public let isInputOutput: Bool
+    /// The C library's `errno` where the file could not be opened, read or written; nil where it has
+    /// the wrong contents.
+    public let code: Int32?
 
     init(_ error: FileError) {
         description = error.description
-        isInputOutput = true
+        code = error.code
     }
 
     init(_ path: String, _ error: FormatError) {
         description = "\(path.printable()): \(error)"
-        isInputOutput = false
+        code = nil
     }
 
     init(_ path: String, what: String = "not a model", expected: String, found: String) {
         let name = path.printable()
         description = "\(name): \(what); expected \(expected.excerpt), found \(found.excerpt)"
-        isInputOutput = false
+        code = nil
     }
 }
 

@@ -8,9 +8,14 @@ public struct Regularization: Hashable, Sendable {
     /// λ2: draws parameters towards zero, the larger the more.
     public let l2: Double
 
-    /// - Precondition: both are finite and not negative, as floats too.
+    /// - Precondition: both are finite and not negative, and normal floats where they are not 0.
     public init(l1: Double = 0, l2: Double = 0) {
-        require(l1 >= 0 && l2 >= 0 && Float(l1).isFinite && Float(l2).isFinite, "regularization: expected finite strengths, found l1 \(l1), l2 \(l2)")
+        require(
+            l1 >= 0 && l2 >= 0 && l1.fitsFloat && l2.fitsFloat,
+            """
+            regularization: expected strengths of at least 0 and \(Double.floatRange), \
+            found l1 \(l1), l2 \(l2)
+            """)
         self.l1 = l1
         self.l2 = l2
     }

@@ -73,6 +73,12 @@ struct Compare: ParsableCommand {
                                    threads: threads, isa: "\(kernels.isa)", runs: runs)
         if let svg { try writeText(svg, report.chart.svg) }
         if json { try printJSON(report) } else { try printToStandardOutput(text.summary + report.table) }
+        if runs.allSatisfy(\.diverged) {
+            throw Failure(.software, """
+                compare: every optimizer diverged; expected smaller rates in --optimizers, or a \
+                smaller --l1 or --l2, found \(optimizers)
+                """)
+        }
     }
 
     private func rules() throws(Failure) -> [(name: String, rule: Optimizer)] {

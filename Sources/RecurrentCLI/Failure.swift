@@ -20,17 +20,20 @@ struct Failure: Error, Equatable {
 
     /// A file that could not be read.
     init(reading error: FileError) {
-        let cause: Cause = switch error.code {
+        self.init(Self.cause(error.code), "\(error)")
+    }
+
+    private static func cause(_ code: Int32) -> Cause {
+        switch code {
         case EFBIG: .data
         case EIO: .inputOutput
         default: .noInput
         }
-        self.init(cause, "\(error)")
     }
 
     /// A model that could not be read.
     init(reading error: ModelFileError) {
-        self.init(error.isInputOutput ? .noInput : .data, "\(error)")
+        self.init(error.code.map(Self.cause) ?? .data, "\(error)")
     }
 
     /// Memory that the system refused.

@@ -26,6 +26,13 @@ struct Inspect: ParsableCommand {
         let steps = try self.steps ?? metadataNumber(MetadataKey.steps, model.metadata, path: self.model, default: 64)
         try check("--batch", batch, sizes)
         try check("--steps", steps, sizes)
+        if self.batch == nil, self.steps == nil, batch * steps > ModelShape.largestRowCount {
+            throw Failure(
+                .data, """
+                    \(self.model): metadata \(MetadataKey.batch) × \(MetadataKey.steps); \
+                    expected 1 to \(ModelShape.largestRowCount), found \(batch * steps)
+                    """)
+        }
         try check("--batch × --steps", batch * steps, 1...ModelShape.largestRowCount)
         let report = InspectReport(model, batch: batch, steps: steps)
         if json { try printJSON(report) } else { try printToStandardOutput(report.text) }

@@ -32,9 +32,11 @@ struct ThreadOptions: ParsableArguments {
         "Threads. (default: one for each core that this process may use; one for small models)", valueName: "number"))
     var threads: Int?
 
-    /// As many as asked for, or as there are cores.
+    /// As many as asked for, or as there are cores; fewer where the limits of the process have no
+    /// room for so many.
     func count() throws(Failure) -> Int {
-        try check("--threads", threads ?? min(ProcessorLimit.cores, Self.largestCount), 1...Self.largestCount)
+        let count = threads ?? min(ProcessorLimit.cores, Self.largestCount)
+        return min(try check("--threads", count, 1...Self.largestCount), 1 + MemoryLimit.threads)
     }
 
     /// As many as asked for, or as do well for steps of `rows` rows.

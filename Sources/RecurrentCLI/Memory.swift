@@ -4,11 +4,20 @@ import Recurrent
 
 /// The most memory that this process may take.
 enum MemoryLimit {
-    /// The least of what the machine has, what its control groups allow and what its own limits leave.
+    /// The least of what the machine has, what its control groups allow and what its own limits leave
+    /// beside its threads.
     static var bytes: UInt64 {
-        min(
+        let left = recurrent_memory_left()
+        return min(
             ProcessInfo.processInfo.physicalMemory, ofControlGroups(),
-            recurrent_memory_left())
+            left == .max ? left : left / 4 * 3)
+    }
+
+    /// The threads beside the first one for which a quarter of what the limits of this process leave
+    /// has room. Each takes address space, but hardly any memory: a stack of 8 MiB and, in glibc, a
+    /// heap of 64 MiB of its own. A training has as many again to measure with.
+    static var threads: Int {
+        Int(min(recurrent_memory_left() / 4 / (2 * (8 + 64) << 20), UInt64(Int32.max)))
     }
 
     /// The least limit of the control groups of this process; `UInt64.max` where there is none.
@@ -28,6 +37,9 @@ struct MemoryEstimate {
 
     /// A text that is read, cut and made into tokens.
     init(textOf bytes: Int) { self.bytes = Self.bytesPerByteOfText * Double(bytes) }
+
+    /// The longest text that there is memory for, in bytes.
+    static var longestText: Int { Int(min(Double(MemoryLimit.bytes) / bytesPerByteOfText, 0x1p53)) }
 
     /// A model's file that is read: the file, its tensors, the tensors in kernel order and the model itself.
     init(modelOf bytes: Int) { self.bytes = 4 * Double(bytes) }

@@ -24,7 +24,7 @@ struct RateSchedule {
             case "GROWTH": (1...Self.most, true)
             case "PATIENCE": (0...Self.most, true)
             case "RATE": (0...Self.most, false)
-            case "FACTOR" where self == .plateau: (Double.leastNormalMagnitude...1.0.nextDown, false)
+            case "FACTOR": (Double(Float.leastNormalMagnitude)...(self == .plateau ? 1.0.nextDown : 1), false)
             default: (0...1, false)
             }
         }

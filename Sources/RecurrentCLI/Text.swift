@@ -11,7 +11,9 @@ func textName(_ path: String) -> String { path == "-" ? "standard input" : path 
 func readText(_ path: String) throws(Failure) -> [Unicode.Scalar] {
     guard !path.isEmpty else { throw Failure(.usage, "--text: expected a path, found none") }
     let name = textName(path)
-    let bytes = try path == "-" ? readStandardInput(name) : readTextFile(path)
+    // What has no size, such as a pipe, is read as far as there is memory for it.
+    let limit = min(textLimit, MemoryEstimate.longestText)
+    let bytes = try path == "-" ? readStandardInput(name, limit) : readTextFile(path, limit)
     guard !bytes.isEmpty else {
         throw Failure(.data, "\(name): no text; expected at least one line, found an empty file")
     }
@@ -30,15 +32,15 @@ func readText(_ path: String) throws(Failure) -> [Unicode.Scalar] {
     }
 }
 
-private func readTextFile(_ path: String) throws(Failure) -> [UInt8] {
+private func readTextFile(_ path: String, _ limit: Int) throws(Failure) -> [UInt8] {
     do {
-        return try readFile(path, limit: textLimit)
+        return try readFile(path, limit: limit)
     } catch {
         throw Failure(reading: error)
     }
 }
 
-private func readStandardInput(_ name: String) throws(Failure) -> [UInt8] {
+private func readStandardInput(_ name: String, _ limit: Int) throws(Failure) -> [UInt8] {
     var bytes: [UInt8] = [], chunk = [UInt8](repeating: 0, count: 1 << 16)
     while true {
         let count = chunk.withUnsafeMutableBytes {
@@ -51,9 +53,9 @@ private func readStandardInput(_ name: String) throws(Failure) -> [UInt8] {
         }
         if count == 0 { return bytes }
         bytes += chunk[..<max(count, 0)]
-        guard bytes.count <= textLimit else {
+        guard bytes.count <= limit else {
             throw Failure(.data, """
-                \(name): too long; expected at most \(textLimit.grouped) bytes, found more
+                \(name): too long; expected at most \(limit.grouped) bytes, found more
                 """)
         }
     }

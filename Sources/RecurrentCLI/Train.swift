@@ -13,7 +13,7 @@ struct Train: ParsableCommand {
             Line feeds, carriage returns, both, U+2028 and U+2029 end lines. The best model so far is always in the file that --out names, and beside \
             it, in FILE.checkpoint, what --resume needs to go on to the same bits as a training that was never cut off.
 
-            Without --out, the model goes to model.safetensors, or to model-2.safetensors and so on where that is taken; --resume goes on with             the one of them whose checkpoint was written last.
+            Without --out, the model goes to model.safetensors, or to model-2.safetensors and so on where that is taken; --resume goes on with the one of them whose checkpoint was written last.
             """)
 
     @OptionGroup var training: TrainingOptions
@@ -95,13 +95,14 @@ struct Train: ParsableCommand {
         let text: TrainingText, baseIdentity: String
         var model: Model
         if let from {
-            guard !isSameFile(from, output.path) else {
-                throw Failure(.usage, "--from: \(from) is what --out names; expected another file")
+            for file in [output.path, output.checkpoint] where isSameFile(from, file) {
+                throw Failure(
+                    .usage, "--from: \(from) is \(file), which --out writes; expected another file")
             }
             model = try readLanguageModel(from)
             try training.checkAgrees(with: model.shape, of: from)
             text = try training.readTrainingText(vocabulary: Vocabulary(model, path: from))
-            try checkMemory(model.shape, batch: training.batch, steps: training.steps, momentCount: rule.momentCount)
+            try training.checkFits(model.shape, text, momentCount: rule.momentCount)
             baseIdentity = ", from \(String(try fileChecksum(from), radix: 16))"
         } else {
             text = try training.readTrainingText()

@@ -136,11 +136,16 @@ struct TrainingOptions: ParsableArguments {
         let shape = ModelShape(input: .tokens(vocabulary: text.vocabulary.count, dimension: embedding ?? Self.usualEmbedding),
                                layers: Array(repeating: layer, count: layers ?? 1),
                                outputSize: text.vocabulary.count, loss: .crossEntropy)
+        try checkFits(shape, text, momentCount: momentCount)
+        return shape
+    }
+
+    /// Refuses a model that does not fit in memory beside its text.
+    func checkFits(_ shape: ModelShape, _ text: TrainingText, momentCount: Int) throws(Failure) {
         try checkMemory(
             shape, batch: batch, steps: steps, momentCount: momentCount, dropout: dropout > 0,
             recurrentDropout: recurrentDropout > 0,
             beside: text.memory + MemoryEstimate(measuring: text.development, with: shape))
-        return shape
     }
 
     /// Refuses options that contradict the model that a training starts from.

@@ -27,14 +27,15 @@ extension TrainingProgress {
     /// - Parameters:
     ///   - first: how it begins.
     ///   - steps: segments that the trainer has learned.
+    ///   - updates: that it has made.
     ///   - accumulated: targets whose gradient it is adding up.
-    func impossibleItem(since first: TrainingProgress, _ batches: Batches, isFullBatch: Bool, steps: Int, accumulated: Int) -> String? {
+    func impossibleItem(since first: TrainingProgress, _ batches: Batches, isFullBatch: Bool, steps: Int, updates: Int, accumulated: Int) -> String? {
         let count = batches.segmentCount
         let (whole, overflow) = epochCount.multipliedReportingOverflow(by: count)
         guard epochCount >= 0, !overflow, 0...count ~= epoch.segmentCount, steps - whole == epoch.segmentCount else { return "epochCount" }
         let learned = batches.targetCounts[..<epoch.segmentCount].reduce(0, +)
-        guard epoch.training.count == learned, epoch.training.lossSum.isFinite else { return "epoch.training" }
-        guard 0...learned ~= epoch.known.count, epoch.known.lossSum.isFinite else { return "epoch.known" }
+        guard epoch.training.count == learned, epoch.training.isPossible else { return "epoch.training" }
+        guard 0...learned ~= epoch.known.count, epoch.known.isPossible else { return "epoch.known" }
         guard 0...epoch.segmentCount ~= epoch.skippedSteps else { return "epoch.skippedSteps" }
         let isAccumulating = isFullBatch && epoch.segmentCount < count
         guard accumulated == (isAccumulating ? learned : 0) else { return "accumulated targets" }
@@ -43,8 +44,18 @@ extension TrainingProgress {
         guard bestTrainPerplexity >= 0 else { return "bestTrainPerplexity" }
         guard !(bestKnownTrainPerplexity < 0), !(bestKnownDevPerplexity < 0) else { return "bestKnownTrainPerplexity" }
         guard 0...whole ~= skippedSteps else { return "skippedSteps" }
+        let made = isFullBatch ? epochCount : steps
+        guard updates == made - skippedSteps - epoch.skippedSteps else { return "updates" }
         guard tokens >= 0, Double(tokens) <= Double(epochCount) * Double(batches.tokenCount) else { return "tokens" }
         guard seconds >= 0, seconds.isFinite else { return "seconds" }
         return nil
+    }
+}
+
+extension Evaluation {
+    /// Whether a text can have been evaluated so, whose tokens are all of the vocabulary.
+    fileprivate var isPossible: Bool {
+        lossSum >= 0 && lossSum <= Double(count) * Double(Float.greatestFiniteMagnitude)
+            && unknownTokens == 0 && invalidTargets == 0
     }
 }

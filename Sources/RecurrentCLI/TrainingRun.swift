@@ -65,7 +65,7 @@ struct TrainingRun {
             throw Failure(.data, "\(checkpoint): a checkpoint of another training; expected \(progress.training), found \(found.training)")
         }
         if let item = found.impossibleItem(since: progress, text.training, isFullBatch: isFullBatch, steps: trainer.stepCount,
-                                           accumulated: trainer.accumulatedCount) {
+                                           updates: trainer.updateCount, accumulated: trainer.accumulatedCount) {
             throw Failure(.data, """
                 \(checkpoint): metadata \(Self.progressKey): \(item); expected how far a training can have come, found another number
                 """)
@@ -195,7 +195,7 @@ struct TrainingRun {
         }
     }
 
-    private func failure(_ error: ModelFileError) -> Failure { Failure(error.isInputOutput ? .inputOutput : .software, "\(error)") }
+    private func failure(_ error: ModelFileError) -> Failure { Failure(error.code != nil ? .inputOutput : .software, "\(error)") }
 
     private var hasModel: Bool { progress.stopping.bestEpoch > 0 }
 
@@ -230,8 +230,9 @@ struct TrainingRun {
 
 /// A perplexity, and the same without unknown tokens where that reads otherwise.
 func perplexityText(_ perplexity: Double, known: Double) -> String {
-    let (all, known) = (perplexity.rounded, known.rounded)
-    return known == all ? all : "\(all) (\(known) of known tokens)"
+    let all = perplexity.rounded
+    if known.isNaN { return "\(all) (no known tokens)" }
+    return known.rounded == all ? all : "\(all) (\(known.rounded) of known tokens)"
 }
 
 /// What `train --json` prints.

@@ -245,7 +245,9 @@ struct BadInput: CustomStringConvertible, Sendable {
             BadInput("inspect lying-batch", 65, "lying-batch: metadata recurrent.batch", "found -3")
         )
         try await check(
-            BadInput("inspect lying-rows", 64, "--batch × --steps", "found 281474976710656"))
+            BadInput(
+                "inspect lying-rows", 65, "lying-rows: metadata recurrent.batch × recurrent.steps",
+                "found 281474976710656"))
     }
 
     /// A model file with another head, or with a layer that reads backward, has a vocabulary too.
@@ -276,6 +278,24 @@ struct BadInput: CustomStringConvertible, Sendable {
                 && large.error.hasPrefix(
                     "recurrent: zeros: too large for the memory; expected at most 0."),
                 "\(large.error)")
+        // A pipe has no size: it is read as far as there is memory for it.
+        let letters = "head -c 100000000 /dev/zero | tr '\\0' a"
+        for (line, message) in [
+            ("\(letters) | \"$RECURRENT\" train --text -", "standard input: too long; expected"),
+            ("\(letters) | \"$RECURRENT\" train --text /dev/stdin", "/dev/stdin: file too large"),
+            ("\(letters) | \"$RECURRENT\" inspect /dev/stdin", "/dev/stdin: file too large"),
+        ] {
+            let piped = try await shell("ulimit -v 600000; \(line)", in: folder)
+            #expect(
+                piped.exitCode == 65 && piped.error.hasPrefix("recurrent: \(message)"),
+                "\(line): \(piped.error)")
+        }
+        let flow = try await shell(
+            "ulimit -v 600000; \"$RECURRENT\" flow --hidden 128 --steps 10000", in: folder)
+        #expect(
+            flow.exitCode == 64
+                && flow.error.hasPrefix("recurrent: --hidden, --steps: too large for the memory;"),
+            "\(flow.error)")
         let model = try await shell("ulimit -v 600000; \"$RECURRENT\" generate zeros", in: folder)
         #expect(
             model.exitCode == 65 && model.error.hasPrefix("recurrent: zeros: "), "\(model.error)")
@@ -294,6 +314,16 @@ struct BadInput: CustomStringConvertible, Sendable {
         #expect((1...6).contains(threads))
         _ = try await shell("\"$RECURRENT\" \(options) --out one", in: folder)
         #expect(try folder.read("few") == folder.read("one"))
+        #if !OpenBLAS  // whose threads wait for ever for address space
+            // The heaps of threads take address space as well.
+            for limit in [250_000, 400_000] {
+                let run = try await shell(
+                    """
+                    ulimit -v \(limit); "$RECURRENT" \(options) --threads 8 --overwrite --out less
+                    """, in: folder)
+                #expect(run.exitCode == 0, "\(limit): \(run)")
+            }
+        #endif
     }
 
     @Test(.enabled(if: getuid() != 0, "everything is readable to root")) func whatIsNotPermittedIsOneLine() async throws {

@@ -68,6 +68,17 @@ import Testing
         #expect(first.exitCode == 70 && first.error.hasSuffix("; no model yet\n") && first.error.contains("no update in epoch 1:"), "\(first.error)")
     }
 
+    /// What is written beside the new model is no place for the old one either.
+    @Test func aModelUnderTheNameOfTheCheckpointIsRefused() async throws {
+        let base = smallModel + ["--epochs", "1", "--out", "new.checkpoint"]
+        #expect(try await train(base).exitCode == 0)
+        let before = try folder.read("new.checkpoint")
+        let run = try await train(
+            options + ["--from", "new.checkpoint", "--out", "new", "--overwrite"])
+        #expect(run.exitCode == 64, "\(run)")
+        #expect(try folder.read("new.checkpoint") == before)
+    }
+
     @Test func whatContradictsTheModelIsRefused() async throws {
         #expect(try await train(smallModel + ["--epochs", "1", "--out", "base"]).exitCode == 0)
         let names = folder.names
@@ -77,7 +88,7 @@ import Testing
             #expect(run.error == "recurrent: \(option): the model of --from has another; expected \(expected), or no \(option), found \(value)\n")
         }
         let itself = try await train(options + ["--from", "./base", "--out", "base", "--overwrite"])
-        #expect(itself.exitCode == 64 && itself.error == "recurrent: --from: ./base is what --out names; expected another file\n")
+        #expect(itself.exitCode == 64 && itself.error == "recurrent: --from: ./base is base, which --out writes; expected another file\n")
         #expect(try await train(options + ["--from", "none", "--out", "new"]).exitCode == 66)
         #expect(try await train(options + ["--from", "other", "--out", "new"]).exitCode == 65)
         let values = Model(ModelShape(input: .values(size: 1), layers: [.lstm(2)], outputSize: 1, loss: .meanSquaredError), seed: 1)

@@ -34,7 +34,7 @@ import Testing
 
     @Test(arguments: [
         "", "cosine", "cosine:", "cosine:x", "cosine:0", "cosine:-1", "cosine:nan", "cosine:inf", "cosine:1:2", "cosine:1:0:1", "step:1", "step:1:1.5",
-        "exponential:2", "inverse:-1", "restarts:1:1.5", "restarts:1:0", "plateau:0", "plateau:1", "plateau:0.5:0.5", "warm-up", "warm-up:1,warm-up:1",
+        "exponential:2", "exponential:0", "exponential:1e-60", "step:1:0", "inverse:-1", "restarts:1:1.5", "restarts:1:0", "plateau:0", "plateau:1", "plateau:0.5:0.5", "warm-up", "warm-up:1,warm-up:1",
         "cosine:1,warm-up:1", "warm-up:1,cosine:1,cosine:1", "constant:1", "Cosine:1", "warm-up:1,",
     ]) func whatMakesNoSenseIsRefused(text: String) {
         #expect(throws: Failure.self) { try RateSchedule(text, option: "--schedule") }

@@ -114,7 +114,9 @@ import Testing
             ("skippedSteps", most), ("seconds", "-1"), ("stopping.bestPerplexity", "\"nan\""), ("stopping.bestPerplexity", "0"),
             ("bestTrainPerplexity", "\"nan\""), ("epoch.training.lossSum", "\"inf\""), ("plateau.current", "2"), ("plateau.worse", most),
             ("plateau.patience", most), ("plateau.factor", "1e300"), ("plateau.best", "\"nan\""), ("model", "null"), ("model", "1"),
-            ("plateau", "null"), ("tokens", "1e300"),
+            ("plateau", "null"), ("tokens", "1e300"), ("plateau.current", "0"),
+            ("epoch.training.lossSum", "1"), ("epoch.known.lossSum", "-1"),
+            ("epoch.training.unknownTokens", "1"), ("epoch.known.invalidTargets", least),
         ]
         for (key, value) in edits {
             var edited = whole
@@ -123,7 +125,7 @@ import Testing
             #expect(edited.metadata["training"] != text, "\(key)")
             try await refuses(edited, options, "\(key) \(value)")
         }
-        for (key, value) in [("recurrent.step", "281474976710656"), ("recurrent.step", "0"), ("training", "{}"), ("training", "")] {
+        for (key, value) in [("recurrent.step", "281474976710656"), ("recurrent.step", "0"), ("recurrent.updates", "1"), ("training", "{}"), ("training", "")] {
             var edited = whole
             edited.metadata[key] = value
             if value == "0" { edited.metadata["recurrent.updates"] = "0" }

@@ -80,7 +80,7 @@ import Testing
         ("recurrent.learning-rate", "inf"), ("recurrent.learning-rate", "-0.1"), ("recurrent.learning-rate", ""), ("recurrent.momentum", "1"),
         ("recurrent.momentum", "0"), ("recurrent.momentum", "nan"), ("recurrent.momentum", "-0.5"), ("recurrent.momentum", "0.99999999999"),
         ("recurrent.accumulated-targets", "-1"), ("recurrent.accumulated-targets", "9"), ("recurrent.accumulated-targets", "9223372036854775807"),
-        ("recurrent.accumulated-loss", "nan"), ("recurrent.accumulated-loss", "inf"), ("recurrent.accumulated-loss", "1"),
+        ("recurrent.accumulated-loss", "nan"), ("recurrent.accumulated-loss", "-1"), ("recurrent.accumulated-loss", "inf"), ("recurrent.accumulated-loss", "1"),
     ]) func aNumberOutOfRangeIsRefused(key: String, value: String) throws {
         let rule = Optimizer.sgd(SGD(momentum: 0.9)), path = try saved(rule)
         var checkpoint = try EditedCheckpoint(contentsOf: path)

@@ -5,6 +5,9 @@ extension Trainer {
     /// Segments learned so far, by `step` or `accumulate`.
     public var stepCount: Int { unsafe pass.pointee.step }
 
+    /// Updates that have been made: none where the gradient was not finite.
+    public var updateCount: Int { unsafe pass.pointee.updates }
+
     /// Rows with a target whose gradients have been accumulated since the last update.
     public var accumulatedCount: Int { unsafe pass.pointee.accumulated.count }
 
@@ -20,7 +23,7 @@ extension Trainer {
         if let key = metadata.keys.first(where: { $0.hasPrefix(CheckpointKey.prefix) }) {
             throw ModelFileError(path, what: "metadata \(key)", expected: "a key that does not begin with \(CheckpointKey.prefix)", found: key)
         }
-        let own = [CheckpointKey.kind: kind, CheckpointKey.step: String(stepCount), CheckpointKey.updates: String(unsafe pass.pointee.updates),
+        let own = [CheckpointKey.kind: kind, CheckpointKey.step: String(stepCount), CheckpointKey.updates: String(updateCount),
                    CheckpointKey.learningRate: String(learningRate), CheckpointKey.momentum: String(momentum),
                    CheckpointKey.lossSum: String(unsafe pass.pointee.accumulated.lossSum), CheckpointKey.count: String(accumulatedCount)]
         try unsafe CheckpointFile.write(path, permissionsOf: model, metadata: metadata.merging(own) { _, own in own },
@@ -54,11 +57,13 @@ extension Trainer {
         }
         optimizer.momentum = try number(CheckpointKey.momentum, momentum > 0 ? "above 0 and below 1" : "0") {
             optimizer.momentum = $0
-            return optimizer.rangeError == nil && ($0 > 0) == (momentum > 0) && Float($0) < 1
+            return optimizer.rangeError == nil && (momentum > 0 ? $0 > 0 && Float($0) < 1 : $0 == 0)
         }
         let most = Double(step) * Double(targetCount)
         let count: Int = try number(CheckpointKey.count, "0 to \(most)") { $0 >= 0 && Double($0) <= most && $0 <= 1 << 53 }
-        let lossSum: Double = try number(CheckpointKey.lossSum, count > 0 ? "a sum of losses" : "0") { $0.isFinite && $0 >= 0 && (count > 0 || $0 == 0) }
+        let lossSum: Double = try number(CheckpointKey.lossSum, count > 0 ? "a sum of losses" : "0") {
+            $0 >= 0 && $0 <= Double(count) * Double(Float.greatestFiniteMagnitude)
+        }
         let buffers = unsafe checkpointBuffers(hasGradient: count > 0)
         let values = try file.read(unsafe buffers.map { unsafe (name: $0.name, count: $0.memory.count) })
         let stride = unsafe pass.pointee.layout.momentStride

@@ -7,9 +7,15 @@ public struct GradientClip: Hashable, Sendable {
     /// The largest magnitude of each element.
     public let value: Double?
 
-    /// - Precondition: both, where given, are positive.
+    /// - Precondition: both, where given, are positive normal floats.
     public init(norm: Double? = nil, value: Double? = nil) {
-        require(norm ?? 1 > 0 && value ?? 1 > 0, "clip: expected positive limits, found norm \(norm ?? 1), value \(value ?? 1)")
+        let limits = [norm, value].compactMap(\.self)
+        require(
+            limits.allSatisfy { $0 > 0 && $0.fitsFloat },
+            """
+            clip: expected positive limits, \(Double.floatRange), found norm \(norm ?? 1), \
+            value \(value ?? 1)
+            """)
         self.norm = norm
         self.value = value
     }

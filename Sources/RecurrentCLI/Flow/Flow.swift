@@ -45,6 +45,10 @@ struct Flow: ParsableCommand {
         try check("--hidden", hidden, 1...Self.largestHidden)
         try checkPositive("--gain", gain)
         try check("--forget-bias", forgetBias, -100...100)
+        // Six floats of an LSTM's tape for each unit of each step of each row, of which there are as
+        // many as units; and the text of the tables.
+        let tape = 6 * 4 * Double(steps) * Double(hidden * (hidden + 15) / 16 * 16)
+        try MemoryEstimate(bytes: tape * 1.25 + 1000 * Double(steps)).check(.usage, "--hidden, --steps")
         let kernels = try kernelOptions.kernels()
         if let svg { try checkWritable(svg, option: "--svg") }
         Interruption.watch()

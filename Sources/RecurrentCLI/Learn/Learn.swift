@@ -142,6 +142,11 @@ struct Learn: ParsableCommand {
                                  baseline: runs[0].baseline, runs: runs)
         if let svg { try writeText(svg, report.chart.svg) }
         if json { try printJSON(report) } else { try printToStandardOutput(report.table) }
+        if runs.allSatisfy(\.diverged) {
+            throw Failure(.software, """
+                learn: every cell diverged; expected a smaller --learning-rate, found \(learningRate)
+                """)
+        }
     }
 
     private func cells() throws(Failure) -> [RecurrentCell] {

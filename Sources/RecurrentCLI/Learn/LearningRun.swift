@@ -28,18 +28,21 @@ struct LearningRun: Encodable {
     /// Learns fresh sequences until enough of the answers are right.
     ///
     /// - Parameter onStep: is given the updates done and the last point.
-    mutating func learn(_ trainer: inout Trainer, _ task: some SequenceTask, updates: Int, seed: UInt64, onStep: (Int, Point?) throws -> Void) rethrows {
+    mutating func learn(_ trainer: inout Trainer, _ task: some SequenceTask, updates: Int, seed: UInt64, onStep: (Int, Point?) throws -> Void) throws {
         let start = ContinuousClock.now
         var generator = SplitMix64(seed: seed), other = SplitMix64(seed: ~seed)
         let count = (Self.measured + trainer.batch - 1) / trainer.batch
-        let measured = (0..<count).map { _ in task.sequences(trainer.batch, using: &other) }
+        let measured = try (0..<count).map { _ in
+            try Interruption.check()
+            return task.sequences(trainer.batch, using: &other)
+        }
         baseline = measured.reduce(0) { $0 + $1.baseline } / Double(count)
         for update in 1...updates {
             if isLearned || diverged { break }
             let step = trainer.learn(task.sequences(trainer.batch, using: &generator))
             diverged = !step.loss.isFinite
             if !diverged && (update % Self.updatesPerPoint == 0 || update == updates) {
-                let (loss, accuracy) = trainer.measure(measured, isAllOrNothing: task.isAllOrNothing)
+                let (loss, accuracy) = try trainer.measure(measured, isAllOrNothing: task.isAllOrNothing)
                 diverged = !loss.isFinite
                 if !diverged { points.append(Point(updates: update, loss: loss, accuracy: accuracy)) }
             }
@@ -59,9 +62,10 @@ extension Trainer {
     }
 
     /// The mean loss, and the share of answers that are right.
-    fileprivate mutating func measure(_ batches: [SequenceBatch], isAllOrNothing: Bool) -> (loss: Double, accuracy: Double) {
+    fileprivate mutating func measure(_ batches: [SequenceBatch], isAllOrNothing: Bool) throws -> (loss: Double, accuracy: Double) {
         var sum = Evaluation(), right = 0, count = 0
         for batch in batches {
+            try Interruption.check()
             let evaluation = switch batch.targets {
             case .values(let targets): evaluate(values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
             case .classes(let targets): evaluate(values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
