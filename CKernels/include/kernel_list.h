@@ -29,7 +29,7 @@ KERNEL(vector_sigmoid, (size_t count, const float *_Nonnull x, float *_Nonnull y
 
 // A dense layer, or the products of any cell: Goodfellow, Bengio and Courville 2016, "Deep Learning", equation 6.36.
 //   y[m][n] = b[n] + Σ_k W[n][k] x[m][k]
-//   x [M][x_stride] in; w [⌈N/16⌉][1+K][G][16] in; y [M][⌈N/16⌉][G][16] out. Shares split the rows.
+//   x [M][x_stride] in; w [⌈N/16⌉][1+K][G][16] in; y [M][⌈N/16⌉][G][16] out. Partitions split the rows.
 KERNEL(product_forward, (const recurrent_product_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
                          float *_Nonnull y, recurrent_share share))
 
@@ -42,13 +42,13 @@ KERNEL(product_forward_bfloat16, (const recurrent_product_shape *_Nonnull shape,
 
 // The copy of a matrix that product_backward_input reads; to be made again whenever w has changed.
 //   transposed[q][j][l] = W[j][16 q + l], zero where 16 q + l ≥ K
-//   w [⌈N/16⌉][1+K][G][16] in; transposed [⌈K/16⌉][⌈N/16⌉ G 16][16] out. Shares split q.
+//   w [⌈N/16⌉][1+K][G][16] in; transposed [⌈K/16⌉][⌈N/16⌉ G 16][16] out. Partitions split q.
 KERNEL(product_transpose, (const recurrent_product_shape *_Nonnull shape, const float *_Nonnull w,
                            float *_Nonnull transposed, recurrent_share share))
 
 // The gradient with respect to the input of a dense layer.
 //   dx[m][k] = Σ_n dy[m][n] W[n][k]
-//   dy [M][⌈N/16⌉][G][16] in, zero behind the last unit; transposed in; dx [M][16 ⌈K/16⌉] out. Shares split the rows.
+//   dy [M][⌈N/16⌉][G][16] in, zero past the last unit; transposed in; dx [M][16 ⌈K/16⌉] out. Partitions split the rows.
 KERNEL(product_backward_input, (const recurrent_product_shape *_Nonnull shape, const float *_Nonnull dy,
                                 const float *_Nonnull transposed, float *_Nonnull dx, recurrent_share share))
 
@@ -56,7 +56,7 @@ KERNEL(product_backward_input, (const recurrent_product_shape *_Nonnull shape, c
 // what dw holds; each 256 after them have a sum of their own, from zero, which is added to dw, or, of a db of more than
 // 256 rows, to a sum in double: no error grows with every row. So do the other kernels that add rows to a gradient.
 //   dW[n][k] += Σ_m dy[m][n] x[m][k]      db[n] += Σ_m dy[m][n]
-//   x [M][x_stride] in; dy [M][⌈N/16⌉][G][16] in; dw [⌈N/16⌉][1+K][G][16] in, out. Shares split dw.
+//   x [M][x_stride] in; dy [M][⌈N/16⌉][G][16] in; dw [⌈N/16⌉][1+K][G][16] in, out. Partitions split dw.
 KERNEL(product_backward_weights, (const recurrent_product_shape *_Nonnull shape, const float *_Nonnull x,
                                   const float *_Nonnull dy, float *_Nonnull dw, recurrent_share share))
 
@@ -77,7 +77,7 @@ KERNEL(product_backward_weights, (const recurrent_product_shape *_Nonnull shape,
 // (that of g is not used), hidden rows; behind them, where h is projected, P [⌈R/16⌉][H][16].
 //
 // Recurrent dropout, of this cell and those of rnn.h and gru.h: Gal and Ghahramani 2016, "A Theoretically Grounded Application of Dropout in
-// Recurrent Neural Networks". `mask` [B][V] in holds 0 or 1 / (1 - p), behind the last unit anything finite, for all gates and all time steps
+// Recurrent Neural Networks". `mask` [B][V] in holds 0 or 1 / (1 - p), past the last unit anything finite, for all gates and all time steps
 // of a sequence: wherever a sum of U, or r, reads h_prev, it reads mask∘h_prev, and nothing else does. `masked` [T][B][V] out:
 // masked[t] = mask∘h[t], also of rows that have ended. Both are null without dropout.
 
@@ -89,7 +89,7 @@ KERNEL(product_backward_weights, (const recurrent_product_shape *_Nonnull shape,
 //   shape.steps is not used.
 //   Whichever of h_prev and h lies lower in memory decides in which direction the panels are walked: a stream that swaps
 //   the two walks to and fro, which is faster where the weights do not fit the nearest cache. No bit depends on it.
-//   Shares split the batch rows.
+//   Partitions split the batch rows.
 KERNEL(lstm_step, (const recurrent_lstm_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
                    const float *_Nonnull h_prev, float *_Nonnull c, float *_Nonnull h, float *_Nullable scratch, recurrent_share share))
 
@@ -103,14 +103,14 @@ KERNEL(lstm_step_bfloat16, (const recurrent_lstm_shape *_Nonnull shape, const fl
 //   x [T][B][x_stride] in; lengths [B] in, or null: row b holds its state from step lengths[b] on;
 //   ifgo [T][B][P][i f g o][16] out, the activated gates, and behind them, where h is projected, m [T][B][U]; c [T+1][B][U],
 //   h [T+1][B][V]: slot 0 in, the other slots out; mask [B][V] in and masked [T][B][V] out, or null.
-//   Shares split the batch rows, with a barrier, and where h is not projected, also the panels.
+//   Partitions split the batch rows, with a barrier, and where h is not projected, also the panels.
 KERNEL(lstm_forward, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nullable mask,
                       const float *_Nonnull x, const float *_Nonnull w, float *_Nonnull ifgo, float *_Nonnull c, float *_Nonnull h,
                       float *_Nullable masked, recurrent_share share))
 
 // The copies of the matrices that lstm_backward_data reads; to be made again whenever w has changed.
 //   w in; transposed [⌈I/16⌉ + V/16][4U][16] out, behind it the peepholes [D][P][i f g o][16] and, where h is projected, P as
-//   [P][V][16]. Shares split the panels of each.
+//   [P][V][16]. Partitions split the panels of each.
 KERNEL(lstm_transpose, (const recurrent_lstm_shape *_Nonnull shape, const float *_Nonnull w, float *_Nonnull transposed,
                         recurrent_share share))
 
@@ -121,21 +121,21 @@ KERNEL(lstm_transpose, (const recurrent_lstm_shape *_Nonnull shape, const float 
 //   sigmoid     s (1 - s) for 1 - s²                      peepholes   dc += p do, dc_prev += p di + p df
 //   coupled     di = dc (g - c_prev) i (1 - i), df = 0    projection  Pᵀ dh for dh
 //   clip        dc = 0 where |c| = clip, before the lines for di, df, dg and dc_prev
-//   mask, or null, and transposed in; ifgo, c from lstm_forward in; dy [T][B][V] in, the loss's gradient by each h, or null (zero), not read
+//   mask, or null, and transposed in; ifgo, c from lstm_forward in; dy [T][B][V] in, the loss's gradient with respect to each h, or null (zero), not read
 //   where t ≥ lengths[b]; difgo [T][B][P][i f g o][16] out, by the pre-activations, and behind it, where h is projected, dh [T][B][V];
-//   dh [B][V], dc [B][U]: in the gradient by the final state, out by the initial state; dx [T][B][16 ⌈I/16⌉] out, or null.
-//   Shares split the batch rows, with a barrier, and where h is not projected, also the panels, and dx by time steps.
+//   dh [B][V], dc [B][U]: in the gradient with respect to the final state, out by the initial state; dx [T][B][16 ⌈I/16⌉] out, or null.
+//   Partitions split the batch rows, with a barrier, and where h is not projected, also the panels, and dx by time steps.
 KERNEL(lstm_backward_data, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths,
                             const float *_Nullable mask, const float *_Nonnull transposed, const float *_Nonnull ifgo, const float *_Nonnull c,
                             const float *_Nullable dy, float *_Nonnull difgo, float *_Nonnull dh, float *_Nonnull dc,
                             float *_Nullable dx, recurrent_share share))
 
-// The gradient by the weights, time steps in ascending order, batch rows in ascending order within each: in blocks of 256 of all T B rows,
+// The gradient with respect to the weights, time steps in ascending order, batch rows in ascending order within each: in blocks of 256 of all T B rows,
 // whichever of them have ended. The first goes on from what dw holds; each of the others has a sum of its own, from zero, that is added.
 //   dW[·][k] += Σ_t Σ_b x[t][b][k] difgo[t][b]    dU[·][k] += Σ_t Σ_b h[t][b][k] difgo[t][b]    db += Σ_t Σ_b difgo[t][b]
 //   dp += Σ_t Σ_b c[t][b] di, df[t][b], c[t+1][b] do[t][b]    dP[·][k] += Σ_t Σ_b m[t][b][k] dh[t][b]
 //   x, lengths as in lstm_forward; its tape: ifgo, or null where h is not projected, c, or null without peepholes, and h, or masked, of which
-//   slot T is not read; difgo in; dw as w in, out. Rows that have ended add nothing, whatever their x holds. Shares split dw.
+//   slot T is not read; difgo in; dw as w in, out. Rows that have ended add nothing, whatever their x holds. Partitions split dw.
 KERNEL(lstm_backward_weights, (const recurrent_lstm_shape *_Nonnull shape, const size_t *_Nullable lengths,
                                const float *_Nonnull x, const float *_Nullable ifgo, const float *_Nullable c, const float *_Nonnull h,
                                const float *_Nonnull difgo, float *_Nonnull dw, recurrent_share share))
@@ -147,36 +147,36 @@ KERNEL(lstm_backward_weights, (const recurrent_lstm_shape *_Nonnull shape, const
 
 // One time step of B independent sequences, for inference.
 //   h = f(W x + U h_prev + b)
-//   x [B][x_stride] in; w in; h_prev [B][U] in; h [B][U] out. Shares split the rows.
+//   x [B][x_stride] in; w in; h_prev [B][U] in; h [B][U] out. Partitions split the rows.
 KERNEL(rnn_step, (const recurrent_rnn_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
                   const float *_Nonnull h_prev, float *_Nonnull h, recurrent_share share))
 
 // A whole sequence, filling the tape.
 //   h[t+1] = step(x[t], h[t])
 //   x [T][B][x_stride] in; lengths [B] in, or null: row b holds its state from step lengths[b] on; h [T+1][B][U]: slot 0 in,
-//   the other slots out; mask [B][U] in and masked [T][B][U] out, or null: as in lstm.h. Shares split the batch rows.
+//   the other slots out; mask [B][U] in and masked [T][B][U] out, or null: as in lstm.h. Partitions split the batch rows.
 KERNEL(rnn_forward, (const recurrent_rnn_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nullable mask,
                      const float *_Nonnull x, const float *_Nonnull w, float *_Nonnull h, float *_Nullable masked, recurrent_share share))
 
 // The copies of the input and hidden matrices that rnn_backward_data reads; to be made again whenever w has changed.
-//   w in; transposed [⌈I/16⌉ + P][U][16] out. Shares split the panels of transposed.
+//   w in; transposed [⌈I/16⌉ + P][U][16] out. Partitions split the panels of transposed.
 KERNEL(rnn_transpose, (const recurrent_rnn_shape *_Nonnull shape, const float *_Nonnull w, float *_Nonnull transposed,
                        recurrent_share share))
 
 // Backpropagation through time, to the pre-activations z, the inputs and the initial state: Werbos 1990; Goodfellow, Bengio and
 // Courville 2016, equation 10.21.
 //   dh = dy[t] + Σ_j U[j] dz[t+1][j], the sum times mask, where there is one      dz[t] = dh f'(z): f' as in activation_backward
-//   mask, or null, and transposed in; h from rnn_forward in; dy [T][B][U] in, the loss's gradient by each h, or null (zero), not read where
-//   t ≥ lengths[b]; dz [T][B][U] out; dh [B][U]: in the gradient by the final state, out by the initial state;
-//   dx [T][B][16 ⌈I/16⌉] out, or null. Shares split the batch rows.
+//   mask, or null, and transposed in; h from rnn_forward in; dy [T][B][U] in, the loss's gradient with respect to each h, or null (zero), not read where
+//   t ≥ lengths[b]; dz [T][B][U] out; dh [B][U]: in the gradient with respect to the final state, out by the initial state;
+//   dx [T][B][16 ⌈I/16⌉] out, or null. Partitions split the batch rows.
 KERNEL(rnn_backward_data, (const recurrent_rnn_shape *_Nonnull shape, const size_t *_Nullable lengths,
                            const float *_Nullable mask, const float *_Nonnull transposed, const float *_Nonnull h, const float *_Nullable dy,
                            float *_Nonnull dz, float *_Nonnull dh, float *_Nullable dx, recurrent_share share))
 
-// The gradient by the weights, time steps in ascending order, batch rows in ascending order within each.
+// The gradient with respect to the weights, time steps in ascending order, batch rows in ascending order within each.
 //   dW[·][k] += Σ_t Σ_b x[t][b][k] dz[t][b]    dU[·][k] += Σ_t Σ_b h[t][b][k] dz[t][b]    db += Σ_t Σ_b dz[t][b]
 //   x, lengths as in rnn_forward; h its tape, or masked; dz in; dw [P][1+I+H][16] in, out. Rows that have ended add nothing, whatever
-//   their x holds. Shares split dw.
+//   their x holds. Partitions split dw.
 KERNEL(rnn_backward_weights, (const recurrent_rnn_shape *_Nonnull shape, const size_t *_Nullable lengths,
                               const float *_Nonnull x, const float *_Nonnull h, const float *_Nonnull dz,
                               float *_Nonnull dw, recurrent_share share))
@@ -196,7 +196,7 @@ KERNEL(rnn_backward_weights, (const recurrent_rnn_shape *_Nonnull shape, const s
 // rounding to h, and every operation on it be slow.
 
 // One time step of B independent sequences, for inference.
-//   x [B][x_stride] in; w in; h_prev [B][U] in; h [B][U] out; scratch [B][4U]. shape.steps is not used. Shares split the rows.
+//   x [B][x_stride] in; w in; h_prev [B][U] in; h [B][U] out; scratch [B][4U]. shape.steps is not used. Partitions split the rows.
 KERNEL(gru_step, (const recurrent_gru_shape *_Nonnull shape, const float *_Nonnull x, const float *_Nonnull w,
                   const float *_Nonnull h_prev, float *_Nonnull h, float *_Nonnull scratch, recurrent_share share))
 
@@ -204,13 +204,13 @@ KERNEL(gru_step, (const recurrent_gru_shape *_Nonnull shape, const float *_Nonnu
 //   h[t+1] = step(x[t], h[t])
 //   x [T][B][x_stride] in; lengths [B] in, or null: row b holds its state from step lengths[b] on; rzn [T][B][P][r z n][16] out, the
 //   activated gates; past [T][B][U] out; h [T+1][B][U]: slot 0 in, the other slots out; mask [B][U] in and masked [T][B][U] out, or
-//   null: as in lstm.h. Shares split the batch rows.
+//   null: as in lstm.h. Partitions split the batch rows.
 KERNEL(gru_forward, (const recurrent_gru_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nullable mask,
                      const float *_Nonnull x, const float *_Nonnull w, float *_Nonnull rzn, float *_Nonnull past, float *_Nonnull h,
                      float *_Nullable masked, recurrent_share share))
 
 // The copies of the input and hidden matrices that gru_backward_data reads; to be made again whenever w has changed.
-//   w in; transposed [⌈I/16⌉ + P][3U][16] out. Shares split the panels of transposed.
+//   w in; transposed [⌈I/16⌉ + P][3U][16] out. Partitions split the panels of transposed.
 KERNEL(gru_transpose, (const recurrent_gru_shape *_Nonnull shape, const float *_Nonnull w, float *_Nonnull transposed,
                        recurrent_share share))
 
@@ -221,19 +221,19 @@ KERNEL(gru_transpose, (const recurrent_gru_shape *_Nonnull shape, const float *_
 //   else             dpast = Σ_j U[j] dn[j]            dr = dpast h_prev r (1 - r)   dh = kept + dpast r + Σ_j U[j] (dr, dz)[j]
 //   and with a mask, masked for h_prev in dr, and all of dh but kept times mask
 //   transposed in; rzn, past, h from gru_forward in; mask in, with masked from gru_forward in and scratch [B][U], or all three null;
-//   dy [T][B][U] in, the loss's gradient by each h, or null (zero), not read where t ≥ lengths[b]; drzn [T][B][P][r z n][16] out, by the
-//   pre-activations; dpast [T][B][U] out, by past; dh [B][U]: in the gradient by the final state, out by the initial state;
-//   dx [T][B][16 ⌈I/16⌉] out, or null. Shares split the batch rows.
+//   dy [T][B][U] in, the loss's gradient with respect to each h, or null (zero), not read where t ≥ lengths[b]; drzn [T][B][P][r z n][16] out, by the
+//   pre-activations; dpast [T][B][U] out, by past; dh [B][U]: in the gradient with respect to the final state, out by the initial state;
+//   dx [T][B][16 ⌈I/16⌉] out, or null. Partitions split the batch rows.
 KERNEL(gru_backward_data, (const recurrent_gru_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nullable mask,
                            const float *_Nonnull transposed, const float *_Nonnull rzn, const float *_Nonnull past, const float *_Nonnull h,
                            const float *_Nullable masked, const float *_Nullable dy, float *_Nonnull drzn, float *_Nonnull dpast,
                            float *_Nonnull dh, float *_Nullable dx, float *_Nullable scratch, recurrent_share share))
 
-// The gradient by the weights, time steps in ascending order, batch rows in ascending order within each.
+// The gradient with respect to the weights, time steps in ascending order, batch rows in ascending order within each.
 //   dW[·][k] += Σ_t Σ_b x[t][b][k] drzn[t][b]    db += Σ_t Σ_b drzn[t][b]    dU[·][k] += Σ_t Σ_b h[t][b][k] drzn[t][b], but for n:
 //   dU[·][k] += Σ_t Σ_b h[t][b][k] dpast[t][b], db′ += Σ_t Σ_b dpast[t][b] in reset_after, Σ_t Σ_b past[t][b][k] dn[t][b] else
 //   x, lengths as in gru_forward; past, and h, or masked, its tape; drzn, dpast in; dw [P][1+I+D+H][r z n][16] in, out. Rows that
-//   have ended add nothing, whatever their x holds. Shares split dw.
+//   have ended add nothing, whatever their x holds. Partitions split dw.
 KERNEL(gru_backward_weights, (const recurrent_gru_shape *_Nonnull shape, const size_t *_Nullable lengths, const float *_Nonnull x,
                               const float *_Nonnull past, const float *_Nonnull h, const float *_Nonnull drzn,
                               const float *_Nonnull dpast, float *_Nonnull dw, recurrent_share share))

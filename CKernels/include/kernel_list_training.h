@@ -4,7 +4,7 @@
 
 // The squares of a gradient, for its global norm: Goodfellow, Bengio and Courville 2016, section 10.11.1.
 //   partial[b] = Σ x²   over the floats 4096 b ... 4096 b + 4095, in double: 32 running sums, added by halves
-//   x [count] in; partial [recurrent_squares_blocks(count)] out. No finite x overflows. Shares split the blocks.
+//   x [count] in; partial [recurrent_squares_blocks(count)] out. No finite x overflows. Partitions split the blocks.
 KERNEL(sum_of_squares, (size_t count, const float *_Nonnull x, double *_Nonnull partial, recurrent_share share))
 
 // The norm whose squares are in `partial`: of one buffer, or of several whose partial sums lie one after the other.
@@ -13,7 +13,7 @@ KERNEL(sum_of_squares, (size_t count, const float *_Nonnull x, double *_Nonnull 
 KERNEL(global_norm, (size_t blocks, const double *_Nonnull partial, double *_Nonnull norm))
 
 // x = value: a gradient that is dropped, a moment at the start.
-//   x [count] out. Shares split x into runs of 16.
+//   x [count] out. Partitions split x into runs of 16.
 KERNEL(fill, (size_t count, float value, float *_Nonnull x, recurrent_share share))
 
 // MARK: regularization.h
@@ -21,7 +21,7 @@ KERNEL(fill, (size_t count, float value, float *_Nonnull x, recurrent_share shar
 // Parameter norm penalties as a part of the loss, L1 and L2: Goodfellow, Bengio and Courville 2016, sections 7.1.1 and 7.1.2.
 //   gradient += λ1 sign(p) + λ2 p, where sign(0) = 0      partial[b] = Σ λ1 |p| + λ2/2 p²   over the blocks of sum_of_squares
 //   parameters p [count] in; gradient [count] in, out; partial [recurrent_squares_blocks(count)] out, in double. So that nothing decays
-//   into subnormals, λ2 p is zero for |p| < 2^-100. What is not finite stays so. Shares split the blocks, as those of sum_of_squares.
+//   into subnormals, λ2 p is zero for |p| < 2^-100. What is not finite stays so. Partitions split the blocks, as those of sum_of_squares.
 KERNEL(add_norm_penalty, (size_t count, double l1, double l2, const float *_Nonnull parameters, float *_Nonnull gradient,
                           double *_Nonnull partial, recurrent_share share))
 
@@ -29,12 +29,12 @@ KERNEL(add_norm_penalty, (size_t count, double l1, double l2, const float *_Nonn
 
 // The inner products of L-BFGS: Nocedal and Wright 2006, algorithm 7.4.
 //   partial[b] = Σ x y   over the blocks of sum_of_squares, in its order: for y = x it gives the same bits
-//   x, y [count] in, may overlap; partial [recurrent_squares_blocks(count)] out. Shares split the blocks.
+//   x, y [count] in, may overlap; partial [recurrent_squares_blocks(count)] out. Partitions split the blocks.
 KERNEL(dot_product, (size_t count, const float *_Nonnull x, const float *_Nonnull y, double *_Nonnull partial, recurrent_share share))
 
 // Its sums of vectors.
 //   z = a x + (b y)   the sum rounded once, a and b as floats
-//   x, y [count] in; z [count] out, may be x or y. Shares split the buffers into runs of 16 floats.
+//   x, y [count] in; z [count] out, may be x or y. Partitions split the buffers into runs of 16 floats.
 KERNEL(linear_combination, (size_t count, double a, const float *_Nonnull x, double b, const float *_Nonnull y, float *_Nonnull z,
                             recurrent_share share))
 
@@ -46,7 +46,7 @@ KERNEL(linear_combination, (size_t count, double a, const float *_Nonnull x, dou
 // parameters and gradient [count] in, out; every other buffer [count] in, out, zero before the first step unless said.
 // So that nothing decays into subnormals, averages of gradients and momentum below 2^-100 become zero, with decay
 // parameters too, and averages and sums of squares are 2^-120 at least. Where an average of squares is kept, clip_value is
-// 2^63 at most. An infinite parameter stays as it is, but becomes NaN where λ p goes into the gradient. Shares split the
+// 2^63 at most. An infinite parameter stays as it is, but becomes NaN where λ p goes into the gradient. Partitions split the
 // buffers into runs of 16 floats. η, μ, ρ … are in optimizers.h.
 
 // MARK: sgd.h
