@@ -38,27 +38,37 @@ INLINE lanes add_unit_loss(const unit_loss loss, lanes_int counts, lanes delta, 
     return lanes_fma(bounded, lanes_fma(bounded, lanes_splat(-0.5f), magnitude), sum);
 }
 
+/// A loss of the first `units` of a row, or of none of them where `skips`; `dy` takes `factor` times its slope, or is null.
+INLINE lanes block_loss(const unit_loss loss, const int skips, lanes delta, size_t units, const float *y, const float *targets,
+                        lanes factor, float *dy) {
+    lanes sum = lanes_splat(0), slope;
+    size_t n = 0;
+    for (; n + LANES <= units; n += LANES) {
+        sum = add_unit_loss(loss, lanes_first(skips ? 0 : LANES), delta, sum, lanes_load(y + n), lanes_load(targets + n), &slope);
+        if (dy) lanes_store(dy + n, slope * factor);
+    }
+    if (n < units) {
+        sum = add_unit_loss(loss, lanes_first(skips ? 0 : units - n), delta, sum, lanes_load(y + n), lanes_load(targets + n), &slope);
+        if (dy) lanes_store(dy + n, slope * factor);
+    }
+    return sum;
+}
+
 /// The rows of every such loss; `delta` is Huber's.
 INLINE void row_losses(const unit_loss loss, float delta, const recurrent_rows_shape *shape, const float *y, const float *targets,
                        const int32_t *live, float scale, float *losses, float *dy, recurrent_share share) {
     const size_t units = shape->units, stride = recurrent_padded(units);
-    const lanes factor = lanes_splat((loss == loss_squared ? 2 * scale : scale) / (float)units);
+    const lanes deltas = lanes_splat(delta), factor = lanes_splat((loss == loss_squared ? 2 * scale : scale) / (float)units);
     size_t first, end;
     share_of(share, shape->rows, &first, &end);
     for (size_t m = first; m < end; ++m) {
-        const int skipped = live && !live[m];
+        const int skips = live && !live[m];
         lanes sum = lanes_splat(0);
-        for (size_t n = 0, block_end; n < stride; n = block_end) {
-            lanes block = lanes_splat(0);
-            block_end = stride - n < SUM_BLOCK * LANES ? stride : n + SUM_BLOCK * LANES;
-            for (size_t unit = n; unit < block_end; unit += LANES) {
-                const size_t at = m * stride + unit;
-                const lanes_int counts = skipped ? lanes_first(0) : lanes_first(units - unit);
-                lanes slope;
-                block = add_unit_loss(loss, counts, lanes_splat(delta), block, lanes_load(y + at), lanes_load(targets + at), &slope);
-                if (dy) lanes_store(dy + at, slope * factor);
-            }
-            sum += block;
+        for (size_t n = 0; n < units; n += SUM_BLOCK * LANES) {
+            const size_t count = units - n < SUM_BLOCK * LANES ? units - n : SUM_BLOCK * LANES, at = m * stride + n;
+            float *dy_block = dy ? dy + at : 0;
+            sum += skips ? block_loss(loss, 1, deltas, count, y + at, targets + at, factor, dy_block)
+                         : block_loss(loss, 0, deltas, count, y + at, targets + at, factor, dy_block);
         }
         losses[m] = lanes_sum(sum) / (float)units;
     }

@@ -76,7 +76,7 @@ INLINE void tile_in_memory(const int R, const int V, const int S, tile_product p
         UNROLL for (int r = 0; r < R; ++r)
             UNROLL for (int v = 0; v < width; ++v)
                 sum[r * width + v] = product.start.at ? lanes_load(tile_sum(product.start, r, first + v)) : lanes_splat(0);
-        if (product.adds)  // what is needed last comes from farthest away
+        if (S == 1 && product.adds)  // what is needed last comes from farthest away
             UNROLL for (int r = 0; r < R; ++r)
                 UNROLL for (int v = 0; v < width; ++v) lanes_prefetch(tile_sum(product.to, r, first + v));
         tile_scalars outer_x = product.x;
@@ -90,7 +90,7 @@ INLINE void tile_in_memory(const int R, const int V, const int S, tile_product p
         UNROLL for (int r = 0; r < R; ++r)
             UNROLL for (int v = 0; v < width; ++v) {
                 float *to = tile_sum(product.to, r, first + v);
-                lanes_store(to, product.adds ? lanes_load(to) + sum[r * width + v] : sum[r * width + v]);
+                lanes_store(to, S == 1 && product.adds ? lanes_load(to) + sum[r * width + v] : sum[r * width + v]);
             }
     }
 }
@@ -223,8 +223,14 @@ INLINE void product_add_weights(size_t groups, size_t panels, size_t count, tile
                                 const float *dy, size_t dy_row, float *dw, size_t dw_panel) {
     const size_t width = groups * LANES;
     const tile_sums sums = {.at = dw, .row = width, .panel = dw_panel}, zero = {.at = 0};
-    const tile_product product = {.rows = count, .some = rows, .x = x, .w = {.from = dy, .term = dy_row, .panel = width},
-                                  .start = rows.add ? zero : sums, .to = sums, .adds = rows.add};
+    tile_product product = {.rows = count, .some = rows, .x = x, .w = {.from = dy, .term = dy_row, .panel = width},
+                            .start = rows.add ? zero : sums, .to = sums, .adds = rows.add};
+    if (rows.runs == 1) {  // neighbours, as most blocks are: no list to go through
+        product.some = (tile_terms){.runs = 0};
+        product.x.from += rows.run->first * x.term;
+        product.w.from += rows.run->first * dy_row;
+        product.terms = (size_t)rows.run->last + 1 - rows.run->first;
+    }
     product_sums(groups, panels * groups, &product);
 }
 

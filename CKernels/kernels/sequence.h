@@ -51,19 +51,40 @@ INLINE sequence_span sequence_pooled(const recurrent_sequence_shape *shape, recu
 
 INLINE size_t sequence_span_steps(sequence_span span) { return span.end > span.first ? span.end - span.first : 1; }
 
+/// y = Σ_t x[t] / steps for `tiles` (1 or 2) times 16 units. x has the first `units` of a tile, y has room for `width`.
+INLINE void sequence_mean(size_t steps, size_t stride, const float *x, float *y, const size_t tiles, const size_t units,
+                          const size_t width) {
+    lanes_double sum[2] = {0};
+    for (size_t t = 0; t < steps; ++t, x += stride)
+        UNROLL for (size_t tile = 0; tile < tiles; ++tile) {
+            const float *at = x + tile * LANES;
+            sum[tile] += lanes_widen(units >= LANES ? lanes_load(at) : lanes_load_first(units, at));
+        }
+    const double count = steps > 0 ? (double)steps : 1;
+    UNROLL for (size_t tile = 0; tile < tiles; ++tile) lanes_store_first(width, y + tile * LANES, lanes_narrow(sum[tile] / count));
+}
+
 static void sequence_pool(const recurrent_sequence_shape *shape, recurrent_sequence_pooling pooling, const size_t *lengths, const float *x, float *y,
                           recurrent_share share) NONBLOCKING {
+    const size_t stride = shape->batch * shape->x_stride, units = shape->units, width = shape->width;
     size_t first, end;
     share_of(share, shape->batch, &first, &end);
     for (size_t b = first; b < end; ++b) {
         const sequence_span span = sequence_pooled(shape, pooling, lengths, b);
-        const double steps = (double)sequence_span_steps(span);
-        for (size_t n = 0; n < shape->width; n += LANES) {
-            lanes_double sum = 0;
-            for (size_t t = span.first; t < span.end; ++t)
-                sum += lanes_widen(sequence_units(shape, x + (t * shape->batch + b) * shape->x_stride, n));
-            lanes_store_first(shape->width - n, y + b * shape->y_stride + n, lanes_narrow(sum / steps));
+        const size_t steps = span.end - span.first;
+        const float *row = x + span.first * stride + b * shape->x_stride;
+        float *to = y + b * shape->y_stride;
+        size_t n = 0;
+        for (; n + 2 * LANES <= units; n += 2 * LANES) sequence_mean(steps, stride, row + n, to + n, 2, LANES, LANES);
+        if (n + LANES <= units) {
+            sequence_mean(steps, stride, row + n, to + n, 1, LANES, LANES);
+            n += LANES;
         }
+        if (n < units) {
+            sequence_mean(steps, stride, row + n, to + n, 1, units - n, width - n);
+            n += LANES;
+        }
+        for (; n < width; n += LANES) lanes_store_first(width - n, to + n, lanes_splat(0));
     }
 }
 

@@ -54,6 +54,7 @@ INLINE lanes softmax_block(size_t count, const float *logits, float largest, flo
 }
 
 INLINE float softmax_sum(size_t count, const float *logits, float largest, float *exponentials) {
+    if (count <= SOFTMAX_BLOCK) return lanes_sum(softmax_block(count, logits, largest, exponentials));
     lanes sum = lanes_splat(0);
     for (size_t n = 0; n < count; n += SOFTMAX_BLOCK)
         sum += softmax_block(count - n < SOFTMAX_BLOCK ? count - n : SOFTMAX_BLOCK, logits + n, largest,
