@@ -16,42 +16,49 @@ static void embedding_forward(const recurrent_embedding_shape *shape, const floa
     }
 }
 
-// A long call sums the rows of an index in blocks, as one chain of floats would err by ever more. A call of up to
-// EMBEDDING_CHAIN rows adds them to the table one after the other: blocks would cost it more than the sums themselves.
+/// Up to so many rows are added to the table one after the other: sums of their own would cost them more than a few bits
+/// of a long sum are worth. More rows are summed in blocks, index by index, before they are added.
 #define EMBEDDING_CHAIN 8192
-#define EMBEDDING_BLOCK 2048
-#define EMBEDDING_SLOTS 256
+/// Rows of a block, in which the gradients of an index have a sum of their own, and lists that its indices are spread over.
+#define EMBEDDING_BLOCK SUM_BLOCK
+#define EMBEDDING_LISTS 64
 
-/// dtable[index] += Σ dy of a block, for 16 units. Each index has the sum in its slot until the block ends or another
-/// index with that slot comes.
-typedef struct {
-    lanes sum[EMBEDDING_SLOTS];
-    float *row[EMBEDDING_SLOTS];
-} embedding_sums;
+/// The rows of a block by their index. A list goes from the first row of one index to that of another, and from each of these a chain
+/// goes on to the later rows of the same index. EMBEDDING_BLOCK ends lists and chains.
+typedef struct { uint16_t list[EMBEDDING_LISTS], other[EMBEDDING_BLOCK], same[EMBEDDING_BLOCK]; } embedding_rows;
 
-INLINE void embedding_end(embedding_sums *sums, size_t slot) {
-    float *row = sums->row[slot];
-    if (row) lanes_store(row, lanes_load(row) + sums->sum[slot]);
-    sums->row[slot] = 0;
+INLINE void embedding_find_rows(size_t count, const int32_t *indices, embedding_rows *rows) {
+    for (size_t n = 0; n < EMBEDDING_LISTS; ++n) rows->list[n] = EMBEDDING_BLOCK;
+    for (size_t m = count; m-- > 0;) {
+        uint16_t *place = &rows->list[(uint32_t)indices[m] % EMBEDDING_LISTS];
+        while (*place < EMBEDDING_BLOCK && indices[*place] != indices[m]) place = &rows->other[*place];
+        rows->same[m] = *place;
+        rows->other[m] = *place < EMBEDDING_BLOCK ? rows->other[*place] : EMBEDDING_BLOCK;
+        *place = (uint16_t)m;
+    }
 }
 
-/// Not inlined: its 18 KiB of stack are for long calls only.
-static __attribute__((noinline)) void embedding_backward_blocks(const recurrent_embedding_shape *shape, const int32_t *indices,
-                                                                const float *dy, float *dtable) NONBLOCKING {
+/// dtable[index] += Σ dy[m] over the rows of a chain that begins at row `m`, for floats [at, end).
+INLINE void embedding_add(const embedding_rows *rows, size_t m, size_t at, size_t end, const float *dy, size_t units, float *row) {
+    for (; at < end; at += LANES) {
+        lanes sum = lanes_load(dy + m * units + at);
+        for (size_t next = rows->same[m]; next < EMBEDDING_BLOCK; next = rows->same[next]) sum += lanes_load(dy + next * units + at);
+        lanes_store(row + at, lanes_load(row + at) + sum);
+    }
+}
+
+/// The floats [at, end) of all rows, block by block.
+OUTLINED void embedding_add_blocks(const recurrent_embedding_shape *shape, const int32_t *indices, size_t at, size_t end,
+                                   const float *dy, float *dtable) NONBLOCKING {
     const size_t units = recurrent_padded(shape->dimension);
-    embedding_sums sums;
-    for (size_t slot = 0; slot < EMBEDDING_SLOTS; ++slot) sums.row[slot] = 0;
-    for (size_t m = 0; m < shape->rows; ++m) {
-        float *row = (float *)embedding_row(dtable, shape->vocabulary, units, indices[m]);
-        const size_t slot = (uint32_t)indices[m] % EMBEDDING_SLOTS;
-        if (row && sums.row[slot] == row) sums.sum[slot] += lanes_load(dy + m * units);
-        else if (row) {
-            embedding_end(&sums, slot);
-            sums.row[slot] = row;
-            sums.sum[slot] = lanes_load(dy + m * units);
-        }
-        if ((m + 1) % EMBEDDING_BLOCK == 0 || m + 1 == shape->rows)
-            for (size_t each = 0; each < EMBEDDING_SLOTS; ++each) embedding_end(&sums, each);
+    for (size_t block = 0; block < shape->rows; block += EMBEDDING_BLOCK) {
+        embedding_rows rows;
+        embedding_find_rows(shape->rows - block < EMBEDDING_BLOCK ? shape->rows - block : EMBEDDING_BLOCK, indices + block, &rows);
+        for (size_t n = 0; n < EMBEDDING_LISTS; ++n)
+            for (size_t m = rows.list[n]; m < EMBEDDING_BLOCK; m = rows.other[m]) {
+                float *row = (float *)embedding_row(dtable, shape->vocabulary, units, indices[block + m]);
+                if (row) embedding_add(&rows, m, at, end, dy + block * units, units, row);
+            }
     }
 }
 
@@ -62,7 +69,7 @@ static void embedding_backward(const recurrent_embedding_shape *shape, const int
     size_t first, end;
     share_of(share, recurrent_panels(shape->dimension), &first, &end);
     if (shape->rows > EMBEDDING_CHAIN) {
-        for (; first < end; ++first) embedding_backward_blocks(shape, indices, dy + first * LANES, dtable + first * LANES);
+        if (first < end) embedding_add_blocks(shape, indices, first * LANES, end * LANES, dy, dtable);
         return;
     }
     for (size_t m = 0; m < shape->rows; ++m) {

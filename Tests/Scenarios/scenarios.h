@@ -29,7 +29,7 @@ static const scenario scenarios[] = {
 enum { scenario_count = sizeof scenarios / sizeof scenarios[0] };
 
 /// Shapes that take kernels where the shapes that all kernels share do not: to sums of more terms than they add one
-/// after the other. The indices of the embedding are more than have a sum at a time.
+/// after the other. An embedding has more indices than lists.
 static const struct { const char *kernel; scenario_shape size; } scenario_long_sums[] = {
     {"embedding_backward", {300, 17, 8200, 1}},
     {"pooling_forward", {1, 17, 2, 300}},
