@@ -7,8 +7,8 @@ let package = Package(
     name: "Recurrent",
     platforms: [.macOS("26.0"), .iOS("26.0")],
     products: [
-        .library(name: "Recurrent", targets: ["Recurrent", "Formats"]),
-        .executable(name: "recurrent", targets: ["RecurrentCLI"]),
+        .library(name: "Recurrent", targets: ["Recurrent", "RecurrentFormats"]),
+        .library(name: "RecurrentReference", targets: ["RecurrentReference"]),
     ],
     traits: [
         .trait(name: "OpenBLAS", description: "Compare with OpenBLAS in `recurrent bench` and in the tests."),
@@ -21,26 +21,28 @@ let package = Package(
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
-        .target(name: "CKernels", path: "CKernels", publicHeadersPath: "include"),
-        .target(name: "Recurrent", dependencies: ["CKernels", "Formats"], swiftSettings: strict),
-        .target(name: "Formats", swiftSettings: strict),
-        .target(name: "Reference", swiftSettings: strict),
+        .target(name: "CRecurrent", path: "CKernels", publicHeadersPath: "include"),
+        .target(name: "Recurrent", dependencies: ["CRecurrent", "RecurrentFormats"], swiftSettings: strict),
+        .target(name: "RecurrentFormats", swiftSettings: strict),
+        .target(name: "RecurrentReference", path: "Sources/Reference", swiftSettings: strict),
         .target(name: "CLimits"),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        // Not a product: whoever depends on this package fetches and builds nothing for it.
         .executableTarget(
-            name: "RecurrentCLI",
+            name: "recurrent-cli",
             dependencies: [
-                "Recurrent", "Formats", "CLimits",
+                "Recurrent", "RecurrentFormats", "CLimits",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .target(name: "COpenBLAS", condition: .when(traits: ["OpenBLAS"])),
-            ]
+            ],
+            path: "Sources/RecurrentCLI"
         ),
-        .target(name: "TestSupport", dependencies: ["Recurrent", "Formats", "Reference", "CKernels"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["Recurrent", "RecurrentFormats", "RecurrentReference", "CRecurrent"], path: "Tests/TestSupport"),
         .testTarget(
             name: "ReferenceTests",
             dependencies: [
-                "Reference", "TestSupport",
+                "RecurrentReference", "TestSupport",
                 .product(name: "ComplexModule", package: "swift-numerics"),
                 .product(name: "RealModule", package: "swift-numerics"),
             ]
@@ -48,7 +50,7 @@ let package = Package(
         .testTarget(
             name: "KernelTests",
             dependencies: [
-                "CKernels", "Reference", "TestSupport",
+                "CRecurrent", "RecurrentReference", "TestSupport",
                 .target(name: "COpenBLAS", condition: .when(traits: ["OpenBLAS"])),
             ]
         ),
@@ -57,14 +59,14 @@ let package = Package(
         .executableTarget(name: "AllocationDriver", dependencies: ["Recurrent", "CRealtime"], path: "Tests/AllocationDriver"),
         .testTarget(
             name: "RecurrentTests",
-            dependencies: ["CKernels", "Recurrent", "Formats", "Reference", "TestSupport", "AllocationDriver", "CMallocCounter"]
+            dependencies: ["CRecurrent", "Recurrent", "RecurrentFormats", "RecurrentReference", "TestSupport", "AllocationDriver", "CMallocCounter"]
         ),
         .target(name: "CFileFaults", path: "Tests/CFileFaults"),
-        .testTarget(name: "FormatsTests", dependencies: ["Formats", "CFileFaults"]),
+        .testTarget(name: "FormatsTests", dependencies: ["RecurrentFormats", "CFileFaults"]),
         .testTarget(
             name: "CLITests",
             dependencies: [
-                "RecurrentCLI", "Recurrent", "Formats", "Reference", "TestSupport",
+                "recurrent-cli", "Recurrent", "RecurrentFormats", "RecurrentReference", "TestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]
         ),

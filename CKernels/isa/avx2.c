@@ -17,7 +17,7 @@
 const recurrent_kernels recurrent_kernels_avx2 = {
     .isa = recurrent_isa_avx2,
 #define KERNEL(name, parameters) .name = name,
-#include "../include/kernel_list.h"
+#include "../include/recurrent/kernel_list.h"
 #undef KERNEL
 };
 

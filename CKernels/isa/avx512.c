@@ -17,7 +17,7 @@
 const recurrent_kernels recurrent_kernels_avx512 = {
     .isa = recurrent_isa_avx512,
 #define KERNEL(name, parameters) .name = name,
-#include "../include/kernel_list.h"
+#include "../include/recurrent/kernel_list.h"
 #undef KERNEL
 };
 

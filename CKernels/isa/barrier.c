@@ -1,6 +1,6 @@
 // Each thread counts its own arrivals, in a place that only it writes, and looks at those of the others: one store and one line
 // fetched from each of the others, which the processor does at the same time; a shared counter would be fetched by one after the other.
-#include "../include/shares.h"
+#include "../include/recurrent/shares.h"
 
 #pragma clang diagnostic error "-Wfunction-effects"
 

@@ -1,5 +1,5 @@
 // Which kernels this processor can run.
-#include "../include/CKernels.h"
+#include "../include/recurrent/recurrent.h"
 
 extern const recurrent_kernels recurrent_kernels_generic, recurrent_kernels_avx2, recurrent_kernels_avx512;
 
@@ -32,7 +32,7 @@ recurrent_isa recurrent_isa_best(void) {
 const char *recurrent_kernel_name(size_t index) {
     static const char *const kernels[] = {
 #define KERNEL(name, parameters) #name,
-#include "../include/kernel_list.h"
+#include "../include/recurrent/kernel_list.h"
 #undef KERNEL
     };
     return index < sizeof kernels / sizeof kernels[0] ? kernels[index] : 0;

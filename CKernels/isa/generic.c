@@ -33,6 +33,6 @@
 const recurrent_kernels recurrent_kernels_generic = {
     .isa = recurrent_isa_generic,
 #define KERNEL(name, parameters) .name = name,
-#include "../include/kernel_list.h"
+#include "../include/recurrent/kernel_list.h"
 #undef KERNEL
 };

@@ -1,4 +1,4 @@
-internal import Formats
+internal import RecurrentFormats
 
 // A cell of its own from a file with PyTorch's names, with a prefix `lstm.`, `gru.` or `rnn.` or
 // without. Either the file has nothing but the one layer, in one direction, or the caller chooses.

@@ -1,4 +1,4 @@
-internal import Formats
+internal import RecurrentFormats
 
 /// What a checkpoint's file says beside its buffers.
 enum CheckpointKey {

@@ -1,4 +1,4 @@
-internal import Formats
+internal import RecurrentFormats
 
 /// Where the numbers of a matrix come from before anything is learned. n is the number of inputs of a unit, m the number of units; the gates of a
 /// cell are matrices of their own.

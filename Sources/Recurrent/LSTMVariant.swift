@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// What an LSTM cell does differently from the plain one. Each part is independent of the others, and their equations hold together: with
 /// s for `squash`, c* for the cell state before it is clipped and m for the output before it is projected,

@@ -1,4 +1,4 @@
-internal import Formats
+internal import RecurrentFormats
 
 /// A model file that cannot be read or written. The description is one line: `file: tensor: what; expected …, found …`.
 public struct ModelFileError: Error, CustomStringConvertible, Sendable {

@@ -1,4 +1,4 @@
-internal import Formats
+internal import RecurrentFormats
 
 /// What a model is made of: an input, a stack of recurrent layers of any mix, and a dense layer with a loss, behind every step or behind each
 /// whole sequence.
@@ -127,7 +127,7 @@ public struct ModelShape: Hashable, Sendable {
         return padded(inputSize(of: index))
     }
 
-    /// The same sizes as `Formats` has them.
+    /// The same sizes as `RecurrentFormats` has them.
     var stateDict: StateDictShape {
         let layers = layers.map(\.stateDict)
         return switch input {

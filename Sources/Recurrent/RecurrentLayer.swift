@@ -1,4 +1,4 @@
-internal import Formats
+internal import RecurrentFormats
 
 /// What a recurrent layer computes in a time step.
 public enum RecurrentCell: Hashable, Sendable {
@@ -56,7 +56,7 @@ public enum RecurrentCell: Hashable, Sendable {
         }
     }
 
-    /// As `Formats` has it.
+    /// As `RecurrentFormats` has it.
     var stateDict: StateDictCell.Kind {
         switch self {
         case .lstm(let variant): .lstm(hasPeepholes: variant.hasPeepholes, projectionSize: variant.projectionSize)
@@ -142,7 +142,7 @@ public struct RecurrentLayer: Hashable, Sendable {
 
     private var projectionCount: Int { unitCount == hiddenSize ? 0 : unitCount * hiddenSize }
 
-    /// As `Formats` has it.
+    /// As `RecurrentFormats` has it.
     var stateDict: StateDictLayer {
         StateDictLayer(
             cell.stateDict, hiddenSize: hiddenSize, isBidirectional: isBidirectional,

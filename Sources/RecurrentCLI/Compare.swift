@@ -35,7 +35,7 @@ struct Compare: ParsableCommand {
 
     func run() throws {
         try training.check()
-        try check("--epochs", epochs, 1...Int.max)
+        try validated("--epochs", epochs, 1...Int.max)
         let rules = try rules(), kernels = try kernelOptions.kernels()
         _ = try threadOptions.count()
         if let svg {

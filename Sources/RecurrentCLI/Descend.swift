@@ -26,7 +26,7 @@ struct Descend: ParsableCommand {
     @OptionGroup var kernelOptions: KernelOptions
 
     func run() throws {
-        try check("--steps", steps, 1...1_000_000)
+        try validated("--steps", steps, 1...1_000_000)
         // Places and errors of 28 descents, and what they are printed from.
         try MemoryEstimate(bytes: 4000 * Double(steps)).check(.usage, "--steps \(steps)")
         let kernels = try kernelOptions.kernels()

@@ -1,4 +1,4 @@
-import Formats
+import RecurrentFormats
 import Foundation
 import Recurrent
 
@@ -47,7 +47,7 @@ struct Failure: Error, Equatable {
 
 /// Returns `value` if it is in `range`, else throws a failure that names the option.
 @discardableResult
-func check<Value: Comparable>(_ option: String, _ value: Value, _ range: ClosedRange<Value>) throws(Failure) -> Value {
+func validated<Value: Comparable>(_ option: String, _ value: Value, _ range: ClosedRange<Value>) throws(Failure) -> Value {
     guard range.contains(value) else {
         throw Failure(.usage, "\(option): out of range; expected \(range.lowerBound) to \(range.upperBound), found \(value)")
     }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Formats
+import RecurrentFormats
 import Foundation
 import Recurrent
 
@@ -40,8 +40,8 @@ struct Generate: ParsableCommand {
     @OptionGroup var kernelOptions: KernelOptions
 
     func run() throws {
-        try check("--length", length, 0...Int.max)
-        try check("--temperature", temperature, 0...Double.greatestFiniteMagnitude)
+        try validated("--length", length, 0...Int.max)
+        try validated("--temperature", temperature, 0...Double.greatestFiniteMagnitude)
         let prompt = normalizeLineEnds(try textArgument(prompt, option: "--prompt").unicodeScalars)
         let kernels = try kernelOptions.kernels()
         let model = try readLanguageModel(model, weightFormat: weights)

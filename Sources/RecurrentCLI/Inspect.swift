@@ -1,5 +1,5 @@
 import ArgumentParser
-import Formats
+import RecurrentFormats
 import Foundation
 import Recurrent
 
@@ -24,8 +24,8 @@ struct Inspect: ParsableCommand {
         let sizes = 1...ModelShape.largestDimension
         let batch = try self.batch ?? metadataNumber(MetadataKey.batch, model.metadata, path: self.model, default: 16)
         let steps = try self.steps ?? metadataNumber(MetadataKey.steps, model.metadata, path: self.model, default: 64)
-        try check("--batch", batch, sizes)
-        try check("--steps", steps, sizes)
+        try validated("--batch", batch, sizes)
+        try validated("--steps", steps, sizes)
         if self.batch == nil, self.steps == nil, batch * steps > ModelShape.largestRowCount {
             throw Failure(
                 .data, """
@@ -33,7 +33,7 @@ struct Inspect: ParsableCommand {
                     expected 1 to \(ModelShape.largestRowCount), found \(batch * steps)
                     """)
         }
-        try check("--batch × --steps", batch * steps, 1...ModelShape.largestRowCount)
+        try validated("--batch × --steps", batch * steps, 1...ModelShape.largestRowCount)
         let report = InspectReport(model, batch: batch, steps: steps)
         if json { try printJSON(report) } else { try printToStandardOutput(report.text) }
     }

@@ -36,7 +36,7 @@ struct ThreadOptions: ParsableArguments {
     /// room for so many.
     func count() throws(Failure) -> Int {
         let count = threads ?? min(ProcessorLimit.cores, Self.largestCount)
-        return min(try check("--threads", count, 1...Self.largestCount), 1 + MemoryLimit.threads)
+        return min(try validated("--threads", count, 1...Self.largestCount), 1 + MemoryLimit.threads)
     }
 
     /// As many as asked for, or as do well for steps of `rows` rows.

@@ -1,4 +1,4 @@
-import Formats
+import RecurrentFormats
 import Foundation
 
 /// The words of the command line, the tool's own name first. A byte that is not UTF-8 is in them as

@@ -1,4 +1,4 @@
-import Formats
+import RecurrentFormats
 import Foundation
 
 /// A picture as SVG that reads in light and in dark: what all of them share.

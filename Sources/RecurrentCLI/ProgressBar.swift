@@ -1,4 +1,4 @@
-import Formats
+import RecurrentFormats
 import Foundation
 
 /// One line on stderr that says how far a command is; nothing where stderr is not a terminal.

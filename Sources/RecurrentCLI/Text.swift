@@ -1,4 +1,4 @@
-import Formats
+import RecurrentFormats
 import Foundation
 
 /// The limit of a text's length: 256 MiB.

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Formats
+import RecurrentFormats
 import Foundation
 import Recurrent
 
@@ -72,8 +72,8 @@ struct Train: ParsableCommand {
     func run() throws {
         let start = ContinuousClock.now
         try training.check()
-        try check("--epochs", epochs, 1...Int.max)
-        try check("--patience", patience, 1...Int.max)
+        try validated("--epochs", epochs, 1...Int.max)
+        try validated("--patience", patience, 1...Int.max)
         try checkPositive("--checkpoint-minutes", checkpointMinutes)
         if let learningRate { try checkPositive("--learning-rate", learningRate) }
         if let momentum {

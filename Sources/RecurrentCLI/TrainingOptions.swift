@@ -89,12 +89,12 @@ struct TrainingOptions: ParsableArguments {
 
     func check() throws(Failure) {
         let size = 1...ModelShape.largestDimension
-        if let hidden { try RecurrentCLI.check("--hidden", hidden, size) }
+        if let hidden { try validated("--hidden", hidden, size) }
         if let cell { _ = try RecurrentCell.named(cell, option: "--cell") }
-        if let layers { try RecurrentCLI.check("--layers", layers, 1...Self.largestLayerCount) }
-        if let embedding { try RecurrentCLI.check("--embedding", embedding, size) }
-        try RecurrentCLI.check("--batch", batch, size)
-        try RecurrentCLI.check("--steps", steps, size)
+        if let layers { try validated("--layers", layers, 1...Self.largestLayerCount) }
+        if let embedding { try validated("--embedding", embedding, size) }
+        try validated("--batch", batch, size)
+        try validated("--steps", steps, size)
         try checkPositive("--clip", clip)
         for (option, probability) in [("--dropout", dropout), ("--recurrent-dropout", recurrentDropout)] {
             guard probability >= 0, Float(probability) < 1, probability.fitsFloat else {
@@ -150,16 +150,16 @@ struct TrainingOptions: ParsableArguments {
 
     /// Refuses options that contradict the model that a training starts from.
     func checkAgrees(with shape: ModelShape, of path: String) throws(Failure) {
-        func check<Value: Equatable>(_ option: String, _ value: Value?, _ found: Value) throws(Failure) {
+        func agree<Value: Equatable>(_ option: String, _ value: Value?, _ found: Value) throws(Failure) {
             guard let value, value != found else { return }
             throw Failure(.usage, "\(option): the model of --from has another; expected \(found), or no \(option), found \(value)")
         }
         for layer in shape.layers {
-            try check("--hidden", hidden, layer.hiddenSize)
-            try check("--cell", try cell.map { (name) throws(Failure) in try RecurrentCell.named(name, option: "--cell").name }, layer.cell.name)
+            try agree("--hidden", hidden, layer.hiddenSize)
+            try agree("--cell", try cell.map { (name) throws(Failure) in try RecurrentCell.named(name, option: "--cell").name }, layer.cell.name)
         }
-        try check("--layers", layers, shape.layers.count)
-        if case .tokens(_, let dimension) = shape.input { try check("--embedding", embedding, dimension) }
+        try agree("--layers", layers, shape.layers.count)
+        if case .tokens(_, let dimension) = shape.input { try agree("--embedding", embedding, dimension) }
         guard shape.head == .everyStep, !shape.layers.contains(where: \.isBidirectional) else {
             throw Failure(.data, "\(path): no language model; expected layers in one direction and a head of every step, found others")
         }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Formats
+import RecurrentFormats
 import Foundation
 import Recurrent
 

@@ -1,4 +1,4 @@
-import Formats
+import RecurrentFormats
 import Recurrent
 
 /// A text made ready to be learned: the part to learn, the part to measure on, and the vocabulary of the first.

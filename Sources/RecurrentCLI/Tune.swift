@@ -37,7 +37,7 @@ struct Tune: ParsableCommand {
 
     func run() throws {
         try training.check()
-        try check("--epochs", epochs, 1...Int.max)
+        try validated("--epochs", epochs, 1...Int.max)
         try checkPositive("--lowest", lowest)
         try checkPositive("--highest", highest)
         guard lowest <= highest, highest / lowest <= RateSearch.widest else {

@@ -6,7 +6,7 @@ import Testing
 import FoundationXML
 #endif
 
-@testable import RecurrentCLI
+@testable import recurrent_cli
 
 @Suite struct BenchLimitsTests {
     /// Small enough for a debug build, where the kernels are slow.

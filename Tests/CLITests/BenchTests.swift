@@ -2,7 +2,7 @@ import Foundation
 import Recurrent
 import Testing
 
-@testable import RecurrentCLI
+@testable import recurrent_cli
 
 @Suite struct BenchTests {
     /// Small enough for a debug build, where the kernels are slow.

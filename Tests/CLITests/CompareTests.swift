@@ -5,7 +5,7 @@ import Testing
 import FoundationXML
 #endif
 
-@testable import RecurrentCLI
+@testable import recurrent_cli
 
 @Suite struct CompareTests {
     private static let arguments = ["compare"] + smallModel + ["--epochs", "2"]

@@ -6,7 +6,7 @@ import Testing
 import FoundationXML
 #endif
 
-@testable import RecurrentCLI
+@testable import recurrent_cli
 
 @Suite struct DescendTests {
     /// Central differences, whose error here is below 1e-5 of the largest second derivative.

@@ -1,13 +1,13 @@
 import Foundation
 import Recurrent
-import Reference
+import RecurrentReference
 import Testing
 
 #if canImport(FoundationXML)
 import FoundationXML
 #endif
 
-@testable import RecurrentCLI
+@testable import recurrent_cli
 
 @Suite struct FlowTests {
     private static let inputs = 3, units = 5, steps = 7
@@ -36,9 +36,9 @@ import FoundationXML
 
     private var referenceX: [[[Double]]] { (0..<Self.steps).map { [x[$0 * Self.inputs..<($0 + 1) * Self.inputs].map(Double.init)] } }
 
-    private func lstm(_ weights: LayerWeights) -> Reference.LSTMCell<Double> {
+    private func lstm(_ weights: LayerWeights) -> RecurrentReference.LSTMCell<Double> {
         let gates = gates(weights)
-        return Reference.LSTMCell(gates: LSTMGates(i: gates[0], f: gates[1], g: gates[2], o: gates[3]))
+        return RecurrentReference.LSTMCell(gates: LSTMGates(i: gates[0], f: gates[1], g: gates[2], o: gates[3]))
     }
 
     /// ∂h_T/∂h_t by the reference: each unit vector, back over the last `count` steps.
@@ -49,11 +49,11 @@ import FoundationXML
             unitVector[0][unit] = 1
             switch cell {
             case .rnn:
-                let cell = Reference.RNNCell(parameters: gates[0], f: .tanh)
+                let cell = RecurrentReference.RNNCell(parameters: gates[0], f: .tanh)
                 let h = cell.forward(x: referenceX, h0: zeros)
                 return cell.backward(h: Array(h[first...]), dy: nil, dh: unitVector).dh0[0]
             case .gru:
-                let cell = Reference.GRUCell(gates: GRUGates(r: gates[0], z: gates[1], n: gates[2]), hiddenBias: zeros[0], definition: .resetAfter)
+                let cell = RecurrentReference.GRUCell(gates: GRUGates(r: gates[0], z: gates[1], n: gates[2]), hiddenBias: zeros[0], definition: .resetAfter)
                 let tape = cell.forward(x: referenceX, h0: zeros)
                 let end = GRUTape(gates: Array(tape.gates[first...]), past: Array(tape.past[first...]), h: Array(tape.h[first...]))
                 return cell.backward(tape: end, dy: nil, dh: unitVector).dh0[0]

@@ -6,7 +6,7 @@ import Testing
 import FoundationXML
 #endif
 
-@testable import RecurrentCLI
+@testable import recurrent_cli
 
 @Suite struct LearnTests {
     private func runs(_ arguments: [String], in folder: Folder? = nil) async throws -> [[String: Any]] {

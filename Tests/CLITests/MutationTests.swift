@@ -1,7 +1,7 @@
 import Recurrent
 import Testing
 
-@testable import RecurrentCLI
+@testable import recurrent_cli
 
 /// What `--schedule` and `--cell` take, made of their own parts and changed by their structure, the same each time: whatever it is, it
 /// is understood or refused with a line, and what is understood can be computed with.

@@ -1,9 +1,9 @@
 import Foundation
-import Formats
+import RecurrentFormats
 import Recurrent
 import Testing
 
-@testable import RecurrentCLI
+@testable import recurrent_cli
 
 @Suite struct PartsTests {
     private func samples(_ logits: [Float], temperature: Double, count: Int) -> [Int] {

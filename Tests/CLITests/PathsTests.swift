@@ -1,8 +1,8 @@
-import Formats
+import RecurrentFormats
 import Foundation
 import Testing
 
-@testable import RecurrentCLI
+@testable import recurrent_cli
 
 /// Files by whatever names and of whatever kinds, and those beside them.
 @Suite struct PathsTests {

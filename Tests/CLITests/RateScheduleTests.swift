@@ -2,7 +2,7 @@ import Foundation
 import Recurrent
 import Testing
 
-@testable import RecurrentCLI
+@testable import recurrent_cli
 
 @Suite struct RateScheduleTests {
     /// Ten updates an epoch.

@@ -2,7 +2,7 @@ import Foundation
 import Recurrent
 import Testing
 
-@testable import RecurrentCLI
+@testable import recurrent_cli
 
 @Suite struct TaskTests {
     @Test(arguments: [2, 3, 50, 201]) func sumsAreThoseOfTheMarkedNumbers(length: Int) {

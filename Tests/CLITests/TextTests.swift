@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import RecurrentCLI
+@testable import recurrent_cli
 
 private func scalars(_ text: String) -> [Unicode.Scalar] { Array(text.unicodeScalars) }
 private func string(_ scalars: some Sequence<Unicode.Scalar>) -> String {

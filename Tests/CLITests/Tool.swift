@@ -13,7 +13,7 @@ struct Outcome {
 }
 
 /// The built tool, which lies beside the tests.
-private let toolPath = Bundle.main.executableURL!.deletingLastPathComponent().appending(path: "recurrent").path
+private let toolPath = Bundle.main.executableURL!.deletingLastPathComponent().appending(path: "recurrent-cli").path
 
 /// Runs the tool, in `folder` if there is one.
 func recurrent(_ arguments: [String], in folder: Folder? = nil, environment: [String: String] = [:]) async throws -> Outcome {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import RecurrentCLI
+@testable import recurrent_cli
 
 /// Where `train` writes: nothing that is there is lost.
 @Suite struct TrainingOutputTests {

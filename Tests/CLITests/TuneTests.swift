@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import RecurrentCLI
+@testable import recurrent_cli
 
 @Suite struct TuneTests {
     /// The rates that a search tries where the perplexity is a valley around `valley`, on a logarithmic scale.

@@ -2,7 +2,7 @@ import CFileFaults
 import Foundation
 import Testing
 
-@testable import Formats
+@testable import RecurrentFormats
 
 /// What is written and read where the system fails or interrupts one of the calls that it takes.
 @Suite(.enabled(if: file_faults_work())) struct FileFaultTests {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Formats
+@testable import RecurrentFormats
 
 struct FileTests {
     /// Runs `body` in a new folder that is removed afterwards.

@@ -1,4 +1,4 @@
-import Formats
+import RecurrentFormats
 
 /// The contents of a safetensors file with this header, padded with spaces by `padding`, and this many bytes of data.
 func contents(_ header: String, dataCount: Int = 0, padding: Int = 0) -> [UInt8] {

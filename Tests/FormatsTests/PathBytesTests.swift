@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Formats
+@testable import RecurrentFormats
 
 struct PathBytesTests {
     /// Every byte comes back, also those of the scalars that stand for bytes, of surrogates, of

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Formats
+@testable import RecurrentFormats
 
 @Suite struct PrintableTests {
     /// Each control of ASCII, DEL, and each of the second set of controls, which a terminal obeys as it

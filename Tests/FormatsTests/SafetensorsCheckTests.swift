@@ -1,4 +1,4 @@
-import Formats
+import RecurrentFormats
 import Testing
 
 /// A file that must be refused, and why.

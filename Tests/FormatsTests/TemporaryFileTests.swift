@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Formats
+@testable import RecurrentFormats
 
 /// What processes that are no more have left behind goes, and nothing else.
 struct TemporaryFileTests {

@@ -1,4 +1,4 @@
-import CKernels
+import CRecurrent
 import Testing
 import TestSupport
 

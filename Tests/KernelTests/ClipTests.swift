@@ -1,5 +1,5 @@
-import CKernels
-import Reference
+import CRecurrent
+import RecurrentReference
 import TestSupport
 import Testing
 

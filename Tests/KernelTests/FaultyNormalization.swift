@@ -1,5 +1,5 @@
-import CKernels
-import Reference
+import CRecurrent
+import RecurrentReference
 import TestSupport
 
 /// A mistake that an implementation of normalization may make.

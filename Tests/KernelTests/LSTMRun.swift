@@ -1,5 +1,5 @@
-import CKernels
-import Reference
+import CRecurrent
+import RecurrentReference
 import TestSupport
 
 /// The LSTM kernels of one instruction set over the data of a problem, in guarded buffers.

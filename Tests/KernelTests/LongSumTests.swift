@@ -1,4 +1,4 @@
-import CKernels
+import CRecurrent
 import Recurrent
 import Testing
 import TestSupport

@@ -1,5 +1,5 @@
-import CKernels
-import Reference
+import CRecurrent
+import RecurrentReference
 import TestSupport
 
 /// Rows to be normalized, with some that do not count and hold NaN; groups whose mean is far from zero beside their deviation, and groups of

@@ -1,7 +1,7 @@
 #if OpenBLAS
 import COpenBLAS
-import CKernels
-import Reference
+import CRecurrent
+import RecurrentReference
 import Testing
 import TestSupport
 

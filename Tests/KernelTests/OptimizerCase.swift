@@ -1,5 +1,5 @@
-import CKernels
-import Reference
+import CRecurrent
+import RecurrentReference
 import TestSupport
 
 /// Parameters, gradient and moments, in Float for the kernels or in Double for the reference.

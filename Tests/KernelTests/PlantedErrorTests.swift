@@ -1,4 +1,4 @@
-import Reference
+import RecurrentReference
 import Testing
 import TestSupport
 

@@ -1,4 +1,4 @@
-import Formats
+import RecurrentFormats
 import Recurrent
 import TestSupport
 import Testing

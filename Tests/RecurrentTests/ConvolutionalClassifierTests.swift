@@ -1,6 +1,6 @@
-import Formats
+import RecurrentFormats
 import Recurrent
-import Reference
+import RecurrentReference
 import TestSupport
 import Testing
 
@@ -71,7 +71,7 @@ private struct Drawings {
     @Test(arguments: ISA.available) func gradientIsTheReferences(isa: ISA) throws {
         let count = 2, size = 8, classes = 3
         var generator = Generator(seed: 5)
-        let places = Reference.WindowAxis(size: size, taps: 3), pools = Reference.WindowAxis(size: places.windows, taps: 2, stride: 2)
+        let places = RecurrentReference.WindowAxis(size: size, taps: 3), pools = RecurrentReference.WindowAxis(size: places.windows, taps: 2, stride: 2)
         func floats(_ count: Int, scale: Float = 1) -> [Float] { generator.floats(count, scale: scale) }
         let channels = ConvolutionalClassifier.channels, inputs = pools.windows * pools.windows * channels
         let weight = floats(channels * 9), bias = floats(channels), denseWeight = floats(classes * inputs, scale: 0.3), denseBias = floats(classes)
@@ -89,7 +89,7 @@ private struct Drawings {
         let kernel = rows(weight.map(exact), 9).map { rows($0, 3).map { $0.map { [$0] } } }
         let convolution = Convolution(W: kernel, b: bias.map(exact), rows: places, columns: places)
         let dense = Dense(W: rows(denseWeight.map(exact), inputs), b: denseBias.map(exact))
-        let pooling = Reference.Pooling(rows: pools, columns: pools, kind: .max), relu = Reference.Activation.relu
+        let pooling = RecurrentReference.Pooling(rows: pools, columns: pools, kind: .max), relu = RecurrentReference.Activation.relu
         let images = rows(x.map(exact), size * size).map { rows($0, size).map { $0.map { [$0] } } }
         func map(_ images: [[[[RunningError]]]], _ f: (RunningError) -> RunningError) -> [[[[RunningError]]]] {
             images.map { $0.map { $0.map { $0.map(f) } } }

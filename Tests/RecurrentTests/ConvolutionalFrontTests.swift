@@ -1,6 +1,6 @@
-import Formats
+import RecurrentFormats
 import Recurrent
-import Reference
+import RecurrentReference
 import TestSupport
 import Testing
 
@@ -9,10 +9,10 @@ import Testing
 @Suite struct ConvolutionalFrontTests {
     @Test(arguments: ISA.available) func gradientIsTheReferences(isa: ISA) throws {
         let kernels = try Kernels(isa: isa), (batch, inputs, channels, hidden) = (3, 2, 5, 4)
-        let time = Reference.WindowAxis(size: 9, taps: 3, stride: 2, padding: 1), sequences = Reference.WindowAxis(size: batch, taps: 1)
+        let time = RecurrentReference.WindowAxis(size: 9, taps: 3, stride: 2, padding: 1), sequences = RecurrentReference.WindowAxis(size: batch, taps: 1)
         let problem = ConvolutionProblem(ConvolutionSizes(inputs, channels, rows: time, columns: sequences), seed: 31).map { RunningError($0) }
         let layer = LSTMProblem(LSTMSizes(channels, hidden, batch: batch, steps: time.windows), seed: 32).map { RunningError($0) }
-        let relu = Reference.Activation.relu
+        let relu = RecurrentReference.Activation.relu
 
         // The reference.
         let y = problem.layer.forward(x: problem.x)[0].map { $0.map { $0.map { relu($0) } } }

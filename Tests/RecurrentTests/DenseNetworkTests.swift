@@ -1,6 +1,6 @@
-import Formats
+import RecurrentFormats
 import Recurrent
-import Reference
+import RecurrentReference
 import TestSupport
 import Testing
 
@@ -75,12 +75,12 @@ private struct DenseNetwork: ~Copyable {
         let layer = Normalization(.batch, gamma: exact(normalization.weight), beta: exact(normalization.bias),
                                   epsilon: RunningError(Double(normalization.epsilon)))
         let x = (0..<rows).map { exact(Array(x[2 * $0..<2 * $0 + 2])) }
-        let z = first.forward(x: x), (n, tape) = layer.forward(x: z), h = n.map { $0.map { Reference.Activation.relu($0) } }
+        let z = first.forward(x: x), (n, tape) = layer.forward(x: z), h = n.map { $0.map { RecurrentReference.Activation.relu($0) } }
         let dlogits = second.forward(x: h).enumerated().map { row, logits in
             [(RunningError.sigmoid(logits[0]) - RunningError(Double(targets[row]))) / RunningError(Double(rows))]
         }
         let dh = second.backwardInput(dy: dlogits)
-        let dn = dh.indices.map { row in dh[row].indices.map { dh[row][$0] * Reference.Activation.relu.derivative(y: h[row][$0]) } }
+        let dn = dh.indices.map { row in dh[row].indices.map { dh[row][$0] * RecurrentReference.Activation.relu.derivative(y: h[row][$0]) } }
         let dz = layer.backward(x: z, tape: tape, dy: dn), none = [RunningError](repeating: 0, count: Self.hiddenSize)
         var dSecond = Dense(W: [none], b: [0 as RunningError]), dLayer = Normalization(.batch, gamma: none, beta: none, epsilon: 0)
         var dFirst = Dense(W: none.map { _ in [0 as RunningError, 0] }, b: none)

@@ -1,6 +1,6 @@
-import Formats
+import RecurrentFormats
 import Recurrent
-import Reference
+import RecurrentReference
 import TestSupport
 import Testing
 
@@ -81,8 +81,8 @@ import Testing
         cell.load(weightIH: [0.5, 1, -0.5, 0.25, 1.25, -1], weightHH: [-0.75, 1.5, -2], biasIH: [0.25, 0.125, 0.375], biasHH: [0.5, -0.25, 0.625])
         cell.state = [0.5]
         func gate(_ W: [Double], _ U: Double, _ b: Double) -> GateParameters<Double> { GateParameters(W: [W], U: [[U]], b: [b]) }
-        let ours: Reference.GRUDefinition = definition == .resetAfter ? .resetAfter : definition == .resetBefore ? .resetBefore : .lecture
-        let reference = Reference.GRUCell(
+        let ours: RecurrentReference.GRUDefinition = definition == .resetAfter ? .resetAfter : definition == .resetBefore ? .resetBefore : .lecture
+        let reference = RecurrentReference.GRUCell(
             gates: GRUGates(r: gate([0.5, 1], -0.75, 0.75), z: gate([-0.5, 0.25], 1.5, -0.125),
                             n: gate([1.25, -1], -2, definition == .resetAfter ? 0.375 : 1)), hiddenBias: [0.625], definition: ours)
         let h = reference.forward(x: [[[1, -0.5]], [[0.25, 2]]], h0: [[0.5]]).h.dropFirst().map { $0[0][0] }

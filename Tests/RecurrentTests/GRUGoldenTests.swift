@@ -1,5 +1,5 @@
-import Formats
-import Reference
+import RecurrentFormats
+import RecurrentReference
 import TestSupport
 import Testing
 

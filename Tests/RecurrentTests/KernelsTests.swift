@@ -1,5 +1,5 @@
-import CKernels
-import Formats
+import CRecurrent
+import RecurrentFormats
 import Recurrent
 import enum TestSupport.Comparer
 import enum TestSupport.TestSizes
@@ -20,13 +20,13 @@ import Testing
         try Comparer.check("sigmoid", apply(Kernels.best.sigmoid), [0.6224593312018546, 0.7310585786300049, 0.8807970779778823], absolute: 0, relative: 3e-7)
     }
 
-    /// `Formats` knows the width of a panel without seeing C.
+    /// `RecurrentFormats` knows the width of a panel without seeing C.
     @Test func formatsHasThePanelOfTheKernels() {
-        #expect(Formats.KernelOrder.panel == Int(RECURRENT_PANEL))
+        #expect(RecurrentFormats.KernelOrder.panel == Int(RECURRENT_PANEL))
         for units in TestSizes.few + [TestSizes.large] {
-            #expect(Formats.KernelOrder.padded(units) == recurrent_padded(units))
+            #expect(RecurrentFormats.KernelOrder.padded(units) == recurrent_padded(units))
             let shape = LSTMShape(inputSize: 3, hiddenSize: units)
-            let ordered = Formats.KernelOrder.lstm(weightIH: .init(repeating: 0, count: 12 * units), weightHH: .init(repeating: 0, count: 4 * units * units),
+            let ordered = RecurrentFormats.KernelOrder.lstm(weightIH: .init(repeating: 0, count: 12 * units), weightHH: .init(repeating: 0, count: 4 * units * units),
                                            bias: .init(repeating: 0, count: 4 * units))
             #expect(ordered.count == shape.weightCount)
         }

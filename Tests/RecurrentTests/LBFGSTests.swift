@@ -1,6 +1,6 @@
-import CKernels
+import CRecurrent
 import Recurrent
-import Reference
+import RecurrentReference
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
 import Foundation
-import Formats
+import RecurrentFormats
 import Recurrent
 import TestSupport
 import Testing

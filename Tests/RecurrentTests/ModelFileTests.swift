@@ -1,4 +1,4 @@
-import Formats
+import RecurrentFormats
 @testable import Recurrent
 import TestSupport
 import Testing

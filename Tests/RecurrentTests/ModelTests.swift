@@ -1,4 +1,4 @@
-import Formats
+import RecurrentFormats
 import Foundation
 import Recurrent
 import TestSupport

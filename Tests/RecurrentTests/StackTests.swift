@@ -1,6 +1,6 @@
-import Formats
+import RecurrentFormats
 import Recurrent
-import Reference
+import RecurrentReference
 import TestSupport
 import Testing
 
@@ -104,23 +104,23 @@ extension StackCase {
         switch layer.cell {
         case .lstm(let variant):
             let peepholes = variant.hasPeepholes ? tensors.matrix(name("peephole"), units) : [[], [], []]
-            let cell = Reference.LSTMCell(
+            let cell = RecurrentReference.LSTMCell(
                 gates: LSTMGates(i: gate(0), f: gate(1), g: gate(2), o: gate(3)),
                 peepholes: LSTMGates(i: peepholes[0], f: peepholes[1], g: [], o: peepholes[2]),
                 projection: variant.projectionSize == nil ? [] : tensors.matrix(name("weight_hr"), units),
-                variant: Reference.LSTMVariant(sigmoid: variant.squash == .sigmoid, peepholes: variant.hasPeepholes, coupled: variant.hasCoupledGates,
+                variant: RecurrentReference.LSTMVariant(sigmoid: variant.squash == .sigmoid, peepholes: variant.hasPeepholes, coupled: variant.hasCoupledGates,
                                                clip: variant.cellClip.map(Double.init), projection: variant.projectionSize))
             let c0 = h0.map { _ in [Double](repeating: 0, count: units) }
             return Array(cell.forward(x: x, h0: h0, c0: c0, lengths: lengths, mask: mask).h.dropFirst())
         case .gru(let definition):
             let isAfter = definition == .resetAfter
             let gates = GRUGates(r: gate(0), z: gate(1), n: gate(2, biasHH: !isAfter))
-            let cell = Reference.GRUCell(
+            let cell = RecurrentReference.GRUCell(
                 gates: gates, hiddenBias: isAfter ? Array(tensors.values[name("bias_hh")]!.suffix(units)) : [],
                 definition: isAfter ? .resetAfter : definition == .resetBefore ? .resetBefore : .lecture)
             return Array(cell.forward(x: x, h0: h0, lengths: lengths, mask: mask).h.dropFirst())
         case .rnn(let activation):
-            let cell = Reference.RNNCell(parameters: gate(0), f: activation == .tanh ? .tanh : activation == .sigmoid ? .sigmoid : .relu)
+            let cell = RecurrentReference.RNNCell(parameters: gate(0), f: activation == .tanh ? .tanh : activation == .sigmoid ? .sigmoid : .relu)
             return Array(cell.forward(x: x, h0: h0, lengths: lengths, mask: mask).dropFirst())
         }
     }

@@ -1,6 +1,6 @@
 import ComplexModule
 import RealModule
-import Reference
+import RecurrentReference
 import TestSupport
 import Testing
 

@@ -1,4 +1,4 @@
-import Reference
+import RecurrentReference
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
 import Foundation
-import Reference
+import RecurrentReference
 import Testing
 
 /// A sequence of updates by a reference optimizer, after one another.

@@ -1,5 +1,5 @@
 import ComplexModule
-import Reference
+import RecurrentReference
 import TestSupport
 import Testing
 

@@ -84,7 +84,7 @@ static recurrent_kernels traced_table(const recurrent_kernels *kernels, size_t i
         trace.kernel = (char *)kernels->name;         \
         table.name = (void *)trace.nowhere;           \
     }
-#include "../../CKernels/include/kernel_list.h"
+#include "../../CKernels/include/recurrent/kernel_list.h"
 #undef KERNEL
     return table;
 }

@@ -22,7 +22,7 @@ typedef struct scenario {
 
 static const scenario scenarios[] = {
 #define KERNEL(name, parameters) {#name, variants_of_##name, run_##name},
-#include "../../CKernels/include/kernel_list.h"
+#include "../../CKernels/include/recurrent/kernel_list.h"
 #undef KERNEL
 };
 

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "../../CKernels/include/CKernels.h"
+#include "../../CKernels/include/recurrent/recurrent.h"
 
 #if __has_feature(memory_sanitizer)
 #include <sanitizer/msan_interface.h>

@@ -1,4 +1,4 @@
-public import Reference
+public import RecurrentReference
 
 extension WindowAxis: CustomStringConvertible {
     public var description: String { "\(size) to \(windows), \(taps) taps, stride \(stride), dilation \(dilation), padding \(padding)" }

@@ -1,5 +1,5 @@
 import Foundation
-public import Formats
+public import RecurrentFormats
 
 /// A checkpoint taken apart, to be written again with other contents and the right checksum.
 public struct EditedCheckpoint {

@@ -1,4 +1,4 @@
-public import Reference
+public import RecurrentReference
 
 /// A mistake that an implementation of a convolution may make.
 public enum ConvolutionMistake: String, CaseIterable, Sendable {

@@ -1,4 +1,4 @@
-public import Reference
+public import RecurrentReference
 
 /// A mistake that an implementation of the GRU may make.
 public enum GRUMistake: String, CaseIterable, Sendable {

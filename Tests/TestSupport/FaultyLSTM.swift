@@ -1,4 +1,4 @@
-public import Reference
+public import RecurrentReference
 
 /// A mistake that an implementation of the LSTM may make.
 public enum LSTMMistake: String, CaseIterable, Sendable {

@@ -1,4 +1,4 @@
-public import Reference
+public import RecurrentReference
 
 /// A mistake that an implementation of the plain recurrent layer may make.
 public enum RNNMistake: String, CaseIterable, Sendable {

@@ -1,4 +1,4 @@
-public import CKernels
+public import CRecurrent
 
 /// A buffer for a kernel, between guards that must not change and that poison a sum that reads them.
 public final class GuardedBuffer {

@@ -1,4 +1,4 @@
-public import CKernels
+public import CRecurrent
 public import Testing
 
 /// The kernels of one instruction set, named in test output.

@@ -1,4 +1,4 @@
-public import Reference
+public import RecurrentReference
 
 /// The sizes of an LSTM layer, or a plain recurrent one, over a batch of sequences.
 public struct LSTMSizes: Sendable, CustomStringConvertible {

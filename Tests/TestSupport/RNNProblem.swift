@@ -1,4 +1,4 @@
-public import Reference
+public import RecurrentReference
 
 /// Data for a plain recurrent layer in the textbook's layout; every number is a float's value. Where a row has ended, x and dy are NaN.
 public struct RNNProblem<S: Scalar>: Sendable {

@@ -1,4 +1,4 @@
-public import Reference
+public import RecurrentReference
 
 /// A value, and a bound for the error of a float32 computation of it: running error analysis (Wilkinson 1963; Higham 2002, "Accuracy
 /// and Stability of Numerical Algorithms", section 3.3). The reference evaluated with this type gives each element's bound.

@@ -1,4 +1,4 @@
-public import Reference
+public import RecurrentReference
 
 /// A small model to minimize in full batch: an LSTM of one layer with a dense layer on top, and the mean squared error over all steps of all sequences.
 /// Its parameters are one flat array: W, U and b of the gates i f g o, then W and b of the dense layer.

@@ -4,7 +4,7 @@
 # behind, and nothing is made under a name that is not a temporary file's or a lock's.
 "$tools/clang" -std=gnu17 -O1 -shared -fPIC -Wall -Wextra -Werror -ITests/CFileFaults/include \
     Tests/CFileFaults/file_faults.c -o "$work/faults.so"
-tool=$PWD/.build/recurrent
+tool=$PWD/.build/recurrent-cli
 faults=$work/faults
 mkdir -p "$faults/before"
 seq 6 | sed 's/.*/the cat sat on mat & of &/' >"$faults/before/text"

@@ -6,8 +6,8 @@ options=(
     --dropout 0.2 --recurrent-dropout 0.2
 )
 head -c 600 Tests/stages/common.sh >"$work/text"
-memcheck .build/recurrent train "${options[@]}" --threads 2 --out "$work/model.safetensors"
-.build/recurrent train "${options[@]}" --threads 1 --out "$work/processor.safetensors"
+memcheck .build/recurrent-cli train "${options[@]}" --threads 2 --out "$work/model.safetensors"
+.build/recurrent-cli train "${options[@]}" --threads 1 --out "$work/processor.safetensors"
 cmp "$work/model.safetensors" "$work/processor.safetensors"
-memcheck .build/recurrent generate "$work/model.safetensors" --length 10
-memcheck .build/recurrent evaluate "$work/model.safetensors" --text "$work/text"
+memcheck .build/recurrent-cli generate "$work/model.safetensors" --length 10
+memcheck .build/recurrent-cli evaluate "$work/model.safetensors" --text "$work/text"

@@ -1,4 +1,4 @@
-import Formats
+import RecurrentFormats
 public import FuzzDriver
 
 @_cdecl("FuzzSafetensors_main") public func main(_ count: CInt, _ arguments: Arguments) -> CInt {

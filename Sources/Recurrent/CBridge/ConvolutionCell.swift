@@ -1,5 +1,5 @@
-internal import CKernels
-internal import Formats
+internal import CRecurrent
+internal import RecurrentFormats
 
 /// A causal convolution that is given one time step at a time: weights of `batch` independent streams, and the inputs that they still
 /// remember, in one block of memory.

@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// Calls `body` while the processor takes subnormal numbers for zero on this thread, then puts the floating-point mode back to exactly what
 /// it was, also where `body` throws. Scopes may be nested. x86 (FTZ and DAZ of MXCSR) and arm64 (FZ of FPCR); elsewhere `body` is just called.

@@ -1,4 +1,4 @@
-internal import Formats
+internal import RecurrentFormats
 
 /// A GRU layer that runs one time step at a time: weights and the state of `batch` independent streams, in one block of memory.
 ///

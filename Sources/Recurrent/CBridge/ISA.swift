@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// An instruction set that the kernels are compiled for. The bits of every result are the same on all of them.
 ///

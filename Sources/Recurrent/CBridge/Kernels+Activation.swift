@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// A nonlinear function of each element.
 ///

@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// Windows that move along one axis of images, or along a sequence: window p has its tap k at the place p stride + k dilation - padding. Taps
 /// outside are left out.

@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// The dimensions of a table of learned vectors.
 ///

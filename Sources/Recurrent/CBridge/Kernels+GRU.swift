@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// The definitions of the GRU that are in use, with r, z = σ(W x + U h + b) in all of them. Their weights do not fit one another.
 ///

@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// The dimensions of an LSTM layer over a batch of sequences.
 ///

@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// The elementary functions, element by element; `y` may be `x`. Largest errors over all floats: see vmath.h.
 extension Kernels {

@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// What the running variance of batch normalization is an average of: v is the variance of a batch, L its rows.
 public enum VarianceEstimate: CaseIterable, Sendable {

@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// How the gradient is made small enough before an update uses it.
 public struct GradientClip: Hashable, Sendable {

@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// The dimensions of a plain recurrent layer over a batch of sequences, and its activation.
 ///

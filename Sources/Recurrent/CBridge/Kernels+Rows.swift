@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// Rows of units that a pointwise kernel works on, each padded to 16 ⌈N/16⌉ floats.
 ///

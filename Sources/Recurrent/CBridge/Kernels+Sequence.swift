@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// Sequences of rows of units, time-major, that are copied or made one row each.
 ///

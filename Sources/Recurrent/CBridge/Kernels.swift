@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// This processor lacks an instruction set that was asked for.
 public struct UnsupportedISA: Error, CustomStringConvertible, Sendable {

@@ -1,4 +1,4 @@
-internal import Formats
+internal import RecurrentFormats
 
 /// A recurrent network: an input, a stack of recurrent layers and a dense layer. It owns its parameters, in kernel order, in one flat buffer.
 ///

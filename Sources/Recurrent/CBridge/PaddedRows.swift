@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 
 /// Rows of units, each padded to whole panels where kernels work on them, and without padding where a caller sees them.
 struct PaddedRows {

@@ -1,4 +1,4 @@
-internal import CKernels
+internal import CRecurrent
 internal import Synchronization
 #if canImport(Glibc)
 internal import Glibc

@@ -31,8 +31,8 @@ struct BenchOptions: ParsableArguments {
     var json = false
 
     func checked() throws(Failure) -> BenchSettings {
-        try BenchSettings(kernels: kernel.kernels(), threads: check("--threads", threads, 1...ThreadOptions.largestCount),
-                          seconds: check("--seconds", seconds, 0.001...600), json: json, progress: BenchProgress(quiet: quiet))
+        try BenchSettings(kernels: kernel.kernels(), threads: validated("--threads", threads, 1...ThreadOptions.largestCount),
+                          seconds: validated("--seconds", seconds, 0.001...600), json: json, progress: BenchProgress(quiet: quiet))
     }
 }
 
@@ -76,9 +76,9 @@ private func checkMemory(_ floats: Int) throws(Failure) {
 /// The sizes of an LSTM layer, checked; options by these names.
 private func checkedShape(input: Int, hidden: Int, batch: Int, steps: Int = 1) throws(Failure) -> LSTMShape {
     let sizes = 1...largestSize
-    try checkMemory(check("--batch", batch, sizes) * check("--steps", steps, sizes))
-    let shape = try LSTMShape(inputSize: check("--input", input, sizes), hiddenSize: check("--hidden", hidden, sizes),
-                              batch: check("--batch", batch, sizes), steps: check("--steps", steps, sizes))
+    try checkMemory(validated("--batch", batch, sizes) * validated("--steps", steps, sizes))
+    let shape = try LSTMShape(inputSize: validated("--input", input, sizes), hiddenSize: validated("--hidden", hidden, sizes),
+                              batch: validated("--batch", batch, sizes), steps: validated("--steps", steps, sizes))
     try checkMemory(2 * (shape.weightCount + shape.gatesCount + shape.statesCount + shape.transposedCount + shape.inputGradientCount))
     return shape
 }
@@ -158,7 +158,7 @@ struct BenchOptimizer: ParsableCommand {
             throw Failure(.usage, "--optimizer: unknown; expected \(Optimizer.names.joined(separator: ", ")), found \(optimizer)")
         }
         let settings = try options.checked()
-        let count = try check("--parameters", parameters, 1...largestMemory)
+        let count = try validated("--parameters", parameters, 1...largestMemory)
         try checkMemory(2 * (3 + rule.momentCount) * count)
         try BenchReport.optimizer(optimizer, rule, count, settings, HardwareLimits(settings)).print()
     }

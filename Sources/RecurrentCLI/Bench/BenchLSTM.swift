@@ -1,4 +1,4 @@
-import Formats
+import RecurrentFormats
 import Recurrent
 
 /// Memory for what is timed: 64-byte aligned blocks that live as long as this.

@@ -41,10 +41,10 @@ struct Flow: ParsableCommand {
     @OptionGroup var kernelOptions: KernelOptions
 
     func run() throws {
-        try check("--steps", steps, 2...10_000)
-        try check("--hidden", hidden, 1...Self.largestHidden)
+        try validated("--steps", steps, 2...10_000)
+        try validated("--hidden", hidden, 1...Self.largestHidden)
         try checkPositive("--gain", gain)
-        try check("--forget-bias", forgetBias, -100...100)
+        try validated("--forget-bias", forgetBias, -100...100)
         // Six floats of an LSTM's tape for each unit of each step of each row, of which there are as
         // many as units; and the text of the tables.
         let tape = 6 * 4 * Double(steps) * Double(hidden * (hidden + 15) / 16 * 16)

@@ -92,12 +92,12 @@ struct Learn: ParsableCommand {
 
     func run() throws {
         let size = 1...ModelShape.largestDimension, defaults = task.defaults
-        let length = try check("--length", length ?? defaults.length, task.lengths), hidden = try check("--hidden", hidden ?? defaults.hidden, size)
-        let batch = try check("--batch", batch ?? defaults.batch, size), updates = try check("--updates", updates ?? defaults.updates, 1...Int.max)
+        let length = try validated("--length", length ?? defaults.length, task.lengths), hidden = try validated("--hidden", hidden ?? defaults.hidden, size)
+        let batch = try validated("--batch", batch ?? defaults.batch, size), updates = try validated("--updates", updates ?? defaults.updates, 1...Int.max)
         let learningRate = learningRate ?? defaults.learningRate
         try checkPositive("--learning-rate", learningRate)
         try checkPositive("--clip", clip)
-        try check("--memory", memory ?? 0, 0...1_000_000)
+        try validated("--memory", memory ?? 0, 0...1_000_000)
         let cells = try cells(), kernels = try kernelOptions.kernels(), sequences = task.task(length: length)
         _ = try threadOptions.count()
         if let svg { try checkWritable(svg, option: "--svg") }

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 
 @main
-struct Recurrent: ParsableCommand {
+struct Tool: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "recurrent",
         abstract: "Trains recurrent networks on text, continues text with them, and measures both.",
