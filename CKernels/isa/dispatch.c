@@ -10,17 +10,20 @@ const char *recurrent_isa_name(recurrent_isa isa) { return names[isa]; }
 const recurrent_kernels *recurrent_kernels_of(recurrent_isa isa) {
     switch (isa) {
     case recurrent_isa_generic: return &recurrent_kernels_generic;
-#if defined(__x86_64__)
     case recurrent_isa_avx2:
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &recurrent_kernels_avx2 : 0;
-    case recurrent_isa_avx512:
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
-                   ? &recurrent_kernels_avx512
-                   : 0;
+#if defined(__x86_64__)
+        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &recurrent_kernels_avx2;
 #endif
-    default: return 0;
+        break;
+    case recurrent_isa_avx512:
+#if defined(__x86_64__)
+        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+            return &recurrent_kernels_avx512;
+#endif
+        break;
     }
+    return 0;
 }
 
 recurrent_isa recurrent_isa_best(void) {

@@ -5,8 +5,8 @@ INLINE lanes activated(const recurrent_activation f, lanes slope, lanes z) {
     switch (f) {
     case recurrent_activation_tanh: return lanes_tanh(z);
     case recurrent_activation_sigmoid: return lanes_sigmoid(z);
+    case recurrent_activation_relu: return lanes_max(z, lanes_splat(0));
     case recurrent_activation_leaky_relu: return lanes_select(z < lanes_splat(0), slope * z, z);
-    default: return lanes_max(z, lanes_splat(0));
     }
 }
 
@@ -15,8 +15,8 @@ INLINE lanes activated_backward(const recurrent_activation f, lanes slope, lanes
     switch (f) {
     case recurrent_activation_tanh: return dy * lanes_less_square(lanes_splat(1), y);
     case recurrent_activation_sigmoid: return dy * (y * (lanes_splat(1) - y));
+    case recurrent_activation_relu: return lanes_select(y <= lanes_splat(0), lanes_splat(0), dy);
     case recurrent_activation_leaky_relu: return lanes_select(y <= lanes_splat(0), slope * dy, dy);
-    default: return lanes_select(y <= lanes_splat(0), lanes_splat(0), dy);
     }
 }
 
@@ -25,8 +25,8 @@ INLINE lanes activated_backward(const recurrent_activation f, lanes slope, lanes
     switch (f) {                                                                                             \
     case recurrent_activation_tanh: FUNCTION(recurrent_activation_tanh, __VA_ARGS__); break;                 \
     case recurrent_activation_sigmoid: FUNCTION(recurrent_activation_sigmoid, __VA_ARGS__); break;           \
+    case recurrent_activation_relu: FUNCTION(recurrent_activation_relu, __VA_ARGS__); break;                 \
     case recurrent_activation_leaky_relu: FUNCTION(recurrent_activation_leaky_relu, __VA_ARGS__); break;     \
-    default: FUNCTION(recurrent_activation_relu, __VA_ARGS__);                                               \
     }
 
 /// Some rows; where dy is null, to[m][n] = f(from[m][n]), else to[m][n] = dy[m][n] f'(z), from y in `from`. σ(0) is not zero: nor would the

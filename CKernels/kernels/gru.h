@@ -71,7 +71,9 @@ OUTLINED void gru_cells_backward(recurrent_gru_definition definition, size_t pan
     case recurrent_gru_reset_before:
         gru_cells_backward_of(recurrent_gru_reset_before, panels, rzn, past, h_prev, dy, drzn, dpast, dh);
         break;
-    default: gru_cells_backward_of(recurrent_gru_lecture, panels, rzn, past, h_prev, dy, drzn, dpast, dh);
+    case recurrent_gru_lecture:
+        gru_cells_backward_of(recurrent_gru_lecture, panels, rzn, past, h_prev, dy, drzn, dpast, dh);
+        break;
     }
 }
 

@@ -75,7 +75,7 @@ OUTLINED void gru_cells(const recurrent_gru_shape *shape, size_t rows, float *rz
     switch (shape->definition) {
     case recurrent_gru_reset_after: gru_cells_of(recurrent_gru_reset_after, shape, rows, rzn, past, h_prev, h); break;
     case recurrent_gru_reset_before: gru_cells_of(recurrent_gru_reset_before, shape, rows, rzn, past, h_prev, h); break;
-    default: gru_cells_of(recurrent_gru_lecture, shape, rows, rzn, past, h_prev, h);
+    case recurrent_gru_lecture: gru_cells_of(recurrent_gru_lecture, shape, rows, rzn, past, h_prev, h); break;
     }
 }
 

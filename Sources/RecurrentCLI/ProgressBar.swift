@@ -96,10 +96,9 @@ extension Unicode.Scalar {
     /// Columns of a terminal: none for marks that combine with the character in front of them, two
     /// for wide ones, else one.
     fileprivate var columns: Int {
-        switch properties.generalCategory {
-        case .nonspacingMark, .enclosingMark: 0
-        default: Self.wide.contains { $0.contains(value) } ? 2 : 1
-        }
+        let category = properties.generalCategory
+        if category == .nonspacingMark || category == .enclosingMark { return 0 }
+        return Self.wide.contains { $0.contains(value) } ? 2 : 1
     }
 }
 

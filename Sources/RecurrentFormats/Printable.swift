@@ -2,11 +2,10 @@ extension Unicode.Scalar {
     /// Whether it shows as itself on a terminal: not a control (C0, DEL, C1), a separator of lines, a change
     /// of the writing direction, or what has no shape of its own.
     package var isPrintable: Bool {
-        switch properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate,
-            .unassigned: false
-        default: true
-        }
+        let hidden: [Unicode.GeneralCategory] = [
+            .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned,
+        ]
+        return !hidden.contains(properties.generalCategory)
     }
 
     /// As a Swift literal has it where it is not printable, `\n`, `\u{1B}`, and `\xff` where it stands

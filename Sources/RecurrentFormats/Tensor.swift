@@ -52,7 +52,8 @@ public enum ElementType: String, Sendable, CaseIterable {
         case .f64: elements(bytes) { Float(Double(bitPattern: $0)) }
         case .f16: elements(bytes) { Float(binary16: UInt16($0)) }
         case .bf16: elements(bytes) { Float(bitPattern: UInt32($0) << 16) }
-        default: nil
+        case .bool, .u8, .u16, .u32, .u64, .i8, .i16, .i32, .i64, .c64, .f8e4m3, .f8e5m2, .f8e8m0, .f8e4m3fnuz,
+            .f8e5m2fnuz, .f6e2m3, .f6e3m2, .f4: nil
         }
     }
 

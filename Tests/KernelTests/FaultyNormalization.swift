@@ -13,10 +13,10 @@ enum NormalizationMistake: CaseIterable {
     case signFlipped
 
     var isOfBatches: Bool {
-        switch self {
-        case .runningVarianceBiased, .runningMeanStays, .momentumOfTheOther, .rowsThatDoNotCountAreNormalized: true
-        default: false
-        }
+        let mistakes: [Self] = [
+            .runningVarianceBiased, .runningMeanStays, .momentumOfTheOther, .rowsThatDoNotCountAreNormalized,
+        ]
+        return mistakes.contains(self)
     }
 }
 

@@ -25,12 +25,15 @@ wait_for() {
 # has_isa ISA: whether this processor has the instruction set.
 has_isa() { [ "$1" = generic ] || grep -qw "${1/avx512/avx512dq}" /proc/cpuinfo; }
 
+# Every warning is an error. No `default` hides a kind that a switch over an enum forgets.
+warnings=(-Wall -Wextra -Wswitch-enum -Wcovered-switch-default -Werror)
+
 # compile_kernels FOLDER [OPTION …]: compiles the kernels as SwiftPM does, for release.
 compile_kernels() {
     local folder=$1 source
     shift
     for source in "$folder"/isa/*.c; do
-        "$tools/clang" -std=gnu17 -O2 -Wall -Wextra -Werror "$@" -c "$source" \
+        "$tools/clang" -std=gnu17 -O2 "${warnings[@]}" "$@" -c "$source" \
             -o "$work/$(basename "$source" .c).o"
     done
 }
@@ -42,7 +45,7 @@ compile_with() {
     shift 2
     mkdir -p "$folder"
     for source in CKernels/isa/*.c "$program"; do
-        "$tools/clang" -std=gnu17 -Wall -Wextra -Werror "$@" -c "$source" \
+        "$tools/clang" -std=gnu17 "${warnings[@]}" "$@" -c "$source" \
             -o "$folder/$(basename "$source" .c).o" &
         processes+=($!)
     done

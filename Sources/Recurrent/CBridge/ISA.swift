@@ -12,7 +12,7 @@ public enum ISA: String, CaseIterable, Sendable {
     case avx512
 
     /// The fastest one of this processor.
-    public static var best: ISA { ISA(recurrent_isa_best()) }
+    public static var best: ISA { allCases.last(where: \.isAvailable) ?? .generic }
 
     /// Those that this processor has, slowest first.
     public static var available: [ISA] { allCases.filter(\.isAvailable) }
@@ -25,14 +25,6 @@ public enum ISA: String, CaseIterable, Sendable {
         case .generic: recurrent_isa_generic
         case .avx2: recurrent_isa_avx2
         case .avx512: recurrent_isa_avx512
-        }
-    }
-
-    private init(_ isa: recurrent_isa) {
-        switch isa {
-        case recurrent_isa_avx2: self = .avx2
-        case recurrent_isa_avx512: self = .avx512
-        default: self = .generic
         }
     }
 }

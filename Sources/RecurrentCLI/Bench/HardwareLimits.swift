@@ -70,12 +70,13 @@ struct HardwareLimits {
     private static func loops(_ isa: ISA) -> recurrent_limit_loops {
         #if arch(x86_64)
         switch isa {
-        case .avx512: return recurrent_limits_avx512
+        case .generic: return recurrent_limits_generic
         case .avx2: return recurrent_limits_avx2
-        default: break
+        case .avx512: return recurrent_limits_avx512
         }
-        #endif
+        #else
         return recurrent_limits_generic
+        #endif
     }
 }
 
