@@ -122,7 +122,7 @@ extension EditedFile {
             parts[index].type = any([.f32, .bf16])
             guard !parts[index].values.isEmpty else { return }
             parts[index].values[any(parts[index].values.indices)] = any([
-                .nan, .infinity, .greatestFiniteMagnitude, -1e30, 1e-45,
+                .nan, .infinity, .greatestFiniteMagnitude, -1e30, .leastNonzeroMagnitude,
             ])
         }
     }
