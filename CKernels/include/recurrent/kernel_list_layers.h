@@ -165,7 +165,8 @@ KERNEL(sequence_pool_backward, (const recurrent_sequence_shape *_Nonnull shape, 
 KERNEL(embedding_forward, (const recurrent_embedding_shape *_Nonnull shape, const float *_Nonnull table,
                            const int32_t *_Nonnull indices, float *_Nonnull y, recurrent_share share))
 
-// The gradient with respect to the table, rows in ascending order; of each 256 rows, those of an index have a sum of their own, which is added to dtable.
+// The gradient with respect to the table, rows in ascending order; where there are more than 8192
+// rows, those of an index in each 256 of them have a sum of their own, which is added to dtable.
 //   dtable[v] += Σ_{m: index[m] = v} dy[m]
 //   indices as in embedding_forward; dy [M][16 ⌈E/16⌉] in, not read for padding; dtable [V][16 ⌈E/16⌉] in, out.
 //   Partitions split the columns, by 16.
