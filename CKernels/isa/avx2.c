@@ -4,7 +4,7 @@
 #if defined(__x86_64__)
 
 #define TILE_ROWS 6
-#define TILE_SUMS 6    // of two registers each, which leaves four for operands
+#define TILE_SUMS 6  // of two registers each, which leaves four for operands
 #define TILE_HALF_SUMS 12
 #define LSTM_PANELS 1
 #define UPDATE_BLOCK 2

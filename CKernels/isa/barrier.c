@@ -1,5 +1,6 @@
-// Each thread counts its own arrivals, in a place that only it writes, and looks at those of the others: one store and one line
-// fetched from each of the others, which the processor does at the same time; a shared counter would be fetched by one after the other.
+// Each thread counts its own arrivals, in a place that only it writes, and looks at those of the
+// others: one store and one line fetched from each of the others, which the processor does at the
+// same time; a shared counter would be fetched by one after the other.
 #include "../include/recurrent/shares.h"
 
 #pragma clang diagnostic error "-Wfunction-effects"
@@ -22,28 +23,36 @@ void recurrent_barrier_wait(recurrent_share share, size_t first, size_t end) REC
     const size_t arrivals = place->arrivals + 1;
     __atomic_store_n(&place->arrivals, arrivals, __ATOMIC_RELEASE);
     for (size_t other = first; other < end; ++other)
-        for (size_t looks = 0; !barrier_reached(&share.barrier[other].arrivals, arrivals); ++looks) barrier_look_away(share, looks);
+        for (size_t looks = 0; !barrier_reached(&share.barrier[other].arrivals, arrivals); ++looks)
+            barrier_look_away(share, looks);
 }
 
 /// Whether this thread is the one that does task `number` of a share.
 static int task_claim(recurrent_barrier *of, size_t number) RECURRENT_NONBLOCKING {
     return __atomic_load_n(&of->claimed, __ATOMIC_RELAXED) == number
-           && __atomic_compare_exchange_n(&of->claimed, &number, number + 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+           && __atomic_compare_exchange_n(&of->claimed, &number, number + 1, 0, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED);
 }
 
-size_t recurrent_task_take(recurrent_share share, size_t first, size_t end, size_t task) RECURRENT_NONBLOCKING {
+size_t recurrent_task_take(recurrent_share share, size_t first, size_t end,
+                           size_t task) RECURRENT_NONBLOCKING {
     const size_t number = share.barrier[share.index].tasks + task;
     if (task_claim(&share.barrier[share.index], number)) return share.index;
     for (size_t other = first; other < end; ++other)
-        for (size_t looks = 0; !barrier_reached(&share.barrier[other].finished, number + 1); ++looks) {
-            if ((looks >= recurrent_task_spins || looks >= share.barrier[share.index].spins) && task_claim(&share.barrier[other], number)) return other;
+        for (size_t looks = 0; !barrier_reached(&share.barrier[other].finished, number + 1);
+             ++looks) {
+            if ((looks >= recurrent_task_spins || looks >= share.barrier[share.index].spins)
+                && task_claim(&share.barrier[other], number))
+                return other;
             barrier_look_away(share, looks);
         }
     return end;
 }
 
 void recurrent_task_finish(recurrent_share share, size_t of) RECURRENT_NONBLOCKING {
-    __atomic_store_n(&share.barrier[of].finished, __atomic_load_n(&share.barrier[of].finished, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&share.barrier[of].finished,
+                     __atomic_load_n(&share.barrier[of].finished, __ATOMIC_RELAXED) + 1,
+                     __ATOMIC_RELEASE);
 }
 
 void recurrent_tasks_end(recurrent_share share, size_t tasks) RECURRENT_NONBLOCKING {
@@ -55,14 +64,16 @@ void recurrent_tasks_end(recurrent_share share, size_t tasks) RECURRENT_NONBLOCK
 }
 
 #if defined(__linux__)
-// Declared here, because headers of Linux's C libraries have it only for programs that define _GNU_SOURCE.
+// Declared here, because headers of Linux's C libraries have it only for programs that define
+// _GNU_SOURCE.
 int sched_getaffinity(int thread, size_t bytes, void *mask);
 
 size_t recurrent_allowed_processors(void) {
     unsigned long mask[1024 / (8 * sizeof(unsigned long))] = {0};
     size_t count = 0;
     if (sched_getaffinity(0, sizeof mask, mask) < 0) return 0;
-    for (size_t word = 0; word < sizeof mask / sizeof mask[0]; ++word) count += (size_t)__builtin_popcountl(mask[word]);
+    for (size_t word = 0; word < sizeof mask / sizeof mask[0]; ++word)
+        count += (size_t)__builtin_popcountl(mask[word]);
     return count;
 }
 #else

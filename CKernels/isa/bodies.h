@@ -1,4 +1,5 @@
-// All kernel bodies, in the order in which they use each other; each instruction set includes this once.
+// All kernel bodies, in the order in which they use each other; each instruction set includes this
+// once.
 #include "../kernels/lanes.h"
 #ifdef NEEDS_EMULATED_FMA
 #include "emulated_fma.h"

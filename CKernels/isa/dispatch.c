@@ -1,7 +1,8 @@
 // Which kernels this processor can run.
 #include "../include/recurrent/recurrent.h"
 
-extern const recurrent_kernels recurrent_kernels_generic, recurrent_kernels_avx2, recurrent_kernels_avx512;
+extern const recurrent_kernels recurrent_kernels_generic, recurrent_kernels_avx2,
+    recurrent_kernels_avx512;
 
 static const char *const names[recurrent_isa_count] = {"generic", "avx2", "avx512"};
 
@@ -12,13 +13,15 @@ const recurrent_kernels *recurrent_kernels_of(recurrent_isa isa) {
     case recurrent_isa_generic: return &recurrent_kernels_generic;
     case recurrent_isa_avx2:
 #if defined(__x86_64__)
-        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &recurrent_kernels_avx2;
+        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+            return &recurrent_kernels_avx2;
 #endif
         break;
     case recurrent_isa_avx512:
 #if defined(__x86_64__)
-        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+            && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
+            && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
             return &recurrent_kernels_avx512;
 #endif
         break;

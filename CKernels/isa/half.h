@@ -1,5 +1,5 @@
-// What the kernels need for panels of which only the lower half is used, once more for vectors of 8 lanes. The functions keep their names,
-// because they are overloaded; the types have others.
+// What the kernels need for panels of which only the lower half is used, once more for vectors of 8
+// lanes. The functions keep their names, because they are overloaded; the types have others.
 #pragma push_macro("TILE_SUMS")
 #undef TILE_SUMS
 #define TILE_SUMS TILE_HALF_SUMS

@@ -1,4 +1,5 @@
-// What every instruction set's source starts with. System headers must come before the target attribute.
+// What every instruction set's source starts with. System headers must come before the target
+// attribute.
 #include "../include/recurrent/recurrent.h"
 
 #pragma STDC FP_CONTRACT OFF

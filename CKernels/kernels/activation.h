@@ -10,7 +10,8 @@ INLINE lanes activated(const recurrent_activation f, lanes slope, lanes z) {
     }
 }
 
-/// dz = dy f'(z), from y = f(z); each line is the derivative of the line of `activated` at its place.
+/// dz = dy f'(z), from y = f(z); each line is the derivative of the line of `activated` at its
+/// place.
 INLINE lanes activated_backward(const recurrent_activation f, lanes slope, lanes y, lanes dy) {
     switch (f) {
     case recurrent_activation_tanh: return dy * lanes_less_square(lanes_splat(1), y);
@@ -20,19 +21,23 @@ INLINE lanes activated_backward(const recurrent_activation f, lanes slope, lanes
     }
 }
 
-/// FUNCTION(f, …) for an f known only at run time: a constant in each case, so that no loop decides anew for each vector.
-#define FOR_ACTIVATION(f, FUNCTION, ...)                                                                     \
-    switch (f) {                                                                                             \
-    case recurrent_activation_tanh: FUNCTION(recurrent_activation_tanh, __VA_ARGS__); break;                 \
-    case recurrent_activation_sigmoid: FUNCTION(recurrent_activation_sigmoid, __VA_ARGS__); break;           \
-    case recurrent_activation_relu: FUNCTION(recurrent_activation_relu, __VA_ARGS__); break;                 \
-    case recurrent_activation_leaky_relu: FUNCTION(recurrent_activation_leaky_relu, __VA_ARGS__); break;     \
+/// FUNCTION(f, …) for an f known only at run time: a constant in each case, so that no loop decides
+/// anew for each vector.
+#define FOR_ACTIVATION(f, FUNCTION, ...)                                                           \
+    switch (f) {                                                                                   \
+    case recurrent_activation_tanh: FUNCTION(recurrent_activation_tanh, __VA_ARGS__); break;       \
+    case recurrent_activation_sigmoid: FUNCTION(recurrent_activation_sigmoid, __VA_ARGS__); break; \
+    case recurrent_activation_relu: FUNCTION(recurrent_activation_relu, __VA_ARGS__); break;       \
+    case recurrent_activation_leaky_relu:                                                          \
+        FUNCTION(recurrent_activation_leaky_relu, __VA_ARGS__);                                    \
+        break;                                                                                     \
     }
 
-/// Some rows; where dy is null, to[m][n] = f(from[m][n]), else to[m][n] = dy[m][n] f'(z), from y in `from`. σ(0) is not zero: nor would the
-/// lanes behind the last unit be.
-INLINE void activate_rows(const recurrent_activation f, const recurrent_rows_shape *shape, float slope, const float *from, const float *dy,
-                          float *to, recurrent_share share) {
+/// Some rows; where dy is null, to[m][n] = f(from[m][n]), else to[m][n] = dy[m][n] f'(z), from y in
+/// `from`. σ(0) is not zero: nor would the lanes behind the last unit be.
+INLINE void activate_rows(const recurrent_activation f, const recurrent_rows_shape *shape,
+                          float slope, const float *from, const float *dy, float *to,
+                          recurrent_share share) {
     const size_t units = shape->units, stride = recurrent_padded(units);
     size_t first, end;
     share_of(share, shape->rows, &first, &end);
@@ -40,17 +45,21 @@ INLINE void activate_rows(const recurrent_activation f, const recurrent_rows_sha
         for (size_t n = 0; n < stride; n += LANES) {
             const size_t at = m * stride + n;
             const lanes value = lanes_load(from + at);
-            const lanes result = dy ? activated_backward(f, lanes_splat(slope), value, lanes_load(dy + at)) : activated(f, lanes_splat(slope), value);
+            const lanes result =
+                dy ? activated_backward(f, lanes_splat(slope), value, lanes_load(dy + at))
+                   : activated(f, lanes_splat(slope), value);
             lanes_store(to + at, lanes_keep_first(units - n, result));
         }
 }
 
-static void activation_forward(const recurrent_rows_shape *shape, recurrent_activation activation, float slope, const float *x, float *y,
+static void activation_forward(const recurrent_rows_shape *shape, recurrent_activation activation,
+                               float slope, const float *x, float *y,
                                recurrent_share share) NONBLOCKING {
     FOR_ACTIVATION(activation, activate_rows, shape, slope, x, 0, y, share)
 }
 
-static void activation_backward(const recurrent_rows_shape *shape, recurrent_activation activation, float slope, const float *y,
-                                const float *dy, float *dx, recurrent_share share) NONBLOCKING {
+static void activation_backward(const recurrent_rows_shape *shape, recurrent_activation activation,
+                                float slope, const float *y, const float *dy, float *dx,
+                                recurrent_share share) NONBLOCKING {
     FOR_ACTIVATION(activation, activate_rows, shape, slope, y, dy, dx, share)
 }

@@ -1,9 +1,10 @@
-// Inverted dropout, with a generator that has no state: element and key go in, random bits come out, so a mask depends on
-// nothing but its numbers and need not be kept for the backward pass.
+// Inverted dropout, with a generator that has no state: element and key go in, random bits come
+// out, so a mask depends on nothing but its numbers and need not be kept for the backward pass.
 //
-// The generator is Threefry-2x32-20 of Salmon, Moraes, Dror and Shaw 2011, "Parallel Random Numbers: As Easy as 1, 2, 3":
-// additions, rotations and exclusive ors of 32 bits, which every vector instruction set has (their Philox needs products of
-// 64 bits). 13 rounds already pass TestU01's BigCrush; 20 is the authors' choice, with a margin.
+// The generator is Threefry-2x32-20 of Salmon, Moraes, Dror and Shaw 2011, "Parallel Random
+// Numbers: As Easy as 1, 2, 3": additions, rotations and exclusive ors of 32 bits, which every
+// vector instruction set has (their Philox needs products of 64 bits). 13 rounds already pass
+// TestU01's BigCrush; 20 is the authors' choice, with a margin.
 
 #define THREEFRY_ROUNDS 20
 #define THREEFRY_ROUNDS_PER_KEY 4
@@ -20,7 +21,9 @@
 static const uint32_t threefry_rotations[THREEFRY_ROTATIONS] = {13, 15, 26, 6, 17, 29, 16, 24};
 
 /// The two words of a key, or of a counter.
-typedef struct { uint32_t low, high; } threefry_words;
+typedef struct {
+    uint32_t low, high;
+} threefry_words;
 
 INLINE threefry_words threefry_split(uint64_t value) {
     return (threefry_words){.low = (uint32_t)value, .high = (uint32_t)(value >> THREEFRY_WORD)};
@@ -32,7 +35,8 @@ INLINE void threefry(threefry_words key, lanes_bits *low, lanes_bits *high) {
     lanes_bits x = *low + keys[0], y = *high + keys[1];
     UNROLL for (uint32_t part = 0; part < THREEFRY_ROUNDS / THREEFRY_ROUNDS_PER_KEY; ++part) {
         UNROLL for (uint32_t round = 0; round < THREEFRY_ROUNDS_PER_KEY; ++round) {
-            const uint32_t rotation = threefry_rotations[(part * THREEFRY_ROUNDS_PER_KEY + round) % THREEFRY_ROTATIONS];
+            const uint32_t rotation =
+                threefry_rotations[(part * THREEFRY_ROUNDS_PER_KEY + round) % THREEFRY_ROTATIONS];
             x += y;
             y = (y << rotation | y >> (THREEFRY_WORD - rotation)) ^ x;
         }
@@ -43,8 +47,8 @@ INLINE void threefry(threefry_words key, lanes_bits *low, lanes_bits *high) {
     *high = y;
 }
 
-static void dropout(const recurrent_rows_shape *shape, const recurrent_dropout *mask, const float *x, float *y,
-                    recurrent_share share) NONBLOCKING {
+static void dropout(const recurrent_rows_shape *shape, const recurrent_dropout *mask,
+                    const float *x, float *y, recurrent_share share) NONBLOCKING {
     const size_t stride = recurrent_padded(shape->units);
     size_t first, end;
     share_of(share, shape->rows, &first, &end);
@@ -53,8 +57,10 @@ static void dropout(const recurrent_rows_shape *shape, const recurrent_dropout *
     lanes_bits low = counter.low, high = counter.high;
     threefry(threefry_split(mask->seed), &low, &high);
     const threefry_words key = {.low = low[0], .high = high[0]};
-    // Signed, because not every instruction set compares unsigned integers. p = 0 gives the least one: nothing is below it.
-    const lanes_int threshold = (int32_t)((double)mask->probability * DROPOUT_NUMBERS - DROPOUT_NUMBERS / 2);
+    // Signed, because not every instruction set compares unsigned integers. p = 0 gives the least
+    // one: nothing is below it.
+    const lanes_int threshold =
+        (int32_t)((double)mask->probability * DROPOUT_NUMBERS - DROPOUT_NUMBERS / 2);
     const lanes factor = lanes_splat(1 / (1 - mask->probability));
     for (size_t m = first; m < end; ++m)
         for (size_t at = 0; at < stride; at += 2 * LANES) {
@@ -63,7 +69,8 @@ static void dropout(const recurrent_rows_shape *shape, const recurrent_dropout *
             for (size_t word = 0; word < 2 && at + word * LANES < stride; ++word) {
                 const size_t place = m * stride + at + word * LANES;
                 const lanes_int dropped = (lanes_int)bits[word] < threshold;
-                lanes_store(y + place, lanes_select(dropped, lanes_splat(0), lanes_load(x + place) * factor));
+                lanes_store(y + place,
+                            lanes_select(dropped, lanes_splat(0), lanes_load(x + place) * factor));
             }
         }
 }

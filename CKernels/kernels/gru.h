@@ -1,9 +1,12 @@
-// The gated recurrent unit in its three definitions: whole sequences, and backpropagation through time.
+// The gated recurrent unit in its three definitions: whole sequences, and backpropagation through
+// time.
 
-static void gru_forward(const recurrent_gru_shape *shape, const size_t *lengths, const float *mask, const float *x, const float *w, float *rzn,
-                        float *past, float *h, float *masked, recurrent_share share) NONBLOCKING {
+static void gru_forward(const recurrent_gru_shape *shape, const size_t *lengths, const float *mask,
+                        const float *x, const float *w, float *rzn, float *past, float *h,
+                        float *masked, recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = gru_layer(shape);
-    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, state = shape->batch * units;
+    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
+                 state = shape->batch * units;
     size_t first, end;
     share_of(share, shape->batch, &first, &end);
     const size_t input_steps = recurrence_input_steps(end - first);
@@ -11,35 +14,42 @@ static void gru_forward(const recurrent_gru_shape *shape, const size_t *lengths,
     for (size_t t = 0; t < shape->steps; ++t) {
         if (t % input_steps == 0) {
             const size_t step_end = shape->steps - t < input_steps ? shape->steps : t + input_steps;
-            const recurrence_products products = recurrence_products_of(shape->batch, first, end, t, step_end);
+            const recurrence_products products =
+                recurrence_products_of(shape->batch, first, end, t, step_end);
             recurrence_input(&layer, 0, panels, &products, x, w, rzn);
         }
         if (mask) recurrence_mask_rows(units, first, end, mask, h + t * state, masked + t * state);
         for (size_t row = first, live; row < end; row += live) {
             for (; row < end && !recurrence_live(lengths, row, t); ++row) {
                 const float *from = h + t * state + row * units;
-                for (size_t at = 0; at < units; at += LANES) lanes_store(h + (t + 1) * state + row * units + at, lanes_load(from + at));
+                for (size_t at = 0; at < units; at += LANES)
+                    lanes_store(h + (t + 1) * state + row * units + at, lanes_load(from + at));
             }
             live = recurrence_live_rows(lengths, t, &row, end);
             const size_t at = t * state + row * units;
-            gru_recur(shape, live, w, rzn + GRU_GATES * at, past + at, seen + at, h + at, h + state + at);
+            gru_recur(shape, live, w, rzn + GRU_GATES * at, past + at, seen + at, h + at,
+                      h + state + at);
         }
     }
 }
 
-static void gru_transpose(const recurrent_gru_shape *shape, const float *w, float *transposed, recurrent_share share) NONBLOCKING {
+static void gru_transpose(const recurrent_gru_shape *shape, const float *w, float *transposed,
+                          recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = gru_layer(shape);
     recurrence_transpose(&layer, w, transposed, share);
 }
 
-/// The pointwise part of some panels of some rows, before U is multiplied: it takes dh and leaves what h_prev has of it in dh; each line is the
-/// derivative of the line of `gru_candidate` or `gru_state` that it quotes.
-INLINE void gru_cells_backward_of(const recurrent_gru_definition definition, size_t panels, const float *rzn, const float *past,
-                                  const float *h_prev, const float *dy, float *drzn, float *dpast, float *dh) {
+/// The pointwise part of some panels of some rows, before U is multiplied: it takes dh and leaves
+/// what h_prev has of it in dh; each line is the derivative of the line of `gru_candidate` or
+/// `gru_state` that it quotes.
+INLINE void gru_cells_backward_of(const recurrent_gru_definition definition, size_t panels,
+                                  const float *rzn, const float *past, const float *h_prev,
+                                  const float *dy, float *drzn, float *dpast, float *dh) {
     const lanes one = lanes_splat(1);
     for (size_t panel = 0; panel < panels; ++panel) {
         const size_t gates = panel * GRU_GATES * LANES, at = panel * LANES;
-        const lanes r = lanes_load(rzn + gates), z = lanes_load(rzn + gates + LANES), n = lanes_load(rzn + gates + 2 * LANES);
+        const lanes r = lanes_load(rzn + gates), z = lanes_load(rzn + gates + LANES),
+                    n = lanes_load(rzn + gates + 2 * LANES);
         const lanes h = lanes_load(h_prev + at);
         lanes d_h = lanes_load(dh + at);
         if (dy) d_h += lanes_load(dy + at);
@@ -48,7 +58,7 @@ INLINE void gru_cells_backward_of(const recurrent_gru_definition definition, siz
             d_z = d_h * (n - h);
             d_n = d_h * z * (n * (one - n));
             lanes_store(dh + at, d_h * (one - z));
-        } else {                                    // h = (1 - z) n + z h_prev, n = tanh(·)
+        } else {  // h = (1 - z) n + z h_prev, n = tanh(·)
             d_z = d_h * (h - n);
             d_n = d_h * (one - z) * lanes_less_square(one, n);
             lanes_store(dh + at, d_h * z);
@@ -62,23 +72,29 @@ INLINE void gru_cells_backward_of(const recurrent_gru_definition definition, siz
     }
 }
 
-OUTLINED void gru_cells_backward(recurrent_gru_definition definition, size_t panels, const float *rzn, const float *past,
-                                 const float *h_prev, const float *dy, float *drzn, float *dpast, float *dh) NONBLOCKING {
+OUTLINED void gru_cells_backward(recurrent_gru_definition definition, size_t panels,
+                                 const float *rzn, const float *past, const float *h_prev,
+                                 const float *dy, float *drzn, float *dpast,
+                                 float *dh) NONBLOCKING {
     switch (definition) {
     case recurrent_gru_reset_after:
-        gru_cells_backward_of(recurrent_gru_reset_after, panels, rzn, past, h_prev, dy, drzn, dpast, dh);
+        gru_cells_backward_of(recurrent_gru_reset_after, panels, rzn, past, h_prev, dy, drzn, dpast,
+                              dh);
         break;
     case recurrent_gru_reset_before:
-        gru_cells_backward_of(recurrent_gru_reset_before, panels, rzn, past, h_prev, dy, drzn, dpast, dh);
+        gru_cells_backward_of(recurrent_gru_reset_before, panels, rzn, past, h_prev, dy, drzn,
+                              dpast, dh);
         break;
     case recurrent_gru_lecture:
-        gru_cells_backward_of(recurrent_gru_lecture, panels, rzn, past, h_prev, dy, drzn, dpast, dh);
+        gru_cells_backward_of(recurrent_gru_lecture, panels, rzn, past, h_prev, dy, drzn, dpast,
+                              dh);
         break;
     }
 }
 
 // forward: past = r∘h_prev, or what a mask leaves of h_prev
-OUTLINED void gru_reset_backward(size_t panels, const float *rzn, const float *h_prev, float *drzn, const float *dpast, float *dh) NONBLOCKING {
+OUTLINED void gru_reset_backward(size_t panels, const float *rzn, const float *h_prev, float *drzn,
+                                 const float *dpast, float *dh) NONBLOCKING {
     for (size_t panel = 0; panel < panels; ++panel) {
         const size_t gates = panel * GRU_GATES * LANES, at = panel * LANES;
         const lanes r = lanes_load(rzn + gates), d_past = lanes_load(dpast + at);
@@ -87,15 +103,22 @@ OUTLINED void gru_reset_backward(size_t panels, const float *rzn, const float *h
     }
 }
 
-/// dh += Σ_j U[j] d[j] for some rows and `gates` gates from `gate` on: their panels, one after the other, lie `d_panel` apart in rows of d
-/// that lie `d_row` apart. The first of them assigns, where there is no `start`.
-OUTLINED void gru_backward_sums(const recurrent_gru_shape *shape, size_t gate, size_t gates, const float *transposed, size_t rows,
-                                const float *d, size_t d_panel, size_t d_row, int start, float *dh) NONBLOCKING {
+/// dh += Σ_j U[j] d[j] for some rows and `gates` gates from `gate` on: their panels, one after the
+/// other, lie `d_panel` apart in rows of d that lie `d_row` apart. The first of them assigns, where
+/// there is no `start`.
+OUTLINED void gru_backward_sums(const recurrent_gru_shape *shape, size_t gate, size_t gates,
+                                const float *transposed, size_t rows, const float *d,
+                                size_t d_panel, size_t d_row, int start, float *dh) NONBLOCKING {
     const size_t panels = recurrent_panels(shape->hidden), terms = GRU_GATES * panels * LANES;
-    const float *hidden = transposed + recurrent_panels(shape->input) * terms * LANES + gate * LANES * LANES;
+    const float *hidden =
+        transposed + recurrent_panels(shape->input) * terms * LANES + gate * LANES * LANES;
     const tile_sums sums = gru_unit_sums(panels, dh);
-    tile_product product = {.rows = rows, .terms = gates * LANES, .x = {.from = d, .term = 1, .row = d_row},
-                            .w = {.from = hidden, .term = LANES, .panel = terms * LANES}, .start = sums, .to = sums};
+    tile_product product = {.rows = rows,
+                            .terms = gates * LANES,
+                            .x = {.from = d, .term = 1, .row = d_row},
+                            .w = {.from = hidden, .term = LANES, .panel = terms * LANES},
+                            .start = sums,
+                            .to = sums};
     if (!start) product.start.at = 0;
     for (size_t panel = 0; panel < panels; ++panel) {
         recurrence_sums(panels, panels, &product);
@@ -106,11 +129,14 @@ OUTLINED void gru_backward_sums(const recurrent_gru_shape *shape, size_t gate, s
 }
 
 // forward: h[t+1] = step(x[t], h[t])
-static void gru_backward_data(const recurrent_gru_shape *shape, const size_t *lengths, const float *mask, const float *transposed,
-                              const float *rzn, const float *past, const float *h, const float *masked, const float *dy, float *drzn,
-                              float *dpast, float *dh, float *dx, float *scratch, recurrent_share share) NONBLOCKING {
+static void gru_backward_data(const recurrent_gru_shape *shape, const size_t *lengths,
+                              const float *mask, const float *transposed, const float *rzn,
+                              const float *past, const float *h, const float *masked,
+                              const float *dy, float *drzn, float *dpast, float *dh, float *dx,
+                              float *scratch, recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = gru_layer(shape);
-    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, state = shape->batch * units;
+    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
+                 state = shape->batch * units;
     const size_t gates = GRU_GATES * LANES, gates_row = GRU_GATES * units;
     size_t first, end;
     share_of(share, shape->batch, &first, &end);
@@ -119,69 +145,102 @@ static void gru_backward_data(const recurrent_gru_shape *shape, const size_t *le
             // A row that has ended passes its dh by, to the bit.
             for (; row < end && !recurrence_live(lengths, row, t); ++row) {
                 const size_t from = t * state + row * units;
-                for (size_t at = GRU_GATES * from; at < GRU_GATES * (from + units); at += LANES) lanes_store(drzn + at, lanes_splat(0));
-                for (size_t at = from; at < from + units; at += LANES) lanes_store(dpast + at, lanes_splat(0));
+                for (size_t at = GRU_GATES * from; at < GRU_GATES * (from + units); at += LANES)
+                    lanes_store(drzn + at, lanes_splat(0));
+                for (size_t at = from; at < from + units; at += LANES)
+                    lanes_store(dpast + at, lanes_splat(0));
             }
             live = recurrence_live_rows(lengths, t, &row, end);
             const size_t at = t * state + row * units;
             const float *rzn_rows = rzn + GRU_GATES * at, *h_prev = h + at;
-            float *drzn_rows = drzn + GRU_GATES * at, *dpast_rows = dpast + at, *dh_rows = dh + row * units;
+            float *drzn_rows = drzn + GRU_GATES * at, *dpast_rows = dpast + at,
+                  *dh_rows = dh + row * units;
             // What passes the mask, before it does, apart from what z keeps.
             float *dseen = mask ? scratch + row * units : dh_rows;
-            for (size_t unit = 0; mask && unit < live * units; unit += LANES) lanes_store(dseen + unit, lanes_splat(0));
-            gru_cells_backward(shape->definition, live * panels, rzn_rows, past + at, h_prev, dy ? dy + at : 0, drzn_rows, dpast_rows, dh_rows);
+            for (size_t unit = 0; mask && unit < live * units; unit += LANES)
+                lanes_store(dseen + unit, lanes_splat(0));
+            gru_cells_backward(shape->definition, live * panels, rzn_rows, past + at, h_prev,
+                               dy ? dy + at : 0, drzn_rows, dpast_rows, dh_rows);
             if (shape->definition == recurrent_gru_reset_after) {  // past = U h_prev + b′
-                gru_backward_sums(shape, 2, 1, transposed, live, dpast_rows, LANES, units, 1, dseen);
-            } else {                                               // n = f(W x + U past + b)
-                gru_backward_sums(shape, 2, 1, transposed, live, drzn_rows + 2 * LANES, gates, gates_row, 0, dpast_rows);
-                gru_reset_backward(live * panels, rzn_rows, mask ? masked + at : h_prev, drzn_rows, dpast_rows, dseen);
+                gru_backward_sums(shape, 2, 1, transposed, live, dpast_rows, LANES, units, 1,
+                                  dseen);
+            } else {  // n = f(W x + U past + b)
+                gru_backward_sums(shape, 2, 1, transposed, live, drzn_rows + 2 * LANES, gates,
+                                  gates_row, 0, dpast_rows);
+                gru_reset_backward(live * panels, rzn_rows, mask ? masked + at : h_prev, drzn_rows,
+                                   dpast_rows, dseen);
             }
             gru_backward_sums(shape, 0, 2, transposed, live, drzn_rows, gates, gates_row, 1, dseen);
-            if (mask) recurrence_mask(live, panels, 0, panels, mask + row * units, dseen, dh_rows, dh_rows);
+            if (mask)
+                recurrence_mask(live, panels, 0, panels, mask + row * units, dseen, dh_rows,
+                                dh_rows);
         }
-    const recurrence_products products = recurrence_products_of(shape->batch, first, end, 0, shape->steps);
+    const recurrence_products products =
+        recurrence_products_of(shape->batch, first, end, 0, shape->steps);
     if (dx) recurrence_backward_input(&layer, &products, transposed, drzn, dx);
 }
 
-/// dU += Σ d h_prev of one gate over the rows of one block, for the columns and panels that `part` has of U; the panels of d lie `d_panel`
-/// apart.
-OUTLINED void gru_add_weights(product_share part, size_t gate, tile_terms rows, tile_scalars h, const float *d, size_t d_panel, size_t d_row,
-                              float *dw, size_t dw_panel) NONBLOCKING {
-    const tile_sums sums = {.at = dw + gate * LANES, .row = GRU_GATES * LANES, .panel = dw_panel}, zero = {.at = 0};
-    const tile_product product = {.rows = part.rows, .some = rows, .x = h,
-                                  .w = {.from = d + part.panel * d_panel, .term = d_row, .panel = d_panel},
-                                  .start = rows.add ? zero : sums, .to = sums, .adds = rows.add};
+/// dU += Σ d h_prev of one gate over the rows of one block, for the columns and panels that `part`
+/// has of U; the panels of d lie `d_panel` apart.
+OUTLINED void gru_add_weights(product_share part, size_t gate, tile_terms rows, tile_scalars h,
+                              const float *d, size_t d_panel, size_t d_row, float *dw,
+                              size_t dw_panel) NONBLOCKING {
+    const tile_sums sums = {.at = dw + gate * LANES, .row = GRU_GATES * LANES, .panel = dw_panel},
+                    zero = {.at = 0};
+    const tile_product product = {
+        .rows = part.rows,
+        .some = rows,
+        .x = h,
+        .w = {.from = d + part.panel * d_panel, .term = d_row, .panel = d_panel},
+        .start = rows.add ? zero : sums,
+        .to = sums,
+        .adds = rows.add};
     product_sums(1, part.panels, &product);
 }
 
 // forward: h[t+1] = step(x[t], h[t])
-static void gru_backward_weights(const recurrent_gru_shape *shape, const size_t *lengths, const float *x, const float *past, const float *h,
-                                 const float *drzn, const float *dpast, float *dw, recurrent_share share) NONBLOCKING {
+static void gru_backward_weights(const recurrent_gru_shape *shape, const size_t *lengths,
+                                 const float *x, const float *past, const float *h,
+                                 const float *drzn, const float *dpast, float *dw,
+                                 recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = gru_layer(shape);
-    const size_t units = recurrent_padded(shape->hidden), biases = layer.inner_rows, columns = 1 + shape->input + biases + shape->hidden;
-    const size_t gates = GRU_GATES * LANES, gates_row = GRU_GATES * units, dw_panel = columns * gates;
+    const size_t units = recurrent_padded(shape->hidden), biases = layer.inner_rows,
+                 columns = 1 + shape->input + biases + shape->hidden;
+    const size_t gates = GRU_GATES * LANES, gates_row = GRU_GATES * units,
+                 dw_panel = columns * gates;
     const product_share part = product_share_of(share, recurrent_panels(shape->hidden), columns);
-    const product_share bias = product_share_within(part, 0, 1), inputs = product_share_within(part, 1, shape->input),
+    const product_share bias = product_share_within(part, 0, 1),
+                        inputs = product_share_within(part, 1, shape->input),
                         hidden_bias = product_share_within(part, 1 + shape->input, biases),
-                        hidden = product_share_within(part, 1 + shape->input + biases, shape->hidden);
+                        hidden =
+                            product_share_within(part, 1 + shape->input + biases, shape->hidden);
     float *dw_part = dw + part.panel * dw_panel, *dw_hidden = dw_part + hidden.row * gates;
     for (size_t from = 0; from < shape->steps * shape->batch; from += WEIGHTS_BLOCK) {
         recurrence_runs runs;
         const tile_terms rows = recurrence_block(&layer, lengths, from, &runs);
         if (rows.runs == 0) continue;
-        const float *d = drzn + from * gates_row, *d_past = dpast + from * units, *d_part = d + part.panel * gates;
-        if (bias.rows) product_add_bias(GRU_GATES, part.panels, rows, d_part, gates_row, dw_part, dw_panel);
+        const float *d = drzn + from * gates_row, *d_past = dpast + from * units,
+                    *d_part = d + part.panel * gates;
+        if (bias.rows)
+            product_add_bias(GRU_GATES, part.panels, rows, d_part, gates_row, dw_part, dw_panel);
         product_add_weights(GRU_GATES, part.panels, inputs.rows, rows,
-                            (tile_scalars){.from = x + from * shape->x_stride + (inputs.row - 1), .term = shape->x_stride, .row = 1},
+                            (tile_scalars){.from = x + from * shape->x_stride + (inputs.row - 1),
+                                           .term = shape->x_stride,
+                                           .row = 1},
                             d_part, gates_row, dw_part + inputs.row * gates, dw_panel);
         for (size_t panel = 0; panel < hidden_bias.rows * part.panels; ++panel)
             product_add_bias(1, 1, rows, d_past + (part.panel + panel) * LANES, units,
-                             dw_part + panel * dw_panel + hidden_bias.row * gates + 2 * LANES, dw_panel);
+                             dw_part + panel * dw_panel + hidden_bias.row * gates + 2 * LANES,
+                             dw_panel);
         const size_t unit = from * units + (hidden.row - 1 - shape->input - biases);
-        const tile_scalars states = {.from = h + unit, .term = units, .row = 1}, pasts = {.from = past + unit, .term = units, .row = 1};
+        const tile_scalars states = {.from = h + unit, .term = units, .row = 1},
+                           pasts = {.from = past + unit, .term = units, .row = 1};
         gru_add_weights(hidden, 0, rows, states, d, gates, gates_row, dw_hidden, dw_panel);
         gru_add_weights(hidden, 1, rows, states, d + LANES, gates, gates_row, dw_hidden, dw_panel);
-        if (biases) gru_add_weights(hidden, 2, rows, states, d_past, LANES, units, dw_hidden, dw_panel);
-        else gru_add_weights(hidden, 2, rows, pasts, d + 2 * LANES, gates, gates_row, dw_hidden, dw_panel);
+        if (biases)
+            gru_add_weights(hidden, 2, rows, states, d_past, LANES, units, dw_hidden, dw_panel);
+        else
+            gru_add_weights(hidden, 2, rows, pasts, d + 2 * LANES, gates, gates_row, dw_hidden,
+                            dw_panel);
     }
 }

@@ -4,36 +4,50 @@
 #define GRU_GATES 3
 
 INLINE recurrence_layer gru_layer(const recurrent_gru_shape *shape) {
-    return (recurrence_layer){.input = shape->input, .hidden = shape->hidden, .outputs = shape->hidden, .batch = shape->batch, .steps = shape->steps,
-                              .x_stride = shape->x_stride, .groups = GRU_GATES, .inner_rows = recurrent_gru_hidden_biases(*shape)};
+    return (recurrence_layer){.input = shape->input,
+                              .hidden = shape->hidden,
+                              .outputs = shape->hidden,
+                              .batch = shape->batch,
+                              .steps = shape->steps,
+                              .x_stride = shape->x_stride,
+                              .groups = GRU_GATES,
+                              .inner_rows = recurrent_gru_hidden_biases(*shape)};
 }
 
 INLINE lanes gru_candidate(const recurrent_gru_definition definition, lanes sum) {
     return definition == recurrent_gru_lecture ? lanes_sigmoid(sum) : lanes_tanh(sum);
 }
 
-/// z says what is kept of h_prev, or, in the lecture form, what is taken of n. Either way a gate of exactly 0 or 1 gives one of them to the
-/// bit.
+/// z says what is kept of h_prev, or, in the lecture form, what is taken of n. Either way a gate of
+/// exactly 0 or 1 gives one of them to the bit.
 INLINE lanes gru_state(const recurrent_gru_definition definition, lanes z, lanes n, lanes h_prev) {
     const lanes other = lanes_splat(1) - z;
-    const lanes h = definition == recurrent_gru_lecture ? lanes_fma(z, n, other * h_prev) : lanes_fma(z, h_prev, other * n);
+    const lanes h = definition == recurrent_gru_lecture ? lanes_fma(z, n, other * h_prev)
+                                                        : lanes_fma(z, h_prev, other * n);
     return lanes_select(lanes_abs(h) < lanes_splat(SMALLEST_NORMAL), lanes_splat(0), h);
 }
 
 /// sums += U h of one gate for some rows: all panels. `start` may be `to`.
-OUTLINED void gru_sums(const recurrent_gru_shape *shape, size_t gate, size_t rows, const float *w, const float *h, const tile_sums *start,
-                       const tile_sums *to) NONBLOCKING {
+OUTLINED void gru_sums(const recurrent_gru_shape *shape, size_t gate, size_t rows, const float *w,
+                       const float *h, const tile_sums *start, const tile_sums *to) NONBLOCKING {
     const recurrence_layer layer = gru_layer(shape);
-    const product_columns columns = recurrence_columns(&layer, w, 1 + layer.input + layer.inner_rows);
-    const tile_product product = {.rows = rows, .terms = layer.hidden, .x = {.from = h, .term = 1, .row = columns.panels * LANES},
-                                  .w = {.from = columns.from + gate * LANES, .term = GRU_GATES * LANES, .panel = columns.panel},
-                                  .start = *start, .to = *to};
+    const product_columns columns =
+        recurrence_columns(&layer, w, 1 + layer.input + layer.inner_rows);
+    const tile_product product = {.rows = rows,
+                                  .terms = layer.hidden,
+                                  .x = {.from = h, .term = 1, .row = columns.panels * LANES},
+                                  .w = {.from = columns.from + gate * LANES,
+                                        .term = GRU_GATES * LANES,
+                                        .panel = columns.panel},
+                                  .start = *start,
+                                  .to = *to};
     recurrence_sums(columns.panels, columns.panels, &product);
 }
 
 /// Where the sums of a gate lie in rows of r z n, and where those of units lie in rows of states.
 INLINE tile_sums gru_gate_sums(size_t gate, size_t panels, float *rzn) {
-    return (tile_sums){.at = rzn + gate * LANES, .row = GRU_GATES * panels * LANES, .panel = GRU_GATES * LANES};
+    return (tile_sums){
+        .at = rzn + gate * LANES, .row = GRU_GATES * panels * LANES, .panel = GRU_GATES * LANES};
 }
 INLINE tile_sums gru_unit_sums(size_t panels, float *units) {
     return (tile_sums){.at = units, .row = panels * LANES, .panel = LANES};
@@ -49,10 +63,12 @@ OUTLINED void gru_reset(size_t panels, float *rzn, float *past, const float *h_p
 }
 
 /// h, and the gates activated, for some panels of some rows.
-INLINE void gru_cells_of(const recurrent_gru_definition definition, const recurrent_gru_shape *shape, size_t rows, float *rzn,
+INLINE void gru_cells_of(const recurrent_gru_definition definition,
+                         const recurrent_gru_shape *shape, size_t rows, float *rzn,
                          const float *past, const float *h_prev, float *h) {
     const size_t panels = recurrent_panels(shape->hidden);
-    for (size_t at = 0, panel = 0; at < rows * panels; ++at, panel = panel + 1 < panels ? panel + 1 : 0) {
+    for (size_t at = 0, panel = 0; at < rows * panels;
+         ++at, panel = panel + 1 < panels ? panel + 1 : 0) {
         float *gates = rzn + at * GRU_GATES * LANES;
         lanes sum = lanes_load(gates + 2 * LANES);
         if (definition == recurrent_gru_reset_after) {
@@ -60,7 +76,8 @@ INLINE void gru_cells_of(const recurrent_gru_definition definition, const recurr
             lanes_store(gates, r);
             sum = lanes_fma(r, lanes_load(past + at * LANES), sum);
         }
-        const lanes z = lanes_sigmoid(lanes_load(gates + LANES)), n = gru_candidate(definition, sum);
+        const lanes z = lanes_sigmoid(lanes_load(gates + LANES)),
+                    n = gru_candidate(definition, sum);
         lanes_store(gates + LANES, z);
         lanes_store(gates + 2 * LANES, n);
         // σ(0) is not zero: nor would the lanes behind the last unit be.
@@ -70,34 +87,47 @@ INLINE void gru_cells_of(const recurrent_gru_definition definition, const recurr
     }
 }
 
-OUTLINED void gru_cells(const recurrent_gru_shape *shape, size_t rows, float *rzn, const float *past, const float *h_prev,
-                        float *h) NONBLOCKING {
+OUTLINED void gru_cells(const recurrent_gru_shape *shape, size_t rows, float *rzn,
+                        const float *past, const float *h_prev, float *h) NONBLOCKING {
     switch (shape->definition) {
-    case recurrent_gru_reset_after: gru_cells_of(recurrent_gru_reset_after, shape, rows, rzn, past, h_prev, h); break;
-    case recurrent_gru_reset_before: gru_cells_of(recurrent_gru_reset_before, shape, rows, rzn, past, h_prev, h); break;
-    case recurrent_gru_lecture: gru_cells_of(recurrent_gru_lecture, shape, rows, rzn, past, h_prev, h); break;
+    case recurrent_gru_reset_after:
+        gru_cells_of(recurrent_gru_reset_after, shape, rows, rzn, past, h_prev, h);
+        break;
+    case recurrent_gru_reset_before:
+        gru_cells_of(recurrent_gru_reset_before, shape, rows, rzn, past, h_prev, h);
+        break;
+    case recurrent_gru_lecture:
+        gru_cells_of(recurrent_gru_lecture, shape, rows, rzn, past, h_prev, h);
+        break;
     }
 }
 
-/// The most panels of a row that are summed at a time: more would take more stack where registers are few.
+/// The most panels of a row that are summed at a time: more would take more stack where registers
+/// are few.
 #define GRU_ROW_PANELS 3
 
-/// One row: the sums of G gates of V / G panels, from gate `gate` of panel `panel` on, with the hidden part in S chains. They start from the
-/// bias, or, where x is null, from rzn, which holds the input part. Where all gates are summed, the hidden part of the candidate's starts
-/// from b′, and `input` has what it would have started from.
-INLINE void gru_row_sums(const int G, const int V, const int S, const recurrent_gru_shape *shape, size_t gate, size_t panel, const float *x,
-                         const float *w, const float *rzn, const float *h, lanes *sum, lanes *input) {
+/// One row: the sums of G gates of V / G panels, from gate `gate` of panel `panel` on, with the
+/// hidden part in S chains. They start from the bias, or, where x is null, from rzn, which holds
+/// the input part. Where all gates are summed, the hidden part of the candidate's starts from b′,
+/// and `input` has what it would have started from.
+INLINE void gru_row_sums(const int G, const int V, const int S, const recurrent_gru_shape *shape,
+                         size_t gate, size_t panel, const float *x, const float *w,
+                         const float *rzn, const float *h, lanes *sum, lanes *input) {
     const recurrence_layer layer = gru_layer(shape);
     const product_columns bias = recurrence_columns(&layer, w, 0);
-    tile_lanes columns = {.from = bias.from + panel * bias.panel + gate * LANES, .term = GRU_GATES * LANES, .panel = bias.panel, .groups = G};
-    const tile_sums start = {.at = x ? (float *)columns.from : (float *)rzn + (panel * GRU_GATES + gate) * LANES,
-                             .panel = x ? bias.panel : GRU_GATES * LANES, .groups = G};
+    tile_lanes columns = {.from = bias.from + panel * bias.panel + gate * LANES,
+                          .term = GRU_GATES * LANES,
+                          .panel = bias.panel,
+                          .groups = G};
+    const tile_sums start = {.at = x ? (float *)columns.from
+                                     : (float *)rzn + (panel * GRU_GATES + gate) * LANES,
+                             .panel = x ? bias.panel : GRU_GATES * LANES,
+                             .groups = G};
     UNROLL for (int v = 0; v < V; ++v) sum[v] = lanes_load(tile_sum(start, 0, v));
     columns.from += columns.term;
     if (x) tile(1, V, 1, layer.input, (tile_scalars){.from = x, .term = 1}, columns, sum);
     columns.from += layer.input * columns.term;
-    if (G == GRU_GATES)
-        UNROLL for (int v = 2; v < V; v += G) {
+    if (G == GRU_GATES) UNROLL for (int v = 2; v < V; v += G) {
             input[v / G] = sum[v];
             sum[v] = lanes_load(columns.from + (size_t)(v / G) * columns.panel + 2 * LANES);
         }
@@ -106,33 +136,40 @@ INLINE void gru_row_sums(const int G, const int V, const int S, const recurrent_
 }
 
 /// The state of a unit panel, from its update gate and its candidate, which are activated.
-INLINE void gru_row_state(const recurrent_gru_shape *shape, size_t panel, lanes z, lanes n, float *rzn, const float *h_prev, float *h) {
+INLINE void gru_row_state(const recurrent_gru_shape *shape, size_t panel, lanes z, lanes n,
+                          float *rzn, const float *h_prev, float *h) {
     const size_t left = shape->hidden - panel * LANES;
     const lanes before = lanes_load(h_prev + panel * LANES);
     lanes_store(rzn + panel * GRU_GATES * LANES + LANES, z);
     lanes_store(rzn + panel * GRU_GATES * LANES + 2 * LANES, n);
-    const lanes state = shape->definition == recurrent_gru_lecture ? gru_state(recurrent_gru_lecture, z, n, before)
-                                                                   : gru_state(recurrent_gru_reset_after, z, n, before);
+    const lanes state = shape->definition == recurrent_gru_lecture
+                            ? gru_state(recurrent_gru_lecture, z, n, before)
+                            : gru_state(recurrent_gru_reset_after, z, n, before);
     lanes_store(h + panel * LANES, left < LANES ? lanes_keep_first(left, state) : state);
 }
 
 /// One row of C panels of reset-after.
-INLINE void gru_row_after(const int C, const int S, const recurrent_gru_shape *shape, size_t panel, const float *x, const float *w, float *rzn,
-                          float *past, const float *h_prev, float *h) {
+INLINE void gru_row_after(const int C, const int S, const recurrent_gru_shape *shape, size_t panel,
+                          const float *x, const float *w, float *rzn, float *past,
+                          const float *h_prev, float *h) {
     lanes sum[GRU_GATES * GRU_ROW_PANELS], input[GRU_ROW_PANELS];
     gru_row_sums(GRU_GATES, GRU_GATES * C, S, shape, 0, panel, x, w, rzn, h_prev, sum, input);
     UNROLL for (int c = 0; c < C; ++c) {
         const size_t at = panel + (size_t)c;
-        const lanes r = lanes_sigmoid(sum[GRU_GATES * c]), z = lanes_sigmoid(sum[GRU_GATES * c + 1]);
+        const lanes r = lanes_sigmoid(sum[GRU_GATES * c]),
+                    z = lanes_sigmoid(sum[GRU_GATES * c + 1]);
         lanes_store(rzn + at * GRU_GATES * LANES, r);
         lanes_store(past + at * LANES, sum[GRU_GATES * c + 2]);
-        gru_row_state(shape, at, z, lanes_tanh(lanes_fma(r, sum[GRU_GATES * c + 2], input[c])), rzn, h_prev, h);
+        gru_row_state(shape, at, z, lanes_tanh(lanes_fma(r, sum[GRU_GATES * c + 2], input[c])), rzn,
+                      h_prev, h);
     }
 }
 
-/// One row of C panels of the other definitions: the gates, of which all panels come before any candidate.
-INLINE void gru_row_gates(const int C, const int S, const recurrent_gru_shape *shape, size_t panel, const float *x, const float *w, float *rzn,
-                          float *past, const float *h_prev, float *h) {
+/// One row of C panels of the other definitions: the gates, of which all panels come before any
+/// candidate.
+INLINE void gru_row_gates(const int C, const int S, const recurrent_gru_shape *shape, size_t panel,
+                          const float *x, const float *w, float *rzn, float *past,
+                          const float *h_prev, float *h) {
     (void)h;
     lanes sum[(GRU_GATES - 1) * GRU_ROW_PANELS];
     gru_row_sums(GRU_GATES - 1, (GRU_GATES - 1) * C, S, shape, 0, panel, x, w, rzn, h_prev, sum, 0);
@@ -145,61 +182,67 @@ INLINE void gru_row_gates(const int C, const int S, const recurrent_gru_shape *s
     }
 }
 
-INLINE void gru_row_candidates(const int C, const int S, const recurrent_gru_shape *shape, size_t panel, const float *x, const float *w,
-                               float *rzn, float *past, const float *h_prev, float *h) {
+INLINE void gru_row_candidates(const int C, const int S, const recurrent_gru_shape *shape,
+                               size_t panel, const float *x, const float *w, float *rzn,
+                               float *past, const float *h_prev, float *h) {
     lanes sum[GRU_ROW_PANELS];
     gru_row_sums(1, C, S, shape, 2, panel, x, w, rzn, past, sum, 0);
     UNROLL for (int c = 0; c < C; ++c) {
         const size_t at = panel + (size_t)c;
-        const lanes n = shape->definition == recurrent_gru_lecture ? gru_candidate(recurrent_gru_lecture, sum[c])
-                                                                   : gru_candidate(recurrent_gru_reset_before, sum[c]);
-        gru_row_state(shape, at, lanes_load(rzn + at * GRU_GATES * LANES + LANES), n, rzn, h_prev, h);
+        const lanes n = shape->definition == recurrent_gru_lecture
+                            ? gru_candidate(recurrent_gru_lecture, sum[c])
+                            : gru_candidate(recurrent_gru_reset_before, sum[c]);
+        gru_row_state(shape, at, lanes_load(rzn + at * GRU_GATES * LANES + LANES), n, rzn, h_prev,
+                      h);
     }
 }
 
 /// One row, all panels: a part of it, with as many chains as its number of panels asks for.
-#define GRU_ROW_TILE(part, C, S)                                                                                                       \
-    OUTLINED void gru_row_##part##_##C##_##S(const recurrent_gru_shape *shape, size_t panel, const float *x, const float *w, float *rzn, \
-                                             float *past, const float *h_prev, float *h) NONBLOCKING {                                 \
-        gru_row_##part(C, S, shape, panel, x, w, rzn, past, h_prev, h);                                                                \
+#define GRU_ROW_TILE(part, C, S)                                                        \
+    OUTLINED void gru_row_##part##_##C##_##S(                                           \
+        const recurrent_gru_shape *shape, size_t panel, const float *x, const float *w, \
+        float *rzn, float *past, const float *h_prev, float *h) NONBLOCKING {           \
+        gru_row_##part(C, S, shape, panel, x, w, rzn, past, h_prev, h);                 \
     }
-#define GRU_ROW(part)                                                                                                                  \
-    GRU_ROW_TILE(part, 1, 8)                                                                                                           \
-    GRU_ROW_TILE(part, 1, 4)                                                                                                           \
-    GRU_ROW_TILE(part, 3, 2)                                                                                                           \
-    GRU_ROW_TILE(part, 2, 2)                                                                                                           \
-    GRU_ROW_TILE(part, 2, 1)                                                                                                           \
-    GRU_ROW_TILE(part, 3, 1)                                                                                                           \
-    INLINE void gru_row_##part##_all(const recurrent_gru_shape *shape, const float *x, const float *w, float *rzn, float *past,        \
-                                     const float *h_prev, float *h) {                                                                  \
-        const size_t panels = recurrent_panels(shape->hidden);                                                                         \
-        switch (panels) {                                                                                                              \
-        case 0: return;                                                                                                                \
-        case 1: gru_row_##part##_1_8(shape, 0, x, w, rzn, past, h_prev, h); return;                                                    \
-        case 2:                                                                                                                        \
-            gru_row_##part##_1_4(shape, 0, x, w, rzn, past, h_prev, h);                                                                \
-            gru_row_##part##_1_4(shape, 1, x, w, rzn, past, h_prev, h);                                                                \
-            return;                                                                                                                    \
-        case 3: gru_row_##part##_3_2(shape, 0, x, w, rzn, past, h_prev, h); return;                                                    \
-        case 4:                                                                                                                        \
-            gru_row_##part##_2_2(shape, 0, x, w, rzn, past, h_prev, h);                                                                \
-            gru_row_##part##_2_2(shape, 2, x, w, rzn, past, h_prev, h);                                                                \
-            return;                                                                                                                    \
-        default: break;                                                                                                                \
-        }                                                                                                                              \
-        for (size_t panel = 0; panel < panels;) {                                                                                      \
-            const size_t count = tile_rows(panels - panel, GRU_ROW_PANELS);                                                            \
-            if (count == 2) gru_row_##part##_2_1(shape, panel, x, w, rzn, past, h_prev, h);                                            \
-            else gru_row_##part##_3_1(shape, panel, x, w, rzn, past, h_prev, h);                                                       \
-            panel += count;                                                                                                            \
-        }                                                                                                                              \
+#define GRU_ROW(part)                                                                              \
+    GRU_ROW_TILE(part, 1, 8)                                                                       \
+    GRU_ROW_TILE(part, 1, 4)                                                                       \
+    GRU_ROW_TILE(part, 3, 2)                                                                       \
+    GRU_ROW_TILE(part, 2, 2)                                                                       \
+    GRU_ROW_TILE(part, 2, 1)                                                                       \
+    GRU_ROW_TILE(part, 3, 1)                                                                       \
+    INLINE void gru_row_##part##_all(const recurrent_gru_shape *shape, const float *x,             \
+                                     const float *w, float *rzn, float *past, const float *h_prev, \
+                                     float *h) {                                                   \
+        const size_t panels = recurrent_panels(shape->hidden);                                     \
+        switch (panels) {                                                                          \
+        case 0: return;                                                                            \
+        case 1: gru_row_##part##_1_8(shape, 0, x, w, rzn, past, h_prev, h); return;                \
+        case 2:                                                                                    \
+            gru_row_##part##_1_4(shape, 0, x, w, rzn, past, h_prev, h);                            \
+            gru_row_##part##_1_4(shape, 1, x, w, rzn, past, h_prev, h);                            \
+            return;                                                                                \
+        case 3: gru_row_##part##_3_2(shape, 0, x, w, rzn, past, h_prev, h); return;                \
+        case 4:                                                                                    \
+            gru_row_##part##_2_2(shape, 0, x, w, rzn, past, h_prev, h);                            \
+            gru_row_##part##_2_2(shape, 2, x, w, rzn, past, h_prev, h);                            \
+            return;                                                                                \
+        default: break;                                                                            \
+        }                                                                                          \
+        for (size_t panel = 0; panel < panels;) {                                                  \
+            const size_t count = tile_rows(panels - panel, GRU_ROW_PANELS);                        \
+            if (count == 2) gru_row_##part##_2_1(shape, panel, x, w, rzn, past, h_prev, h);        \
+            else gru_row_##part##_3_1(shape, panel, x, w, rzn, past, h_prev, h);                   \
+            panel += count;                                                                        \
+        }                                                                                          \
     }
 GRU_ROW(after)
 GRU_ROW(gates)
 GRU_ROW(candidates)
 
 /// One time step of one row. Where x is null, rzn holds the input part.
-INLINE void gru_row(const recurrent_gru_shape *shape, const float *x, const float *w, float *rzn, float *past, const float *h_prev, float *h) {
+INLINE void gru_row(const recurrent_gru_shape *shape, const float *x, const float *w, float *rzn,
+                    float *past, const float *h_prev, float *h) {
     if (shape->definition == recurrent_gru_reset_after) {
         gru_row_after_all(shape, x, w, rzn, past, h_prev, h);
     } else {
@@ -208,21 +251,26 @@ INLINE void gru_row(const recurrent_gru_shape *shape, const float *x, const floa
     }
 }
 
-/// One time step of some rows, which are live; rzn holds the input part. What U and r multiply is `seen`: h_prev, or what a mask leaves of it.
-INLINE void gru_recur(const recurrent_gru_shape *shape, size_t rows, const float *w, float *rzn, float *past, const float *seen,
-                      const float *h_prev, float *h) {
+/// One time step of some rows, which are live; rzn holds the input part. What U and r multiply is
+/// `seen`: h_prev, or what a mask leaves of it.
+INLINE void gru_recur(const recurrent_gru_shape *shape, size_t rows, const float *w, float *rzn,
+                      float *past, const float *seen, const float *h_prev, float *h) {
     if (TILE_ROWS > 1 && rows == 1 && seen == h_prev) {
         gru_row(shape, 0, w, rzn, past, h_prev, h);
         return;
     }
     const recurrence_layer layer = gru_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden);
-    const tile_sums r = gru_gate_sums(0, panels, rzn), z = gru_gate_sums(1, panels, rzn), n = gru_gate_sums(2, panels, rzn);
+    const tile_sums r = gru_gate_sums(0, panels, rzn), z = gru_gate_sums(1, panels, rzn),
+                    n = gru_gate_sums(2, panels, rzn);
     gru_sums(shape, 0, rows, w, seen, &r, &r);
     gru_sums(shape, 1, rows, w, seen, &z, &z);
     if (shape->definition == recurrent_gru_reset_after) {
         const product_columns bias = recurrence_columns(&layer, w, 1 + shape->input);
-        const tile_sums start = {.at = (float *)bias.from + 2 * LANES, .row = 0, .panel = bias.panel}, to = gru_unit_sums(panels, past);
+        const tile_sums start = {.at = (float *)bias.from + 2 * LANES,
+                                 .row = 0,
+                                 .panel = bias.panel},
+                        to = gru_unit_sums(panels, past);
         gru_sums(shape, 2, rows, w, seen, &start, &to);
     } else {
         gru_reset(rows * panels, rzn, past, seen);
@@ -231,7 +279,8 @@ INLINE void gru_recur(const recurrent_gru_shape *shape, size_t rows, const float
     gru_cells(shape, rows, rzn, past, h_prev, h);
 }
 
-static void gru_step(const recurrent_gru_shape *shape, const float *x, const float *w, const float *h_prev, float *h, float *scratch,
+static void gru_step(const recurrent_gru_shape *shape, const float *x, const float *w,
+                     const float *h_prev, float *h, float *scratch,
                      recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = gru_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES;
@@ -239,11 +288,13 @@ static void gru_step(const recurrent_gru_shape *shape, const float *x, const flo
     share_of(share, shape->batch, &row, &row_end);
     float *past = scratch + GRU_GATES * shape->batch * units;
     if (TILE_ROWS > 1 && row_end - row == 1) {
-        gru_row(shape, x + row * shape->x_stride, w, scratch + GRU_GATES * row * units, past + row * units, h_prev + row * units, h + row * units);
+        gru_row(shape, x + row * shape->x_stride, w, scratch + GRU_GATES * row * units,
+                past + row * units, h_prev + row * units, h + row * units);
         return;
     }
     const recurrence_products products = recurrence_products_of(shape->batch, row, row_end, 0, 1);
     recurrence_input(&layer, 0, panels, &products, x, w, scratch);
     const float *h_prev_rows = h_prev + row * units;
-    gru_recur(shape, row_end - row, w, scratch + GRU_GATES * row * units, past + row * units, h_prev_rows, h_prev_rows, h + row * units);
+    gru_recur(shape, row_end - row, w, scratch + GRU_GATES * row * units, past + row * units,
+              h_prev_rows, h_prev_rows, h + row * units);
 }

@@ -1,9 +1,13 @@
-// What the layers of all recurrent cells share: the products around the recurrence, the sums inside it, and rows that end.
+// What the layers of all recurrent cells share: the products around the recurrence, the sums inside
+// it, and rows that end.
 
 /// Whether a row of the batch has a step: all of them do where there are no lengths.
-INLINE int recurrence_live(const size_t *lengths, size_t row, size_t step) { return !lengths || step < lengths[row]; }
+INLINE int recurrence_live(const size_t *lengths, size_t row, size_t step) {
+    return !lengths || step < lengths[row];
+}
 
-/// The next run of rows that are live at a step, from `*row` on and before `end`: its length, zero where there is none.
+/// The next run of rows that are live at a step, from `*row` on and before `end`: its length, zero
+/// where there is none.
 INLINE size_t recurrence_live_rows(const size_t *lengths, size_t step, size_t *row, size_t end) {
     while (*row < end && !recurrence_live(lengths, *row, step)) ++*row;
     size_t count = 0;
@@ -11,34 +15,59 @@ INLINE size_t recurrence_live_rows(const size_t *lengths, size_t step, size_t *r
     return count;
 }
 
-/// The dimensions of a layer, of whatever cell: panels of W are [ bias | input 0 | … | hidden 0 | … ], rows of `groups` × 16 floats, with
-/// `inner_rows` more rows before the first hidden one. The layer has `hidden` units, and `outputs` units of h.
-typedef struct { size_t input, hidden, outputs, batch, steps, x_stride, groups, inner_rows; } recurrence_layer;
+/// The dimensions of a layer, of whatever cell: panels of W are [ bias | input 0 | … | hidden 0 | …
+/// ], rows of `groups` × 16 floats, with `inner_rows` more rows before the first hidden one. The
+/// layer has `hidden` units, and `outputs` units of h.
+typedef struct {
+    size_t input, hidden, outputs, batch, steps, x_stride, groups, inner_rows;
+} recurrence_layer;
 
 /// The rows of a panel.
-INLINE size_t recurrence_panel_rows(const recurrence_layer *layer) { return 1 + layer->input + layer->inner_rows + layer->outputs; }
-
-/// The columns of W from column `first` on; the bias is column 0.
-INLINE product_columns recurrence_columns(const recurrence_layer *layer, const float *w, size_t first) {
-    const size_t width = layer->groups * LANES;
-    return (product_columns){.from = w + first * width, .panel = recurrence_panel_rows(layer) * width,
-                             .panels = recurrent_panels(layer->hidden), .groups = layer->groups};
+INLINE size_t recurrence_panel_rows(const recurrence_layer *layer) {
+    return 1 + layer->input + layer->inner_rows + layer->outputs;
 }
 
-/// Batch rows [row, row_end) at time steps [step, step_end), for a product outside the recurrence: as few products of as many rows as their
-/// places allow. Each has `rows` rows that lie `stride` apart; the first begins at row `first`, the next ones `next` rows further on.
-typedef struct { size_t count, rows, stride, first, next; } recurrence_products;
+/// The columns of W from column `first` on; the bias is column 0.
+INLINE product_columns recurrence_columns(const recurrence_layer *layer, const float *w,
+                                          size_t first) {
+    const size_t width = layer->groups * LANES;
+    return (product_columns){.from = w + first * width,
+                             .panel = recurrence_panel_rows(layer) * width,
+                             .panels = recurrent_panels(layer->hidden),
+                             .groups = layer->groups};
+}
 
-INLINE recurrence_products recurrence_products_of(size_t batch, size_t row, size_t row_end, size_t step, size_t step_end) {
+/// Batch rows [row, row_end) at time steps [step, step_end), for a product outside the recurrence:
+/// as few products of as many rows as their places allow. Each has `rows` rows that lie `stride`
+/// apart; the first begins at row `first`, the next ones `next` rows further on.
+typedef struct {
+    size_t count, rows, stride, first, next;
+} recurrence_products;
+
+INLINE recurrence_products recurrence_products_of(size_t batch, size_t row, size_t row_end,
+                                                  size_t step, size_t step_end) {
     const size_t rows = row_end - row, steps = step_end - step;
     recurrence_products products = {.first = step * batch + row};
-    if (rows == batch) { products.count = 1; products.rows = steps * batch; products.stride = 1; }
-    else if (steps > rows) { products.count = rows; products.rows = steps; products.stride = batch; products.next = 1; }
-    else { products.count = steps; products.rows = rows; products.stride = 1; products.next = batch; }
+    if (rows == batch) {
+        products.count = 1;
+        products.rows = steps * batch;
+        products.stride = 1;
+    } else if (steps > rows) {
+        products.count = rows;
+        products.rows = steps;
+        products.stride = batch;
+        products.next = 1;
+    } else {
+        products.count = steps;
+        products.rows = rows;
+        products.stride = 1;
+        products.next = batch;
+    }
     return products;
 }
 
-/// Rows of the input part that are computed at a time, so that its sums stay in the L2 cache until the recurrence goes on with them.
+/// Rows of the input part that are computed at a time, so that its sums stay in the L2 cache until
+/// the recurrence goes on with them.
 #define RECURRENCE_INPUT_ROWS 96
 
 /// The time steps whose input part is computed together, where a step has `rows` rows.
@@ -48,22 +77,28 @@ INLINE size_t recurrence_input_steps(size_t rows) {
 }
 
 /// sums = b + W x, for panels [panel, panel_end) of rows [T][B] of `groups` × U floats.
-OUTLINED void recurrence_input(const recurrence_layer *layer, size_t panel, size_t panel_end, const recurrence_products *products,
-                               const float *x, const float *w, float *sums) NONBLOCKING {
+OUTLINED void recurrence_input(const recurrence_layer *layer, size_t panel, size_t panel_end,
+                               const recurrence_products *products, const float *x, const float *w,
+                               float *sums) NONBLOCKING {
     const size_t row_floats = recurrent_padded(layer->hidden) * layer->groups;
     product_columns columns = recurrence_columns(layer, w, 1);
-    const tile_sums bias = {.at = (float *)w + panel * columns.panel, .row = 0, .panel = columns.panel};
+    const tile_sums bias = {
+        .at = (float *)w + panel * columns.panel, .row = 0, .panel = columns.panel};
     columns.from += panel * columns.panel;
     columns.panels = panel_end - panel;
     for (size_t k = 0, row = products->first; k < products->count; ++k, row += products->next)
         product_add(products->rows, layer->input,
-                    (tile_scalars){.from = x + row * layer->x_stride, .term = 1, .row = products->stride * layer->x_stride}, columns, bias,
-                    sums + row * row_floats + panel * layer->groups * LANES, products->stride * row_floats);
+                    (tile_scalars){.from = x + row * layer->x_stride,
+                                   .term = 1,
+                                   .row = products->stride * layer->x_stride},
+                    columns, bias, sums + row * row_floats + panel * layer->groups * LANES,
+                    products->stride * row_floats);
 }
 
-/// A product inside the recurrence of a layer of `panels` panels, of which these are `count`, each one vector wide: where they are at most 4,
-/// in `product_chains` chains.
-OUTLINED void recurrence_sums(size_t panels, size_t count, const tile_product *product) NONBLOCKING {
+/// A product inside the recurrence of a layer of `panels` panels, of which these are `count`, each
+/// one vector wide: where they are at most 4, in `product_chains` chains.
+OUTLINED void recurrence_sums(size_t panels, size_t count,
+                              const tile_product *product) NONBLOCKING {
     if (count == 0) return;
     switch (product_chains(panels)) {
     case 8: product_tiles_1_1_8(product, 0, 0); break;
@@ -86,59 +121,85 @@ OUTLINED void recurrence_sums(size_t panels, size_t count, const tile_product *p
 }
 
 /// The columns of W as rows: those of the inputs, then those of the hidden units.
-INLINE void recurrence_transpose(const recurrence_layer *layer, const float *w, float *transposed, recurrent_share share) {
-    const size_t inputs = recurrent_panels(layer->input), terms = layer->groups * recurrent_padded(layer->hidden);
+INLINE void recurrence_transpose(const recurrence_layer *layer, const float *w, float *transposed,
+                                 recurrent_share share) {
+    const size_t inputs = recurrent_panels(layer->input),
+                 terms = layer->groups * recurrent_padded(layer->hidden);
     size_t first, end;
     share_of(share, inputs + recurrent_panels(layer->outputs), &first, &end);
-    const size_t input_end = end < inputs ? end : inputs, hidden_first = first > inputs ? first - inputs : 0;
-    product_transpose_columns(recurrence_columns(layer, w, 1), layer->input, transposed, first, input_end);
+    const size_t input_end = end < inputs ? end : inputs,
+                 hidden_first = first > inputs ? first - inputs : 0;
+    product_transpose_columns(recurrence_columns(layer, w, 1), layer->input, transposed, first,
+                              input_end);
     if (end > inputs)
-        product_transpose_columns(recurrence_columns(layer, w, 1 + layer->input + layer->inner_rows), layer->outputs,
-                                  transposed + inputs * terms * LANES, hidden_first, end - inputs);
+        product_transpose_columns(
+            recurrence_columns(layer, w, 1 + layer->input + layer->inner_rows), layer->outputs,
+            transposed + inputs * terms * LANES, hidden_first, end - inputs);
 }
 
 /// dh_prev += U dgates for `rows` rows, in panels [panel, panel_end) of h.
-OUTLINED void recurrence_backward(const recurrence_layer *layer, size_t panel, size_t panel_end, const float *transposed, size_t rows,
-                                  const float *dgates, float *dh) NONBLOCKING {
-    const size_t panels = recurrent_panels(layer->outputs), terms = layer->groups * recurrent_padded(layer->hidden);
+OUTLINED void recurrence_backward(const recurrence_layer *layer, size_t panel, size_t panel_end,
+                                  const float *transposed, size_t rows, const float *dgates,
+                                  float *dh) NONBLOCKING {
+    const size_t panels = recurrent_panels(layer->outputs),
+                 terms = layer->groups * recurrent_padded(layer->hidden);
     const float *hidden = transposed + recurrent_panels(layer->input) * terms * LANES;
     const tile_sums sums = {.at = dh + panel * LANES, .row = panels * LANES, .panel = LANES};
-    const tile_product product = {.rows = rows, .terms = terms, .x = {.from = dgates, .term = 1, .row = terms},
-                                  .w = {.from = hidden + panel * terms * LANES, .term = LANES, .panel = terms * LANES},
-                                  .start = sums, .to = sums};
+    const tile_product product = {
+        .rows = rows,
+        .terms = terms,
+        .x = {.from = dgates, .term = 1, .row = terms},
+        .w = {.from = hidden + panel * terms * LANES, .term = LANES, .panel = terms * LANES},
+        .start = sums,
+        .to = sums};
     recurrence_sums(panels, panel_end - panel, &product);
 }
 
-/// y = mask∘x, or, where there is a `start`, that added to it, for `rows` rows of `panels` panels, of which these are panels [panel, panel_end).
-/// All of them may be the same.
-OUTLINED void recurrence_mask(size_t rows, size_t panels, size_t panel, size_t panel_end, const float *mask, const float *x, const float *start,
+/// y = mask∘x, or, where there is a `start`, that added to it, for `rows` rows of `panels` panels,
+/// of which these are panels [panel, panel_end). All of them may be the same.
+OUTLINED void recurrence_mask(size_t rows, size_t panels, size_t panel, size_t panel_end,
+                              const float *mask, const float *x, const float *start,
                               float *y) NONBLOCKING {
     for (size_t row = 0; row < rows; ++row)
-        for (size_t at = (row * panels + panel) * LANES, end = (row * panels + panel_end) * LANES; at < end; at += LANES)
-            lanes_store(y + at, lanes_fma(lanes_load(mask + at), lanes_load(x + at), start ? lanes_load(start + at) : lanes_splat(0)));
+        for (size_t at = (row * panels + panel) * LANES, end = (row * panels + panel_end) * LANES;
+             at < end; at += LANES)
+            lanes_store(y + at, lanes_fma(lanes_load(mask + at), lanes_load(x + at),
+                                          start ? lanes_load(start + at) : lanes_splat(0)));
 }
 
 /// masked = mask∘h for batch rows [row, end) of one time step, whose rows have `units` floats.
-OUTLINED void recurrence_mask_rows(size_t units, size_t row, size_t end, const float *mask, const float *h, float *masked) NONBLOCKING {
+OUTLINED void recurrence_mask_rows(size_t units, size_t row, size_t end, const float *mask,
+                                   const float *h, float *masked) NONBLOCKING {
     const size_t at = row * units, panels = units / LANES;
     recurrence_mask(end - row, panels, 0, panels, mask + at, h + at, 0, masked + at);
 }
 
 /// dx = W dgates
-OUTLINED void recurrence_backward_input(const recurrence_layer *layer, const recurrence_products *products, const float *transposed,
-                                        const float *dgates, float *dx) NONBLOCKING {
-    const size_t inputs = recurrent_panels(layer->input), terms = layer->groups * recurrent_padded(layer->hidden);
+OUTLINED void recurrence_backward_input(const recurrence_layer *layer,
+                                        const recurrence_products *products,
+                                        const float *transposed, const float *dgates,
+                                        float *dx) NONBLOCKING {
+    const size_t inputs = recurrent_panels(layer->input),
+                 terms = layer->groups * recurrent_padded(layer->hidden);
     for (size_t k = 0, row = products->first; k < products->count; ++k, row += products->next)
-        product_add(products->rows, terms, (tile_scalars){.from = dgates + row * terms, .term = 1, .row = products->stride * terms},
-                    (product_columns){.from = transposed, .panel = terms * LANES, .panels = inputs, .groups = 1}, (tile_sums){.at = 0},
-                    dx + row * inputs * LANES, products->stride * inputs * LANES);
+        product_add(products->rows, terms,
+                    (tile_scalars){
+                        .from = dgates + row * terms, .term = 1, .row = products->stride * terms},
+                    (product_columns){
+                        .from = transposed, .panel = terms * LANES, .panels = inputs, .groups = 1},
+                    (tile_sums){.at = 0}, dx + row * inputs * LANES,
+                    products->stride * inputs * LANES);
 }
 
 /// The rows of a block that have not ended: runs with at least one row between them.
-typedef struct { tile_run run[WEIGHTS_BLOCK / 2]; } recurrence_runs;
+typedef struct {
+    tile_run run[WEIGHTS_BLOCK / 2];
+} recurrence_runs;
 
-/// Those of the block that begins at row `first` of all time steps. Blocks lie where they do whatever the lengths are.
-INLINE tile_terms recurrence_block(const recurrence_layer *layer, const size_t *lengths, size_t first, recurrence_runs *runs) {
+/// Those of the block that begins at row `first` of all time steps. Blocks lie where they do
+/// whatever the lengths are.
+INLINE tile_terms recurrence_block(const recurrence_layer *layer, const size_t *lengths,
+                                   size_t first, recurrence_runs *runs) {
     const tile_run all = weights_block(first, layer->steps * layer->batch);
     tile_terms terms = {.runs = 1, .run = runs->run, .add = first > 0};
     runs->run[0] = all;
@@ -148,7 +209,8 @@ INLINE tile_terms recurrence_block(const recurrence_layer *layer, const size_t *
     for (size_t m = 0, count = 0; m <= (size_t)all.last + 1; ++m) {
         if (m <= all.last && recurrence_live(lengths, row, step)) ++count;
         else if (count > 0) {
-            runs->run[terms.runs++] = (tile_run){.first = (uint8_t)(m - count), .last = (uint8_t)(m - 1)};
+            runs->run[terms.runs++] =
+                (tile_run){.first = (uint8_t)(m - count), .last = (uint8_t)(m - 1)};
             count = 0;
         }
         if (++row == layer->batch) {
@@ -163,17 +225,24 @@ INLINE tile_terms recurrence_block(const recurrence_layer *layer, const size_t *
 #define RECURRENCE_WEIGHTS_VECTORS 4
 
 /// dW += dgates [1 x h_prev], over all rows that have not ended. The inner rows stay as they are.
-INLINE void recurrence_backward_weights(const recurrence_layer *layer, const size_t *lengths, const float *x, const float *h,
-                                        const float *dgates, float *dw, recurrent_share share) {
-    const size_t outputs = recurrent_padded(layer->outputs), groups = layer->groups, width = groups * LANES;
-    const size_t terms = groups * recurrent_padded(layer->hidden), rows_of_panel = recurrence_panel_rows(layer), dw_panel = rows_of_panel * width;
+INLINE void recurrence_backward_weights(const recurrence_layer *layer, const size_t *lengths,
+                                        const float *x, const float *h, const float *dgates,
+                                        float *dw, recurrent_share share) {
+    const size_t outputs = recurrent_padded(layer->outputs), groups = layer->groups,
+                 width = groups * LANES;
+    const size_t terms = groups * recurrent_padded(layer->hidden),
+                 rows_of_panel = recurrence_panel_rows(layer), dw_panel = rows_of_panel * width;
     const size_t hidden_row = 1 + layer->input + layer->inner_rows;
-    const product_share part = product_share_of(share, recurrent_panels(layer->hidden), rows_of_panel);
-    const product_share bias = product_share_within(part, 0, 1), inputs = product_share_within(part, 1, layer->input),
+    const product_share part =
+        product_share_of(share, recurrent_panels(layer->hidden), rows_of_panel);
+    const product_share bias = product_share_within(part, 0, 1),
+                        inputs = product_share_within(part, 1, layer->input),
                         hidden = product_share_within(part, hidden_row, layer->outputs);
     float *dw_part = dw + part.panel * dw_panel;
-    const size_t together = groups < RECURRENCE_WEIGHTS_VECTORS ? RECURRENCE_WEIGHTS_VECTORS / groups : 1;
-    // Block by block and some panels at a time, so that the bias, the inputs and the hidden units find the gates in cache.
+    const size_t together =
+        groups < RECURRENCE_WEIGHTS_VECTORS ? RECURRENCE_WEIGHTS_VECTORS / groups : 1;
+    // Block by block and some panels at a time, so that the bias, the inputs and the hidden units
+    // find the gates in cache.
     for (size_t from = 0; from < layer->steps * layer->batch; from += WEIGHTS_BLOCK) {
         recurrence_runs runs;
         const tile_terms rows = recurrence_block(layer, lengths, from, &runs);
@@ -182,12 +251,18 @@ INLINE void recurrence_backward_weights(const recurrence_layer *layer, const siz
             const float *gates = dgates + from * terms + (part.panel + panel) * width;
             float *dw_rows = dw_part + panel * dw_panel;
             if (bias.rows) product_add_bias(groups, panels, rows, gates, terms, dw_rows, dw_panel);
-            product_add_weights(groups, panels, inputs.rows, rows,
-                                (tile_scalars){.from = x + from * layer->x_stride + (inputs.row - 1), .term = layer->x_stride, .row = 1},
-                                gates, terms, dw_rows + inputs.row * width, dw_panel);
-            product_add_weights(groups, panels, hidden.rows, rows,
-                                (tile_scalars){.from = h + from * outputs + (hidden.row - hidden_row), .term = outputs, .row = 1},
-                                gates, terms, dw_rows + hidden.row * width, dw_panel);
+            product_add_weights(
+                groups, panels, inputs.rows, rows,
+                (tile_scalars){.from = x + from * layer->x_stride + (inputs.row - 1),
+                               .term = layer->x_stride,
+                               .row = 1},
+                gates, terms, dw_rows + inputs.row * width, dw_panel);
+            product_add_weights(
+                groups, panels, hidden.rows, rows,
+                (tile_scalars){.from = h + from * outputs + (hidden.row - hidden_row),
+                               .term = outputs,
+                               .row = 1},
+                gates, terms, dw_rows + hidden.row * width, dw_panel);
         }
     }
 }

@@ -1,10 +1,12 @@
-// Losses of regression and of yes or no, each the mean over the units of a row, and the sum of the losses of all rows.
+// Losses of regression and of yes or no, each the mean over the units of a row, and the sum of the
+// losses of all rows.
 
 /// What is summed over the units of a row.
 typedef enum { loss_squared, loss_absolute, loss_huber, loss_binary } unit_loss;
 
-/// |z| missed + log(1 + e^-|z|), where `missed` is how far the target is from the likelier answer: max(z, 0) - z target without a difference
-/// of large numbers. Neither term is negative, so the loss of a good answer is as exact as that of a bad one; so is the slope.
+/// |z| missed + log(1 + e^-|z|), where `missed` is how far the target is from the likelier answer:
+/// max(z, 0) - z target without a difference of large numbers. Neither term is negative, so the
+/// loss of a good answer is as exact as that of a bad one; so is the slope.
 INLINE lanes binary_loss(lanes z, lanes target, lanes *slope) {
     const lanes_int yes = z > lanes_splat(0);
     const lanes one = lanes_splat(1), missed = lanes_select(yes, one - target, target);
@@ -12,18 +14,22 @@ INLINE lanes binary_loss(lanes z, lanes target, lanes *slope) {
     const lanes sum = one + power, reciprocal = one / sum, lost = power - (sum - one);
     const lanes unlikely = power * reciprocal;  // σ(-|z|)
     *slope = lanes_select(yes, missed - unlikely, unlikely - missed);
-    // What the sum has lost to rounding is most of a small logarithm, and a small part of a large one.
+    // What the sum has lost to rounding is most of a small logarithm, and a small part of a large
+    // one.
     return lanes_fma(lanes_abs(z), missed, lanes_fma(lost, reciprocal, lanes_log(sum)));
 }
 
-/// sum + the losses of the units that count, zero for the others; `slope` becomes the derivative by y, of a square half of it.
-INLINE lanes add_unit_loss(const unit_loss loss, lanes_int counts, lanes delta, lanes sum, lanes y, lanes target, lanes *slope) {
+/// sum + the losses of the units that count, zero for the others; `slope` becomes the derivative by
+/// y, of a square half of it.
+INLINE lanes add_unit_loss(const unit_loss loss, lanes_int counts, lanes delta, lanes sum, lanes y,
+                           lanes target, lanes *slope) {
     if (loss == loss_binary) {
         const lanes units = binary_loss(y, target, slope);
         *slope = lanes_select(counts, *slope, lanes_splat(0));
         return sum + lanes_select(counts, units, lanes_splat(0));
     }
-    const lanes error = lanes_select(counts, y - target, lanes_splat(0)), magnitude = lanes_abs(error);
+    const lanes error = lanes_select(counts, y - target, lanes_splat(0)),
+                magnitude = lanes_abs(error);
     if (loss == loss_squared) {
         *slope = error;
         return lanes_fma(error, error, sum);
@@ -38,59 +44,70 @@ INLINE lanes add_unit_loss(const unit_loss loss, lanes_int counts, lanes delta, 
     return lanes_fma(bounded, lanes_fma(bounded, lanes_splat(-0.5f), magnitude), sum);
 }
 
-/// A loss of the first `units` of a row, or of none of them where `skips`; `dy` takes `factor` times its slope, or is null.
-INLINE lanes block_loss(const unit_loss loss, const int skips, lanes delta, size_t units, const float *y, const float *targets,
-                        lanes factor, float *dy) {
+/// A loss of the first `units` of a row, or of none of them where `skips`; `dy` takes `factor`
+/// times its slope, or is null.
+INLINE lanes block_loss(const unit_loss loss, const int skips, lanes delta, size_t units,
+                        const float *y, const float *targets, lanes factor, float *dy) {
     lanes sum = lanes_splat(0), slope;
     size_t n = 0;
     for (; n + LANES <= units; n += LANES) {
-        sum = add_unit_loss(loss, lanes_first(skips ? 0 : LANES), delta, sum, lanes_load(y + n), lanes_load(targets + n), &slope);
+        sum = add_unit_loss(loss, lanes_first(skips ? 0 : LANES), delta, sum, lanes_load(y + n),
+                            lanes_load(targets + n), &slope);
         if (dy) lanes_store(dy + n, slope * factor);
     }
     if (n < units) {
-        sum = add_unit_loss(loss, lanes_first(skips ? 0 : units - n), delta, sum, lanes_load(y + n), lanes_load(targets + n), &slope);
+        sum = add_unit_loss(loss, lanes_first(skips ? 0 : units - n), delta, sum, lanes_load(y + n),
+                            lanes_load(targets + n), &slope);
         if (dy) lanes_store(dy + n, slope * factor);
     }
     return sum;
 }
 
 /// The rows of every such loss; `delta` is Huber's.
-INLINE void row_losses(const unit_loss loss, float delta, const recurrent_rows_shape *shape, const float *y, const float *targets,
-                       const int32_t *live, float scale, float *losses, float *dy, recurrent_share share) {
+INLINE void row_losses(const unit_loss loss, float delta, const recurrent_rows_shape *shape,
+                       const float *y, const float *targets, const int32_t *live, float scale,
+                       float *losses, float *dy, recurrent_share share) {
     const size_t units = shape->units, stride = recurrent_padded(units);
-    const lanes deltas = lanes_splat(delta), factor = lanes_splat((loss == loss_squared ? 2 * scale : scale) / (float)units);
+    const lanes deltas = lanes_splat(delta),
+                factor = lanes_splat((loss == loss_squared ? 2 * scale : scale) / (float)units);
     size_t first, end;
     share_of(share, shape->rows, &first, &end);
     for (size_t m = first; m < end; ++m) {
         const int skips = live && !live[m];
         lanes sum = lanes_splat(0);
         for (size_t n = 0; n < units; n += SUM_BLOCK * LANES) {
-            const size_t count = units - n < SUM_BLOCK * LANES ? units - n : SUM_BLOCK * LANES, at = m * stride + n;
+            const size_t count = units - n < SUM_BLOCK * LANES ? units - n : SUM_BLOCK * LANES,
+                         at = m * stride + n;
             float *dy_block = dy ? dy + at : 0;
-            sum += skips ? block_loss(loss, 1, deltas, count, y + at, targets + at, factor, dy_block)
-                         : block_loss(loss, 0, deltas, count, y + at, targets + at, factor, dy_block);
+            sum += skips
+                       ? block_loss(loss, 1, deltas, count, y + at, targets + at, factor, dy_block)
+                       : block_loss(loss, 0, deltas, count, y + at, targets + at, factor, dy_block);
         }
         losses[m] = lanes_sum(sum) / (float)units;
     }
 }
 
-static void mean_squared_error(const recurrent_rows_shape *shape, const float *y, const float *targets, const int32_t *live,
-                               float scale, float *losses, float *dy, recurrent_share share) NONBLOCKING {
+static void mean_squared_error(const recurrent_rows_shape *shape, const float *y,
+                               const float *targets, const int32_t *live, float scale,
+                               float *losses, float *dy, recurrent_share share) NONBLOCKING {
     row_losses(loss_squared, 0, shape, y, targets, live, scale, losses, dy, share);
 }
 
-static void mean_absolute_error(const recurrent_rows_shape *shape, const float *y, const float *targets, const int32_t *live,
-                                float scale, float *losses, float *dy, recurrent_share share) NONBLOCKING {
+static void mean_absolute_error(const recurrent_rows_shape *shape, const float *y,
+                                const float *targets, const int32_t *live, float scale,
+                                float *losses, float *dy, recurrent_share share) NONBLOCKING {
     row_losses(loss_absolute, 0, shape, y, targets, live, scale, losses, dy, share);
 }
 
-static void huber_loss(const recurrent_rows_shape *shape, const float *y, const float *targets, const int32_t *live, float delta,
-                       float scale, float *losses, float *dy, recurrent_share share) NONBLOCKING {
+static void huber_loss(const recurrent_rows_shape *shape, const float *y, const float *targets,
+                       const int32_t *live, float delta, float scale, float *losses, float *dy,
+                       recurrent_share share) NONBLOCKING {
     row_losses(loss_huber, delta, shape, y, targets, live, scale, losses, dy, share);
 }
 
-static void binary_cross_entropy(const recurrent_rows_shape *shape, const float *logits, const float *targets, const int32_t *live,
-                                 float scale, float *losses, float *dlogits, recurrent_share share) NONBLOCKING {
+static void binary_cross_entropy(const recurrent_rows_shape *shape, const float *logits,
+                                 const float *targets, const int32_t *live, float scale,
+                                 float *losses, float *dlogits, recurrent_share share) NONBLOCKING {
     row_losses(loss_binary, 0, shape, logits, targets, live, scale, losses, dlogits, share);
 }
 

@@ -1,14 +1,20 @@
-// Batch normalization and layer normalization. Means, variances and the sums of the backward pass are in double, a unit's or a row's
-// values in one order, and each is rounded once to float: no error grows with the number of rows or units.
+// Batch normalization and layer normalization. Means, variances and the sums of the backward pass
+// are in double, a unit's or a row's values in one order, and each is rounded once to float: no
+// error grows with the number of rows or units.
 
 /// x̂ = (x - μ) / √(v + ε)
-INLINE lanes normalized(lanes x, lanes mean, lanes inverse_deviation) { return (x - mean) * inverse_deviation; }
+INLINE lanes normalized(lanes x, lanes mean, lanes inverse_deviation) {
+    return (x - mean) * inverse_deviation;
+}
 
 /// 1 / √(v + ε)
-INLINE lanes normalization_inverse(lanes variance, float epsilon) { return lanes_splat(1) / lanes_sqrt(variance + lanes_splat(epsilon)); }
+INLINE lanes normalization_inverse(lanes variance, float epsilon) {
+    return lanes_splat(1) / lanes_sqrt(variance + lanes_splat(epsilon));
+}
 
 /// dx = factor (g - mean of g - x̂ mean of g x̂), where factor is γ's and the deviation's
-INLINE lanes normalization_slope(lanes factor, lanes g, lanes x_hat, lanes mean_g, lanes minus_mean_g_x_hat) {
+INLINE lanes normalization_slope(lanes factor, lanes g, lanes x_hat, lanes mean_g,
+                                 lanes minus_mean_g_x_hat) {
     return factor * lanes_fma(x_hat, minus_mean_g_x_hat, g - mean_g);
 }
 
@@ -22,22 +28,27 @@ INLINE size_t normalization_live_rows(const int32_t *live, size_t rows) {
 }
 
 /// Σ dy x̂ and Σ dy of 16 units, over the rows that count.
-typedef struct { lanes_double dgamma, dbeta; } normalization_sums;
+typedef struct {
+    lanes_double dgamma, dbeta;
+} normalization_sums;
 
 INLINE void normalization_add(normalization_sums *sums, lanes dy, lanes x_hat) {
-    sums->dgamma += lanes_widen(dy) * lanes_widen(x_hat);  // the product of two floats is exact in double
+    sums->dgamma +=
+        lanes_widen(dy) * lanes_widen(x_hat);  // the product of two floats is exact in double
     sums->dbeta += lanes_widen(dy);
 }
 
-INLINE void normalization_add_gradient(const normalization_sums *sums, size_t units, float *dgamma, float *dbeta) {
+INLINE void normalization_add_gradient(const normalization_sums *sums, size_t units, float *dgamma,
+                                       float *dbeta) {
     lanes_store(dgamma, lanes_keep_first(units, lanes_load(dgamma) + lanes_narrow(sums->dgamma)));
     lanes_store(dbeta, lanes_keep_first(units, lanes_load(dbeta) + lanes_narrow(sums->dbeta)));
 }
 
 // MARK: Batch normalization
 
-/// Panels that are worked on side by side, because what lies in a row is read faster the longer it is, and sums hide each other's latency: as many
-/// as the stack has room for where they are sums in double.
+/// Panels that are worked on side by side, because what lies in a row is read faster the longer it
+/// is, and sums hide each other's latency: as many as the stack has room for where they are sums in
+/// double.
 #define BATCH_PANELS 4
 #define BATCH_SUMS 2
 
@@ -47,44 +58,57 @@ typedef struct {
     const int32_t *live;
 } batch_panels;
 
-INLINE batch_panels batch_panels_of(const recurrent_rows_shape *shape, const int32_t *live, size_t panel) {
+INLINE batch_panels batch_panels_of(const recurrent_rows_shape *shape, const int32_t *live,
+                                    size_t panel) {
     const size_t at = panel * LANES;
-    return (batch_panels){.rows = shape->rows, .stride = recurrent_padded(shape->units), .at = at, .units = shape->units - at, .live = live};
+    return (batch_panels){.rows = shape->rows,
+                          .stride = recurrent_padded(shape->units),
+                          .at = at,
+                          .units = shape->units - at,
+                          .live = live};
 }
 
 /// BODY(P, …) for the panels [first, end), P at a time and then one; `panel` is the first one.
-#define FOR_BATCH_PANELS(P, first, end, BODY, ...)                                                           \
-    do {                                                                                                     \
-        size_t panel = (first);                                                                              \
-        for (; panel + (P) <= (end); panel += (P)) BODY(P, __VA_ARGS__);                                     \
-        for (; panel < (end); ++panel) BODY(1, __VA_ARGS__);                                                 \
+#define FOR_BATCH_PANELS(P, first, end, BODY, ...)                       \
+    do {                                                                 \
+        size_t panel = (first);                                          \
+        for (; panel + (P) <= (end); panel += (P)) BODY(P, __VA_ARGS__); \
+        for (; panel < (end); ++panel) BODY(1, __VA_ARGS__);             \
     } while (0)
 
 /// The means and deviations of P panels over their rows; the running averages follow.
-INLINE void batch_moments(const int P, const batch_panels panels, size_t count, float epsilon, float momentum,
-                          recurrent_variance estimate, const float *x, float *running_mean, float *running_variance, float *mean,
+INLINE void batch_moments(const int P, const batch_panels panels, size_t count, float epsilon,
+                          float momentum, recurrent_variance estimate, const float *x,
+                          float *running_mean, float *running_variance, float *mean,
                           float *inverse_deviation) {
-    // Without rows nothing is averaged, and of a single one the unbiased variance is taken to be zero.
+    // Without rows nothing is averaged, and of a single one the unbiased variance is taken to be
+    // zero.
     const double divisor = count > 0 ? (double)count : 1;
-    const double running_divisor = estimate == recurrent_variance_biased ? divisor : count > 1 ? (double)count - 1 : 1;
-    const average_terms average = average_terms_of(count > 0 ? momentum : 0, count > 0 ? momentum : 0);
+    const double running_divisor = estimate == recurrent_variance_biased ? divisor
+                                   : count > 1                           ? (double)count - 1
+                                                                         : 1;
+    const average_terms average =
+        average_terms_of(count > 0 ? momentum : 0, count > 0 ? momentum : 0);
     lanes_double center[BATCH_SUMS], squares[BATCH_SUMS];
     UNROLL for (int p = 0; p < P; ++p) center[p] = squares[p] = 0;
     for (size_t m = 0, row = panels.at; m < panels.rows; ++m, row += panels.stride)
         if (normalization_live(panels.live, m))
-            UNROLL for (int p = 0; p < P; ++p) center[p] += lanes_widen(lanes_load(x + row + p * LANES));
+            UNROLL for (int p = 0; p < P; ++p) center[p] +=
+                lanes_widen(lanes_load(x + row + p * LANES));
     UNROLL for (int p = 0; p < P; ++p) center[p] /= divisor;
     for (size_t m = 0, row = panels.at; m < panels.rows; ++m, row += panels.stride)
-        if (normalization_live(panels.live, m))
-            UNROLL for (int p = 0; p < P; ++p) {
-                const lanes_double deviation = lanes_widen(lanes_load(x + row + p * LANES)) - center[p];
+        if (normalization_live(panels.live, m)) UNROLL for (int p = 0; p < P; ++p) {
+                const lanes_double deviation =
+                    lanes_widen(lanes_load(x + row + p * LANES)) - center[p];
                 squares[p] += deviation * deviation;
             }
     UNROLL for (int p = 0; p < P; ++p) {
         const size_t at = panels.at + p * LANES, units = panels.units - p * LANES;
-        const lanes batch_mean = lanes_narrow(center[p]), inverse = normalization_inverse(lanes_narrow(squares[p] / divisor), epsilon);
+        const lanes batch_mean = lanes_narrow(center[p]),
+                    inverse = normalization_inverse(lanes_narrow(squares[p] / divisor), epsilon);
         const lanes new_mean = average_moment(average, lanes_load(running_mean + at), batch_mean);
-        const lanes new_variance = average_moment(average, lanes_load(running_variance + at), lanes_narrow(squares[p] / running_divisor));
+        const lanes new_variance = average_moment(average, lanes_load(running_variance + at),
+                                                  lanes_narrow(squares[p] / running_divisor));
         lanes_store(mean + at, lanes_keep_first(units, batch_mean));
         lanes_store(inverse_deviation + at, lanes_keep_first(units, inverse));
         lanes_store(running_mean + at, lanes_keep_first(units, new_mean));
@@ -92,25 +116,33 @@ INLINE void batch_moments(const int P, const batch_panels panels, size_t count, 
     }
 }
 
-OUTLINED void batch_moments_of(const recurrent_rows_shape *shape, const int32_t *live, size_t first, size_t end, float epsilon, float momentum,
-                               recurrent_variance estimate, const float *x, float *running_mean, float *running_variance, float *mean,
+OUTLINED void batch_moments_of(const recurrent_rows_shape *shape, const int32_t *live, size_t first,
+                               size_t end, float epsilon, float momentum,
+                               recurrent_variance estimate, const float *x, float *running_mean,
+                               float *running_variance, float *mean,
                                float *inverse_deviation) NONBLOCKING {
     const size_t count = normalization_live_rows(live, shape->rows);
-    FOR_BATCH_PANELS(BATCH_SUMS, first, end, batch_moments, batch_panels_of(shape, live, panel), count, epsilon, momentum, estimate, x,
-                     running_mean, running_variance, mean, inverse_deviation);
+    FOR_BATCH_PANELS(BATCH_SUMS, first, end, batch_moments, batch_panels_of(shape, live, panel),
+                     count, epsilon, momentum, estimate, x, running_mean, running_variance, mean,
+                     inverse_deviation);
 }
 
 /// What y = (x - μ) scale + β takes of a panel.
-typedef struct { lanes mean, scale, beta; } batch_terms;
+typedef struct {
+    lanes mean, scale, beta;
+} batch_terms;
 
 /// Rows [first, end) of P panels; zero where they do not count.
-INLINE void batch_normalize(const int P, const batch_panels panels, size_t first, size_t end, const batch_terms *terms, const float *x, float *y) {
-    for (size_t m = first, row = first * panels.stride + panels.at; m < end; ++m, row += panels.stride) {
+INLINE void batch_normalize(const int P, const batch_panels panels, size_t first, size_t end,
+                            const batch_terms *terms, const float *x, float *y) {
+    for (size_t m = first, row = first * panels.stride + panels.at; m < end;
+         ++m, row += panels.stride) {
         const int live = normalization_live(panels.live, m);
         UNROLL for (int p = 0; p < P; ++p) {
             lanes result = lanes_splat(0);
             if (live) {
-                result = lanes_fma(lanes_load(x + row + p * LANES) - terms[p].mean, terms[p].scale, terms[p].beta);
+                result = lanes_fma(lanes_load(x + row + p * LANES) - terms[p].mean, terms[p].scale,
+                                   terms[p].beta);
                 result = lanes_keep_first(panels.units - p * LANES, result);
             }
             lanes_store(y + row + p * LANES, result);
@@ -119,59 +151,78 @@ INLINE void batch_normalize(const int P, const batch_panels panels, size_t first
 }
 
 /// The forward pass once the moments are known.
-INLINE void batch_normalize_tape(const int P, const batch_panels panels, const float *x, const float *gamma, const float *beta, const float *mean,
+INLINE void batch_normalize_tape(const int P, const batch_panels panels, const float *x,
+                                 const float *gamma, const float *beta, const float *mean,
                                  const float *inverse_deviation, float *y) {
     batch_terms terms[BATCH_PANELS];
     UNROLL for (int p = 0; p < P; ++p) {
         const size_t at = panels.at + p * LANES;
-        terms[p] = (batch_terms){lanes_load(mean + at), lanes_load(gamma + at) * lanes_load(inverse_deviation + at), lanes_load(beta + at)};
+        terms[p] = (batch_terms){lanes_load(mean + at),
+                                 lanes_load(gamma + at) * lanes_load(inverse_deviation + at),
+                                 lanes_load(beta + at)};
     }
     batch_normalize(P, panels, 0, panels.rows, terms, x, y);
 }
 
-OUTLINED void batch_normalize_tapes(const recurrent_rows_shape *shape, const int32_t *live, size_t first, size_t end, const float *x,
-                                    const float *gamma, const float *beta, const float *mean, const float *inverse_deviation,
-                                    float *y) NONBLOCKING {
-    FOR_BATCH_PANELS(BATCH_PANELS, first, end, batch_normalize_tape, batch_panels_of(shape, live, panel), x, gamma, beta, mean, inverse_deviation, y);
+OUTLINED void batch_normalize_tapes(const recurrent_rows_shape *shape, const int32_t *live,
+                                    size_t first, size_t end, const float *x, const float *gamma,
+                                    const float *beta, const float *mean,
+                                    const float *inverse_deviation, float *y) NONBLOCKING {
+    FOR_BATCH_PANELS(BATCH_PANELS, first, end, batch_normalize_tape,
+                     batch_panels_of(shape, live, panel), x, gamma, beta, mean, inverse_deviation,
+                     y);
 }
 
-static void batch_normalization_forward(const recurrent_rows_shape *shape, const int32_t *live, float epsilon, float momentum,
-                                        recurrent_variance estimate, const float *x, const float *gamma, const float *beta,
-                                        float *running_mean, float *running_variance, float *mean, float *inverse_deviation, float *y,
+static void batch_normalization_forward(const recurrent_rows_shape *shape, const int32_t *live,
+                                        float epsilon, float momentum, recurrent_variance estimate,
+                                        const float *x, const float *gamma, const float *beta,
+                                        float *running_mean, float *running_variance, float *mean,
+                                        float *inverse_deviation, float *y,
                                         recurrent_share share) NONBLOCKING {
     size_t first, end;
     share_of(share, recurrent_panels(shape->units), &first, &end);
-    batch_moments_of(shape, live, first, end, epsilon, momentum, estimate, x, running_mean, running_variance, mean, inverse_deviation);
+    batch_moments_of(shape, live, first, end, epsilon, momentum, estimate, x, running_mean,
+                     running_variance, mean, inverse_deviation);
     batch_normalize_tapes(shape, live, first, end, x, gamma, beta, mean, inverse_deviation, y);
 }
 
 /// The forward pass with running averages, for rows [first, end).
-INLINE void batch_normalize_running(const int P, const batch_panels panels, size_t first, size_t end, float epsilon, const float *x,
-                                    const float *gamma, const float *beta, const float *running_mean, const float *running_variance, float *y) {
+INLINE void batch_normalize_running(const int P, const batch_panels panels, size_t first,
+                                    size_t end, float epsilon, const float *x, const float *gamma,
+                                    const float *beta, const float *running_mean,
+                                    const float *running_variance, float *y) {
     batch_terms terms[BATCH_PANELS];
     UNROLL for (int p = 0; p < P; ++p) {
         const size_t at = panels.at + p * LANES;
         const lanes inverse = normalization_inverse(lanes_load(running_variance + at), epsilon);
-        terms[p] = (batch_terms){lanes_load(running_mean + at), lanes_load(gamma + at) * inverse, lanes_load(beta + at)};
+        terms[p] = (batch_terms){lanes_load(running_mean + at), lanes_load(gamma + at) * inverse,
+                                 lanes_load(beta + at)};
     }
     batch_normalize(P, panels, first, end, terms, x, y);
 }
 
-static void batch_normalization_inference(const recurrent_rows_shape *shape, float epsilon, const float *x, const float *gamma,
-                                          const float *beta, const float *running_mean, const float *running_variance, float *y,
-                                          recurrent_share share) NONBLOCKING {
+static void batch_normalization_inference(const recurrent_rows_shape *shape, float epsilon,
+                                          const float *x, const float *gamma, const float *beta,
+                                          const float *running_mean, const float *running_variance,
+                                          float *y, recurrent_share share) NONBLOCKING {
     size_t first, end;
     share_of(share, shape->rows, &first, &end);
-    FOR_BATCH_PANELS(BATCH_PANELS, 0, recurrent_panels(shape->units), batch_normalize_running, batch_panels_of(shape, 0, panel), first, end,
-                     epsilon, x, gamma, beta, running_mean, running_variance, y);
+    FOR_BATCH_PANELS(BATCH_PANELS, 0, recurrent_panels(shape->units), batch_normalize_running,
+                     batch_panels_of(shape, 0, panel), first, end, epsilon, x, gamma, beta,
+                     running_mean, running_variance, y);
 }
 
-/// What the gradient by x takes of a panel, beside the tape: the means of dy and, times -1, of dy x̂.
-typedef struct { lanes mean_dy, minus_mean_dy_x_hat; } batch_slopes;
+/// What the gradient by x takes of a panel, beside the tape: the means of dy and, times -1, of dy
+/// x̂.
+typedef struct {
+    lanes mean_dy, minus_mean_dy_x_hat;
+} batch_slopes;
 
 /// The gradients by γ and β.
-INLINE void batch_backward_parameters(const int P, const batch_panels panels, size_t count, const float *x, const float *mean,
-                                      const float *inverse_deviation, const float *dy, float *dgamma, float *dbeta, batch_slopes *slopes) {
+INLINE void batch_backward_parameters(const int P, const batch_panels panels, size_t count,
+                                      const float *x, const float *mean,
+                                      const float *inverse_deviation, const float *dy,
+                                      float *dgamma, float *dbeta, batch_slopes *slopes) {
     const double divisor = count > 0 ? (double)count : 1;
     normalization_sums sums[BATCH_SUMS];
     lanes center[BATCH_SUMS], inverse[BATCH_SUMS];
@@ -181,28 +232,36 @@ INLINE void batch_backward_parameters(const int P, const batch_panels panels, si
         sums[p] = (normalization_sums){0};
     }
     for (size_t m = 0, row = panels.at; m < panels.rows; ++m, row += panels.stride)
-        if (normalization_live(panels.live, m))
-            UNROLL for (int p = 0; p < P; ++p) {
-                const lanes x_hat = normalized(lanes_load(x + row + p * LANES), center[p], inverse[p]);
+        if (normalization_live(panels.live, m)) UNROLL for (int p = 0; p < P; ++p) {
+                const lanes x_hat =
+                    normalized(lanes_load(x + row + p * LANES), center[p], inverse[p]);
                 normalization_add(&sums[p], lanes_load(dy + row + p * LANES), x_hat);
             }
     UNROLL for (int p = 0; p < P; ++p) {
         const size_t at = panels.at + p * LANES;
         normalization_add_gradient(&sums[p], panels.units - p * LANES, dgamma + at, dbeta + at);
-        slopes[p] = (batch_slopes){lanes_narrow(sums[p].dbeta / divisor), lanes_narrow(sums[p].dgamma / -divisor)};
+        slopes[p] = (batch_slopes){lanes_narrow(sums[p].dbeta / divisor),
+                                   lanes_narrow(sums[p].dgamma / -divisor)};
     }
 }
 
-OUTLINED void batch_backward_parameters_of(int P, batch_panels panels, size_t count, const float *x, const float *mean,
-                                           const float *inverse_deviation, const float *dy, float *dgamma, float *dbeta,
+OUTLINED void batch_backward_parameters_of(int P, batch_panels panels, size_t count, const float *x,
+                                           const float *mean, const float *inverse_deviation,
+                                           const float *dy, float *dgamma, float *dbeta,
                                            batch_slopes *slopes) NONBLOCKING {
-    if (P == BATCH_SUMS) batch_backward_parameters(BATCH_SUMS, panels, count, x, mean, inverse_deviation, dy, dgamma, dbeta, slopes);
-    else batch_backward_parameters(1, panels, count, x, mean, inverse_deviation, dy, dgamma, dbeta, slopes);
+    if (P == BATCH_SUMS)
+        batch_backward_parameters(BATCH_SUMS, panels, count, x, mean, inverse_deviation, dy, dgamma,
+                                  dbeta, slopes);
+    else
+        batch_backward_parameters(1, panels, count, x, mean, inverse_deviation, dy, dgamma, dbeta,
+                                  slopes);
 }
 
 /// The gradient by x.
-INLINE void batch_backward_input(const int P, const batch_panels panels, const float *x, const float *gamma, const float *mean,
-                                 const float *inverse_deviation, const float *dy, const batch_slopes *slopes, float *dx) {
+INLINE void batch_backward_input(const int P, const batch_panels panels, const float *x,
+                                 const float *gamma, const float *mean,
+                                 const float *inverse_deviation, const float *dy,
+                                 const batch_slopes *slopes, float *dx) {
     lanes center[BATCH_SUMS], inverse[BATCH_SUMS], factor[BATCH_SUMS];
     UNROLL for (int p = 0; p < P; ++p) {
         center[p] = lanes_load(mean + panels.at + p * LANES);
@@ -216,7 +275,8 @@ INLINE void batch_backward_input(const int P, const batch_panels panels, const f
             lanes slope = lanes_splat(0);
             if (live) {
                 const lanes x_hat = normalized(lanes_load(x + at), center[p], inverse[p]);
-                slope = normalization_slope(factor[p], lanes_load(dy + at), x_hat, slopes[p].mean_dy, slopes[p].minus_mean_dy_x_hat);
+                slope = normalization_slope(factor[p], lanes_load(dy + at), x_hat,
+                                            slopes[p].mean_dy, slopes[p].minus_mean_dy_x_hat);
                 slope = lanes_keep_first(panels.units - p * LANES, slope);
             }
             lanes_store(dx + at, slope);
@@ -224,16 +284,21 @@ INLINE void batch_backward_input(const int P, const batch_panels panels, const f
     }
 }
 
-OUTLINED void batch_backward_input_of(int P, batch_panels panels, const float *x, const float *gamma, const float *mean,
-                                      const float *inverse_deviation, const float *dy, const batch_slopes *slopes, float *dx) NONBLOCKING {
-    if (P == BATCH_SUMS) batch_backward_input(BATCH_SUMS, panels, x, gamma, mean, inverse_deviation, dy, slopes, dx);
+OUTLINED void batch_backward_input_of(int P, batch_panels panels, const float *x,
+                                      const float *gamma, const float *mean,
+                                      const float *inverse_deviation, const float *dy,
+                                      const batch_slopes *slopes, float *dx) NONBLOCKING {
+    if (P == BATCH_SUMS)
+        batch_backward_input(BATCH_SUMS, panels, x, gamma, mean, inverse_deviation, dy, slopes, dx);
     else batch_backward_input(1, panels, x, gamma, mean, inverse_deviation, dy, slopes, dx);
 }
 
 // forward: y = γ x̂ + β, x̂ = (x - μ) / √(v + ε), where μ and v are means over the rows too
-static void batch_normalization_backward(const recurrent_rows_shape *shape, const int32_t *live, const float *x, const float *gamma,
-                                         const float *mean, const float *inverse_deviation, const float *dy, float *dgamma, float *dbeta,
-                                         float *dx, recurrent_share share) NONBLOCKING {
+static void batch_normalization_backward(const recurrent_rows_shape *shape, const int32_t *live,
+                                         const float *x, const float *gamma, const float *mean,
+                                         const float *inverse_deviation, const float *dy,
+                                         float *dgamma, float *dbeta, float *dx,
+                                         recurrent_share share) NONBLOCKING {
     const size_t count = normalization_live_rows(live, shape->rows);
     size_t panel, end;
     share_of(share, recurrent_panels(shape->units), &panel, &end);
@@ -241,39 +306,47 @@ static void batch_normalization_backward(const recurrent_rows_shape *shape, cons
         P = end - panel < BATCH_SUMS ? 1 : BATCH_SUMS;
         const batch_panels panels = batch_panels_of(shape, live, panel);
         batch_slopes slopes[BATCH_SUMS];
-        batch_backward_parameters_of(P, panels, count, x, mean, inverse_deviation, dy, dgamma, dbeta, slopes);
+        batch_backward_parameters_of(P, panels, count, x, mean, inverse_deviation, dy, dgamma,
+                                     dbeta, slopes);
         batch_backward_input_of(P, panels, x, gamma, mean, inverse_deviation, dy, slopes, dx);
     }
 }
 
 // MARK: Layer normalization
 
-/// BODY(count, n, …) for the vectors of a row of so many units: `count` of the 16 units from n on, a constant but for the last vector.
-#define FOR_ROW_VECTORS(units, BODY, ...)                                                                    \
-    do {                                                                                                     \
-        size_t n = 0;                                                                                        \
-        for (; n + LANES <= (units); n += LANES) BODY(LANES, n, __VA_ARGS__);                                \
-        if (n < (units)) BODY((units) - n, n, __VA_ARGS__);                                                  \
+/// BODY(count, n, …) for the vectors of a row of so many units: `count` of the 16 units from n on,
+/// a constant but for the last vector.
+#define FOR_ROW_VECTORS(units, BODY, ...)                                     \
+    do {                                                                      \
+        size_t n = 0;                                                         \
+        for (; n + LANES <= (units); n += LANES) BODY(LANES, n, __VA_ARGS__); \
+        if (n < (units)) BODY((units) - n, n, __VA_ARGS__);                   \
     } while (0)
 
 INLINE void layer_add(size_t count, size_t n, const float *x, lanes_double *sum) {
     *sum += lanes_widen(lanes_keep_first(count, lanes_load(x + n)));
 }
 
-INLINE void layer_add_square(size_t count, size_t n, const float *x, double center, lanes_double *sum) {
+INLINE void layer_add_square(size_t count, size_t n, const float *x, double center,
+                             lanes_double *sum) {
     const lanes_double deviation = lanes_keep_first(count, lanes_widen(lanes_load(x + n)) - center);
     *sum += deviation * deviation;
 }
 
-INLINE double layer_mean(lanes_double sum, size_t units) { return lanes_sum_double(sum.lo + sum.hi) / (double)units; }
-
-INLINE void layer_normalize(size_t count, size_t n, const float *x, lanes mean, lanes inverse, const float *gamma, const float *beta, float *y) {
-    const lanes x_hat = normalized(lanes_load(x + n), mean, inverse);
-    lanes_store(y + n, lanes_keep_first(count, lanes_fma(x_hat, lanes_load(gamma + n), lanes_load(beta + n))));
+INLINE double layer_mean(lanes_double sum, size_t units) {
+    return lanes_sum_double(sum.lo + sum.hi) / (double)units;
 }
 
-static void layer_normalization_forward(const recurrent_rows_shape *shape, float epsilon, const float *x, const float *gamma,
-                                        const float *beta, float *mean, float *inverse_deviation, float *y,
+INLINE void layer_normalize(size_t count, size_t n, const float *x, lanes mean, lanes inverse,
+                            const float *gamma, const float *beta, float *y) {
+    const lanes x_hat = normalized(lanes_load(x + n), mean, inverse);
+    lanes_store(y + n, lanes_keep_first(
+                           count, lanes_fma(x_hat, lanes_load(gamma + n), lanes_load(beta + n))));
+}
+
+static void layer_normalization_forward(const recurrent_rows_shape *shape, float epsilon,
+                                        const float *x, const float *gamma, const float *beta,
+                                        float *mean, float *inverse_deviation, float *y,
                                         recurrent_share share) NONBLOCKING {
     const size_t units = shape->units, stride = recurrent_padded(units);
     size_t first, end;
@@ -285,30 +358,36 @@ static void layer_normalization_forward(const recurrent_rows_shape *shape, float
         const double center = layer_mean(sum, units);
         FOR_ROW_VECTORS(units, layer_add_square, x_row, center, &squares);
         const lanes row_mean = lanes_splat((float)center);
-        const lanes inverse = normalization_inverse(lanes_splat((float)layer_mean(squares, units)), epsilon);
+        const lanes inverse =
+            normalization_inverse(lanes_splat((float)layer_mean(squares, units)), epsilon);
         mean[m] = row_mean[0];
         inverse_deviation[m] = inverse[0];
-        FOR_ROW_VECTORS(units, layer_normalize, x_row, row_mean, inverse, gamma, beta, y + m * stride);
+        FOR_ROW_VECTORS(units, layer_normalize, x_row, row_mean, inverse, gamma, beta,
+                        y + m * stride);
     }
 }
 
 /// The sums of g = γ dy.
-INLINE void layer_add_slopes(size_t count, size_t n, const float *x, lanes mean, lanes inverse, const float *gamma, const float *dy,
-                             normalization_sums *sums) {
+INLINE void layer_add_slopes(size_t count, size_t n, const float *x, lanes mean, lanes inverse,
+                             const float *gamma, const float *dy, normalization_sums *sums) {
     normalization_add(sums, lanes_keep_first(count, lanes_load(gamma + n) * lanes_load(dy + n)),
                       lanes_keep_first(count, normalized(lanes_load(x + n), mean, inverse)));
 }
 
-INLINE void layer_slope(size_t count, size_t n, const float *x, lanes mean, lanes inverse, const float *gamma, const float *dy, lanes mean_g,
-                        lanes minus_mean_g_x_hat, float *dx) {
-    const lanes g = lanes_load(gamma + n) * lanes_load(dy + n), x_hat = normalized(lanes_load(x + n), mean, inverse);
-    lanes_store(dx + n, lanes_keep_first(count, normalization_slope(inverse, g, x_hat, mean_g, minus_mean_g_x_hat)));
+INLINE void layer_slope(size_t count, size_t n, const float *x, lanes mean, lanes inverse,
+                        const float *gamma, const float *dy, lanes mean_g, lanes minus_mean_g_x_hat,
+                        float *dx) {
+    const lanes g = lanes_load(gamma + n) * lanes_load(dy + n),
+                x_hat = normalized(lanes_load(x + n), mean, inverse);
+    lanes_store(dx + n, lanes_keep_first(count, normalization_slope(inverse, g, x_hat, mean_g,
+                                                                    minus_mean_g_x_hat)));
 }
 
 // forward: y = γ x̂ + β, x̂ = (x - μ) / √(v + ε), where μ and v are means over the units too
-static void layer_normalization_backward_input(const recurrent_rows_shape *shape, const float *x, const float *gamma, const float *mean,
-                                               const float *inverse_deviation, const float *dy, float *dx,
-                                               recurrent_share share) NONBLOCKING {
+static void layer_normalization_backward_input(const recurrent_rows_shape *shape, const float *x,
+                                               const float *gamma, const float *mean,
+                                               const float *inverse_deviation, const float *dy,
+                                               float *dx, recurrent_share share) NONBLOCKING {
     const size_t units = shape->units, stride = recurrent_padded(units);
     size_t first, end;
     share_of(share, shape->rows, &first, &end);
@@ -319,13 +398,16 @@ static void layer_normalization_backward_input(const recurrent_rows_shape *shape
         FOR_ROW_VECTORS(units, layer_add_slopes, x_row, center, inverse, gamma, dy_row, &sums);
         const lanes mean_g = lanes_splat((float)layer_mean(sums.dbeta, units));
         const lanes minus_mean_g_x_hat = lanes_splat((float)-layer_mean(sums.dgamma, units));
-        FOR_ROW_VECTORS(units, layer_slope, x_row, center, inverse, gamma, dy_row, mean_g, minus_mean_g_x_hat, dx + m * stride);
+        FOR_ROW_VECTORS(units, layer_slope, x_row, center, inverse, gamma, dy_row, mean_g,
+                        minus_mean_g_x_hat, dx + m * stride);
     }
 }
 
 // forward: y = γ x̂ + β
-static void layer_normalization_backward_parameters(const recurrent_rows_shape *shape, const float *x, const float *mean,
-                                                    const float *inverse_deviation, const float *dy, float *dgamma, float *dbeta,
+static void layer_normalization_backward_parameters(const recurrent_rows_shape *shape,
+                                                    const float *x, const float *mean,
+                                                    const float *inverse_deviation, const float *dy,
+                                                    float *dgamma, float *dbeta,
                                                     recurrent_share share) NONBLOCKING {
     const size_t stride = recurrent_padded(shape->units);
     size_t first, end;
@@ -333,7 +415,8 @@ static void layer_normalization_backward_parameters(const recurrent_rows_shape *
     for (size_t at = first * LANES; at < end * LANES; at += LANES) {
         normalization_sums sums = {0};
         for (size_t m = 0; m < shape->rows; ++m) {
-            const lanes x_hat = normalized(lanes_load(x + m * stride + at), lanes_splat(mean[m]), lanes_splat(inverse_deviation[m]));
+            const lanes x_hat = normalized(lanes_load(x + m * stride + at), lanes_splat(mean[m]),
+                                           lanes_splat(inverse_deviation[m]));
             normalization_add(&sums, lanes_load(dy + m * stride + at), x_hat);
         }
         normalization_add_gradient(&sums, shape->units - at, dgamma + at, dbeta + at);

@@ -2,39 +2,54 @@
 //
 //   panel p of W = [ bias | input 0 | input 1 | … ]   rows of `groups` × 16 floats
 //
-//   forward            y[m] = bias + Σ_k x[m][k] W[·][k]        lanes are outputs
-//   backward, input    dx[m] = Σ_j dy[m][j] W[j][·]             lanes are inputs, through a transposed copy of W
-//   backward, weights  dW[·][k] += Σ_m x[m][k] dy[m]            lanes are outputs
+//   forward            y[m] = bias + Σ_k x[m][k] W[·][k]   lanes are outputs
+//   backward, input    dx[m] = Σ_j dy[m][j] W[j][·]        lanes are inputs, W transposed
+//   backward, weights  dW[·][k] += Σ_m x[m][k] dy[m]       lanes are outputs
 //
-// In each of them a scalar is broadcast and multiplied by a row of lanes, and each output is one chain of fused
-// multiply-adds in the order of the terms. Where a whole row has so few vectors that one chain per output would wait for
-// the latency of the multiplier, a recurrent sum is split into `product_chains` chains: a number that depends on the
-// shape alone.
+// In each of them a scalar is broadcast and multiplied by a row of lanes, and each output is one
+// chain of fused multiply-adds in the order of the terms. Where a whole row has so few vectors that
+// one chain per output would wait for the latency of the multiplier, a recurrent sum is split into
+// `product_chains` chains: a number that depends on the shape alone.
 
-/// Rows per block of the backward product to the weights. Each block has a sum of its own, which is added to
-/// dW: a chain of rows as long as a batch would lose a bit of precision with every fourfold length. The block
-/// of dy that a tile walks, 64 KiB, stays in the L2 cache, and dW is read and written once per block.
+/// Rows per block of the backward product to the weights. Each block has a sum of its own, which is
+/// added to dW: a chain of rows as long as a batch would lose a bit of precision with every
+/// fourfold length. The block of dy that a tile walks, 64 KiB, stays in the L2 cache, and dW is
+/// read and written once per block.
 #define WEIGHTS_BLOCK 256
-/// Rows per block of the other two products, which stay in the L2 cache while they pass by all the weights.
+/// Rows per block of the other two products, which stay in the L2 cache while they pass by all the
+/// weights.
 #define PRODUCT_BLOCK 96
 
-/// Where the sums of a tile lie in memory: vector v of row r is at `at[r * row + (v / groups) * panel + (v % groups) * 16]`.
-typedef struct { float *at; size_t row, panel; int groups; } tile_sums;
+/// Where the sums of a tile lie in memory: vector v of row r is at `at[r * row + (v / groups) *
+/// panel + (v % groups) * 16]`.
+typedef struct {
+    float *at;
+    size_t row, panel;
+    int groups;
+} tile_sums;
 
 INLINE float *tile_sum(tile_sums sums, int r, int v) {
-    return sums.at + (size_t)r * sums.row + (size_t)(v / sums.groups) * sums.panel + (size_t)(v % sums.groups) * LANES;
+    return sums.at + (size_t)r * sums.row + (size_t)(v / sums.groups) * sums.panel
+           + (size_t)(v % sums.groups) * LANES;
 }
 
 /// Neighbouring terms, at least one. Small, because a list of them is on the stack.
-typedef struct { uint8_t first, last; } tile_run;
+typedef struct {
+    uint8_t first, last;
+} tile_run;
 
-/// Terms that are not all neighbours: those of a block of a long sum. The first block goes on from what
-/// the sum holds; the others `add` to it what they have summed from zero.
-typedef struct { size_t runs; const tile_run *run; int add; } tile_terms;
+/// Terms that are not all neighbours: those of a block of a long sum. The first block goes on from
+/// what the sum holds; the others `add` to it what they have summed from zero.
+typedef struct {
+    size_t runs;
+    const tile_run *run;
+    int add;
+} tile_terms;
 
-/// A product whose sums begin and end in memory: to = start + Σ for `rows` rows, where `start.at` may be null (zero) and a row stride of
-/// zero gives every row the same start; or to += Σ, which then starts from zero. The terms are the first `terms`
-/// or, where there are any, those of some runs.
+/// A product whose sums begin and end in memory: to = start + Σ for `rows` rows, where `start.at`
+/// may be null (zero) and a row stride of zero gives every row the same start; or to += Σ, which
+/// then starts from zero. The terms are the first `terms` or, where there are any, those of some
+/// runs.
 typedef struct {
     size_t rows, terms;
     tile_terms some;
@@ -45,14 +60,18 @@ typedef struct {
 } tile_product;
 
 /// Runs of terms, one after the other: `count` of them, `x` and `w` floats apart.
-typedef struct { size_t count; ptrdiff_t x, w; } tile_runs;
+typedef struct {
+    size_t count;
+    ptrdiff_t x, w;
+} tile_runs;
 
 /// One run.
 static const tile_runs tile_once = {.count = 1};
 
-/// The terms of a product, run by run, for `width` vectors of R rows; only sums of one chain have more than one.
-INLINE void tile_neighbours(const int R, const int width, const int S, const int first, const tile_product *product, tile_scalars x,
-                            tile_lanes w, lanes *sum) {
+/// The terms of a product, run by run, for `width` vectors of R rows; only sums of one chain have
+/// more than one.
+INLINE void tile_neighbours(const int R, const int width, const int S, const int first,
+                            const tile_product *product, tile_scalars x, tile_lanes w, lanes *sum) {
     size_t run = 0;
     do {
         tile_scalars x_run = x;
@@ -68,17 +87,19 @@ INLINE void tile_neighbours(const int R, const int width, const int S, const int
     } while (S == 1 && ++run < product->some.runs);
 }
 
-/// V vectors of the first R rows in S chains, as many vectors at a time as the registers hold: the terms of all `inner` runs of all `outer` runs.
-INLINE void tile_in_memory(const int R, const int V, const int S, tile_product product, tile_runs outer, tile_runs inner) {
+/// V vectors of the first R rows in S chains, as many vectors at a time as the registers hold: the
+/// terms of all `inner` runs of all `outer` runs.
+INLINE void tile_in_memory(const int R, const int V, const int S, tile_product product,
+                           tile_runs outer, tile_runs inner) {
     const int width = tile_vectors(TILE_SUMS, R, S, V);
     UNROLL for (int first = 0; first < V; first += width) {
         lanes sum[TILE_SUMS];
-        UNROLL for (int r = 0; r < R; ++r)
-            UNROLL for (int v = 0; v < width; ++v)
-                sum[r * width + v] = product.start.at ? lanes_load(tile_sum(product.start, r, first + v)) : lanes_splat(0);
+        UNROLL for (int r = 0; r < R; ++r) UNROLL for (int v = 0; v < width;
+                                                       ++v) sum[r * width + v] =
+            product.start.at ? lanes_load(tile_sum(product.start, r, first + v)) : lanes_splat(0);
         if (S == 1 && product.adds)  // what is needed last comes from farthest away
-            UNROLL for (int r = 0; r < R; ++r)
-                UNROLL for (int v = 0; v < width; ++v) lanes_prefetch(tile_sum(product.to, r, first + v));
+            UNROLL for (int r = 0; r < R; ++r) UNROLL for (int v = 0; v < width; ++v)
+                lanes_prefetch(tile_sum(product.to, r, first + v));
         tile_scalars outer_x = product.x;
         tile_lanes outer_w = product.w;
         for (size_t o = 0; o < outer.count; ++o, outer_x.from += outer.x, outer_w.from += outer.w) {
@@ -87,27 +108,40 @@ INLINE void tile_in_memory(const int R, const int V, const int S, tile_product p
             for (size_t i = 0; i < inner.count; ++i, x.from += inner.x, w.from += inner.w)
                 tile_neighbours(R, width, S, first, &product, x, w, sum);
         }
-        UNROLL for (int r = 0; r < R; ++r)
-            UNROLL for (int v = 0; v < width; ++v) {
-                float *to = tile_sum(product.to, r, first + v);
-                lanes_store(to, S == 1 && product.adds ? lanes_load(to) + sum[r * width + v] : sum[r * width + v]);
-            }
+        UNROLL for (int r = 0; r < R; ++r) UNROLL for (int v = 0; v < width; ++v) {
+            float *to = tile_sum(product.to, r, first + v);
+            lanes_store(to, S == 1 && product.adds ? lanes_load(to) + sum[r * width + v]
+                                                   : sum[r * width + v]);
+        }
     }
 }
 
 /// V vectors of all rows, tile by tile.
-INLINE void tile_rows_in_memory(const int V, const int S, tile_product product, tile_runs outer, tile_runs inner) {
+INLINE void tile_rows_in_memory(const int V, const int S, tile_product product, tile_runs outer,
+                                tile_runs inner) {
     // No more rows than have all their chains in one pass.
-    const int most = S == 1 ? TILE_ROWS : TILE_ROWS_OF_CHAINS * S <= TILE_SUMS ? TILE_ROWS_OF_CHAINS : 1;
+    const int most = S == 1                                 ? TILE_ROWS
+                     : TILE_ROWS_OF_CHAINS * S <= TILE_SUMS ? TILE_ROWS_OF_CHAINS
+                                                            : 1;
     while (product.rows > 0) {
         const size_t count = tile_rows(product.rows, (size_t)most);
         switch (count) {
         case 1: tile_in_memory(1, V, S, product, outer, inner); break;
-        case 2: if (2 <= most) tile_in_memory(2, V, S, product, outer, inner); break;
-        case 3: if (3 <= most) tile_in_memory(3, V, S, product, outer, inner); break;
-        case 4: if (4 <= most) tile_in_memory(4, V, S, product, outer, inner); break;
-        case 5: if (5 <= most) tile_in_memory(5, V, S, product, outer, inner); break;
-        default: if (6 <= most) tile_in_memory(6, V, S, product, outer, inner); break;
+        case 2:
+            if (2 <= most) tile_in_memory(2, V, S, product, outer, inner);
+            break;
+        case 3:
+            if (3 <= most) tile_in_memory(3, V, S, product, outer, inner);
+            break;
+        case 4:
+            if (4 <= most) tile_in_memory(4, V, S, product, outer, inner);
+            break;
+        case 5:
+            if (5 <= most) tile_in_memory(5, V, S, product, outer, inner);
+            break;
+        default:
+            if (6 <= most) tile_in_memory(6, V, S, product, outer, inner);
+            break;
         }
         product.rows -= count;
         product.x.from += count * product.x.row;
@@ -117,15 +151,16 @@ INLINE void tile_rows_in_memory(const int V, const int S, tile_product product, 
 }
 
 /// V vectors of all rows, or of a single one, in S chains, from a group of a panel of G groups on.
-#define PRODUCT_TILES(G, V, S, tiles)                                                                                \
-    OUTLINED void product_tiles_##G##_##V##_##S(const tile_product *whole, size_t panel, size_t group) NONBLOCKING { \
-        tile_product product = *whole;                                                                               \
-        product.w.from += panel * product.w.panel + group * LANES;                                                   \
-        if (product.start.at) product.start.at += panel * product.start.panel + group * LANES;                       \
-        product.to.at += panel * product.to.panel + group * LANES;                                                   \
-        product.w.groups = product.start.groups = product.to.groups = G;                                             \
-        product.w.bfloat16 = 0;                                                                                      \
-        tiles;                                                                                                       \
+#define PRODUCT_TILES(G, V, S, tiles)                                                          \
+    OUTLINED void product_tiles_##G##_##V##_##S(const tile_product *whole, size_t panel,       \
+                                                size_t group) NONBLOCKING {                    \
+        tile_product product = *whole;                                                         \
+        product.w.from += panel * product.w.panel + group * LANES;                             \
+        if (product.start.at) product.start.at += panel * product.start.panel + group * LANES; \
+        product.to.at += panel * product.to.panel + group * LANES;                             \
+        product.w.groups = product.start.groups = product.to.groups = G;                       \
+        product.w.bfloat16 = 0;                                                                \
+        tiles;                                                                                 \
     }
 PRODUCT_TILES(1, 1, 1, tile_rows_in_memory(1, 1, product, tile_once, tile_once))
 PRODUCT_TILES(1, 2, 1, tile_rows_in_memory(2, 1, product, tile_once, tile_once))
@@ -145,13 +180,16 @@ PRODUCT_TILES(1, 2, 2, tile_rows_in_memory(2, 2, product, tile_once, tile_once))
 PRODUCT_TILES(1, 3, 2, tile_rows_in_memory(3, 2, product, tile_once, tile_once))
 PRODUCT_TILES(1, 4, 2, tile_rows_in_memory(4, 2, product, tile_once, tile_once))
 
-/// All of `vectors` vectors, block after block: as many at a time as the registers hold for full tiles, so that a block is
-/// still in cache for the next tile; all of a panel, or up to four panels, for fewer rows; up to eight panels for a single row.
+/// All of `vectors` vectors, block after block: as many at a time as the registers hold for full
+/// tiles, so that a block is still in cache for the next tile; all of a panel, or up to four
+/// panels, for fewer rows; up to eight panels for a single row.
 OUTLINED void product_sums(size_t groups, size_t vectors, const tile_product *product) NONBLOCKING {
     const int full = product->rows >= TILE_ROWS;
     if (groups == 1)
         for (size_t panel = 0; panel < vectors;) {
-            const size_t most = full ? (size_t)tile_vectors(TILE_SUMS, TILE_ROWS, 1, 4) : product->rows == 1 ? 8 : 4;
+            const size_t most = full ? (size_t)tile_vectors(TILE_SUMS, TILE_ROWS, 1, 4)
+                                : product->rows == 1 ? 8
+                                                     : 4;
             const size_t count = tile_rows(vectors - panel, most);
             switch (count) {
             case 1: product_tiles_1_1_1(product, panel, 0); break;
@@ -167,7 +205,8 @@ OUTLINED void product_sums(size_t groups, size_t vectors, const tile_product *pr
         }
     else if (full && tile_vectors(TILE_SUMS, TILE_ROWS, 1, (int)groups) == 1)
         for (size_t panel = 0; panel < vectors / groups; ++panel)
-            for (size_t group = 0; group < groups; ++group) product_tiles_1_1_1(product, panel, group);
+            for (size_t group = 0; group < groups; ++group)
+                product_tiles_1_1_1(product, panel, group);
     else
         for (size_t panel = 0; panel < vectors / groups; ++panel) {
             if (groups == 3) product_tiles_3_3_1(product, panel, 0);
@@ -176,7 +215,8 @@ OUTLINED void product_sums(size_t groups, size_t vectors, const tile_product *pr
 }
 
 /// The same, some rows at a time.
-OUTLINED void product_blocks(size_t groups, size_t vectors, const tile_product *product) NONBLOCKING {
+OUTLINED void product_blocks(size_t groups, size_t vectors,
+                             const tile_product *product) NONBLOCKING {
     tile_product block = *product;
     for (size_t left = product->rows; left > 0; left -= block.rows) {
         block.rows = left < PRODUCT_BLOCK ? left : PRODUCT_BLOCK;
@@ -187,20 +227,30 @@ OUTLINED void product_blocks(size_t groups, size_t vectors, const tile_product *
     }
 }
 
-/// Columns of a matrix in kernel order: `from` is the first of their rows in panel 0, panels lie `panel` floats apart.
-typedef struct { const float *from; size_t panel, panels, groups; } product_columns;
+/// Columns of a matrix in kernel order: `from` is the first of their rows in panel 0, panels lie
+/// `panel` floats apart.
+typedef struct {
+    const float *from;
+    size_t panel, panels, groups;
+} product_columns;
 
 /// y[m] = start + Σ_k x[m][k] W[·][k]
-INLINE void product_add(size_t rows, size_t terms, tile_scalars x, product_columns w, tile_sums start, float *y, size_t y_row) {
+INLINE void product_add(size_t rows, size_t terms, tile_scalars x, product_columns w,
+                        tile_sums start, float *y, size_t y_row) {
     const size_t width = w.groups * LANES;
-    const tile_product product = {.rows = rows, .terms = terms, .x = x, .w = {.from = w.from, .term = width, .panel = w.panel},
-                                  .start = start, .to = {.at = y, .row = y_row, .panel = width}};
+    const tile_product product = {.rows = rows,
+                                  .terms = terms,
+                                  .x = x,
+                                  .w = {.from = w.from, .term = width, .panel = w.panel},
+                                  .start = start,
+                                  .to = {.at = y, .row = y_row, .panel = width}};
     product_blocks(w.groups, w.panels * w.groups, &product);
 }
 
-/// The columns of W as rows: to[q][j][lane] = W[j][16 q + lane], j over panels × groups × 16, q over ⌈columns / 16⌉.
-/// Lanes beyond the last column are zero.
-INLINE void product_transpose_columns(product_columns w, size_t columns, float *to, size_t first, size_t end) {
+/// The columns of W as rows: to[q][j][lane] = W[j][16 q + lane], j over panels × groups × 16, q
+/// over ⌈columns / 16⌉. Lanes beyond the last column are zero.
+INLINE void product_transpose_columns(product_columns w, size_t columns, float *to, size_t first,
+                                      size_t end) {
     const size_t width = w.groups * LANES;
     const size_t sums = w.panels * width;
     for (size_t q = first; q < end; ++q) {
@@ -209,22 +259,30 @@ INLINE void product_transpose_columns(product_columns w, size_t columns, float *
             for (size_t group = 0; group < w.groups; ++group) {
                 const float *block = w.from + p * w.panel + q * LANES * width + group * LANES;
                 lanes row[LANES];
-                for (size_t k = 0; k < LANES; ++k) row[k] = k < count ? lanes_load(block + k * width) : lanes_splat(0);
+                for (size_t k = 0; k < LANES; ++k)
+                    row[k] = k < count ? lanes_load(block + k * width) : lanes_splat(0);
                 lanes_transpose(row);
                 float *out = to + q * sums * LANES + (p * width + group * LANES) * LANES;
-                for (size_t lane = 0; lane < LANES; ++lane) lanes_store(out + lane * LANES, row[lane]);
+                for (size_t lane = 0; lane < LANES; ++lane)
+                    lanes_store(out + lane * LANES, row[lane]);
             }
     }
 }
 
-/// dW[·][k] += Σ_m x[m][k] dy[m] over the rows of one block, for `count` columns of x; `dw` is the row of the
-/// first of them in the first of `panels` panels.
-INLINE void product_add_weights(size_t groups, size_t panels, size_t count, tile_terms rows, tile_scalars x,
-                                const float *dy, size_t dy_row, float *dw, size_t dw_panel) {
+/// dW[·][k] += Σ_m x[m][k] dy[m] over the rows of one block, for `count` columns of x; `dw` is the
+/// row of the first of them in the first of `panels` panels.
+INLINE void product_add_weights(size_t groups, size_t panels, size_t count, tile_terms rows,
+                                tile_scalars x, const float *dy, size_t dy_row, float *dw,
+                                size_t dw_panel) {
     const size_t width = groups * LANES;
     const tile_sums sums = {.at = dw, .row = width, .panel = dw_panel}, zero = {.at = 0};
-    tile_product product = {.rows = count, .some = rows, .x = x, .w = {.from = dy, .term = dy_row, .panel = width},
-                            .start = rows.add ? zero : sums, .to = sums, .adds = rows.add};
+    tile_product product = {.rows = count,
+                            .some = rows,
+                            .x = x,
+                            .w = {.from = dy, .term = dy_row, .panel = width},
+                            .start = rows.add ? zero : sums,
+                            .to = sums,
+                            .adds = rows.add};
     if (rows.runs == 1) {  // neighbours, as most blocks are: no list to go through
         product.some = (tile_terms){.runs = 0};
         product.x.from += rows.run->first * x.term;
@@ -238,10 +296,12 @@ INLINE void product_add_weights(size_t groups, size_t panels, size_t count, tile
 #define BIAS_VECTORS 4
 
 /// sum += Σ over the rows of a block of dy, for V of its vectors.
-INLINE void product_bias_sums(const int V, tile_terms rows, const float *dy, size_t dy_row, lanes *sum) {
+INLINE void product_bias_sums(const int V, tile_terms rows, const float *dy, size_t dy_row,
+                              lanes *sum) {
     for (size_t run = 0; run < rows.runs; ++run)
         for (size_t m = rows.run[run].first, end = (size_t)rows.run[run].last + 1; m < end; ++m)
-            UNROLL for (int v = 0; v < V; ++v) sum[v] += lanes_load(dy + m * dy_row + (size_t)v * LANES);
+            UNROLL for (int v = 0; v < V; ++v) sum[v] +=
+                lanes_load(dy + m * dy_row + (size_t)v * LANES);
 }
 
 /// Vector `vector` of the bias.
@@ -250,18 +310,20 @@ INLINE float *product_bias(size_t groups, size_t vector, float *dw, size_t dw_pa
 }
 
 /// BODY(V, …) for so many vectors of a bias; `vector` is the first one.
-#define FOR_BIAS_VECTORS(vectors, BODY, ...)                                                                 \
-    do {                                                                                                     \
-        size_t vector = 0;                                                                                   \
-        for (; vector + BIAS_VECTORS <= (vectors); vector += BIAS_VECTORS) BODY(BIAS_VECTORS, vector, __VA_ARGS__); \
-        for (; vector < (vectors); ++vector) BODY(1, vector, __VA_ARGS__);                                   \
+#define FOR_BIAS_VECTORS(vectors, BODY, ...)                               \
+    do {                                                                   \
+        size_t vector = 0;                                                 \
+        for (; vector + BIAS_VECTORS <= (vectors); vector += BIAS_VECTORS) \
+            BODY(BIAS_VECTORS, vector, __VA_ARGS__);                       \
+        for (; vector < (vectors); ++vector) BODY(1, vector, __VA_ARGS__); \
     } while (0)
 
-INLINE void product_add_bias_vectors(const int V, size_t vector, size_t groups, tile_terms rows, const float *dy, size_t dy_row,
-                                     float *dw, size_t dw_panel) {
+INLINE void product_add_bias_vectors(const int V, size_t vector, size_t groups, tile_terms rows,
+                                     const float *dy, size_t dy_row, float *dw, size_t dw_panel) {
     lanes sum[BIAS_VECTORS];
-    UNROLL for (int v = 0; v < V; ++v)
-        sum[v] = rows.add ? lanes_splat(0) : lanes_load(product_bias(groups, vector + (size_t)v, dw, dw_panel));
+    UNROLL for (int v = 0; v < V; ++v) sum[v] =
+        rows.add ? lanes_splat(0)
+                 : lanes_load(product_bias(groups, vector + (size_t)v, dw, dw_panel));
     product_bias_sums(V, rows, dy + vector * LANES, dy_row, sum);
     UNROLL for (int v = 0; v < V; ++v) {
         float *at = product_bias(groups, vector + (size_t)v, dw, dw_panel);
@@ -270,25 +332,28 @@ INLINE void product_add_bias_vectors(const int V, size_t vector, size_t groups, 
 }
 
 /// dW[·][bias] += Σ_m dy[m] over the rows of one block.
-INLINE void product_add_bias(size_t groups, size_t panels, tile_terms rows, const float *dy, size_t dy_row, float *dw,
-                             size_t dw_panel) {
-    FOR_BIAS_VECTORS(panels * groups, product_add_bias_vectors, groups, rows, dy, dy_row, dw, dw_panel);
+INLINE void product_add_bias(size_t groups, size_t panels, tile_terms rows, const float *dy,
+                             size_t dy_row, float *dw, size_t dw_panel) {
+    FOR_BIAS_VECTORS(panels * groups, product_add_bias_vectors, groups, rows, dy, dy_row, dw,
+                     dw_panel);
 }
 
 /// The rows of the block that begins at row `first` out of `rows`, which are more.
 INLINE tile_run weights_block(size_t first, size_t rows) {
-    return (tile_run){.last = (uint8_t)(rows - first < WEIGHTS_BLOCK ? rows - first - 1 : WEIGHTS_BLOCK - 1)};
+    return (tile_run){
+        .last = (uint8_t)(rows - first < WEIGHTS_BLOCK ? rows - first - 1 : WEIGHTS_BLOCK - 1)};
 }
 
-INLINE void product_add_bias_blocks(const int V, size_t vector, size_t groups, size_t rows, const float *dy, size_t dy_row, float *dw,
-                                    size_t dw_panel) {
+INLINE void product_add_bias_blocks(const int V, size_t vector, size_t groups, size_t rows,
+                                    const float *dy, size_t dy_row, float *dw, size_t dw_panel) {
     lanes_double sum[BIAS_VECTORS];
     UNROLL for (int v = 0; v < V; ++v) sum[v] = 0;
     for (size_t m = 0; m < rows; m += WEIGHTS_BLOCK) {
         const tile_run block = weights_block(m, rows);
         lanes block_sum[BIAS_VECTORS];
         UNROLL for (int v = 0; v < V; ++v) block_sum[v] = lanes_splat(0);
-        product_bias_sums(V, (tile_terms){.runs = 1, .run = &block}, dy + m * dy_row + vector * LANES, dy_row, block_sum);
+        product_bias_sums(V, (tile_terms){.runs = 1, .run = &block},
+                          dy + m * dy_row + vector * LANES, dy_row, block_sum);
         UNROLL for (int v = 0; v < V; ++v) sum[v] += lanes_widen(block_sum[v]);
     }
     UNROLL for (int v = 0; v < V; ++v) {
@@ -298,45 +363,54 @@ INLINE void product_add_bias_blocks(const int V, size_t vector, size_t groups, s
 }
 
 /// dW[·][bias] += Σ_m dy[m] over all rows: the sums of several blocks in double.
-OUTLINED void product_add_bias_of_rows(size_t groups, size_t panels, size_t rows, const float *dy, size_t dy_row,
-                                       float *dw, size_t dw_panel) NONBLOCKING {
+OUTLINED void product_add_bias_of_rows(size_t groups, size_t panels, size_t rows, const float *dy,
+                                       size_t dy_row, float *dw, size_t dw_panel) NONBLOCKING {
     if (rows == 0) return;
     if (rows <= WEIGHTS_BLOCK) {
         const tile_run block = weights_block(0, rows);
-        product_add_bias(groups, panels, (tile_terms){.runs = 1, .run = &block}, dy, dy_row, dw, dw_panel);
+        product_add_bias(groups, panels, (tile_terms){.runs = 1, .run = &block}, dy, dy_row, dw,
+                         dw_panel);
     } else {
-        FOR_BIAS_VECTORS(panels * groups, product_add_bias_blocks, groups, rows, dy, dy_row, dw, dw_panel);
+        FOR_BIAS_VECTORS(panels * groups, product_add_bias_blocks, groups, rows, dy, dy_row, dw,
+                         dw_panel);
     }
 }
 
-static void product_forward(const recurrent_product_shape *shape, const float *x, const float *w, float *y,
-                            recurrent_share share) NONBLOCKING {
+static void product_forward(const recurrent_product_shape *shape, const float *x, const float *w,
+                            float *y, recurrent_share share) NONBLOCKING {
     size_t first, end;
     share_of(share, shape->rows, &first, &end);
     if (first == end) return;
     const size_t panels = recurrent_panels(shape->outputs), width = shape->groups * LANES;
     const size_t panel = (1 + shape->inputs) * width, y_row = panels * width;
-    product_add(end - first, shape->inputs,
-                (tile_scalars){.from = x + first * shape->x_stride, .term = 1, .row = shape->x_stride},
-                (product_columns){.from = w + width, .panel = panel, .panels = panels, .groups = shape->groups},
-                (tile_sums){.at = (float *)w, .row = 0, .panel = panel}, y + first * y_row, y_row);
+    product_add(
+        end - first, shape->inputs,
+        (tile_scalars){.from = x + first * shape->x_stride, .term = 1, .row = shape->x_stride},
+        (product_columns){
+            .from = w + width, .panel = panel, .panels = panels, .groups = shape->groups},
+        (tile_sums){.at = (float *)w, .row = 0, .panel = panel}, y + first * y_row, y_row);
 }
 
 /// The vectors of a pass, of one row: 8 sums in flight, of four pairs of panels.
 #define BFLOAT16_VECTORS 8
 
-INLINE void product_bfloat16_vectors(const int V, size_t inputs, const float *x, const float *w, size_t panel, float *y) {
-    const tile_product product = {.terms = inputs, .x = {.from = x, .term = 1},
-                                  .w = {.from = w + 2 * LANES, .term = LANES, .panel = panel, .groups = 2, .bfloat16 = 1},
-                                  .start = {.at = (float *)w, .panel = panel, .groups = 2}, .to = {.at = y, .panel = 2 * LANES, .groups = 2}};
+INLINE void product_bfloat16_vectors(const int V, size_t inputs, const float *x, const float *w,
+                                     size_t panel, float *y) {
+    const tile_product product = {
+        .terms = inputs,
+        .x = {.from = x, .term = 1},
+        .w = {.from = w + 2 * LANES, .term = LANES, .panel = panel, .groups = 2, .bfloat16 = 1},
+        .start = {.at = (float *)w, .panel = panel, .groups = 2},
+        .to = {.at = y, .panel = 2 * LANES, .groups = 2}};
     tile_in_memory(1, V, 1, product, tile_once, tile_once);
 }
 
-static void product_forward_bfloat16(const recurrent_product_shape *shape, const float *x, const float *w, float *y,
-                                     recurrent_share share) NONBLOCKING {
+static void product_forward_bfloat16(const recurrent_product_shape *shape, const float *x,
+                                     const float *w, float *y, recurrent_share share) NONBLOCKING {
     size_t first, end;
     share_of(share, shape->rows, &first, &end);
-    const size_t vectors = recurrent_panels(shape->outputs), inputs = shape->inputs, panel = (2 + inputs) * LANES;
+    const size_t vectors = recurrent_panels(shape->outputs), inputs = shape->inputs,
+                 panel = (2 + inputs) * LANES;
     for (size_t vector = 0; vector < vectors; vector += BFLOAT16_VECTORS)
         for (size_t row = first; row < end; ++row) {
             const float *x_row = x + row * shape->x_stride, *w_block = w + vector / 2 * panel;
@@ -349,36 +423,43 @@ static void product_forward_bfloat16(const recurrent_product_shape *shape, const
             case 5: product_bfloat16_vectors(5, inputs, x_row, w_block, panel, y_row); break;
             case 6: product_bfloat16_vectors(6, inputs, x_row, w_block, panel, y_row); break;
             case 7: product_bfloat16_vectors(7, inputs, x_row, w_block, panel, y_row); break;
-            default: product_bfloat16_vectors(BFLOAT16_VECTORS, inputs, x_row, w_block, panel, y_row);
+            default:
+                product_bfloat16_vectors(BFLOAT16_VECTORS, inputs, x_row, w_block, panel, y_row);
             }
         }
 }
 
-static void product_transpose(const recurrent_product_shape *shape, const float *w, float *transposed,
-                              recurrent_share share) NONBLOCKING {
+static void product_transpose(const recurrent_product_shape *shape, const float *w,
+                              float *transposed, recurrent_share share) NONBLOCKING {
     size_t first, end;
     share_of(share, recurrent_panels(shape->inputs), &first, &end);
     const size_t width = shape->groups * LANES;
-    product_transpose_columns((product_columns){.from = w + width, .panel = (1 + shape->inputs) * width,
-                                                .panels = recurrent_panels(shape->outputs), .groups = shape->groups},
+    product_transpose_columns((product_columns){.from = w + width,
+                                                .panel = (1 + shape->inputs) * width,
+                                                .panels = recurrent_panels(shape->outputs),
+                                                .groups = shape->groups},
                               shape->inputs, transposed, first, end);
 }
 
 // forward: y[m] = bias + Σ_k x[m][k] W[·][k]
-static void product_backward_input(const recurrent_product_shape *shape, const float *dy, const float *transposed, float *dx,
+static void product_backward_input(const recurrent_product_shape *shape, const float *dy,
+                                   const float *transposed, float *dx,
                                    recurrent_share share) NONBLOCKING {
     size_t first, end;
     share_of(share, shape->rows, &first, &end);
     if (first == end) return;
     const size_t terms = recurrent_panels(shape->outputs) * shape->groups * LANES;
     const size_t panels = recurrent_panels(shape->inputs), dx_row = panels * LANES;
-    product_add(end - first, terms, (tile_scalars){.from = dy + first * terms, .term = 1, .row = terms},
-                (product_columns){.from = transposed, .panel = terms * LANES, .panels = panels, .groups = 1},
+    product_add(end - first, terms,
+                (tile_scalars){.from = dy + first * terms, .term = 1, .row = terms},
+                (product_columns){
+                    .from = transposed, .panel = terms * LANES, .panels = panels, .groups = 1},
                 (tile_sums){.at = 0}, dx + first * dx_row, dx_row);
 }
 
 // forward: y[m] = bias + Σ_k x[m][k] W[·][k]
-static void product_backward_weights(const recurrent_product_shape *shape, const float *x, const float *dy, float *dw,
+static void product_backward_weights(const recurrent_product_shape *shape, const float *x,
+                                     const float *dy, float *dw,
                                      recurrent_share share) NONBLOCKING {
     const size_t panels = recurrent_panels(shape->outputs), width = shape->groups * LANES;
     const size_t dw_panel = (1 + shape->inputs) * width;
@@ -387,12 +468,16 @@ static void product_backward_weights(const recurrent_product_shape *shape, const
     float *dw_part = dw + part.panel * dw_panel;
     const product_share inputs = product_share_within(part, 1, shape->inputs);
     if (product_share_within(part, 0, 1).rows)
-        product_add_bias_of_rows(shape->groups, part.panels, shape->rows, dy_part, panels * width, dw_part, dw_panel);
+        product_add_bias_of_rows(shape->groups, part.panels, shape->rows, dy_part, panels * width,
+                                 dw_part, dw_panel);
     for (size_t m = 0; m < shape->rows; m += WEIGHTS_BLOCK) {
         const tile_run block = weights_block(m, shape->rows);
         const tile_terms rows = {.runs = 1, .run = &block, .add = m > 0};
         product_add_weights(shape->groups, inputs.panels, inputs.rows, rows,
-                            (tile_scalars){.from = x + m * shape->x_stride + (inputs.row - 1), .term = shape->x_stride, .row = 1},
-                            dy_part + m * panels * width, panels * width, dw_part + inputs.row * width, dw_panel);
+                            (tile_scalars){.from = x + m * shape->x_stride + (inputs.row - 1),
+                                           .term = shape->x_stride,
+                                           .row = 1},
+                            dy_part + m * panels * width, panels * width,
+                            dw_part + inputs.row * width, dw_panel);
     }
 }

@@ -1,7 +1,8 @@
 // How a recurrence is split between shares: batch rows, unit panels, or both.
 
-// What a split of a recurrence costs, in multiply-adds of a vector, of which about one starts in each cycle. Only how a choice compares
-// with another matters, and no bit depends on it, so these describe no processor exactly.
+// What a split of a recurrence costs, in multiply-adds of a vector, of which about one starts in
+// each cycle. Only how a choice compares with another matters, and no bit depends on it, so these
+// describe no processor exactly.
 
 /// A barrier of a few threads: 120 to 440 ns.
 #define BARRIER_COST 1500
@@ -9,24 +10,29 @@
 #define NEAREST_CACHE (24 << 10)
 #define NEAR_CACHE (768 << 10)
 
-/// The cost of a time step for the share that has most: `rows` rows, in tiles of at most six, of `panels` panels of `terms` × 4 vectors.
-/// Where the panels do not fit the nearest cache, a tile lasts as long as two or three rows at least, while its weights arrive.
+/// The cost of a time step for the share that has most: `rows` rows, in tiles of at most six, of
+/// `panels` panels of `terms` × 4 vectors. Where the panels do not fit the nearest cache, a tile
+/// lasts as long as two or three rows at least, while its weights arrive.
 INLINE size_t recurrence_cost(size_t rows, size_t panels, size_t terms) {
     const size_t bytes = panels * terms * 4 * LANES * sizeof(float);
-    const size_t least = bytes <= NEAREST_CACHE ? 1 : bytes <= NEAR_CACHE ? 2 : 3, tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    const size_t least = bytes <= NEAREST_CACHE ? 1
+                         : bytes <= NEAR_CACHE  ? 2
+                                                : 3,
+                 tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
     return panels * terms * 4 * (rows > tiles * least ? rows : tiles * least);
 }
 
-/// The part of a recurrence that a share holds at every step: batch rows [row, row_end), of which shares [first, end) hold some of the
-/// panels each.
+/// The part of a recurrence that a share holds at every step: batch rows [row, row_end), of which
+/// shares [first, end) hold some of the panels each.
 typedef struct {
     recurrent_share share;
     size_t row, row_end, panels;
     size_t first, end;
 } recurrence_share;
 
-/// Groups of rows, which are independent; where the shares can wait for each other, the panels of each group may be split too, if that
-/// costs less: for a function of the shape and the number of shares alone.
+/// Groups of rows, which are independent; where the shares can wait for each other, the panels of
+/// each group may be split too, if that costs less: for a function of the shape and the number of
+/// shares alone.
 INLINE recurrence_share recurrence_share_of(recurrent_share share, size_t rows, size_t panels) {
     const size_t count = share.count;
     size_t row_groups = count, panel_groups = 1;
@@ -34,7 +40,8 @@ INLINE recurrence_share recurrence_share_of(recurrent_share share, size_t rows, 
         size_t least = (size_t)-1;
         for (size_t split = 1; split <= count && split <= panels; ++split) {
             const size_t groups = count / split < rows ? count / split : rows;
-            const size_t cost = recurrence_cost((rows + groups - 1) / groups, (panels + split - 1) / split, panels * LANES)
+            const size_t cost = recurrence_cost((rows + groups - 1) / groups,
+                                                (panels + split - 1) / split, panels * LANES)
                                 + (split > 1 ? BARRIER_COST : 0);
             if (cost >= least) continue;
             least = cost;
@@ -43,27 +50,39 @@ INLINE recurrence_share recurrence_share_of(recurrent_share share, size_t rows, 
         }
     }
     const uint32_t group = share.index / (uint32_t)panel_groups;
-    recurrence_share part = {.share = share, .panels = panels, .first = group * panel_groups, .end = (group + 1) * panel_groups};
-    if (group < row_groups) share_of((recurrent_share){.index = group, .count = (uint32_t)row_groups}, rows, &part.row, &part.row_end);
+    recurrence_share part = {.share = share,
+                             .panels = panels,
+                             .first = group * panel_groups,
+                             .end = (group + 1) * panel_groups};
+    if (group < row_groups)
+        share_of((recurrent_share){.index = group, .count = (uint32_t)row_groups}, rows, &part.row,
+                 &part.row_end);
     return part;
 }
 
 /// Panels [panel, panel_end) of a share at one step, which this thread does; `of` is the share.
-typedef struct { size_t of, panel, panel_end; int begun; } recurrence_piece;
+typedef struct {
+    size_t of, panel, panel_end;
+    int begun;
+} recurrence_piece;
 
 /// Which of the shares of the same rows a piece belongs to.
-INLINE recurrent_share recurrence_piece_share(const recurrence_share *part, recurrence_piece piece) {
-    return (recurrent_share){.index = (uint32_t)(piece.of - part->first), .count = (uint32_t)(part->end - part->first)};
+INLINE recurrent_share recurrence_piece_share(const recurrence_share *part,
+                                              recurrence_piece piece) {
+    return (recurrent_share){.index = (uint32_t)(piece.of - part->first),
+                             .count = (uint32_t)(part->end - part->first)};
 }
 
-/// Whether the thread is to do `piece` at this step: with its own share first, then with those that other threads have not begun to do.
-/// After the last one, all shares of the rows have done the step.
+/// Whether the thread is to do `piece` at this step: with its own share first, then with those that
+/// other threads have not begun to do. After the last one, all shares of the rows have done the
+/// step.
 INLINE int recurrence_next(const recurrence_share *part, size_t step, recurrence_piece *piece) {
     const int split = part->end - part->first > 1;
     if (piece->begun && split) recurrent_task_finish(part->share, piece->of);
     if (part->row == part->row_end || (piece->begun && !split)) return 0;
     piece->begun = 1;
-    piece->of = split ? recurrent_task_take(part->share, part->first, part->end, step) : part->first;
+    piece->of =
+        split ? recurrent_task_take(part->share, part->first, part->end, step) : part->first;
     if (piece->of == part->end) return 0;
     share_of(recurrence_piece_share(part, *piece), part->panels, &piece->panel, &piece->panel_end);
     return 1;

@@ -1,8 +1,13 @@
 // The plain recurrent layer: one step, whole sequences, and backpropagation through time.
 
 INLINE recurrence_layer rnn_layer(const recurrent_rnn_shape *shape) {
-    return (recurrence_layer){.input = shape->input, .hidden = shape->hidden, .outputs = shape->hidden, .batch = shape->batch, .steps = shape->steps,
-                              .x_stride = shape->x_stride, .groups = 1};
+    return (recurrence_layer){.input = shape->input,
+                              .hidden = shape->hidden,
+                              .outputs = shape->hidden,
+                              .batch = shape->batch,
+                              .steps = shape->steps,
+                              .x_stride = shape->x_stride,
+                              .groups = 1};
 }
 
 /// h[v] = f(h[v]) for V vectors.
@@ -10,12 +15,13 @@ INLINE void rnn_activate_of(const recurrent_activation f, const int V, lanes slo
     UNROLL for (int v = 0; v < V; ++v) h[v] = activated(f, slope, h[v]);
 }
 
-INLINE void rnn_activate(const int V, const recurrent_rnn_shape *shape, lanes *h) {
-    FOR_ACTIVATION(shape->activation, rnn_activate_of, V, lanes_splat(shape->slope), h)
-}
+INLINE void rnn_activate(const int V, const recurrent_rnn_shape *shape, lanes *h){
+    FOR_ACTIVATION(shape -> activation, rnn_activate_of, V, lanes_splat(shape->slope), h)}
 
-/// h = f(sum) for V vectors of a row from panel `panel` on. σ(0) is not zero: nor would the lanes behind the last unit be.
-INLINE void rnn_finish(const int V, const recurrent_rnn_shape *shape, size_t panel, lanes *sum, float *h) {
+/// h = f(sum) for V vectors of a row from panel `panel` on. σ(0) is not zero: nor would the lanes
+/// behind the last unit be.
+INLINE void rnn_finish(const int V, const recurrent_rnn_shape *shape, size_t panel, lanes *sum,
+                       float *h) {
     rnn_activate(V, shape, sum);
     UNROLL for (int v = 0; v < V; ++v) {
         const size_t unit = (panel + (size_t)v) * LANES, left = shape->hidden - unit;
@@ -23,29 +29,34 @@ INLINE void rnn_finish(const int V, const recurrent_rnn_shape *shape, size_t pan
     }
 }
 
-/// The most vectors of a row that are summed at a time: enough to hide the latency of the multiplier, on every instruction set.
+/// The most vectors of a row that are summed at a time: enough to hide the latency of the
+/// multiplier, on every instruction set.
 #define RNN_ROW_VECTORS 6
 
-/// One row: V vectors from panel `panel` on, the hidden sums in S chains. They start from the bias, or, where x is null, from h, which holds
-/// the input part.
-INLINE void rnn_row_tile(const int V, const int S, const recurrent_rnn_shape *shape, size_t panel, const float *x, const float *w,
-                         const float *h_prev, float *h) {
+/// One row: V vectors from panel `panel` on, the hidden sums in S chains. They start from the bias,
+/// or, where x is null, from h, which holds the input part.
+INLINE void rnn_row_tile(const int V, const int S, const recurrent_rnn_shape *shape, size_t panel,
+                         const float *x, const float *w, const float *h_prev, float *h) {
     const recurrence_layer layer = rnn_layer(shape);
     const product_columns bias = recurrence_columns(&layer, w, 0);
-    tile_lanes columns = {.from = bias.from + panel * bias.panel + LANES, .term = LANES, .panel = bias.panel, .groups = 1};
+    tile_lanes columns = {.from = bias.from + panel * bias.panel + LANES,
+                          .term = LANES,
+                          .panel = bias.panel,
+                          .groups = 1};
     lanes sum[RNN_ROW_VECTORS];
-    UNROLL for (int v = 0; v < V; ++v)
-        sum[v] = lanes_load(x ? bias.from + (panel + (size_t)v) * bias.panel : h + (panel + (size_t)v) * LANES);
+    UNROLL for (int v = 0; v < V; ++v) sum[v] = lanes_load(
+        x ? bias.from + (panel + (size_t)v) * bias.panel : h + (panel + (size_t)v) * LANES);
     if (x) tile(1, V, 1, shape->input, (tile_scalars){.from = x, .term = 1}, columns, sum);
     columns.from += shape->input * LANES;
     tile(1, V, S, shape->hidden, (tile_scalars){.from = h_prev, .term = 1}, columns, sum);
     rnn_finish(V, shape, panel, sum, h);
 }
 
-#define RNN_ROW_TILE(V, S)                                                                                                               \
-    OUTLINED void rnn_row_tile_##V##_##S(const recurrent_rnn_shape *shape, size_t panel, const float *x, const float *w,                 \
-                                         const float *h_prev, float *h) NONBLOCKING {                                                    \
-        rnn_row_tile(V, S, shape, panel, x, w, h_prev, h);                                                                               \
+#define RNN_ROW_TILE(V, S)                                                                    \
+    OUTLINED void rnn_row_tile_##V##_##S(const recurrent_rnn_shape *shape, size_t panel,      \
+                                         const float *x, const float *w, const float *h_prev, \
+                                         float *h) NONBLOCKING {                              \
+        rnn_row_tile(V, S, shape, panel, x, w, h_prev, h);                                    \
     }
 RNN_ROW_TILE(1, 8)
 RNN_ROW_TILE(2, 4)
@@ -57,7 +68,8 @@ RNN_ROW_TILE(5, 1)
 RNN_ROW_TILE(6, 1)
 
 /// One row, all panels.
-INLINE void rnn_row(const recurrent_rnn_shape *shape, const float *x, const float *w, const float *h_prev, float *h) {
+INLINE void rnn_row(const recurrent_rnn_shape *shape, const float *x, const float *w,
+                    const float *h_prev, float *h) {
     const size_t panels = recurrent_panels(shape->hidden);
     switch (panels) {
     case 0: return;
@@ -90,7 +102,8 @@ OUTLINED void rnn_cells(const recurrent_rnn_shape *shape, size_t rows, float *h)
 }
 
 /// h = f(h + U h_prev) for some rows, which are live; h holds the input part.
-INLINE void rnn_recur(const recurrent_rnn_shape *shape, size_t rows, const float *w, const float *h_prev, float *h) {
+INLINE void rnn_recur(const recurrent_rnn_shape *shape, size_t rows, const float *w,
+                      const float *h_prev, float *h) {
     if (TILE_ROWS > 1 && rows == 1) {
         rnn_row(shape, 0, w, h_prev, h);
         return;
@@ -99,14 +112,19 @@ INLINE void rnn_recur(const recurrent_rnn_shape *shape, size_t rows, const float
     const product_columns columns = recurrence_columns(&layer, w, 1 + shape->input);
     const size_t units = columns.panels * LANES;
     const tile_sums sums = {.at = h, .row = units, .panel = LANES};
-    const tile_product product = {.rows = rows, .terms = shape->hidden, .x = {.from = h_prev, .term = 1, .row = units},
-                                  .w = {.from = columns.from, .term = LANES, .panel = columns.panel}, .start = sums, .to = sums};
+    const tile_product product = {
+        .rows = rows,
+        .terms = shape->hidden,
+        .x = {.from = h_prev, .term = 1, .row = units},
+        .w = {.from = columns.from, .term = LANES, .panel = columns.panel},
+        .start = sums,
+        .to = sums};
     recurrence_sums(columns.panels, columns.panels, &product);
     rnn_cells(shape, rows, h);
 }
 
-static void rnn_step(const recurrent_rnn_shape *shape, const float *x, const float *w, const float *h_prev, float *h,
-                     recurrent_share share) NONBLOCKING {
+static void rnn_step(const recurrent_rnn_shape *shape, const float *x, const float *w,
+                     const float *h_prev, float *h, recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = rnn_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES;
     size_t row, row_end;
@@ -120,17 +138,20 @@ static void rnn_step(const recurrent_rnn_shape *shape, const float *x, const flo
     rnn_recur(shape, row_end - row, w, h_prev + row * units, h + row * units);
 }
 
-static void rnn_forward(const recurrent_rnn_shape *shape, const size_t *lengths, const float *mask, const float *x, const float *w, float *h,
-                        float *masked, recurrent_share share) NONBLOCKING {
+static void rnn_forward(const recurrent_rnn_shape *shape, const size_t *lengths, const float *mask,
+                        const float *x, const float *w, float *h, float *masked,
+                        recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = rnn_layer(shape);
-    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, state = shape->batch * units;
+    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
+                 state = shape->batch * units;
     size_t first, end;
     share_of(share, shape->batch, &first, &end);
     const size_t input_steps = recurrence_input_steps(end - first);
     for (size_t t = 0; t < shape->steps; ++t) {
         if (t % input_steps == 0) {
             const size_t step_end = shape->steps - t < input_steps ? shape->steps : t + input_steps;
-            const recurrence_products products = recurrence_products_of(shape->batch, first, end, t, step_end);
+            const recurrence_products products =
+                recurrence_products_of(shape->batch, first, end, t, step_end);
             recurrence_input(&layer, 0, panels, &products, x, w, h + state);
         }
         const float *h_prev = h + t * state, *seen = mask ? masked + t * state : h_prev;
@@ -138,21 +159,23 @@ static void rnn_forward(const recurrent_rnn_shape *shape, const size_t *lengths,
         if (mask) recurrence_mask_rows(units, first, end, mask, h_prev, masked + t * state);
         for (size_t row = first, live; row < end; row += live) {
             for (; row < end && !recurrence_live(lengths, row, t); ++row)
-                for (size_t at = row * units; at < (row + 1) * units; at += LANES) lanes_store(h_next + at, lanes_load(h_prev + at));
+                for (size_t at = row * units; at < (row + 1) * units; at += LANES)
+                    lanes_store(h_next + at, lanes_load(h_prev + at));
             live = recurrence_live_rows(lengths, t, &row, end);
             rnn_recur(shape, live, w, seen + row * units, h_next + row * units);
         }
     }
 }
 
-static void rnn_transpose(const recurrent_rnn_shape *shape, const float *w, float *transposed, recurrent_share share) NONBLOCKING {
+static void rnn_transpose(const recurrent_rnn_shape *shape, const float *w, float *transposed,
+                          recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = rnn_layer(shape);
     recurrence_transpose(&layer, w, transposed, share);
 }
 
 /// dz from h and dh, which becomes zero, for the sums to come; some rows.
-INLINE void rnn_cells_backward_of(const recurrent_activation f, float slope, size_t floats, const float *h, const float *dy, float *dz,
-                                  float *dh) {
+INLINE void rnn_cells_backward_of(const recurrent_activation f, float slope, size_t floats,
+                                  const float *h, const float *dy, float *dz, float *dh) {
     for (size_t at = 0; at < floats; at += LANES) {
         lanes d_h = lanes_load(dh + at);
         if (dy) d_h += lanes_load(dy + at);
@@ -161,37 +184,44 @@ INLINE void rnn_cells_backward_of(const recurrent_activation f, float slope, siz
     }
 }
 
-OUTLINED void rnn_cells_backward(const recurrent_rnn_shape *shape, size_t floats, const float *h, const float *dy, float *dz,
-                                 float *dh) NONBLOCKING {
+OUTLINED void rnn_cells_backward(const recurrent_rnn_shape *shape, size_t floats, const float *h,
+                                 const float *dy, float *dz, float *dh) NONBLOCKING {
     FOR_ACTIVATION(shape->activation, rnn_cells_backward_of, shape->slope, floats, h, dy, dz, dh)
 }
 
 // forward: h[t+1] = f(W x[t] + U h[t] + b)
-static void rnn_backward_data(const recurrent_rnn_shape *shape, const size_t *lengths, const float *mask, const float *transposed,
-                              const float *h, const float *dy, float *dz, float *dh, float *dx, recurrent_share share) NONBLOCKING {
+static void rnn_backward_data(const recurrent_rnn_shape *shape, const size_t *lengths,
+                              const float *mask, const float *transposed, const float *h,
+                              const float *dy, float *dz, float *dh, float *dx,
+                              recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = rnn_layer(shape);
-    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES, state = shape->batch * units;
+    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
+                 state = shape->batch * units;
     size_t first, end;
     share_of(share, shape->batch, &first, &end);
     for (size_t t = shape->steps; t-- > 0;)
         for (size_t row = first, live; row < end; row += live) {
             // A row that has ended passes its dh by, to the bit.
             for (; row < end && !recurrence_live(lengths, row, t); ++row)
-                for (size_t at = row * units; at < (row + 1) * units; at += LANES) lanes_store(dz + t * state + at, lanes_splat(0));
+                for (size_t at = row * units; at < (row + 1) * units; at += LANES)
+                    lanes_store(dz + t * state + at, lanes_splat(0));
             live = recurrence_live_rows(lengths, t, &row, end);
             const size_t at = row * units, tape = t * state + at;
             float *dz_rows = dz + tape, *dh_rows = dh + at;
-            rnn_cells_backward(shape, live * units, h + state + tape, dy ? dy + tape : 0, dz_rows, dh_rows);
+            rnn_cells_backward(shape, live * units, h + state + tape, dy ? dy + tape : 0, dz_rows,
+                               dh_rows);
             recurrence_backward(&layer, 0, panels, transposed, live, dz_rows, dh_rows);
             if (mask) recurrence_mask(live, panels, 0, panels, mask + at, dh_rows, 0, dh_rows);
         }
-    const recurrence_products products = recurrence_products_of(shape->batch, first, end, 0, shape->steps);
+    const recurrence_products products =
+        recurrence_products_of(shape->batch, first, end, 0, shape->steps);
     if (dx) recurrence_backward_input(&layer, &products, transposed, dz, dx);
 }
 
 // forward: h[t+1] = f(W x[t] + U h[t] + b)
-static void rnn_backward_weights(const recurrent_rnn_shape *shape, const size_t *lengths, const float *x, const float *h, const float *dz,
-                                 float *dw, recurrent_share share) NONBLOCKING {
+static void rnn_backward_weights(const recurrent_rnn_shape *shape, const size_t *lengths,
+                                 const float *x, const float *h, const float *dz, float *dw,
+                                 recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = rnn_layer(shape);
     recurrence_backward_weights(&layer, lengths, x, h, dz, dw, share);
 }

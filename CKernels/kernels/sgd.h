@@ -1,5 +1,6 @@
-// Stochastic gradient descent: plain, with momentum, with Nesterov's momentum. PyTorch's buffer and the textbook's
-// velocity (minus the learning rate times the buffer) are one body with different weights.
+// Stochastic gradient descent: plain, with momentum, with Nesterov's momentum. PyTorch's buffer and
+// the textbook's velocity (minus the learning rate times the buffer) are one body with different
+// weights.
 
 typedef struct {
     gradient_terms gradient;
@@ -14,24 +15,32 @@ INLINE sgd_terms sgd_terms_of(const recurrent_sgd *hyper) {
     const double buffer_step = velocity ? 1 : -hyper->learning_rate;
     return (sgd_terms){
         .gradient = gradient_terms_of(hyper->gradient, __builtin_inff(), hyper->weight_decay),
-        .average = average_terms_of(hyper->first_step ? 1 : 1 - hyper->momentum, velocity ? -hyper->learning_rate * enter : enter),
+        .average = average_terms_of(hyper->first_step ? 1 : 1 - hyper->momentum,
+                                    velocity ? -hyper->learning_rate * enter : enter),
         .by_gradient = lanes_splat((float)-hyper->learning_rate),
-        .by_buffer = lanes_splat((float)(hyper->nesterov ? buffer_step * hyper->momentum : buffer_step)),
+        .by_buffer =
+            lanes_splat((float)(hyper->nesterov ? buffer_step * hyper->momentum : buffer_step)),
     };
 }
 
-typedef struct { float *parameters, *gradient, *buffer; } sgd_buffers;
+typedef struct {
+    float *parameters, *gradient, *buffer;
+} sgd_buffers;
 
-INLINE update_half sgd_begin(const sgd_terms *terms, const gradient_use use, sgd_buffers at, size_t from, const size_t count) {
-    return (update_half){.gradient = gradient_ready(&terms->gradient, use, lanes_load_first(count, at.gradient + from),
+INLINE update_half sgd_begin(const sgd_terms *terms, const gradient_use use, sgd_buffers at,
+                             size_t from, const size_t count) {
+    return (update_half){.gradient = gradient_ready(&terms->gradient, use,
+                                                    lanes_load_first(count, at.gradient + from),
                                                     lanes_load_first(count, at.parameters + from))};
 }
 
-INLINE void sgd_finish(const sgd_terms *terms, const gradient_use use, const bool momentum, const bool nesterov,
-                       update_half half, sgd_buffers at, size_t from, const size_t count) {
+INLINE void sgd_finish(const sgd_terms *terms, const gradient_use use, const bool momentum,
+                       const bool nesterov, update_half half, sgd_buffers at, size_t from,
+                       const size_t count) {
     lanes p = lanes_load_first(count, at.parameters + from);
     if (momentum) {
-        const lanes b = average_moment(terms->average, lanes_load_first(count, at.buffer + from), half.gradient);
+        const lanes b = average_moment(terms->average, lanes_load_first(count, at.buffer + from),
+                                       half.gradient);
         lanes_store_first(count, at.buffer + from, b);
         p = lanes_fma(terms->by_buffer, b, p);
     }
@@ -40,8 +49,9 @@ INLINE void sgd_finish(const sgd_terms *terms, const gradient_use use, const boo
     lanes_store_first(count, at.gradient + from, lanes_splat(0));
 }
 
-INLINE void sgd_floats(const gradient_use use, const bool momentum, const bool nesterov, size_t count, const recurrent_sgd *hyper,
-                       sgd_buffers at, recurrent_share share) {
+INLINE void sgd_floats(const gradient_use use, const bool momentum, const bool nesterov,
+                       size_t count, const recurrent_sgd *hyper, sgd_buffers at,
+                       recurrent_share share) {
     const sgd_terms terms = sgd_terms_of(hyper);
     size_t first, end;
     floats_of(share, count, &first, &end);
@@ -49,23 +59,18 @@ INLINE void sgd_floats(const gradient_use use, const bool momentum, const bool n
                   sgd_finish(&terms, use, momentum, nesterov, half, at, from, count));
 }
 
-INLINE void sgd_kind(const gradient_use use, size_t count, const recurrent_sgd *hyper, sgd_buffers at,
-                     recurrent_share share) {
-    if (!at.buffer)
-        sgd_floats(use, false, false, count, hyper, at, share);
-    else if (hyper->nesterov)
-        sgd_floats(use, true, true, count, hyper, at, share);
-    else
-        sgd_floats(use, true, false, count, hyper, at, share);
+INLINE void sgd_kind(const gradient_use use, size_t count, const recurrent_sgd *hyper,
+                     sgd_buffers at, recurrent_share share) {
+    if (!at.buffer) sgd_floats(use, false, false, count, hyper, at, share);
+    else if (hyper->nesterov) sgd_floats(use, true, true, count, hyper, at, share);
+    else sgd_floats(use, true, false, count, hyper, at, share);
 }
 
-static void sgd_update(size_t count, const recurrent_sgd *hyper, float *parameters, float *gradient, float *buffer,
-                       recurrent_share share) NONBLOCKING {
+static void sgd_update(size_t count, const recurrent_sgd *hyper, float *parameters, float *gradient,
+                       float *buffer, recurrent_share share) NONBLOCKING {
     const sgd_buffers at = {parameters, gradient, buffer};
-    if (hyper->weight_decay != 0)
-        sgd_kind(gradient_decayed, count, hyper, at, share);
+    if (hyper->weight_decay != 0) sgd_kind(gradient_decayed, count, hyper, at, share);
     else if (hyper->gradient.clip_value < __builtin_inf())
         sgd_kind(gradient_clipped, count, hyper, at, share);
-    else
-        sgd_kind(gradient_scaled, count, hyper, at, share);
+    else sgd_kind(gradient_scaled, count, hyper, at, share);
 }

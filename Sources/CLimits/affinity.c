@@ -19,7 +19,9 @@ recurrent_affinity recurrent_pin(void) {
     return before;
 }
 
-void recurrent_unpin(const recurrent_affinity *before) { sched_setaffinity(0, sizeof *before, (const cpu_set_t *)before); }
+void recurrent_unpin(const recurrent_affinity *before) {
+    sched_setaffinity(0, sizeof *before, (const cpu_set_t *)before);
+}
 #else
 recurrent_affinity recurrent_pin(void) { return (recurrent_affinity){{0}}; }
 

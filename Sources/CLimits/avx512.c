@@ -4,7 +4,8 @@
 #if defined(__x86_64__)
 #define SUMS 24
 #define lanes_fma(a, b, c) __builtin_elementwise_fma(a, b, c)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
 #include "loops.h"
 #pragma clang attribute pop
 

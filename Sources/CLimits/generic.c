@@ -1,4 +1,5 @@
-// Whatever the compiler's own target has: NEON on arm64, SSE2 on x86-64, where a product and a sum stand for the fused multiply-add.
+// Whatever the compiler's own target has: NEON on arm64, SSE2 on x86-64, where a product and a sum
+// stand for the fused multiply-add.
 #include "include/CLimits.h"
 
 #define SUMS 3

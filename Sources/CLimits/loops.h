@@ -1,4 +1,5 @@
-// The loops, written once with a 16-lane vector, as the kernels are. Each instruction set includes this below its macros:
+// The loops, written once with a 16-lane vector, as the kernels are. Each instruction set includes
+// this below its macros:
 //
 //   SUMS                  vectors of sums that its registers hold
 //   lanes_fma(a, b, c)    a·b + c
@@ -31,16 +32,18 @@ static void load(size_t count, const float *from, float *result) {
     lanes_bits seen[together];
     UNROLL for (int i = 0; i < together; ++i) seen[i] = (lanes_bits)(0);
     for (size_t n = 0; n + together * LANES <= count; n += together * LANES)
-        UNROLL for (int i = 0; i < together; ++i) seen[i] |= *(const lanes_bits *)(from + n + (size_t)i * LANES);
+        UNROLL for (int i = 0; i < together; ++i) seen[i] |=
+            *(const lanes_bits *)(from + n + (size_t)i * LANES);
     lanes_bits all = seen[0];
     UNROLL for (int i = 1; i < together; ++i) all |= seen[i];
     *(lanes_bits *)result = all;
 }
 
-static inline __attribute__((always_inline)) void stream_of(const int arrays, size_t count, float *const *at) {
+static inline __attribute__((always_inline)) void stream_of(const int arrays, size_t count,
+                                                            float *const *at) {
     for (size_t n = 0; n + LANES <= count; n += LANES) {
         const lanes gradient = *(const lanes *)(at[arrays - 1] + n);
-        UNROLL for (int a = 0; a + 1 < arrays; ++a) *(lanes *)(at[a] + n) += gradient;
+        UNROLL for (int a = 0; a + 1 < arrays; ++a) * (lanes *)(at[a] + n) += gradient;
         *(lanes *)(at[arrays - 1] + n) = (lanes)(0);
     }
 }
@@ -54,5 +57,9 @@ static void stream(size_t count, size_t arrays, float *const *at) {
     }
 }
 
-#define LOOPS \
-    { .multiply_add = multiply_add, .multiply_adds_per_round = SUMS * LANES, .chain = chain, .load = load, .stream = stream }
+#define LOOPS                                 \
+    {.multiply_add = multiply_add,            \
+     .multiply_adds_per_round = SUMS * LANES, \
+     .chain = chain,                          \
+     .load = load,                            \
+     .stream = stream}

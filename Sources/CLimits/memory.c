@@ -19,6 +19,7 @@ uint64_t recurrent_memory_left(void) {
         fclose(file);
     }
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    const uint64_t of_space = left(RLIMIT_AS, space * page), of_data = left(RLIMIT_DATA, data * page);
+    const uint64_t of_space = left(RLIMIT_AS, space * page),
+                   of_data = left(RLIMIT_DATA, data * page);
     return of_space < of_data ? of_space : of_data;
 }

@@ -96,21 +96,21 @@ static int opened(const char *name, const char *path, int flags, mode_t mode) {
     return real(path, flags, mode);
 }
 
-#define OPEN(function) \
-    int function(const char *path, int flags, ...) { \
-        va_list list; \
-        va_start(list, flags); \
+#define OPEN(function)                                                          \
+    int function(const char *path, int flags, ...) {                            \
+        va_list list;                                                           \
+        va_start(list, flags);                                                  \
         const bool makes = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE; \
-        const mode_t mode = makes ? va_arg(list, mode_t) : 0; \
-        va_end(list); \
-        return opened(#function, path, flags, mode); \
+        const mode_t mode = makes ? va_arg(list, mode_t) : 0;                   \
+        va_end(list);                                                           \
+        return opened(#function, path, flags, mode);                            \
     }
 
 OPEN(open)
 OPEN(open64)
 
 ssize_t read(int file, void *bytes, size_t size) {
-    REAL("read", ssize_t (*real)(int, void *, size_t));
+    REAL("read", ssize_t(*real)(int, void *, size_t));
     const int error = fault(FILE_READ);
     if (error > 0) {
         errno = error;
@@ -120,7 +120,7 @@ ssize_t read(int file, void *bytes, size_t size) {
 }
 
 ssize_t write(int file, const void *bytes, size_t size) {
-    REAL("write", ssize_t (*real)(int, const void *, size_t));
+    REAL("write", ssize_t(*real)(int, const void *, size_t));
     // The error's own message has to get through.
     const int error = file == STDERR_FILENO ? 0 : fault(FILE_WRITE);
     if (error > 0) {

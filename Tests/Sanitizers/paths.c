@@ -1,11 +1,12 @@
-// Runs every kernel of an instruction set, instruction by instruction (on x86-64), and fails unless a call takes the same path through its
-// code whatever the data is: zeros, random numbers, subnormals, NaN, infinity. How deep the stack gets is measured on the way.
+// Runs every kernel of an instruction set, instruction by instruction (on x86-64), and fails unless
+// a call takes the same path through its code whatever the data is: zeros, random numbers,
+// subnormals, NaN, infinity. How deep the stack gets is measured on the way.
 //
 //     paths ISA      its kernels; those that the processor lacks pass
 //     paths FAULT    a kernel with this fault (planted.h), which must be found
 //
-// The kernel under test has an address in the table that nothing can be fetched from; the call faults, and from there on the processor
-// traps after each instruction, until the kernel returns.
+// The kernel under test has an address in the table that nothing can be fetched from; the call
+// faults, and from there on the processor traps after each instruction, until the kernel returns.
 #define _GNU_SOURCE  // for the names of registers
 #include <signal.h>
 #include <stdio.h>
@@ -79,10 +80,10 @@ static void handle(int signal, void (*handler)(int, siginfo_t *, void *)) {
 static recurrent_kernels traced_table(const recurrent_kernels *kernels, size_t index) {
     recurrent_kernels table = *kernels;
     size_t row = 0;
-#define KERNEL(name, parameters) \
-    if (row++ == index) {                             \
-        trace.kernel = (char *)kernels->name;         \
-        table.name = (void *)trace.nowhere;           \
+#define KERNEL(name, parameters)              \
+    if (row++ == index) {                     \
+        trace.kernel = (char *)kernels->name; \
+        table.name = (void *)trace.nowhere;   \
     }
 #include "../../CKernels/include/recurrent/kernel_list.h"
 #undef KERNEL
@@ -90,23 +91,33 @@ static recurrent_kernels traced_table(const recurrent_kernels *kernels, size_t i
 }
 
 /// Whether the path is the same for all data and the stack is small.
-static bool same_path(const recurrent_kernels *kernels, size_t index, scenario_shape size, unsigned variant, size_t *deepest) {
+static bool same_path(const recurrent_kernels *kernels, size_t index, scenario_shape size,
+                      unsigned variant, size_t *deepest) {
     const recurrent_kernels table = traced_table(kernels, index);
     uint64_t hash = 0, instructions = 0;
-    for (scenario_values values = values_mixed; values < (scenario_values)scenario_values_count; ++values) {
+    for (scenario_values values = values_mixed; values < (scenario_values)scenario_values_count;
+         ++values) {
         trace.hash = trace.instructions = trace.deepest = 0;
         arena_used = 0;
-        trial trial = {.kernels = &table, .share_count = 2, .values = values, .allocate = allocate, .output = ignore};
+        trial trial = {.kernels = &table,
+                       .share_count = 2,
+                       .values = values,
+                       .allocate = allocate,
+                       .output = ignore};
         scenario_run(&scenarios[index], &trial, size, variant);
         if (values == values_mixed) {
             hash = trace.hash;
             instructions = trace.instructions;
         }
         if (trace.deepest > *deepest) *deepest = trace.deepest;
-        if (trace.hash == hash && trace.instructions == instructions && instructions > 0 && trace.deepest <= most_stack) continue;
-        printf("%s, %s, variant %u, values %u: %llu instructions, not %llu, or another path; %zu bytes of stack\n", scenarios[index].kernel,
-               recurrent_isa_name(kernels->isa), variant, (unsigned)values, (unsigned long long)trace.instructions,
-               (unsigned long long)instructions, trace.deepest);
+        if (trace.hash == hash && trace.instructions == instructions && instructions > 0
+            && trace.deepest <= most_stack)
+            continue;
+        printf("%s, %s, variant %u, values %u: %llu instructions, not %llu, or another path; %zu "
+               "bytes of stack\n",
+               scenarios[index].kernel, recurrent_isa_name(kernels->isa), variant, (unsigned)values,
+               (unsigned long long)trace.instructions, (unsigned long long)instructions,
+               trace.deepest);
         return false;
     }
     return true;
@@ -127,19 +138,23 @@ int main(int count, char **arguments) {
             kernels.fill = planted[plant].fill;
             size_t index = 0, deepest = 0;
             while (strcmp(scenarios[index].kernel, "fill")) ++index;
-            return same_path(&kernels, index, (scenario_shape){.units = 17, .rows = 1}, 0, &deepest) ? 0 : 1;
+            return same_path(&kernels, index, (scenario_shape){.units = 17, .rows = 1}, 0, &deepest)
+                       ? 0
+                       : 1;
         }
     recurrent_isa isa = 0;
-    while (count == 2 && isa < recurrent_isa_count && strcmp(arguments[1], recurrent_isa_name(isa))) ++isa;
+    while (count == 2 && isa < recurrent_isa_count && strcmp(arguments[1], recurrent_isa_name(isa)))
+        ++isa;
     if (count != 2 || isa == recurrent_isa_count) {
         fputs("expected an instruction set, or a fault\n", stderr);
         return 64;
     }
     const recurrent_kernels *kernels = recurrent_kernels_of(isa);
     if (!kernels) return 0;
-    // A row or two of two panels, not all of whose lanes are used; a row with more panels than a register tile. Fused multiply-adds in
-    // software take a hundred instructions each: one panel.
-    static const scenario_shape sizes[] = {{2, 18, 2, 2}, {2, 50, 1, 1}}, size_in_software = {1, 3, 1, 2};
+    // A row or two of two panels, not all of whose lanes are used; a row with more panels than a
+    // register tile. Fused multiply-adds in software take a hundred instructions each: one panel.
+    static const scenario_shape sizes[] = {{2, 18, 2, 2}, {2, 50, 1, 1}},
+                                size_in_software = {1, 3, 1, 2};
     bool same = true;
     for (size_t index = 0; index < scenario_count; ++index) {
         size_t deepest = 0;
@@ -150,7 +165,8 @@ int main(int count, char **arguments) {
                 same &= same_path(kernels, index, sizes[0], variant, &deepest);
             same &= same_path(kernels, index, sizes[1], 0, &deepest);
         }
-        printf("%s: %s: %zu bytes of stack\n", recurrent_isa_name(isa), scenarios[index].kernel, deepest);
+        printf("%s: %s: %zu bytes of stack\n", recurrent_isa_name(isa), scenarios[index].kernel,
+               deepest);
     }
     return same ? 0 : 1;
 }

@@ -2,7 +2,8 @@
 
 static const float normalization_epsilon = 0x1p-16f;
 
-/// Rows and what has one number for each unit or row; nothing may depend on what lies behind the last unit.
+/// Rows and what has one number for each unit or row; nothing may depend on what lies behind the
+/// last unit.
 typedef struct {
     recurrent_rows_shape shape;
     size_t padded, floats;
@@ -16,8 +17,10 @@ static void forget_dead(normalization layer, float *rows) {
         if (!layer.live[row]) trial_forget(rows + row * layer.padded, layer.padded);
 }
 
-/// `moments`: how many means and deviations there are, rows or units; they are data where the kernel reads them.
-static normalization normalization_of(trial *trial, scenario_shape size, bool some_live, size_t moments, bool reads_moments) {
+/// `moments`: how many means and deviations there are, rows or units; they are data where the
+/// kernel reads them.
+static normalization normalization_of(trial *trial, scenario_shape size, bool some_live,
+                                      size_t moments, bool reads_moments) {
     normalization layer = {.shape = rows_shape(size), .padded = recurrent_padded(size.units)};
     layer.floats = recurrent_rows_floats(layer.shape);
     layer.live = some_live ? trial_indices(trial, "live", size.rows, 0) : 0;
@@ -26,7 +29,8 @@ static normalization normalization_of(trial *trial, scenario_shape size, bool so
     layer.gamma = trial_rows(trial, "gamma", 1, size.units, layer.padded);
     layer.beta = trial_rows(trial, "beta", 1, size.units, layer.padded);
     layer.mean = reads_moments ? trial_data(trial, "mean", moments) : trial_result(trial, moments);
-    layer.inverse_deviation = reads_moments ? trial_squares(trial, "inverse_deviation", moments) : trial_result(trial, moments);
+    layer.inverse_deviation = reads_moments ? trial_squares(trial, "inverse_deviation", moments)
+                                            : trial_result(trial, moments);
     return layer;
 }
 
@@ -36,16 +40,22 @@ static float *normalization_dy(trial *trial, normalization layer) {
     return dy;
 }
 
-enum { variants_of_batch_normalization_forward = 4 };  // whether rows are skipped; the biased running variance
+enum {
+    variants_of_batch_normalization_forward = 4
+};  // whether rows are skipped; the biased running variance
 static void run_batch_normalization_forward(trial *trial, scenario_shape size, unsigned variant) {
     const size_t padded = recurrent_padded(size.units);
     const normalization layer = normalization_of(trial, size, variant & 1, padded, false);
-    const recurrent_variance estimate = variant & 2 ? recurrent_variance_biased : recurrent_variance_unbiased;
-    float *running_mean = trial_rows(trial, "running_mean", 1, size.units, padded), *running_variance = trial_squares(trial, "running_variance", padded);
+    const recurrent_variance estimate =
+        variant & 2 ? recurrent_variance_biased : recurrent_variance_unbiased;
+    float *running_mean = trial_rows(trial, "running_mean", 1, size.units, padded),
+          *running_variance = trial_squares(trial, "running_variance", padded);
     float *y = trial_result(trial, layer.floats);
-    FOR_SHARES(trial)
-        trial->kernels->batch_normalization_forward(&layer.shape, layer.live, normalization_epsilon, 0.125f, estimate, layer.x, layer.gamma,
-                                                    layer.beta, running_mean, running_variance, layer.mean, layer.inverse_deviation, y, share);
+    FOR_SHARES (trial)
+        trial->kernels->batch_normalization_forward(&layer.shape, layer.live, normalization_epsilon,
+                                                    0.125f, estimate, layer.x, layer.gamma,
+                                                    layer.beta, running_mean, running_variance,
+                                                    layer.mean, layer.inverse_deviation, y, share);
     trial_output(trial, "running_mean", running_mean, padded);
     trial_output(trial, "running_variance", running_variance, padded);
     trial_output(trial, "mean", layer.mean, padded);
@@ -58,8 +68,9 @@ static void run_batch_normalization_inference(trial *trial, scenario_shape size,
     const size_t padded = recurrent_padded(size.units);
     const normalization layer = normalization_of(trial, size, false, padded, true);
     float *y = variant == result_in_place ? layer.x : trial_result(trial, layer.floats);
-    FOR_SHARES(trial)
-        trial->kernels->batch_normalization_inference(&layer.shape, normalization_epsilon, layer.x, layer.gamma, layer.beta, layer.mean,
+    FOR_SHARES (trial)
+        trial->kernels->batch_normalization_inference(&layer.shape, normalization_epsilon, layer.x,
+                                                      layer.gamma, layer.beta, layer.mean,
                                                       layer.inverse_deviation, y, share);
     trial_output(trial, "y", y, layer.floats);
 }
@@ -68,10 +79,13 @@ enum { variants_of_batch_normalization_backward = 4 };  // whether rows are skip
 static void run_batch_normalization_backward(trial *trial, scenario_shape size, unsigned variant) {
     const size_t padded = recurrent_padded(size.units);
     const normalization layer = normalization_of(trial, size, variant & 2, padded, true);
-    float *dy = normalization_dy(trial, layer), *dx = variant & 1 ? dy : trial_result(trial, layer.floats);
-    float *dgamma = trial_rows(trial, "dgamma", 1, size.units, padded), *dbeta = trial_rows(trial, "dbeta", 1, size.units, padded);
-    FOR_SHARES(trial)
-        trial->kernels->batch_normalization_backward(&layer.shape, layer.live, layer.x, layer.gamma, layer.mean, layer.inverse_deviation, dy,
+    float *dy = normalization_dy(trial, layer),
+          *dx = variant & 1 ? dy : trial_result(trial, layer.floats);
+    float *dgamma = trial_rows(trial, "dgamma", 1, size.units, padded),
+          *dbeta = trial_rows(trial, "dbeta", 1, size.units, padded);
+    FOR_SHARES (trial)
+        trial->kernels->batch_normalization_backward(&layer.shape, layer.live, layer.x, layer.gamma,
+                                                     layer.mean, layer.inverse_deviation, dy,
                                                      dgamma, dbeta, dx, share);
     trial_output(trial, "dgamma", dgamma, padded);
     trial_output(trial, "dbeta", dbeta, padded);
@@ -83,8 +97,9 @@ static void run_layer_normalization_forward(trial *trial, scenario_shape size, u
     (void)variant;
     const normalization layer = normalization_of(trial, size, false, size.rows, false);
     float *y = trial_result(trial, layer.floats);
-    FOR_SHARES(trial)
-        trial->kernels->layer_normalization_forward(&layer.shape, normalization_epsilon, layer.x, layer.gamma, layer.beta, layer.mean,
+    FOR_SHARES (trial)
+        trial->kernels->layer_normalization_forward(&layer.shape, normalization_epsilon, layer.x,
+                                                    layer.gamma, layer.beta, layer.mean,
                                                     layer.inverse_deviation, y, share);
     trial_output(trial, "mean", layer.mean, size.rows);
     trial_output(trial, "inverse_deviation", layer.inverse_deviation, size.rows);
@@ -92,24 +107,29 @@ static void run_layer_normalization_forward(trial *trial, scenario_shape size, u
 }
 
 enum { variants_of_layer_normalization_backward_input = 2 };  // in place
-static void run_layer_normalization_backward_input(trial *trial, scenario_shape size, unsigned variant) {
+static void run_layer_normalization_backward_input(trial *trial, scenario_shape size,
+                                                   unsigned variant) {
     const normalization layer = normalization_of(trial, size, false, size.rows, true);
-    float *dy = normalization_dy(trial, layer), *dx = variant == result_in_place ? dy : trial_result(trial, layer.floats);
-    FOR_SHARES(trial)
-        trial->kernels->layer_normalization_backward_input(&layer.shape, layer.x, layer.gamma, layer.mean, layer.inverse_deviation, dy, dx, share);
+    float *dy = normalization_dy(trial, layer),
+          *dx = variant == result_in_place ? dy : trial_result(trial, layer.floats);
+    FOR_SHARES (trial)
+        trial->kernels->layer_normalization_backward_input(
+            &layer.shape, layer.x, layer.gamma, layer.mean, layer.inverse_deviation, dy, dx, share);
     trial_output(trial, "dx", dx, layer.floats);
 }
 
 enum { variants_of_layer_normalization_backward_parameters = 1 };
-static void run_layer_normalization_backward_parameters(trial *trial, scenario_shape size, unsigned variant) {
+static void run_layer_normalization_backward_parameters(trial *trial, scenario_shape size,
+                                                        unsigned variant) {
     (void)variant;
     const size_t padded = recurrent_padded(size.units);
     const normalization layer = normalization_of(trial, size, false, size.rows, true);
     const float *dy = normalization_dy(trial, layer);
-    float *dgamma = trial_rows(trial, "dgamma", 1, size.units, padded), *dbeta = trial_rows(trial, "dbeta", 1, size.units, padded);
-    FOR_SHARES(trial)
-        trial->kernels->layer_normalization_backward_parameters(&layer.shape, layer.x, layer.mean, layer.inverse_deviation, dy, dgamma, dbeta,
-                                                                share);
+    float *dgamma = trial_rows(trial, "dgamma", 1, size.units, padded),
+          *dbeta = trial_rows(trial, "dbeta", 1, size.units, padded);
+    FOR_SHARES (trial)
+        trial->kernels->layer_normalization_backward_parameters(
+            &layer.shape, layer.x, layer.mean, layer.inverse_deviation, dy, dgamma, dbeta, share);
     trial_output(trial, "dgamma", dgamma, padded);
     trial_output(trial, "dbeta", dbeta, padded);
 }

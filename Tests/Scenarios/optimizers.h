@@ -1,20 +1,25 @@
-// Scenarios of the optimizer updates. The last bit of a variant: with weight decay, or without; the one before it also decides about a
-// scale and a clip value.
+// Scenarios of the optimizer updates. The last bit of a variant: with weight decay, or without; the
+// one before it also decides about a scale and a clip value.
 
 static size_t flat_count(scenario_shape size) { return size.rows * size.units; }
 
 static recurrent_gradient_rule gradient_rule(unsigned variant) {
-    return (recurrent_gradient_rule){.scale = variant & 2 ? 0.75 : 1, .clip_value = variant & 2 ? 0.5 : __builtin_inf()};
+    return (recurrent_gradient_rule){.scale = variant & 2 ? 0.75 : 1,
+                                     .clip_value = variant & 2 ? 0.5 : __builtin_inf()};
 }
 
 static double weight_decay(unsigned variant) { return variant & 1 ? 0.01 : 0; }
 
 /// What every update has.
-typedef struct { size_t count; float *parameters, *gradient; } optimizer_buffers;
+typedef struct {
+    size_t count;
+    float *parameters, *gradient;
+} optimizer_buffers;
 
 static optimizer_buffers optimizer_buffers_of(trial *trial, scenario_shape size) {
     const size_t count = flat_count(size);
-    return (optimizer_buffers){count, trial_data(trial, "parameters", count), trial_data(trial, "gradient", count)};
+    return (optimizer_buffers){count, trial_data(trial, "parameters", count),
+                               trial_data(trial, "gradient", count)};
 }
 
 static void output_updated(trial *trial, optimizer_buffers buffers) {
@@ -23,44 +28,66 @@ static void output_updated(trial *trial, optimizer_buffers buffers) {
 }
 
 /// A moment, where there is one.
-static void output_moment(trial *trial, const char *name, optimizer_buffers buffers, const float *moment) {
+static void output_moment(trial *trial, const char *name, optimizer_buffers buffers,
+                          const float *moment) {
     if (moment) trial_output(trial, name, moment, buffers.count);
 }
 
 enum { variants_of_sgd_update = 32 };  // decay; buffer; velocity; Nesterov; first step
 static void run_sgd_update(trial *trial, scenario_shape size, unsigned variant) {
-    const recurrent_sgd hyper = {.gradient = gradient_rule(variant), .learning_rate = 0.1, .momentum = 0.9, .dampening = 0.25,
+    const recurrent_sgd hyper = {.gradient = gradient_rule(variant),
+                                 .learning_rate = 0.1,
+                                 .momentum = 0.9,
+                                 .dampening = 0.25,
                                  .weight_decay = weight_decay(variant),
-                                 .convention = variant & 4 ? recurrent_momentum_velocity : recurrent_momentum_buffer,
-                                 .nesterov = (variant & 8) != 0, .first_step = (variant & 16) != 0};
+                                 .convention = variant & 4 ? recurrent_momentum_velocity
+                                                           : recurrent_momentum_buffer,
+                                 .nesterov = (variant & 8) != 0,
+                                 .first_step = (variant & 16) != 0};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
     float *buffer = variant & 2 ? trial_data(trial, "buffer", buffers.count) : 0;
-    FOR_SHARES(trial) trial->kernels->sgd_update(buffers.count, &hyper, buffers.parameters, buffers.gradient, buffer, share);
+    FOR_SHARES (trial)
+        trial->kernels->sgd_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
+                                   buffer, share);
     output_updated(trial, buffers);
     output_moment(trial, "buffer", buffers, buffer);
 }
 
 enum { variants_of_adagrad_update = 4 };  // decay; epsilon inside
 static void run_adagrad_update(trial *trial, scenario_shape size, unsigned variant) {
-    const recurrent_adagrad hyper = {.gradient = gradient_rule(variant), .learning_rate = 0.1, .epsilon = 1e-7, .weight_decay = weight_decay(variant),
-                                     .epsilon_place = variant & 2 ? recurrent_epsilon_inside : recurrent_epsilon_outside};
+    const recurrent_adagrad hyper = {.gradient = gradient_rule(variant),
+                                     .learning_rate = 0.1,
+                                     .epsilon = 1e-7,
+                                     .weight_decay = weight_decay(variant),
+                                     .epsilon_place = variant & 2 ? recurrent_epsilon_inside
+                                                                  : recurrent_epsilon_outside};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
     float *sum = trial_squares(trial, "sum", buffers.count);
-    FOR_SHARES(trial) trial->kernels->adagrad_update(buffers.count, &hyper, buffers.parameters, buffers.gradient, sum, share);
+    FOR_SHARES (trial)
+        trial->kernels->adagrad_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
+                                       sum, share);
     output_updated(trial, buffers);
     output_moment(trial, "sum", buffers, sum);
 }
 
 enum { variants_of_rmsprop_update = 32 };  // decay; epsilon inside; centered; buffer; velocity
 static void run_rmsprop_update(trial *trial, scenario_shape size, unsigned variant) {
-    const recurrent_rmsprop hyper = {.gradient = gradient_rule(variant), .learning_rate = 0.01, .decay = 0.9, .epsilon = 1e-6, .momentum = 0.9,
-                                     .weight_decay = weight_decay(variant),
-                                     .epsilon_place = variant & 2 ? recurrent_epsilon_inside : recurrent_epsilon_outside,
-                                     .convention = variant & 16 ? recurrent_momentum_velocity : recurrent_momentum_buffer};
+    const recurrent_rmsprop hyper = {
+        .gradient = gradient_rule(variant),
+        .learning_rate = 0.01,
+        .decay = 0.9,
+        .epsilon = 1e-6,
+        .momentum = 0.9,
+        .weight_decay = weight_decay(variant),
+        .epsilon_place = variant & 2 ? recurrent_epsilon_inside : recurrent_epsilon_outside,
+        .convention = variant & 16 ? recurrent_momentum_velocity : recurrent_momentum_buffer};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
     float *square = trial_squares(trial, "square", buffers.count);
-    float *mean = variant & 4 ? trial_data(trial, "mean", buffers.count) : 0, *buffer = variant & 8 ? trial_data(trial, "buffer", buffers.count) : 0;
-    FOR_SHARES(trial) trial->kernels->rmsprop_update(buffers.count, &hyper, buffers.parameters, buffers.gradient, square, mean, buffer, share);
+    float *mean = variant & 4 ? trial_data(trial, "mean", buffers.count) : 0,
+          *buffer = variant & 8 ? trial_data(trial, "buffer", buffers.count) : 0;
+    FOR_SHARES (trial)
+        trial->kernels->rmsprop_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
+                                       square, mean, buffer, share);
     output_updated(trial, buffers);
     output_moment(trial, "square", buffers, square);
     output_moment(trial, "mean", buffers, mean);
@@ -69,11 +96,17 @@ static void run_rmsprop_update(trial *trial, scenario_shape size, unsigned varia
 
 enum { variants_of_adadelta_update = 4 };  // decay; scale and clip value
 static void run_adadelta_update(trial *trial, scenario_shape size, unsigned variant) {
-    const recurrent_adadelta hyper = {.gradient = gradient_rule(variant), .learning_rate = 1, .decay = 0.9, .epsilon = 1e-6,
+    const recurrent_adadelta hyper = {.gradient = gradient_rule(variant),
+                                      .learning_rate = 1,
+                                      .decay = 0.9,
+                                      .epsilon = 1e-6,
                                       .weight_decay = weight_decay(variant)};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
-    float *square = trial_squares(trial, "square", buffers.count), *step_square = trial_squares(trial, "step_square", buffers.count);
-    FOR_SHARES(trial) trial->kernels->adadelta_update(buffers.count, &hyper, buffers.parameters, buffers.gradient, square, step_square, share);
+    float *square = trial_squares(trial, "square", buffers.count),
+          *step_square = trial_squares(trial, "step_square", buffers.count);
+    FOR_SHARES (trial)
+        trial->kernels->adadelta_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
+                                        square, step_square, share);
     output_updated(trial, buffers);
     output_moment(trial, "square", buffers, square);
     output_moment(trial, "step_square", buffers, step_square);
@@ -81,13 +114,23 @@ static void run_adadelta_update(trial *trial, scenario_shape size, unsigned vari
 
 enum { variants_of_adam_update = 24 };  // decay; AMSGrad; decoupled; where epsilon is
 static void run_adam_update(trial *trial, scenario_shape size, unsigned variant) {
-    const recurrent_adam hyper = {.gradient = gradient_rule(variant), .learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.999,
-                                  .bias_correction1 = 0.1, .bias_correction2 = 0.001, .epsilon = 1e-6, .weight_decay = weight_decay(variant),
-                                  .decoupled = (variant & 4) != 0, .epsilon_place = (recurrent_epsilon_place)(variant / 8)};
+    const recurrent_adam hyper = {.gradient = gradient_rule(variant),
+                                  .learning_rate = 0.01,
+                                  .beta1 = 0.9,
+                                  .beta2 = 0.999,
+                                  .bias_correction1 = 0.1,
+                                  .bias_correction2 = 0.001,
+                                  .epsilon = 1e-6,
+                                  .weight_decay = weight_decay(variant),
+                                  .decoupled = (variant & 4) != 0,
+                                  .epsilon_place = (recurrent_epsilon_place)(variant / 8)};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
-    float *first = trial_data(trial, "first", buffers.count), *second = trial_squares(trial, "second", buffers.count);
+    float *first = trial_data(trial, "first", buffers.count),
+          *second = trial_squares(trial, "second", buffers.count);
     float *largest = variant & 2 ? trial_squares(trial, "largest", buffers.count) : 0;
-    FOR_SHARES(trial) trial->kernels->adam_update(buffers.count, &hyper, buffers.parameters, buffers.gradient, first, second, largest, share);
+    FOR_SHARES (trial)
+        trial->kernels->adam_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
+                                    first, second, largest, share);
     output_updated(trial, buffers);
     output_moment(trial, "first", buffers, first);
     output_moment(trial, "second", buffers, second);

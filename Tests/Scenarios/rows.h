@@ -1,4 +1,5 @@
-// Scenarios of vmath.h, activation.h, softmax.h, losses.h, dropout.h, of the norms in clip.h, of regularization.h and lbfgs.h.
+// Scenarios of vmath.h, activation.h, softmax.h, losses.h, dropout.h, of the norms in clip.h, of
+// regularization.h and lbfgs.h.
 
 /// Whether the result has a buffer of its own, is the input's buffer, or is not asked for.
 typedef enum { result_apart, result_in_place, result_none } result_place;
@@ -8,14 +9,20 @@ enum { result_places = result_none + 1 };
 // MARK: vmath.h
 
 static void run_vector_function(trial *trial, scenario_shape size, bool in_place,
-                                void (*function)(size_t, const float *, float *) RECURRENT_NONBLOCKING) {
+                                void (*function)(size_t, const float *, float *)
+                                    RECURRENT_NONBLOCKING) {
     const size_t count = size.rows * size.units;
     float *x = trial_data(trial, "x", count), *y = in_place ? x : trial_result(trial, count);
     function(count, x, y);
     trial_output(trial, "y", y, count);
 }
 
-enum { variants_of_vector_exp = 2, variants_of_vector_log = 2, variants_of_vector_tanh = 2, variants_of_vector_sigmoid = 2 };  // y is x
+enum {
+    variants_of_vector_exp = 2,
+    variants_of_vector_log = 2,
+    variants_of_vector_tanh = 2,
+    variants_of_vector_sigmoid = 2
+};  // y is x
 static void run_vector_exp(trial *trial, scenario_shape size, unsigned variant) {
     run_vector_function(trial, size, variant != 0, trial->kernels->vector_exp);
 }
@@ -31,7 +38,9 @@ static void run_vector_sigmoid(trial *trial, scenario_shape size, unsigned varia
 
 // MARK: activation.h
 
-static recurrent_rows_shape rows_shape(scenario_shape size) { return (recurrent_rows_shape){.rows = size.rows, .units = size.units}; }
+static recurrent_rows_shape rows_shape(scenario_shape size) {
+    return (recurrent_rows_shape){.rows = size.rows, .units = size.units};
+}
 
 /// Any value may stand behind the last unit of these rows.
 static float *rows_open(trial *trial, const char *name, recurrent_rows_shape shape) {
@@ -43,17 +52,26 @@ enum { activations = recurrent_activation_leaky_relu + 1 };
 enum { variants_of_activation_forward = 2 * activations };  // activation; in place
 static void run_activation_forward(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_rows_shape shape = rows_shape(size);
-    float *x = rows_open(trial, "x", shape), *y = variant & 1 ? x : trial_result(trial, recurrent_rows_floats(shape));
-    FOR_SHARES(trial) trial->kernels->activation_forward(&shape, (recurrent_activation)(variant / 2), 0.25f, x, y, share);
+    float *x = rows_open(trial, "x", shape),
+          *y = variant & 1 ? x : trial_result(trial, recurrent_rows_floats(shape));
+    FOR_SHARES (trial)
+        trial->kernels->activation_forward(&shape, (recurrent_activation)(variant / 2), 0.25f, x, y,
+                                           share);
     trial_output(trial, "y", y, recurrent_rows_floats(shape));
 }
 
-enum { variants_of_activation_backward = 3 * activations };  // activation; apart; in place of the gradient; in place of the output
+enum {
+    variants_of_activation_backward = 3 * activations
+};  // activation; apart; in place of the gradient; in place of the output
 static void run_activation_backward(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_rows_shape shape = rows_shape(size);
     float *y = rows_open(trial, "y", shape), *dy = rows_open(trial, "dy", shape);
-    float *dx = variant % 3 == 0 ? trial_result(trial, recurrent_rows_floats(shape)) : variant % 3 == 1 ? dy : y;
-    FOR_SHARES(trial) trial->kernels->activation_backward(&shape, (recurrent_activation)(variant / 3), 0.25f, y, dy, dx, share);
+    float *dx = variant % 3 == 0   ? trial_result(trial, recurrent_rows_floats(shape))
+                : variant % 3 == 1 ? dy
+                                   : y;
+    FOR_SHARES (trial)
+        trial->kernels->activation_backward(&shape, (recurrent_activation)(variant / 3), 0.25f, y,
+                                            dy, dx, share);
     trial_output(trial, "dx", dx, recurrent_rows_floats(shape));
 }
 
@@ -63,17 +81,22 @@ enum { variants_of_softmax = 2 };  // in place
 static void run_softmax(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_rows_shape shape = rows_shape(size);
     float *logits = rows_open(trial, "logits", shape);
-    float *probabilities = variant == result_in_place ? logits : trial_result(trial, recurrent_rows_floats(shape));
-    FOR_SHARES(trial) trial->kernels->softmax(&shape, logits, probabilities, share);
+    float *probabilities =
+        variant == result_in_place ? logits : trial_result(trial, recurrent_rows_floats(shape));
+    FOR_SHARES (trial) trial->kernels->softmax(&shape, logits, probabilities, share);
     trial_output(trial, "probabilities", probabilities, recurrent_rows_floats(shape));
 }
 
-enum { variants_of_softmax_backward = 3 };  // apart; in place of the gradient; in place of the probabilities
+enum {
+    variants_of_softmax_backward = 3
+};  // apart; in place of the gradient; in place of the probabilities
 static void run_softmax_backward(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_rows_shape shape = rows_shape(size);
     float *p = rows_open(trial, "p", shape), *dp = rows_open(trial, "dp", shape);
-    float *dlogits = variant == 0 ? trial_result(trial, recurrent_rows_floats(shape)) : variant == 1 ? dp : p;
-    FOR_SHARES(trial) trial->kernels->softmax_backward(&shape, p, dp, dlogits, share);
+    float *dlogits = variant == 0   ? trial_result(trial, recurrent_rows_floats(shape))
+                     : variant == 1 ? dp
+                                    : p;
+    FOR_SHARES (trial) trial->kernels->softmax_backward(&shape, p, dp, dlogits, share);
     trial_output(trial, "dlogits", dlogits, recurrent_rows_floats(shape));
 }
 
@@ -84,8 +107,12 @@ static void run_softmax_cross_entropy(trial *trial, scenario_shape size, unsigne
     float *logits = rows_open(trial, "logits", shape);
     const int32_t *targets = trial_indices(trial, "targets", shape.rows, shape.units);
     float *losses = trial_result(trial, shape.rows);
-    float *dlogits = variant == result_none ? 0 : variant == result_in_place ? logits : trial_result(trial, floats);
-    FOR_SHARES(trial) trial->kernels->softmax_cross_entropy(&shape, logits, targets, 0.125f, losses, dlogits, share);
+    float *dlogits = variant == result_none       ? 0
+                     : variant == result_in_place ? logits
+                                                  : trial_result(trial, floats);
+    FOR_SHARES (trial)
+        trial->kernels->softmax_cross_entropy(&shape, logits, targets, 0.125f, losses, dlogits,
+                                              share);
     trial_output(trial, "losses", losses, shape.rows);
     if (dlogits) trial_output(trial, "dlogits", dlogits, floats);
 }
@@ -93,21 +120,27 @@ static void run_softmax_cross_entropy(trial *trial, scenario_shape size, unsigne
 // MARK: losses.h
 
 /// A loss of rows of numbers; Huber's has a δ beside the scale.
-typedef void (*row_loss)(const recurrent_rows_shape *shape, const float *y, const float *targets, const int32_t *live, float scale,
-                         float *losses, float *dy, recurrent_share share) RECURRENT_NONBLOCKING;
-typedef void (*row_loss_with_delta)(const recurrent_rows_shape *shape, const float *y, const float *targets, const int32_t *live, float delta,
-                                    float scale, float *losses, float *dy, recurrent_share share) RECURRENT_NONBLOCKING;
+typedef void (*row_loss)(const recurrent_rows_shape *shape, const float *y, const float *targets,
+                         const int32_t *live, float scale, float *losses, float *dy,
+                         recurrent_share share) RECURRENT_NONBLOCKING;
+typedef void (*row_loss_with_delta)(const recurrent_rows_shape *shape, const float *y,
+                                    const float *targets, const int32_t *live, float delta,
+                                    float scale, float *losses, float *dy,
+                                    recurrent_share share) RECURRENT_NONBLOCKING;
 
 enum { variants_of_row_loss = 2 * result_places };  // whether rows are skipped
-static void run_row_loss(trial *trial, scenario_shape size, unsigned variant, row_loss loss, row_loss_with_delta with_delta) {
+static void run_row_loss(trial *trial, scenario_shape size, unsigned variant, row_loss loss,
+                         row_loss_with_delta with_delta) {
     const recurrent_rows_shape shape = rows_shape(size);
     const size_t floats = recurrent_rows_floats(shape);
     const unsigned place = variant % result_places;
     float *y = rows_open(trial, "y", shape), *targets = rows_open(trial, "targets", shape);
     const int32_t *live = variant < result_places ? 0 : trial_indices(trial, "live", shape.rows, 0);
     float *losses = trial_result(trial, shape.rows);
-    float *dy = place == result_none ? 0 : place == result_in_place ? y : trial_result(trial, floats);
-    FOR_SHARES(trial) {
+    float *dy = place == result_none       ? 0
+                : place == result_in_place ? y
+                                           : trial_result(trial, floats);
+    FOR_SHARES (trial) {
         if (loss) loss(&shape, y, targets, live, 0.125f, losses, dy, share);
         else with_delta(&shape, y, targets, live, 0.75f, 0.125f, losses, dy, share);
     }
@@ -150,9 +183,12 @@ enum { variants_of_dropout = 4 };  // in place; nothing is dropped
 static void run_dropout(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_rows_shape shape = rows_shape(size);
     trial_draw(trial, "mask");
-    const recurrent_dropout mask = {.seed = trial_bits(trial), .counter = trial_bits(trial), .probability = variant & 2 ? 0 : 0.25f};
-    float *x = trial_units(trial, "x", shape.rows, shape.units), *y = variant & 1 ? x : trial_result(trial, recurrent_rows_floats(shape));
-    FOR_SHARES(trial) trial->kernels->dropout(&shape, &mask, x, y, share);
+    const recurrent_dropout mask = {.seed = trial_bits(trial),
+                                    .counter = trial_bits(trial),
+                                    .probability = variant & 2 ? 0 : 0.25f};
+    float *x = trial_units(trial, "x", shape.rows, shape.units),
+          *y = variant & 1 ? x : trial_result(trial, recurrent_rows_floats(shape));
+    FOR_SHARES (trial) trial->kernels->dropout(&shape, &mask, x, y, share);
     trial_output(trial, "y", y, recurrent_rows_floats(shape));
 }
 
@@ -164,7 +200,7 @@ static void run_sum_of_squares(trial *trial, scenario_shape size, unsigned varia
     const size_t count = size.rows * size.units, blocks = recurrent_squares_blocks(count);
     const float *x = trial_data(trial, "x", count);
     double *partial = trial_doubles(trial, blocks);
-    FOR_SHARES(trial) trial->kernels->sum_of_squares(count, x, partial, share);
+    FOR_SHARES (trial) trial->kernels->sum_of_squares(count, x, partial, share);
     trial_output_doubles(trial, "partial", partial, blocks);
 }
 
@@ -189,7 +225,7 @@ static void run_fill(trial *trial, scenario_shape size, unsigned variant) {
     trial_draw(trial, "value");
     const float value = trial_float(trial);
     float *x = trial_result(trial, count);
-    FOR_SHARES(trial) trial->kernels->fill(count, value, x, share);
+    FOR_SHARES (trial) trial->kernels->fill(count, value, x, share);
     trial_output(trial, "x", x, count);
 }
 
@@ -201,8 +237,9 @@ static void run_add_norm_penalty(trial *trial, scenario_shape size, unsigned var
     const float *parameters = trial_data(trial, "parameters", count);
     float *gradient = trial_data(trial, "gradient", count);
     double *partial = trial_doubles(trial, blocks);
-    FOR_SHARES(trial)
-        trial->kernels->add_norm_penalty(count, variant & 1 ? 0 : 0.01, variant & 2 ? 0 : 0.3, parameters, gradient, partial, share);
+    FOR_SHARES (trial)
+        trial->kernels->add_norm_penalty(count, variant & 1 ? 0 : 0.01, variant & 2 ? 0 : 0.3,
+                                         parameters, gradient, partial, share);
     trial_output(trial, "gradient", gradient, count);
     trial_output_doubles(trial, "partial", partial, blocks);
 }
@@ -212,9 +249,10 @@ static void run_add_norm_penalty(trial *trial, scenario_shape size, unsigned var
 enum { variants_of_dot_product = 2 };  // of x with itself
 static void run_dot_product(trial *trial, scenario_shape size, unsigned variant) {
     const size_t count = size.rows * size.units, blocks = recurrent_squares_blocks(count);
-    const float *x = trial_data(trial, "x", count), *y = variant & 1 ? x : trial_data(trial, "y", count);
+    const float *x = trial_data(trial, "x", count),
+                *y = variant & 1 ? x : trial_data(trial, "y", count);
     double *partial = trial_doubles(trial, blocks);
-    FOR_SHARES(trial) trial->kernels->dot_product(count, x, y, partial, share);
+    FOR_SHARES (trial) trial->kernels->dot_product(count, x, y, partial, share);
     trial_output_doubles(trial, "partial", partial, blocks);
 }
 
@@ -223,6 +261,6 @@ static void run_linear_combination(trial *trial, scenario_shape size, unsigned v
     const size_t count = size.rows * size.units;
     float *x = trial_data(trial, "x", count), *y = trial_data(trial, "y", count);
     float *z = variant == 1 ? x : variant == 2 ? y : trial_result(trial, count);
-    FOR_SHARES(trial) trial->kernels->linear_combination(count, -0.3, x, 1.7, y, z, share);
+    FOR_SHARES (trial) trial->kernels->linear_combination(count, -0.3, x, 1.7, y, z, share);
     trial_output(trial, "z", z, count);
 }

@@ -1,5 +1,6 @@
-// A scenario for each kernel of kernel_list.h: how to make its buffers, call it, and show what it has written. Programs that run all
-// kernels include this once: what they look for is theirs. A kernel without a scenario does not compile.
+// A scenario for each kernel of kernel_list.h: how to make its buffers, call it, and show what it
+// has written. Programs that run all kernels include this once: what they look for is theirs. A
+// kernel without a scenario does not compile.
 #ifndef RECURRENT_SCENARIOS_H
 #define RECURRENT_SCENARIOS_H
 
@@ -16,7 +17,8 @@
 
 typedef struct scenario {
     const char *kernel;
-    unsigned variants;  ///< ways to call it: its options, and which of its buffers are missing or shared
+    unsigned
+        variants;  ///< ways to call it: its options, and which of its buffers are missing or shared
     void (*run)(trial *trial, scenario_shape size, unsigned variant);
 } scenario;
 
@@ -28,9 +30,12 @@ static const scenario scenarios[] = {
 
 enum { scenario_count = sizeof scenarios / sizeof scenarios[0] };
 
-/// Shapes that take kernels where the shapes that all kernels share do not: to sums of more terms than they add one
-/// after the other. An embedding has more indices than lists.
-static const struct { const char *kernel; scenario_shape size; } scenario_long_sums[] = {
+/// Shapes that take kernels where the shapes that all kernels share do not: to sums of more terms
+/// than they add one after the other. An embedding has more indices than lists.
+static const struct {
+    const char *kernel;
+    scenario_shape size;
+} scenario_long_sums[] = {
     {"embedding_backward", {300, 17, 8200, 1}},
     {"pooling_forward", {1, 17, 2, 300}},
     {"softmax", {1, 16500, 2, 1}},
@@ -44,10 +49,12 @@ static const struct { const char *kernel; scenario_shape size; } scenario_long_s
 
 enum { scenario_long_sum_count = sizeof scenario_long_sums / sizeof scenario_long_sums[0] };
 
-static inline void scenario_run(const scenario *scenario, trial *trial, scenario_shape size, unsigned variant) {
+static inline void scenario_run(const scenario *scenario, trial *trial, scenario_shape size,
+                                unsigned variant) {
     const uint64_t numbers[] = {size.inputs, size.units, size.rows, size.steps, variant};
     trial_draw(trial, scenario->kernel);
-    for (size_t index = 0; index < sizeof numbers / sizeof numbers[0]; ++index) trial->random = trial_bits(trial) ^ numbers[index];
+    for (size_t index = 0; index < sizeof numbers / sizeof numbers[0]; ++index)
+        trial->random = trial_bits(trial) ^ numbers[index];
     trial->seed = trial->random;
     scenario->run(trial, size, variant);
 }

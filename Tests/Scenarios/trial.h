@@ -1,5 +1,6 @@
-// One call of a kernel, whatever for: its buffers come from the program that runs the scenarios, its data from a generator that the
-// names of the kernel and the buffer, the shape and the variant seed, so it is the same on every machine and instruction set.
+// One call of a kernel, whatever for: its buffers come from the program that runs the scenarios,
+// its data from a generator that the names of the kernel and the buffer, the shape and the variant
+// seed, so it is the same on every machine and instruction set.
 #ifndef RECURRENT_TRIAL_H
 #define RECURRENT_TRIAL_H
 
@@ -28,12 +29,14 @@ typedef struct scenario_shape {
 
 /// What the data is.
 typedef enum scenario_values {
-    values_mixed,      ///< mostly in -1 ..< 1; now and then a zero of either sign, a subnormal, one that saturates a gate
+    /// Mostly in -1 ..< 1; now and then a zero of either sign, a subnormal, one that saturates a
+    /// gate
+    values_mixed,
     values_zero,
-    values_random,     ///< in -1 ..< 1
+    values_random,  ///< in -1 ..< 1
     values_subnormal,
     values_nan,
-    values_infinite,   ///< of either sign
+    values_infinite,  ///< of either sign
 } scenario_values;
 
 enum { scenario_values_count = values_infinite + 1 };
@@ -42,14 +45,21 @@ typedef struct trial trial;
 struct trial {
     const recurrent_kernels *kernels;
     uint32_t share_count;  ///< the kernel is called for each share of so many
-    bool at_once;          ///< on a thread for each, with a barrier, where the kernel knows one; otherwise one after the other
+    bool
+        /// On a thread for each, with a barrier, where the kernel knows one; otherwise one after
+        /// the other
+        at_once;
     scenario_values values;
     /// Memory for a buffer, aligned to 8 bytes if its size is a multiple of 8, else to 4.
     void *(*allocate)(trial *trial, size_t bytes);
-    /// Takes a buffer that the kernel has written: `count` floats (size 4) or doubles (size 8). What the contract leaves open is zero.
+    /// Takes a buffer that the kernel has written: `count` floats (size 4) or doubles (size 8).
+    /// What the contract leaves open is zero.
     void (*output)(trial *trial, const char *name, const void *data, size_t count, size_t size);
-    void *context;    ///< of these two functions
-    uint64_t seed;    ///< of the data: to begin with any number, then with the kernel, the shape and the variant in it
+    void *context;  ///< of these two functions
+    uint64_t
+        /// Of the data: to begin with any number, then with the kernel, the shape and the variant
+        /// in it
+        seed;
     uint64_t random;  ///< the generator's state
 };
 
@@ -62,13 +72,17 @@ static inline uint64_t trial_bits(trial *trial) {
     return z ^ (z >> 31);
 }
 
-/// Seeds the generator for the buffer of this name: data of a buffer is the same whichever others there are.
+/// Seeds the generator for the buffer of this name: data of a buffer is the same whichever others
+/// there are.
 static inline void trial_draw(trial *trial, const char *name) {
     trial->random = trial->seed;
-    for (const char *letter = name; *letter; ++letter) trial->random = trial_bits(trial) ^ (uint64_t)(unsigned char)*letter;
+    for (const char *letter = name; *letter; ++letter)
+        trial->random = trial_bits(trial) ^ (uint64_t)(unsigned char)*letter;
 }
 
-static inline size_t trial_choice(trial *trial, size_t count) { return (size_t)(trial_bits(trial) % count); }
+static inline size_t trial_choice(trial *trial, size_t count) {
+    return (size_t)(trial_bits(trial) % count);
+}
 
 static inline float trial_float(trial *trial) {
     const uint64_t bits = trial_bits(trial);
@@ -90,7 +104,8 @@ static inline float trial_float(trial *trial) {
     }
 }
 
-/// Makes memory that a kernel must not read before it has been written: MemorySanitizer reports a use, and NaN poisons a sum.
+/// Makes memory that a kernel must not read before it has been written: MemorySanitizer reports a
+/// use, and NaN poisons a sum.
 static inline void trial_forget(float *floats, size_t count) {
     for (size_t index = 0; index < count; ++index) floats[index] = __builtin_nanf("");
 #if __has_feature(memory_sanitizer)
@@ -98,7 +113,9 @@ static inline void trial_forget(float *floats, size_t count) {
 #endif
 }
 
-static inline float *trial_floats(trial *trial, size_t count) { return trial->allocate(trial, count * sizeof(float)); }
+static inline float *trial_floats(trial *trial, size_t count) {
+    return trial->allocate(trial, count * sizeof(float));
+}
 
 /// Memory that a kernel assigns to, every float of it.
 static inline float *trial_result(trial *trial, size_t count) {
@@ -128,34 +145,46 @@ static inline float *trial_squares(trial *trial, const char *name, size_t count)
 }
 
 /// Rows of `used` values in `stride` floats; nothing may depend on the others.
-static inline float *trial_rows(trial *trial, const char *name, size_t rows, size_t used, size_t stride) {
+static inline float *trial_rows(trial *trial, const char *name, size_t rows, size_t used,
+                                size_t stride) {
     float *floats = trial_result(trial, rows * stride);
     trial_draw(trial, name);
     for (size_t row = 0; row < rows; ++row)
-        for (size_t column = 0; column < used; ++column) floats[row * stride + column] = trial_float(trial);
+        for (size_t column = 0; column < used; ++column)
+            floats[row * stride + column] = trial_float(trial);
     return floats;
 }
 
-/// `rows` rows, for each of ⌈units/16⌉ panels, of `groups` vectors of 16: zero in the lanes behind the last unit.
-static inline float *trial_panels(trial *trial, const char *name, size_t panel_rows, size_t batch, size_t units, size_t groups) {
-    const size_t panels = recurrent_panels(units), width = groups * RECURRENT_PANEL, count = batch * panels * panel_rows * width;
+/// `rows` rows, for each of ⌈units/16⌉ panels, of `groups` vectors of 16: zero in the lanes behind
+/// the last unit.
+static inline float *trial_panels(trial *trial, const char *name, size_t panel_rows, size_t batch,
+                                  size_t units, size_t groups) {
+    const size_t panels = recurrent_panels(units), width = groups * RECURRENT_PANEL,
+                 count = batch * panels * panel_rows * width;
     float *floats = trial_floats(trial, count);
     trial_draw(trial, name);
     for (size_t index = 0; index < count; ++index) {
-        const size_t unit = index / (panel_rows * width) % panels * RECURRENT_PANEL + index % RECURRENT_PANEL;
+        const size_t unit =
+            index / (panel_rows * width) % panels * RECURRENT_PANEL + index % RECURRENT_PANEL;
         floats[index] = unit < units ? trial_float(trial) : 0;
     }
     return floats;
 }
 
 /// Rows of units.
-static inline float *trial_units(trial *trial, const char *name, size_t rows, size_t units) { return trial_panels(trial, name, 1, rows, units, 1); }
+static inline float *trial_units(trial *trial, const char *name, size_t rows, size_t units) {
+    return trial_panels(trial, name, 1, rows, units, 1);
+}
 
 /// Rows of gates, or of their gradients.
-static inline float *trial_gates(trial *trial, const char *name, size_t rows, size_t units, size_t groups) { return trial_panels(trial, name, 1, rows, units, groups); }
+static inline float *trial_gates(trial *trial, const char *name, size_t rows, size_t units,
+                                 size_t groups) {
+    return trial_panels(trial, name, 1, rows, units, groups);
+}
 
 /// A matrix in kernel order.
-static inline float *trial_matrix(trial *trial, const char *name, size_t columns, size_t units, size_t groups) {
+static inline float *trial_matrix(trial *trial, const char *name, size_t columns, size_t units,
+                                  size_t groups) {
     return trial_panels(trial, name, 1 + columns, 1, units, groups);
 }
 
@@ -174,7 +203,8 @@ static inline float trial_word(trial *trial, bool upper, bool lower) {
 static inline int32_t *trial_indices(trial *trial, const char *name, size_t count, size_t end) {
     int32_t *indices = trial->allocate(trial, count * sizeof(int32_t));
     trial_draw(trial, name);
-    for (size_t index = 0; index < count; ++index) indices[index] = (int32_t)trial_choice(trial, end + 2) - 1;
+    for (size_t index = 0; index < count; ++index)
+        indices[index] = (int32_t)trial_choice(trial, end + 2) - 1;
     return indices;
 }
 
@@ -182,12 +212,15 @@ static inline void trial_output(trial *trial, const char *name, const float *flo
     trial->output(trial, name, floats, count, sizeof(float));
 }
 
-static inline void trial_output_doubles(trial *trial, const char *name, const double *doubles, size_t count) {
+static inline void trial_output_doubles(trial *trial, const char *name, const double *doubles,
+                                        size_t count) {
     trial->output(trial, name, doubles, count, sizeof(double));
 }
 
 /// Before a call of a kernel, which takes `share`.
-#define FOR_SHARES(trial) for (recurrent_share share = {.count = (trial)->share_count}; share.index < share.count; ++share.index)
+#define FOR_SHARES(trial)                                                                    \
+    for (recurrent_share share = {.count = (trial)->share_count}; share.index < share.count; \
+         ++share.index)
 
 enum { trial_most_shares = 8 };
 
@@ -204,7 +237,8 @@ static inline void *trial_thread_main(void *thread) {
     return 0;
 }
 
-/// Lets a late thread have this one's processor: the one call of the system that the barrier is allowed.
+/// Lets a late thread have this one's processor: the one call of the system that the barrier is
+/// allowed.
 static inline void trial_rest(void) RECURRENT_NONBLOCKING {
     __rtsan_disable();
     sched_yield();
@@ -212,9 +246,11 @@ static inline void trial_rest(void) RECURRENT_NONBLOCKING {
 }
 
 /// Calls `function` for each share of a kernel that knows the barrier.
-static inline void trial_shares(trial *trial, void (*function)(const void *call, recurrent_share share), const void *call) {
+static inline void trial_shares(trial *trial,
+                                void (*function)(const void *call, recurrent_share share),
+                                const void *call) {
     if (!trial->at_once) {
-        FOR_SHARES(trial) function(call, share);
+        FOR_SHARES (trial) function(call, share);
         return;
     }
     recurrent_barrier places[trial_most_shares] __attribute__((aligned(128)));
@@ -222,7 +258,8 @@ static inline void trial_shares(trial *trial, void (*function)(const void *call,
     pthread_t ids[trial_most_shares];
     for (uint32_t index = 0; index < trial->share_count; ++index) {
         places[index] = (recurrent_barrier){.rest = trial_rest, .spins = recurrent_barrier_spins};
-        threads[index] = (trial_thread){function, call, {.index = index, .count = trial->share_count, .barrier = places}};
+        threads[index] = (trial_thread){
+            function, call, {.index = index, .count = trial->share_count, .barrier = places}};
     }
     for (uint32_t index = 0; index < trial->share_count; ++index)
         if (pthread_create(&ids[index], 0, trial_thread_main, &threads[index])) __builtin_trap();

@@ -1,6 +1,6 @@
-// Fuzzes every kernel: bytes → a scenario of Tests/Scenarios, its variant, shape and data, and in how
-// many shares it is called. Every instruction set must leave the bits that the generic one leaves. What
-// else is looked for is up to the flags that this is compiled with.
+// Fuzzes every kernel: bytes → a scenario of Tests/Scenarios, its variant, shape and data, and in
+// how many shares it is called. Every instruction set must leave the bits that the generic one
+// leaves. What else is looked for is up to the flags that this is compiled with.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -26,7 +26,8 @@ static void *allocate(trial *trial, size_t bytes) {
 }
 
 /// FNV-1a over words; any NaN counts as any other.
-static void hash_output(trial *trial, const char *name, const void *data, size_t count, size_t size) {
+static void hash_output(trial *trial, const char *name, const void *data, size_t count,
+                        size_t size) {
     (void)name;
     memory *memory = trial->context;
     for (size_t index = 0; index < count; ++index) {
@@ -55,9 +56,14 @@ static uint64_t hash_of(const recurrent_kernels *kernels, const input *input, ui
     const size_t rows = input->rows < 240 ? input->rows % 12u : 250 + input->rows % 16u * 20u;
     const scenario_shape size = {input->inputs % 48u, input->units % 80u, rows, input->steps % 6u};
     memory memory = {.hash = 0xCBF29CE484222325};
-    trial trial = {.kernels = kernels, .share_count = shares, .at_once = input->shares & 0x80,
+    trial trial = {.kernels = kernels,
+                   .share_count = shares,
+                   .at_once = input->shares & 0x80,
                    .values = (scenario_values)(input->values % scenario_values_count),
-                   .allocate = allocate, .output = hash_output, .context = &memory, .seed = input->seed};
+                   .allocate = allocate,
+                   .output = hash_output,
+                   .context = &memory,
+                   .seed = input->seed};
     scenario_run(scenario, &trial, size, input->variant % scenario->variants);
     while (memory.count > 0) {
         --memory.count;

@@ -1,4 +1,5 @@
-// The calling thread's floating-point control register: for those who want subnormal numbers flushed to zero. No kernel touches it.
+// The calling thread's floating-point control register: for those who want subnormal numbers
+// flushed to zero. No kernel touches it.
 #ifndef RECURRENT_FLOAT_MODE_H
 #define RECURRENT_FLOAT_MODE_H
 
@@ -17,7 +18,8 @@ static inline uint64_t recurrent_float_mode(void) {
 #endif
 }
 
-/// Sets the register to what `recurrent_float_mode` gave, or to what `recurrent_flushing_mode` made of it.
+/// Sets the register to what `recurrent_float_mode` gave, or to what `recurrent_flushing_mode` made
+/// of it.
 static inline void recurrent_set_float_mode(uint64_t mode) {
 #if defined(__SSE__)
     __builtin_ia32_ldmxcsr((unsigned)mode);
@@ -31,7 +33,8 @@ static inline void recurrent_set_float_mode(uint64_t mode) {
 /// `mode`, with subnormal results and operands taken for zero.
 static inline uint64_t recurrent_flushing_mode(uint64_t mode) {
 #if defined(__SSE__)
-    const uint64_t flush_to_zero = 1 << 15, denormals_are_zero = 1 << 6;  // Intel SDM volume 1, 10.2.3
+    const uint64_t flush_to_zero = 1 << 15,
+                   denormals_are_zero = 1 << 6;  // Intel SDM volume 1, 10.2.3
     return mode | flush_to_zero | denormals_are_zero;
 #elif defined(__aarch64__)
     return mode | UINT64_C(1) << 24;  // FZ: Arm ARM, C5.2.8

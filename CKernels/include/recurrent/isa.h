@@ -17,32 +17,39 @@ enum { recurrent_isa_count = 3 };
 /// One function pointer for each row of kernel_list.h.
 typedef struct recurrent_kernels {
     recurrent_isa isa;
-#define KERNEL(name, parameters) void (*_Nonnull name) parameters RECURRENT_NONBLOCKING;
+#define KERNEL(name, parameters) void(*_Nonnull name) parameters RECURRENT_NONBLOCKING;
 #include "kernel_list.h"
 #undef KERNEL
 } recurrent_kernels;
 
-/// The share of all rows, for a step of a stream: it is loaded whole from where it was stored whole. Swift stores its parts right before it
-/// loads it, which the processor can only do once the step before has ended (8 ns of an LSTM's step of 20 units).
+/// The share of all rows, for a step of a stream: it is loaded whole from where it was stored
+/// whole. Swift stores its parts right before it loads it, which the processor can only do once the
+/// step before has ended (8 ns of an LSTM's step of 20 units).
 static const recurrent_share recurrent_all_rows = {.count = 1};
 
 /// `lstm_step`, or `lstm_step_bfloat16`, of all rows.
-static inline void recurrent_lstm_step(const recurrent_kernels *_Nonnull kernels, int bfloat16, const recurrent_lstm_shape *_Nonnull shape,
-                                       const float *_Nonnull x, const float *_Nonnull w, const float *_Nonnull h_prev, float *_Nonnull c,
+static inline void recurrent_lstm_step(const recurrent_kernels *_Nonnull kernels, int bfloat16,
+                                       const recurrent_lstm_shape *_Nonnull shape,
+                                       const float *_Nonnull x, const float *_Nonnull w,
+                                       const float *_Nonnull h_prev, float *_Nonnull c,
                                        float *_Nonnull h, float *_Nullable scratch) {
     if (bfloat16) kernels->lstm_step_bfloat16(shape, x, w, h_prev, c, h, recurrent_all_rows);
     else kernels->lstm_step(shape, x, w, h_prev, c, h, scratch, recurrent_all_rows);
 }
 
 /// `rnn_step` of all rows.
-static inline void recurrent_rnn_step(const recurrent_kernels *_Nonnull kernels, const recurrent_rnn_shape *_Nonnull shape,
-                                      const float *_Nonnull x, const float *_Nonnull w, const float *_Nonnull h_prev, float *_Nonnull h) {
+static inline void recurrent_rnn_step(const recurrent_kernels *_Nonnull kernels,
+                                      const recurrent_rnn_shape *_Nonnull shape,
+                                      const float *_Nonnull x, const float *_Nonnull w,
+                                      const float *_Nonnull h_prev, float *_Nonnull h) {
     kernels->rnn_step(shape, x, w, h_prev, h, recurrent_all_rows);
 }
 
 /// `gru_step` of all rows.
-static inline void recurrent_gru_step(const recurrent_kernels *_Nonnull kernels, const recurrent_gru_shape *_Nonnull shape,
-                                      const float *_Nonnull x, const float *_Nonnull w, const float *_Nonnull h_prev, float *_Nonnull h,
+static inline void recurrent_gru_step(const recurrent_kernels *_Nonnull kernels,
+                                      const recurrent_gru_shape *_Nonnull shape,
+                                      const float *_Nonnull x, const float *_Nonnull w,
+                                      const float *_Nonnull h_prev, float *_Nonnull h,
                                       float *_Nonnull scratch) {
     kernels->gru_step(shape, x, w, h_prev, h, scratch, recurrent_all_rows);
 }

@@ -1,98 +1,136 @@
-// The part of kernel_list.h with what is done with gradients: norms, penalties, updates. What stands there holds here.
+// The part of kernel_list.h with what is done with gradients: norms, penalties, updates. What
+// stands there holds here.
 
 // MARK: clip.h
 
-// The squares of a gradient, for its global norm: Goodfellow, Bengio and Courville 2016, section 10.11.1.
-//   partial[b] = Σ x²   over the floats 4096 b ... 4096 b + 4095, in double: 32 running sums, added by halves
-//   x [count] in; partial [recurrent_squares_blocks(count)] out. No finite x overflows. Partitions split the blocks.
-KERNEL(sum_of_squares, (size_t count, const float *_Nonnull x, double *_Nonnull partial, recurrent_share share))
+// The squares of a gradient, for its global norm: Goodfellow, Bengio and Courville 2016, section
+// 10.11.1.
+//   partial[b] = Σ x²   over the floats 4096 b ... 4096 b + 4095, in double: 32 running sums, added
+//       by halves
+//   x [count] in
+//   partial [recurrent_squares_blocks(count)] out
+//   No finite x overflows.
+//   Partitions split the blocks.
+KERNEL(sum_of_squares,
+       (size_t count, const float *_Nonnull x, double *_Nonnull partial, recurrent_share share))
 
-// The norm whose squares are in `partial`: of one buffer, or of several whose partial sums lie one after the other.
+// The norm whose squares are in `partial`: of one buffer, or of several whose partial sums lie one
+// after the other.
 //   norm = √ Σ_b partial[b]   in ascending order
-//   partial [blocks] in; norm [1] out: not finite where an x was not; then the caller leaves weights and moments alone.
+//   partial [blocks] in
+//   norm [1] out: not finite where an x was not; then the caller leaves weights and moments alone.
 KERNEL(global_norm, (size_t blocks, const double *_Nonnull partial, double *_Nonnull norm))
 
 // x = value: a gradient that is dropped, a moment at the start.
-//   x [count] out. Partitions split x into runs of 16.
+//   x [count] out
+//   Partitions split x into runs of 16.
 KERNEL(fill, (size_t count, float value, float *_Nonnull x, recurrent_share share))
 
 // MARK: regularization.h
 
-// Parameter norm penalties as a part of the loss, L1 and L2: Goodfellow, Bengio and Courville 2016, sections 7.1.1 and 7.1.2.
-//   gradient += λ1 sign(p) + λ2 p, where sign(0) = 0      partial[b] = Σ λ1 |p| + λ2/2 p²   over the blocks of sum_of_squares
-//   parameters p [count] in; gradient [count] in, out; partial [recurrent_squares_blocks(count)] out, in double. So that nothing decays
-//   into subnormals, λ2 p is zero for |p| < 2^-100. What is not finite stays so. Partitions split the blocks, as those of sum_of_squares.
-KERNEL(add_norm_penalty, (size_t count, double l1, double l2, const float *_Nonnull parameters, float *_Nonnull gradient,
-                          double *_Nonnull partial, recurrent_share share))
+// Parameter norm penalties as a part of the loss, L1 and L2: Goodfellow, Bengio and Courville 2016,
+// sections 7.1.1 and 7.1.2.
+//   gradient += λ1 sign(p) + λ2 p, where sign(0) = 0
+//   partial[b] = Σ λ1 |p| + λ2/2 p²   over the blocks of sum_of_squares
+//   parameters p [count] in
+//   gradient [count] in, out
+//   partial [recurrent_squares_blocks(count)] out, in double.
+//   So that nothing decays into subnormals, λ2 p is zero for |p| < 2^-100.
+//   What is not finite stays so.
+//   Partitions split the blocks, as those of sum_of_squares.
+KERNEL(add_norm_penalty,
+       (size_t count, double l1, double l2, const float *_Nonnull parameters,
+        float *_Nonnull gradient, double *_Nonnull partial, recurrent_share share))
 
 // MARK: lbfgs.h
 
 // The inner products of L-BFGS: Nocedal and Wright 2006, algorithm 7.4.
-//   partial[b] = Σ x y   over the blocks of sum_of_squares, in its order: for y = x it gives the same bits
-//   x, y [count] in, may overlap; partial [recurrent_squares_blocks(count)] out. Partitions split the blocks.
-KERNEL(dot_product, (size_t count, const float *_Nonnull x, const float *_Nonnull y, double *_Nonnull partial, recurrent_share share))
+//   partial[b] = Σ x y   over the blocks of sum_of_squares, in its order: for y = x it gives the
+//       same bits
+//   x, y [count] in, may overlap
+//   partial [recurrent_squares_blocks(count)] out
+//   Partitions split the blocks.
+KERNEL(dot_product, (size_t count, const float *_Nonnull x, const float *_Nonnull y,
+                     double *_Nonnull partial, recurrent_share share))
 
 // Its sums of vectors.
 //   z = a x + (b y)   the sum rounded once, a and b as floats
-//   x, y [count] in; z [count] out, may be x or y. Partitions split the buffers into runs of 16 floats.
-KERNEL(linear_combination, (size_t count, double a, const float *_Nonnull x, double b, const float *_Nonnull y, float *_Nonnull z,
-                            recurrent_share share))
+//   x, y [count] in
+//   z [count] out, may be x or y.
+//   Partitions split the buffers into runs of 16 floats.
+KERNEL(linear_combination, (size_t count, double a, const float *_Nonnull x, double b,
+                            const float *_Nonnull y, float *_Nonnull z, recurrent_share share))
 
 // MARK: Optimizer updates
 //
-// Each is one pass over flat buffers of `count` floats, in the order of the parameters. In all of them
-//   g = min(max(scale · gradient, -clip_value), clip_value)      then with decay into the gradient   g += λ p
+// Each is one pass over flat buffers of `count` floats, in the order of the parameters. In all of
+// them
+//   g = min(max(scale · gradient, -clip_value), clip_value)
+//   then with decay into the gradient   g += λ p
 //   gradient = 0
-// parameters and gradient [count] in, out; every other buffer [count] in, out, zero before the first step unless said.
-// So that nothing decays into subnormals, averages of gradients and momentum below 2^-100 become zero, with decay
-// parameters too, and averages and sums of squares are 2^-120 at least. Where an average of squares is kept, clip_value is
-// 2^63 at most. An infinite parameter stays as it is, but becomes NaN where λ p goes into the gradient. Partitions split the
+// parameters and gradient [count] in, out; every other buffer [count] in, out, zero before the
+// first step unless said. So that nothing decays into subnormals, averages of gradients and
+// momentum below 2^-100 become zero, with decay parameters too, and averages and sums of squares
+// are 2^-120 at least. Where an average of squares is kept, clip_value is 2^63 at most. An infinite
+// parameter stays as it is, but becomes NaN where λ p goes into the gradient. Partitions split the
 // buffers into runs of 16 floats. η, μ, ρ … are in optimizers.h.
 
 // MARK: sgd.h
 
-// Gradient descent; Polyak 1964; Sutskever, Martens, Dahl and Hinton 2013. Without buffer: p -= η g. With it,
-//   as buffer (PyTorch)    b = μ b + (1 - τ) g, b = g in the first step    p -= η b    Nesterov: p -= η (g + μ b)
-//   as velocity            b = μ b - η (1 - τ) g, likewise                 p += b      Nesterov: p += μ b - η g
+// Gradient descent; Polyak 1964; Sutskever, Martens, Dahl and Hinton 2013. Without buffer: p -= η
+// g. With it,
+//   as buffer (PyTorch)   b = μ b + (1 - τ) g, b = g in the first step
+//                         p -= η b; Nesterov: p -= η (g + μ b)
+//   as velocity           b = μ b - η (1 - τ) g, likewise
+//                         p += b; Nesterov: p += μ b - η g
 //   buffer, or null for none (then μ is not read).
-KERNEL(sgd_update, (size_t count, const recurrent_sgd *_Nonnull hyper, float *_Nonnull parameters, float *_Nonnull gradient,
-                    float *_Nullable buffer, recurrent_share share))
+KERNEL(sgd_update, (size_t count, const recurrent_sgd *_Nonnull hyper, float *_Nonnull parameters,
+                    float *_Nonnull gradient, float *_Nullable buffer, recurrent_share share))
 
 // MARK: adagrad.h
 
 // Duchi, Hazan and Singer 2011.
 //   s += g²      p -= η g / (√s + ε)      or, ε inside, η g / √(s + ε)
 //   sum: s, filled by the caller with its initial value before the first step.
-KERNEL(adagrad_update, (size_t count, const recurrent_adagrad *_Nonnull hyper, float *_Nonnull parameters,
-                        float *_Nonnull gradient, float *_Nonnull sum, recurrent_share share))
+KERNEL(adagrad_update,
+       (size_t count, const recurrent_adagrad *_Nonnull hyper, float *_Nonnull parameters,
+        float *_Nonnull gradient, float *_Nonnull sum, recurrent_share share))
 
 // MARK: rmsprop.h
 
 // Hinton 2012, lecture 6e; centered: Graves 2013, equations 38 to 45.
-//   v = ρ v + (1 - ρ) g²      m = ρ m + (1 - ρ) g, v̄ = max(v - m², 0)  (centered; otherwise v̄ = v)
+//   v = ρ v + (1 - ρ) g²
+//   m = ρ m + (1 - ρ) g, v̄ = max(v - m², 0)  (centered; otherwise v̄ = v)
 //   d = g / (√v̄ + ε)  or, ε inside, g / √(v̄ + ε)      p -= η d
-//   with momentum, as buffer (PyTorch) b = μ b + d, p -= η b;   as velocity (Keras) b = μ b - η d, p += b
+//   with momentum, as buffer (PyTorch)   b = μ b + d, p -= η b
+//                  as velocity (Keras)   b = μ b - η d, p += b
 //   square: v; mean: m, or null where not centered; buffer: b, or null for no momentum.
-KERNEL(rmsprop_update, (size_t count, const recurrent_rmsprop *_Nonnull hyper, float *_Nonnull parameters,
-                        float *_Nonnull gradient, float *_Nonnull square, float *_Nullable mean, float *_Nullable buffer,
-                        recurrent_share share))
+KERNEL(rmsprop_update,
+       (size_t count, const recurrent_rmsprop *_Nonnull hyper, float *_Nonnull parameters,
+        float *_Nonnull gradient, float *_Nonnull square, float *_Nullable mean,
+        float *_Nullable buffer, recurrent_share share))
 
 // MARK: adadelta.h
 
 // Zeiler 2012, algorithm 1, with a learning rate.
 //   v = ρ v + (1 - ρ) g²      d = √((u + ε) / (v + ε)) g      u = ρ u + (1 - ρ) d²      p -= η d
 //   square: v; step_square: u. |g| up to 2^50 for ε = 1e-6: beyond it the quotient is subnormal.
-KERNEL(adadelta_update, (size_t count, const recurrent_adadelta *_Nonnull hyper, float *_Nonnull parameters,
-                         float *_Nonnull gradient, float *_Nonnull square, float *_Nonnull step_square,
-                         recurrent_share share))
+KERNEL(adadelta_update,
+       (size_t count, const recurrent_adadelta *_Nonnull hyper, float *_Nonnull parameters,
+        float *_Nonnull gradient, float *_Nonnull square, float *_Nonnull step_square,
+        recurrent_share share))
 
 // MARK: adam.h
 
-// Kingma and Ba 2015, algorithm 1; AdamW: Loshchilov and Hutter 2019; AMSGrad: Reddi, Kale and Kumar 2018.
-//   m = β1 m + (1 - β1) g      v = β2 v + (1 - β2) g²      AMSGrad: w = max(w, v), then w instead of v
+// Kingma and Ba 2015, algorithm 1; AdamW: Loshchilov and Hutter 2019; AMSGrad: Reddi, Kale and
+// Kumar 2018.
+//   m = β1 m + (1 - β1) g
+//   v = β2 v + (1 - β2) g²
+//   AMSGrad: w = max(w, v), then w instead of v
 //   m̂ = m / (1 - β1^t)         v̂ = v / (1 - β2^t)          decoupled decay: p *= 1 - η λ first
-//   p -= η m̂ / (√v̂ + ε)   or, ε inside, η m̂ / √(v̂ + ε)   or, ε uncorrected, η √(1 - β2^t) m̂ / (√v + ε)
+//   p -= η m̂ / (√v̂ + ε), or, ε inside, η m̂ / √(v̂ + ε),
+//        or, ε uncorrected, η √(1 - β2^t) m̂ / (√v + ε)
 //   first: m; second: v; largest: w, or null for no AMSGrad.
 KERNEL(adam_update, (size_t count, const recurrent_adam *_Nonnull hyper, float *_Nonnull parameters,
-                     float *_Nonnull gradient, float *_Nonnull first, float *_Nonnull second, float *_Nullable largest,
-                     recurrent_share share))
+                     float *_Nonnull gradient, float *_Nonnull first, float *_Nonnull second,
+                     float *_Nullable largest, recurrent_share share))

@@ -1,6 +1,7 @@
-// Dimensions, and the sizes of buffers in floats. Rows of activations, states and gates are padded to whole unit panels
-// (16 units); the lanes behind the last unit are zero, and every kernel keeps them zero as long as what it reads is finite. Only the
-// activated gates of those lanes are what zero weights give, and nothing reads them.
+// Dimensions, and the sizes of buffers in floats. Rows of activations, states and gates are padded
+// to whole unit panels (16 units); the lanes behind the last unit are zero, and every kernel keeps
+// them zero as long as what it reads is finite. Only the activated gates of those lanes are what
+// zero weights give, and nothing reads them.
 #ifndef RECURRENT_SHAPES_H
 #define RECURRENT_SHAPES_H
 
@@ -11,10 +12,14 @@
 #define RECURRENT_PANEL 16
 
 /// Panels that hold `units` units: ⌈units / 16⌉.
-static inline size_t recurrent_panels(size_t units) { return (units + RECURRENT_PANEL - 1) / RECURRENT_PANEL; }
+static inline size_t recurrent_panels(size_t units) {
+    return (units + RECURRENT_PANEL - 1) / RECURRENT_PANEL;
+}
 
 /// Floats in a padded row of `units` units: 16 ⌈units / 16⌉.
-static inline size_t recurrent_padded(size_t units) { return recurrent_panels(units) * RECURRENT_PANEL; }
+static inline size_t recurrent_padded(size_t units) {
+    return recurrent_panels(units) * RECURRENT_PANEL;
+}
 
 /// A layer y = x Wᵀ + b.
 typedef struct recurrent_product_shape {
@@ -40,13 +45,16 @@ static inline size_t recurrent_product_transposed_floats(recurrent_product_shape
     return recurrent_padded(shape.inputs) * recurrent_padded(shape.outputs) * shape.groups;
 }
 
-/// What an LSTM cell does differently from the plain one, which is all zeros; kernel_list.h has the equations.
+/// What an LSTM cell does differently from the plain one, which is all zeros; kernel_list.h has the
+/// equations.
 typedef struct recurrent_lstm_variant {
-    uint32_t sigmoid;    ///< whether σ squashes the candidate and the cell state, rather than tanh
-    uint32_t peepholes;  ///< whether the gates see the cell state: D rows more in a panel of the weights, 0 or 1
-    uint32_t coupled;    ///< whether f = 1 - i
-    float clip;          ///< the largest magnitude of the cell state; zero for any
-    size_t projection;   ///< R, units of h where it is projected; zero where it is not
+    uint32_t sigmoid;  ///< whether σ squashes the candidate and the cell state, rather than tanh
+    uint32_t
+        /// Whether the gates see the cell state: D rows more in a panel of the weights, 0 or 1
+        peepholes;
+    uint32_t coupled;   ///< whether f = 1 - i
+    float clip;         ///< the largest magnitude of the cell state; zero for any
+    size_t projection;  ///< R, units of h where it is projected; zero where it is not
 } recurrent_lstm_variant;
 
 /// An LSTM layer over a batch of sequences.
@@ -67,18 +75,22 @@ static inline size_t recurrent_lstm_outputs(recurrent_lstm_shape shape) {
 static inline size_t recurrent_lstm_projection_floats(recurrent_lstm_shape shape) {
     return recurrent_padded(shape.variant.projection) * shape.hidden;
 }
-/// Parameters: ⌈H/16⌉ panels of [ bias | I inputs | D peepholes | N hidden ] rows of 64 floats, gates i f g o of 16 units each; behind them
-/// the projection.
+/// Parameters: ⌈H/16⌉ panels of [ bias | I inputs | D peepholes | N hidden ] rows of 64 floats,
+/// gates i f g o of 16 units each; behind them the projection.
 static inline size_t recurrent_lstm_weights_floats(recurrent_lstm_shape shape) {
-    return recurrent_padded(shape.hidden) * (1 + shape.input + shape.variant.peepholes + recurrent_lstm_outputs(shape)) * 4
+    return recurrent_padded(shape.hidden)
+               * (1 + shape.input + shape.variant.peepholes + recurrent_lstm_outputs(shape)) * 4
            + recurrent_lstm_projection_floats(shape);
 }
 /// Parameters of the plain cell in bfloat16: ⌈H/16⌉ panels of 64 biases and I + H rows of 32 words.
 static inline size_t recurrent_lstm_bfloat16_floats(recurrent_lstm_shape shape) {
-    return recurrent_panels(shape.hidden) * (4 + 2 * (shape.input + shape.hidden)) * RECURRENT_PANEL;
+    return recurrent_panels(shape.hidden) * (4 + 2 * (shape.input + shape.hidden))
+           * RECURRENT_PANEL;
 }
 /// c of one time step: [B][U], U = 16 ⌈H/16⌉.
-static inline size_t recurrent_lstm_state_floats(recurrent_lstm_shape shape) { return shape.batch * recurrent_padded(shape.hidden); }
+static inline size_t recurrent_lstm_state_floats(recurrent_lstm_shape shape) {
+    return shape.batch * recurrent_padded(shape.hidden);
+}
 /// The tape of c: [T+1][B][U]; slot 0 is the initial state.
 static inline size_t recurrent_lstm_states_floats(recurrent_lstm_shape shape) {
     return (shape.steps + 1) * recurrent_lstm_state_floats(shape);
@@ -95,18 +107,26 @@ static inline size_t recurrent_lstm_outputs_floats(recurrent_lstm_shape shape) {
 static inline size_t recurrent_lstm_scratch_floats(recurrent_lstm_shape shape) {
     return shape.variant.projection ? recurrent_lstm_state_floats(shape) : 0;
 }
-/// Gates of all time steps, [T][B][⌈H/16⌉][i f g o][16]; behind them, where h is projected, m: [T][B][U].
+/// Gates of all time steps, [T][B][⌈H/16⌉][i f g o][16]; behind them, where h is projected, m:
+/// [T][B][U].
 static inline size_t recurrent_lstm_gates_floats(recurrent_lstm_shape shape) {
-    return shape.steps * (4 * recurrent_lstm_state_floats(shape) + recurrent_lstm_scratch_floats(shape));
+    return shape.steps
+           * (4 * recurrent_lstm_state_floats(shape) + recurrent_lstm_scratch_floats(shape));
 }
-/// The gradient by the gates of all time steps; behind it, where h is projected, that by h: [T][B][V].
+/// The gradient by the gates of all time steps; behind it, where h is projected, that by h:
+/// [T][B][V].
 static inline size_t recurrent_lstm_gates_gradient_floats(recurrent_lstm_shape shape) {
-    return shape.steps * (4 * recurrent_lstm_state_floats(shape) + (shape.variant.projection ? recurrent_lstm_output_floats(shape) : 0));
+    return shape.steps
+           * (4 * recurrent_lstm_state_floats(shape)
+              + (shape.variant.projection ? recurrent_lstm_output_floats(shape) : 0));
 }
-/// The transposed copy of the weights: input columns, hidden columns, the peepholes as they are, columns of the projection.
+/// The transposed copy of the weights: input columns, hidden columns, the peepholes as they are,
+/// columns of the projection.
 static inline size_t recurrent_lstm_transposed_floats(recurrent_lstm_shape shape) {
-    const size_t outputs = recurrent_padded(recurrent_lstm_outputs(shape)), units = recurrent_padded(shape.hidden);
-    return (recurrent_padded(shape.input) + outputs + shape.variant.peepholes) * units * 4 + (shape.variant.projection ? units * outputs : 0);
+    const size_t outputs = recurrent_padded(recurrent_lstm_outputs(shape)),
+                 units = recurrent_padded(shape.hidden);
+    return (recurrent_padded(shape.input) + outputs + shape.variant.peepholes) * units * 4
+           + (shape.variant.projection ? units * outputs : 0);
 }
 /// dx: [T][B][16 ⌈I/16⌉].
 static inline size_t recurrent_lstm_dx_floats(recurrent_lstm_shape shape) {
@@ -116,20 +136,20 @@ static inline size_t recurrent_lstm_dx_floats(recurrent_lstm_shape shape) {
 /// A nonlinear function of each element.
 typedef enum recurrent_activation {
     recurrent_activation_tanh,
-    recurrent_activation_sigmoid,  ///< σ(z) = 1 / (1 + e^-z)
-    recurrent_activation_relu,     ///< max(z, 0)
+    recurrent_activation_sigmoid,     ///< σ(z) = 1 / (1 + e^-z)
+    recurrent_activation_relu,        ///< max(z, 0)
     recurrent_activation_leaky_relu,  ///< z, or slope z where z < 0
 } recurrent_activation;
 
 /// A plain recurrent layer over a batch of sequences.
 typedef struct recurrent_rnn_shape {
-    size_t input;     ///< I, features of x
-    size_t hidden;    ///< H, units
-    size_t batch;     ///< B, sequences side by side
-    size_t steps;     ///< T, time steps
-    size_t x_stride;  ///< floats from one row of x to the next, at least `input`
+    size_t input;                     ///< I, features of x
+    size_t hidden;                    ///< H, units
+    size_t batch;                     ///< B, sequences side by side
+    size_t steps;                     ///< T, time steps
+    size_t x_stride;                  ///< floats from one row of x to the next, at least `input`
     recurrent_activation activation;  ///< f
-    float slope;      ///< of recurrent_activation_leaky_relu, in 0 ... 1; not read for others
+    float slope;  ///< of recurrent_activation_leaky_relu, in 0 ... 1; not read for others
 } recurrent_rnn_shape;
 
 /// Parameters: ⌈H/16⌉ panels of [ bias | I inputs | H hidden ] rows of 16 floats.
@@ -137,16 +157,21 @@ static inline size_t recurrent_rnn_weights_floats(recurrent_rnn_shape shape) {
     return recurrent_padded(shape.hidden) * (1 + shape.input + shape.hidden);
 }
 /// h of one time step: [B][U], U = 16 ⌈H/16⌉.
-static inline size_t recurrent_rnn_state_floats(recurrent_rnn_shape shape) { return shape.batch * recurrent_padded(shape.hidden); }
+static inline size_t recurrent_rnn_state_floats(recurrent_rnn_shape shape) {
+    return shape.batch * recurrent_padded(shape.hidden);
+}
 /// The tape of h: [T+1][B][U]; slot 0 is the initial state.
 static inline size_t recurrent_rnn_states_floats(recurrent_rnn_shape shape) {
     return (shape.steps + 1) * recurrent_rnn_state_floats(shape);
 }
 /// dz, the gradients by the pre-activations of all time steps: [T][B][U].
-static inline size_t recurrent_rnn_dz_floats(recurrent_rnn_shape shape) { return shape.steps * recurrent_rnn_state_floats(shape); }
+static inline size_t recurrent_rnn_dz_floats(recurrent_rnn_shape shape) {
+    return shape.steps * recurrent_rnn_state_floats(shape);
+}
 /// The transposed copy of the weights: input columns, then hidden columns.
 static inline size_t recurrent_rnn_transposed_floats(recurrent_rnn_shape shape) {
-    return (recurrent_padded(shape.input) + recurrent_padded(shape.hidden)) * recurrent_padded(shape.hidden);
+    return (recurrent_padded(shape.input) + recurrent_padded(shape.hidden))
+           * recurrent_padded(shape.hidden);
 }
 /// dx: [T][B][16 ⌈I/16⌉].
 static inline size_t recurrent_rnn_dx_floats(recurrent_rnn_shape shape) {
@@ -155,7 +180,7 @@ static inline size_t recurrent_rnn_dx_floats(recurrent_rnn_shape shape) {
 
 /// The definitions of the GRU that are in use; n is the candidate.
 typedef enum recurrent_gru_definition {
-    recurrent_gru_reset_after,   ///< n = tanh(W x + b + r∘(U h_prev + b′)), h = (1 - z)∘n + z∘h_prev
+    recurrent_gru_reset_after,  ///< n = tanh(W x + b + r∘(U h_prev + b′)), h = (1 - z)∘n + z∘h_prev
     recurrent_gru_reset_before,  ///< n = tanh(W x + U (r∘h_prev) + b), h = (1 - z)∘n + z∘h_prev
     recurrent_gru_lecture,       ///< n = σ(W x + U (r∘h_prev) + b), h = (1 - z)∘h_prev + z∘n
 } recurrent_gru_definition;
@@ -171,34 +196,48 @@ typedef struct recurrent_gru_shape {
 } recurrent_gru_shape;
 
 /// D, the rows of a panel that hold b′: 1 where the reset gate acts after the product, else 0.
-static inline size_t recurrent_gru_hidden_biases(recurrent_gru_shape shape) { return shape.definition == recurrent_gru_reset_after; }
-/// Parameters: ⌈H/16⌉ panels of [ bias | I inputs | D hidden biases | H hidden ] rows of [r z n][16] floats.
+static inline size_t recurrent_gru_hidden_biases(recurrent_gru_shape shape) {
+    return shape.definition == recurrent_gru_reset_after;
+}
+/// Parameters: ⌈H/16⌉ panels of [ bias | I inputs | D hidden biases | H hidden ] rows of [r z
+/// n][16] floats.
 static inline size_t recurrent_gru_weights_floats(recurrent_gru_shape shape) {
-    return 3 * recurrent_padded(shape.hidden) * (1 + shape.input + recurrent_gru_hidden_biases(shape) + shape.hidden);
+    return 3 * recurrent_padded(shape.hidden)
+           * (1 + shape.input + recurrent_gru_hidden_biases(shape) + shape.hidden);
 }
 /// h of one time step: [B][U], U = 16 ⌈H/16⌉.
-static inline size_t recurrent_gru_state_floats(recurrent_gru_shape shape) { return shape.batch * recurrent_padded(shape.hidden); }
+static inline size_t recurrent_gru_state_floats(recurrent_gru_shape shape) {
+    return shape.batch * recurrent_padded(shape.hidden);
+}
 /// The tape of h: [T+1][B][U]; slot 0 is the initial state.
 static inline size_t recurrent_gru_states_floats(recurrent_gru_shape shape) {
     return (shape.steps + 1) * recurrent_gru_state_floats(shape);
 }
 /// The tape of the gates, and their gradient: [T][B][P][r z n][16].
-static inline size_t recurrent_gru_gates_floats(recurrent_gru_shape shape) { return 3 * shape.steps * recurrent_gru_state_floats(shape); }
+static inline size_t recurrent_gru_gates_floats(recurrent_gru_shape shape) {
+    return 3 * shape.steps * recurrent_gru_state_floats(shape);
+}
 /// The tape of what the candidate takes from h_prev, and its gradient: [T][B][U].
-static inline size_t recurrent_gru_past_floats(recurrent_gru_shape shape) { return shape.steps * recurrent_gru_state_floats(shape); }
+static inline size_t recurrent_gru_past_floats(recurrent_gru_shape shape) {
+    return shape.steps * recurrent_gru_state_floats(shape);
+}
 /// Scratch of a step: [B][4U].
-static inline size_t recurrent_gru_scratch_floats(recurrent_gru_shape shape) { return 4 * recurrent_gru_state_floats(shape); }
+static inline size_t recurrent_gru_scratch_floats(recurrent_gru_shape shape) {
+    return 4 * recurrent_gru_state_floats(shape);
+}
 /// The transposed copy of the weights: input columns, then hidden columns.
 static inline size_t recurrent_gru_transposed_floats(recurrent_gru_shape shape) {
-    return (recurrent_padded(shape.input) + recurrent_padded(shape.hidden)) * 3 * recurrent_padded(shape.hidden);
+    return (recurrent_padded(shape.input) + recurrent_padded(shape.hidden)) * 3
+           * recurrent_padded(shape.hidden);
 }
 /// dx: [T][B][16 ⌈I/16⌉].
 static inline size_t recurrent_gru_dx_floats(recurrent_gru_shape shape) {
     return shape.steps * shape.batch * recurrent_padded(shape.input);
 }
 
-/// Windows that move along one axis of images or, where the rows have size 1, of sequences. Window p has a tap at each of the places
-/// p stride + k dilation - padding, k = 0 ... taps - 1; those that lie outside 0 ..< size are left out.
+/// Windows that move along one axis of images or, where the rows have size 1, of sequences. Window
+/// p has a tap at each of the places p stride + k dilation - padding, k = 0 ... taps - 1; those
+/// that lie outside 0 ..< size are left out.
 typedef struct recurrent_axis {
     size_t size;      ///< places that are read
     size_t windows;   ///< places that are written, one for each window
@@ -210,12 +249,12 @@ typedef struct recurrent_axis {
 
 /// A convolution of images.
 typedef struct recurrent_convolution_shape {
-    size_t images;         ///< N
+    size_t images;           ///< N
     recurrent_axis rows;     ///< H places, H′ windows of KH taps
     recurrent_axis columns;  ///< W places, W′ windows of KW taps
-    size_t inputs;         ///< C, channels of x
-    size_t outputs;        ///< C′, channels of y
-    size_t x_stride;       ///< floats from one place of x to the next, at least `inputs`
+    size_t inputs;           ///< C, channels of x
+    size_t outputs;          ///< C′, channels of y
+    size_t x_stride;         ///< floats from one place of x to the next, at least `inputs`
 } recurrent_convolution_shape;
 
 /// K, the terms of an output.
@@ -228,7 +267,8 @@ static inline size_t recurrent_convolution_weights_floats(recurrent_convolution_
 }
 /// y, or its gradient: [N][H′][W′][16 ⌈C′/16⌉].
 static inline size_t recurrent_convolution_y_floats(recurrent_convolution_shape shape) {
-    return shape.images * shape.rows.windows * shape.columns.windows * recurrent_padded(shape.outputs);
+    return shape.images * shape.rows.windows * shape.columns.windows
+           * recurrent_padded(shape.outputs);
 }
 /// dx: [N][H][W][16 ⌈C/16⌉].
 static inline size_t recurrent_convolution_dx_floats(recurrent_convolution_shape shape) {
@@ -236,10 +276,12 @@ static inline size_t recurrent_convolution_dx_floats(recurrent_convolution_shape
 }
 /// The transposed copy of the weights: for each tap ⌈C/16⌉ panels of 16 ⌈C′/16⌉ rows of 16 floats.
 static inline size_t recurrent_convolution_transposed_floats(recurrent_convolution_shape shape) {
-    return shape.rows.taps * shape.columns.taps * recurrent_padded(shape.inputs) * recurrent_padded(shape.outputs);
+    return shape.rows.taps * shape.columns.taps * recurrent_padded(shape.inputs)
+           * recurrent_padded(shape.outputs);
 }
 
-/// What the running variance of batch normalization is an average of, v being the variance of a batch of L rows.
+/// What the running variance of batch normalization is an average of, v being the variance of a
+/// batch of L rows.
 typedef enum recurrent_variance {
     recurrent_variance_unbiased,  ///< v L/(L - 1): PyTorch
     recurrent_variance_biased,    ///< v: Keras, TensorFlow, ONNX
@@ -247,17 +289,17 @@ typedef enum recurrent_variance {
 
 /// What a window of pooling gives.
 typedef enum recurrent_pooling {
-    recurrent_pooling_max,      ///< the largest of the taps inside; the first of them where several are
+    recurrent_pooling_max,  ///< the largest of the taps inside; the first of them where several are
     recurrent_pooling_average,  ///< their sum over the number of all taps, also those outside
     recurrent_pooling_sum,
 } recurrent_pooling;
 
 /// Pooling of images.
 typedef struct recurrent_pooling_shape {
-    size_t images;         ///< N
+    size_t images;           ///< N
     recurrent_axis rows;     ///< H places, H′ windows of KH taps
     recurrent_axis columns;  ///< W places, W′ windows of KW taps
-    size_t channels;       ///< C
+    size_t channels;         ///< C
     recurrent_pooling pooling;
 } recurrent_pooling_shape;
 
@@ -267,7 +309,8 @@ static inline size_t recurrent_pooling_x_floats(recurrent_pooling_shape shape) {
 }
 /// y, or its gradient: [N][H′][W′][16 ⌈C/16⌉].
 static inline size_t recurrent_pooling_y_floats(recurrent_pooling_shape shape) {
-    return shape.images * shape.rows.windows * shape.columns.windows * recurrent_padded(shape.channels);
+    return shape.images * shape.rows.windows * shape.columns.windows
+           * recurrent_padded(shape.channels);
 }
 
 /// Rows of units that a pointwise kernel works on: logits, outputs, activations, states.
@@ -277,7 +320,9 @@ typedef struct recurrent_rows_shape {
 } recurrent_rows_shape;
 
 /// [M][16 ⌈N/16⌉].
-static inline size_t recurrent_rows_floats(recurrent_rows_shape shape) { return shape.rows * recurrent_padded(shape.units); }
+static inline size_t recurrent_rows_floats(recurrent_rows_shape shape) {
+    return shape.rows * recurrent_padded(shape.units);
+}
 
 /// A table of vectors, one for each entry of a vocabulary.
 typedef struct recurrent_embedding_shape {
@@ -297,10 +342,10 @@ static inline size_t recurrent_embedding_rows_floats(recurrent_embedding_shape s
 
 /// Sequences of rows of units, time-major, copied or made one row each.
 typedef struct recurrent_sequence_shape {
-    size_t steps;     ///< T
-    size_t batch;     ///< B
-    size_t units;     ///< N
-    size_t width;     ///< floats of each row that are written, at least `units`: the units, then zeros
+    size_t steps;  ///< T
+    size_t batch;  ///< B
+    size_t units;  ///< N
+    size_t width;  ///< floats of each row that are written, at least `units`: the units, then zeros
     size_t x_stride;  ///< floats from one row that is read to the next
     size_t y_stride;  ///< floats from one row that is written to the next
     int reversed;     ///< whether the steps of each sequence are taken from its last to its first
@@ -314,8 +359,11 @@ typedef enum recurrent_sequence_pooling {
 
 /// Which elements a call of `dropout` drops.
 typedef struct recurrent_dropout {
-    uint64_t seed;      ///< of the generator
-    uint64_t counter;   ///< another mask for each value: the caller counts the calls, and repeats one for its gradient
+    uint64_t seed;  ///< of the generator
+    uint64_t
+        /// Another mask for each value: the caller counts the calls, and repeats one for its
+        /// gradient
+        counter;
     float probability;  ///< p, of dropping an element, 0 ≤ p < 1
 } recurrent_dropout;
 

@@ -1,4 +1,5 @@
-// Counts the allocations of a thread, by standing in front of the C library's allocator in the tests' executable.
+// Counts the allocations of a thread, by standing in front of the C library's allocator in the
+// tests' executable.
 #ifndef MALLOC_COUNTER_H
 #define MALLOC_COUNTER_H
 

@@ -1,4 +1,5 @@
-// Tells RealtimeSanitizer, in programs that are linked with it, where a thread must neither allocate nor call the system.
+// Tells RealtimeSanitizer, in programs that are linked with it, where a thread must neither
+// allocate nor call the system.
 #ifndef REALTIME_H
 #define REALTIME_H
 
