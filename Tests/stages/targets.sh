@@ -12,8 +12,9 @@ freestanding() {
     [ -z "$needed" ] || { echo "the kernels call $needed"; return 1; }
 }
 
-# emulated WORK ARCHITECTURE OPTION …: checks that the kernels that were compiled last, for Linux and
-# emulated, give the bits of Tests/Golden/hashes.txt.
+# emulated WORK ARCHITECTURE OPTION …: begins to check that the kernels that were compiled last, for
+# Linux and emulated, give the bits of Tests/Golden/hashes.txt.
+processes=()
 emulated() {
     local most=$1 architecture=$2
     shift 2
@@ -21,7 +22,8 @@ emulated() {
         -isystem "/usr/$architecture-linux-gnu/include" -c Tests/Golden/hashes.c -o "$work/hashes.o"
     "$architecture-linux-gnu-gcc" -static -pthread \
         "$work"/{generic,barrier,dispatch,hashes}.o -o "$work/hashes-$architecture"
-    same_bits "$most" "qemu-$architecture" "$work/hashes-$architecture" generic
+    same_bits "$most" "qemu-$architecture" "$work/hashes-$architecture" generic &
+    processes+=($!)
 }
 
 freestanding 'sqrt|__aeabi_[a-z0-9]*' --target=thumbv7em-none-eabihf -mcpu=cortex-m4
@@ -31,3 +33,4 @@ if [ "$(uname -m)" = x86_64 ]; then emulated 10000 riscv64 -march=rv64gc -mabi=l
 
 freestanding 'memcpy|memset' --target=aarch64-linux-gnu
 if [ "$(uname -m)" = x86_64 ]; then emulated 60000 aarch64; fi
+wait_for "${processes[@]}"
