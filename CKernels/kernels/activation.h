@@ -34,7 +34,7 @@ INLINE lanes activated_backward(const recurrent_activation f, lanes slope, lanes
     }
 
 /// Some rows; where dy is null, to[m][n] = f(from[m][n]), else to[m][n] = dy[m][n] f'(z), from y in
-/// `from`. σ(0) is not zero: nor would the lanes behind the last unit be.
+/// `from`. σ(0) is not zero: nor would the lanes past the last unit be.
 INLINE void activate_rows(const recurrent_activation f, const recurrent_rows_shape *shape,
                           float slope, const float *from, const float *dy, float *to,
                           recurrent_share share) {

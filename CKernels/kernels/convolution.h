@@ -298,8 +298,8 @@ INLINE void convolution_add_weights(const recurrent_convolution_shape *shape, wi
                                  .w = (ptrdiff_t)dy_row});
 }
 
-/// How many of `count` places, each of them `inside` windows, a block of the gradient by the
-/// weights takes.
+/// How many of `count` places, each of them `inside` windows, a block of the gradient with respect
+/// to the weights takes.
 INLINE size_t convolution_block(size_t count, size_t inside) {
     const size_t most = WEIGHTS_BLOCK / inside;
     return most == 0 ? 1 : most < count ? most : count;

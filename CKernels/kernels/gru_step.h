@@ -80,7 +80,7 @@ INLINE void gru_cells_of(const recurrent_gru_definition definition,
                     n = gru_candidate(definition, sum);
         lanes_store(gates + LANES, z);
         lanes_store(gates + 2 * LANES, n);
-        // σ(0) is not zero: nor would the lanes behind the last unit be.
+        // σ(0) is not zero: nor would the lanes past the last unit be.
         const size_t left = shape->hidden - panel * LANES;
         const lanes state = gru_state(definition, z, n, lanes_load(h_prev + at * LANES));
         lanes_store(h + at * LANES, left < LANES ? lanes_keep_first(left, state) : state);

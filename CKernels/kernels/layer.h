@@ -221,7 +221,7 @@ INLINE tile_terms recurrence_block(const recurrence_layer *layer, const size_t *
     return terms;
 }
 
-/// The vectors of a register tile of the gradient by the weights.
+/// The vectors of a register tile of the gradient with respect to the weights.
 #define RECURRENCE_WEIGHTS_VECTORS 4
 
 /// dW += dgates [1 x h_prev], over all rows that have not ended. The inner rows stay as they are.

@@ -224,7 +224,8 @@ static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *
 }
 
 // forward: i = σ(· + p c_prev), f = σ(· + p c_prev), o = σ(· + p c)
-/// The gradient by the peepholes of some panels, from the rows of one block of the tape.
+/// The gradient with respect to the peepholes of some panels, from the rows of one block of the
+/// tape.
 OUTLINED void lstm_add_peepholes(size_t panels, tile_terms rows, size_t units, const float *c_prev,
                                  const float *c, const float *difgo, float *dw,
                                  size_t dw_panel) NONBLOCKING {

@@ -218,7 +218,7 @@ typedef struct {
     lanes mean_dy, minus_mean_dy_x_hat;
 } batch_slopes;
 
-/// The gradients by γ and β.
+/// The gradients with respect to γ and β.
 INLINE void batch_backward_parameters(const int P, const batch_panels panels, size_t count,
                                       const float *x, const float *mean,
                                       const float *inverse_deviation, const float *dy,

@@ -19,7 +19,7 @@ INLINE void rnn_activate(const int V, const recurrent_rnn_shape *shape, lanes *h
     FOR_ACTIVATION(shape -> activation, rnn_activate_of, V, lanes_splat(shape->slope), h)}
 
 /// h = f(sum) for V vectors of a row from panel `panel` on. σ(0) is not zero: nor would the lanes
-/// behind the last unit be.
+/// past the last unit be.
 INLINE void rnn_finish(const int V, const recurrent_rnn_shape *shape, size_t panel, lanes *sum,
                        float *h) {
     rnn_activate(V, shape, sum);

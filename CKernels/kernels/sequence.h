@@ -7,7 +7,7 @@ INLINE size_t sequence_length(const recurrent_sequence_shape *shape, const size_
     return lengths && lengths[row] < shape->steps ? lengths[row] : shape->steps;
 }
 
-/// 16 units from `n` on of a row of x; zeros behind the last unit, and where there is no row.
+/// 16 units from `n` on of a row of x; zeros past the last unit, and where there is no row.
 INLINE lanes sequence_units(const recurrent_sequence_shape *shape, const float *x, size_t n) {
     return x && n < shape->units ? lanes_load_first(shape->units - n, x + n) : lanes_splat(0);
 }

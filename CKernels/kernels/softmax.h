@@ -1,7 +1,7 @@
 // Softmax, and its cross-entropy with the index of the right class.
 
 /// Independent maxima and sums of a row, which hide the latency of one another. Vector v of a row
-/// belongs to chain v mod 4, except those behind the last whole four, which belong to chain 0.
+/// belongs to chain v mod 4, except those past the last whole four, which belong to chain 0.
 #define SOFTMAX_CHAINS 4
 
 /// The classes that the chains of a sum take before they are added up.
@@ -36,7 +36,7 @@ INLINE float softmax_largest(size_t count, const float *logits) {
         lanes_max(lanes_max(largest[0], largest[2]), lanes_max(largest[1], largest[3])));
 }
 
-/// Σ_n exp(z[n] - largest); `exponentials` takes the terms, zero behind the last, or is null. As
+/// Σ_n exp(z[n] - largest); `exponentials` takes the terms, zero past the last, or is null. As
 /// the largest logit adds exactly one, the sum is at least one and at most `count`: no logit can
 /// make it overflow or vanish.
 INLINE lanes softmax_block(size_t count, const float *logits, float largest, float *exponentials) {
@@ -68,7 +68,7 @@ INLINE float softmax_sum(size_t count, const float *logits, float largest, float
     return lanes_sum(sum);
 }
 
-/// The lanes behind the last stay zero even where the factor is NaN.
+/// The lanes past the last stay zero even where the factor is NaN.
 INLINE void softmax_scale(size_t count, float *row, float factor) {
     size_t n = 0;
     for (; n + LANES <= count; n += LANES)

@@ -31,7 +31,7 @@ extension Trainer {
     /// Learns every segment once, in order, from the state of rest on; where `epoch` has begun, the segments that are left.
     ///
     /// - Parameters:
-    ///   - isFullBatch: whether there is one update, behind the last segment, rather than one for each.
+    ///   - isFullBatch: whether there is one update, past the last segment, rather than one for each.
     ///   - prepare: is called before each update, with the number of those of this epoch that are done.
     ///   - onStep: is called after each segment, with how far the epoch has come.
     mutating func runEpoch(_ batches: Batches, from epoch: Epoch = Epoch(), isFullBatch: Bool, prepare: (inout Trainer, Int) -> Void = { _, _ in },

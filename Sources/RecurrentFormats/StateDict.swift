@@ -92,7 +92,7 @@ public struct StateDictShape: Equatable, Sendable {
     public let inputSize: Int
     /// Each reads the one before it.
     public let layers: [StateDictLayer]
-    /// O, if there is a dense layer behind the last recurrent layer.
+    /// O, if there is a dense layer past the last recurrent layer.
     public let outputSize: Int?
 
     /// - Precondition: all sizes are positive, and there is a layer.

@@ -109,8 +109,8 @@ public struct GRUCell<S: Scalar>: Sendable {
         return tape
     }
 
-    /// Backpropagation through time: Werbos 1990. `dy[t]` is the loss's gradient by h after step t, not read where a row has ended; `dh` is
-    /// its gradient by the final state.
+    /// Backpropagation through time: Werbos 1990. `dy[t]` is the loss's gradient with respect to h after step t, not read where a row has ended; `dh` is
+    /// its gradient with respect to the final state.
     public func backward(tape: GRUTape<S>, dy: [[[S]]]?, dh: [[S]], lengths: [Int]? = nil, mask: [[S]]? = nil) -> GRUBackward<S> {
         let W = gates.map { transposed($0.W) }, U = gates.map { transposed($0.U) }
         let zeros = [S](repeating: 0, count: hiddenSize), ended = GRUGates(r: zeros, z: zeros, n: zeros)

@@ -139,8 +139,8 @@ public struct LSTMCell<S: Scalar>: Sendable {
         return tape
     }
 
-    /// Backpropagation through time: Werbos 1990. `dy[t]` is the loss's gradient by h after step t, not read where a row has
-    /// ended; `dh` and `dc` are its gradient by the final state.
+    /// Backpropagation through time: Werbos 1990. `dy[t]` is the loss's gradient with respect to h after step t, not read where a row has
+    /// ended; `dh` and `dc` are its gradient with respect to the final state.
     public func backward(
         tape: LSTMTape<S>, dy: [[[S]]]?, dh: [[S]], dc: [[S]], lengths: [Int]? = nil, mask: [[S]]? = nil
     ) -> LSTMBackward<S> {

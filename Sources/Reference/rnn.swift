@@ -42,8 +42,8 @@ public struct RNNCell<S: Scalar>: Sendable {
         return h
     }
 
-    /// Backpropagation through time: Werbos 1990. `h` is what `forward` gives; `dy[t]` is the loss's gradient by h after step t, not
-    /// read where a row has ended; `dh` is its gradient by the final state.
+    /// Backpropagation through time: Werbos 1990. `h` is what `forward` gives; `dy[t]` is the loss's gradient with respect to h after step t, not
+    /// read where a row has ended; `dh` is its gradient with respect to the final state.
     public func backward(h: [[[S]]], dy: [[[S]]]?, dh: [[S]], lengths: [Int]? = nil, mask: [[S]]? = nil) -> RNNBackward<S> {
         let (W, U) = (transposed(parameters.W), transposed(parameters.U))
         let steps = 0..<h.count - 1, rows = dh.indices

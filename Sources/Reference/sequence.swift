@@ -24,7 +24,7 @@ public func sequencePool<S: Scalar>(_ x: [[[S]]], lengths: [Int]?, _ pooling: Se
     }
 }
 
-/// The gradient by the steps, from the one by y.
+/// The gradient with respect to the steps, from the one by y.
 public func sequencePoolBackward<S: Scalar>(dy: [[S]], steps: Int, lengths: [Int]?, _ pooling: SequencePooling,
                                              reversed: Bool = false) -> [[[S]]] {
     var dx = (0..<steps).map { _ in dy.map { $0.map { _ in 0 as S } } }

@@ -35,7 +35,7 @@ private let convolutionSizes: [ConvolutionSizes] = {
         ConvolutionSizes(
             2, 3, rows: Axis(size: 9, taps: 3, stride: 3, dilation: 2, padding: 2),
             columns: Axis(size: 12, taps: 4, stride: 2, dilation: 3, padding: 5)),
-        // Taps side by side; blocks of the gradient by the weights: some images, some rows, a part of a row.
+        // Taps side by side; blocks of the gradient with respect to the weights: some images, some rows, a part of a row.
         ConvolutionSizes(3, 17, images: 2, rows: Axis(size: 5, taps: 2), columns: Axis(size: 6, taps: 3)),
         ConvolutionSizes(1, 2, images: 11, rows: Axis(size: 6, taps: 2), columns: Axis(size: 6, taps: 2, padding: 1)),
         ConvolutionSizes(1, 2, images: 2, rows: Axis(size: 20, taps: 2), columns: Axis(size: 20, taps: 2, padding: 1)),

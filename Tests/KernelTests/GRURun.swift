@@ -149,7 +149,7 @@ struct GRURun {
         }
     }
 
-    /// Forward, transpose, backward and the gradient by the weights, one after the other.
+    /// Forward, transpose, backward and the gradient with respect to the weights, one after the other.
     func solved() throws -> Solved {
         let tape = try forward(), backward = try backward(tape, transposed: transposed())
         return try Solved(tape: tape, drzn: backward.drzn, dpast: backward.dpast, dh: backward.dh, dx: backward.dx,

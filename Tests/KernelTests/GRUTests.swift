@@ -231,7 +231,7 @@ let gruCases: [GRUCase] =
             let later = try second.solved()
             first.dh = later.dh
             let earlier = try first.solved()
-            // The gradient by the weights starts from what is there, so the later segment adds to the earlier one's.
+            // The gradient with respect to the weights starts from what is there, so the later segment adds to the earlier one's.
             second.gradient = earlier.gradient
             let gradient = try second.weights(later.tape, drzn: later.drzn, dpast: later.dpast)
             let tape = GRURun.Tape(

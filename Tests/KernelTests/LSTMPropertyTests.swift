@@ -32,7 +32,7 @@ import TestSupport
             let c = Array(try RNNRun(isa, step).steps().suffix(state))
             h = [Float](repeating: 0, count: state)
             squash(state, c, &h)
-            // σ(0), behind the last unit, is not zero.
+            // σ(0), past the last unit, is not zero.
             for index in KernelOrder(units: sizes.hidden, groups: 1, columns: 1).rowPadding(sizes.batch) { h[index] = 0 }
             try Comparer.checkSameBits("c of step \(t)", Array(tape.c[(t + 1) * state..<(t + 2) * state]), c)
             try Comparer.checkSameBits("h of step \(t)", Array(tape.h[(t + 1) * state..<(t + 2) * state]), h)

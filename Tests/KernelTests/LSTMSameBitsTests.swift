@@ -3,7 +3,7 @@ import RecurrentReference
 import Testing
 import TestSupport
 
-/// Forward, backward and the gradient by the weights, whole: against the reference, and byte for byte against themselves.
+/// Forward, backward and the gradient with respect to the weights, whole: against the reference, and byte for byte against themselves.
 @Suite struct LSTMSameBitsTests {
     /// The whole chain, its errors carried from the first step to the gradient.
     @Test(arguments: allLSTMSizes, KernelTable.all) func endToEnd(sizes: LSTMSizes, isa: KernelTable) throws {
@@ -101,7 +101,7 @@ import TestSupport
             var first = LSTMRun(isa, problem.segment(0..<1)), second = LSTMRun(isa, problem.segment(1..<sizes.steps))
             let tape = try first.forward()
             (second.h0, second.c0) = (Array(tape.h.suffix(first.outputCount)), Array(tape.c.suffix(first.stateCount)))
-            // The gradient by the weights starts from what is there, so the later segment adds to the earlier one's.
+            // The gradient with respect to the weights starts from what is there, so the later segment adds to the earlier one's.
             let later = try second.solved()
             (first.dh, first.dc) = (later.backward.dh, later.backward.dc)
             let earlier = try first.solved()

@@ -190,7 +190,7 @@ func exact(_ value: Double) -> RunningError { RunningError(value) }
 extension LSTMRun {
     typealias Solved = (tape: Tape, backward: Backward, gradient: [Float])
 
-    /// Forward, transpose, backward and the gradient by the weights, one after the other.
+    /// Forward, transpose, backward and the gradient with respect to the weights, one after the other.
     func solved() throws -> Solved {
         let tape = try forward()
         let backward = try backward(ifgo: tape.ifgo, c: tape.c, transposed: transposed())

@@ -113,7 +113,7 @@ import TestSupport
         case biasMissing, transposed, lastColumnMissing, lastUnitMissing, rowsExchanged, notAccumulated, lastRowMissing
     }
 
-    /// A weight that moves behind the last unit, and a write outside of a buffer.
+    /// A weight that moves past the last unit, and a write outside of a buffer.
     @Test func paddingAndGuardsAreWatched() throws {
         let order = KernelOrder(units: 5, groups: 4, columns: 3)
         var matrix = order.matrix { _, _, _ in 1 }

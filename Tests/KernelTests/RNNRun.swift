@@ -120,7 +120,7 @@ struct RNNRun {
         var named: [(name: String, floats: [Float])] { [("h", h), ("dz", dz), ("dh", dh), ("dx", dx), ("gradient", gradient)] }
     }
 
-    /// Forward, transpose, backward and the gradient by the weights, one after the other.
+    /// Forward, transpose, backward and the gradient with respect to the weights, one after the other.
     func solved() throws -> Solved {
         let h = try forward(), backward = try backward(h: h, transposed: transposed())
         return try Solved(h: h, dz: backward.dz, dh: backward.dh, dx: backward.dx, gradient: weights(h: h, dz: backward.dz))

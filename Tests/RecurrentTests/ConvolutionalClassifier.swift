@@ -15,7 +15,7 @@ struct ConvolutionalClassifier {
     private(set) var gradient: [Float]
     private(set) var losses: [Float]
     private(set) var logits: [Float]
-    /// The gradient by the images.
+    /// The gradient with respect to the images.
     private(set) var dx: [Float]
 
     static let channels = 16

@@ -37,7 +37,7 @@ import Testing
 
     private func flat(_ sequence: [[[Double]]]) -> [Float] { sequence.flatMap { $0.flatMap { $0.map { Float($0) } } } }
 
-    /// The unsafe-pointer calls: a whole sequence, back through time, and the gradient by the weights.
+    /// The unsafe-pointer calls: a whole sequence, back through time, and the gradient with respect to the weights.
     @Test(arguments: ISA.available, GRUGolden.both) func learnsAsPyTorch(isa: ISA, golden: GRUGolden) throws {
         let inputs = try golden.sequence("x"), h0 = try golden.state("h0"), hidden = h0[0].count, kernels = try Kernels(isa: isa)
         let shape = GRUShape(inputSize: inputs[0][0].count, hiddenSize: hidden, batch: h0.count, steps: inputs.count)

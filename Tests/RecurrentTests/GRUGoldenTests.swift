@@ -41,7 +41,7 @@ struct GRUGolden: Sendable, CustomStringConvertible {
             return GateParameters(W: rows(weightIH), U: rows(weightHH), b: bias)
         }
         let (input, recurrent) = (split(biasIH, hidden), split(biasHH, hidden))
-        // The two biases of r and z are added; the gradient by their sum is that by either.
+        // The two biases of r and z are added; the gradient with respect to their sum is that by either.
         func bias(_ index: Int) -> [Double] { prefix == "" ? zip(input[index], recurrent[index]).map { $0 + $1 } : input[index] }
         return GRUCell(gates: GRUGates(r: gate(0, bias: bias(0)), z: gate(1, bias: bias(1)), n: gate(2, bias: input[2])), hiddenBias: recurrent[2],
                        definition: .resetAfter)

@@ -56,7 +56,7 @@ private func rosenbrock(_ p: [Double]) -> (loss: Double, gradient: [Double]) {
         }
     }
 
-    /// On a model whose minimum is not known: the bits of every instruction set, whatever the number of parameters behind the last vector.
+    /// On a model whose minimum is not known: the bits of every instruction set, whatever the number of parameters past the last vector.
     @Test func sameBitsOnEveryInstructionSet() throws {
         let problem = SequenceRegression(hiddenSize: 2, seed: 3), start = problem.initialParameters(seed: 1)
         let expected = minimize(start, history: 4, calls: 40) { problem.lossAndGradient($0) }

@@ -148,7 +148,7 @@ import Testing
                            absolute: 1e-6, relative: 1e-6)
     }
 
-    /// The unsafe-pointer calls: a whole sequence, back through time, and the gradient by the weights.
+    /// The unsafe-pointer calls: a whole sequence, back through time, and the gradient with respect to the weights.
     @Test(arguments: ISA.available) func learnsAsPyTorch(isa: ISA) throws {
         let golden = try Golden(), shape = try golden.lstmShape(), kernels = try Kernels(isa: isa)
         func padded(_ name: String, _ units: Int) throws -> [Float] { KernelOrder.embedding(weight: try golden.floats(name), width: units) }

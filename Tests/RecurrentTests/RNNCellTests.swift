@@ -45,7 +45,7 @@ import Testing
         try Comparer.check("h", run(&cell, golden.floats("x")), golden.floats("h").map(Double.init), absolute: 1e-6, relative: 1e-6)
     }
 
-    /// The unsafe-pointer calls: a whole sequence, back through time, and the gradient by the weights.
+    /// The unsafe-pointer calls: a whole sequence, back through time, and the gradient with respect to the weights.
     @Test(arguments: ISA.available, [Activation.tanh, .relu]) func learnsAsPyTorch(isa: ISA, activation: Activation) throws {
         let golden = try Golden(activation), sizes = try golden.shape("x"), hidden = try golden.shape("h0")[2], kernels = try Kernels(isa: isa)
         let shape = RNNShape(inputSize: sizes[2], hiddenSize: hidden, activation: activation, batch: sizes[1], steps: sizes[0])

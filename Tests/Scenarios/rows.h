@@ -42,7 +42,7 @@ static recurrent_rows_shape rows_shape(scenario_shape size) {
     return (recurrent_rows_shape){.rows = size.rows, .units = size.units};
 }
 
-/// Any value may stand behind the last unit of these rows.
+/// Any value may stand past the last unit of these rows.
 static float *rows_open(trial *trial, const char *name, recurrent_rows_shape shape) {
     return trial_rows(trial, name, shape.rows, shape.units, recurrent_padded(shape.units));
 }

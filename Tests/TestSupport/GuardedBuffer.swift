@@ -53,7 +53,7 @@ public func forShares(_ count: Int = 1, _ body: (recurrent_share) -> Void) {
 extension recurrent_rows_shape {
     private var stride: Int { recurrent_padded(units) }
 
-    /// `values` [rows][units] in padded rows, with `behind` in the lanes behind the last unit.
+    /// `values` [rows][units] in padded rows, with `behind` in the lanes past the last unit.
     public func padded(_ values: [Float], behind: Float = 0) -> [Float] {
         precondition(values.count == rows * units)
         return (0..<rows * stride).map { $0 % stride < units ? values[$0 / stride * units + $0 % stride] : behind }
@@ -65,7 +65,7 @@ extension recurrent_rows_shape {
         return (0..<rows).map { Array(padded[$0 * stride..<$0 * stride + units]) }
     }
 
-    /// Throws unless the lanes behind the last unit are zero.
+    /// Throws unless the lanes past the last unit are zero.
     public func checkPadding(_ name: String, _ padded: [Float]) throws(Mismatch) {
         for (index, value) in padded.enumerated() where index % stride >= units && value.bitPattern != 0 {
             throw Mismatch(name: "padding of \(name)", index: index, actual: value, expected: 0, bound: 0)

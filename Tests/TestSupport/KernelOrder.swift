@@ -26,7 +26,7 @@ public struct KernelOrder: Sendable {
         row * rowCount + (unit / Self.lanes * groups + group) * Self.lanes + unit % Self.lanes
     }
 
-    /// The matrix, with zeros behind the last unit; `element(group, unit, column)`.
+    /// The matrix, with zeros past the last unit; `element(group, unit, column)`.
     public func matrix(_ element: (Int, Int, Int) -> Double) -> [Float] {
         var floats = [Float](repeating: 0, count: matrixCount)
         for unit in 0..<units {
@@ -39,7 +39,7 @@ public struct KernelOrder: Sendable {
         return floats
     }
 
-    /// Rows of gates, with zeros behind the last unit; `element(row, group, unit)`.
+    /// Rows of gates, with zeros past the last unit; `element(row, group, unit)`.
     public func rows(_ count: Int, _ element: (Int, Int, Int) -> Double) -> [Float] {
         var floats = [Float](repeating: 0, count: count * rowCount)
         for row in 0..<count {
@@ -60,14 +60,14 @@ public struct KernelOrder: Sendable {
         (0..<count).map { row in (0..<units).map { Double(floats[row * padded(units) + $0]) } }
     }
 
-    /// The indices of lanes behind the last unit, in a matrix.
+    /// The indices of lanes past the last unit, in a matrix.
     public var matrixPadding: [Int] {
         (units..<max(units, Self.padded(units))).flatMap { unit in
             (0..<groups).flatMap { group in (0..<columns).map { matrixIndex(group: group, unit: unit, column: $0) } }
         }
     }
 
-    /// The indices of lanes behind the last unit, in `count` rows.
+    /// The indices of lanes past the last unit, in `count` rows.
     public func rowPadding(_ count: Int) -> [Int] {
         (0..<count).flatMap { row in
             (units..<max(units, Self.padded(units))).flatMap { unit in

@@ -46,7 +46,7 @@ KERNEL(convolution_backward_input,
 //   dW[m][k][l][c] += Σ_n Σ_i Σ_j x[n][i s + k d - p][j s + l d - p][c] dy[n][i][j][m]
 //   db[m] += Σ_n Σ_i Σ_j dy[n][i][j][m]
 //   x in
-//   dy in, zero behind the last channel
+//   dy in, zero past the last channel
 //   dw, as w, in, out
 //   Partitions split dw.
 KERNEL(convolution_backward_weights,
@@ -270,7 +270,7 @@ KERNEL(embedding_backward,
 // The probabilities of N classes: Goodfellow, Bengio and Courville 2016, equation 6.29. Each 16,384
 // classes have a sum of their own.
 //   p[m][n] = exp(z[m][n] - max_k z[m][k]) / Σ_k exp(z[m][k] - max_k z[m][k])
-//   logits z [M][16 ⌈N/16⌉] in, any value behind the last class
+//   logits z [M][16 ⌈N/16⌉] in, any value past the last class
 //   probabilities p [M][16 ⌈N/16⌉] out, zero there; may be the same buffer.
 //   A logit more than 64 below the largest, or -∞, is a probability of zero; a row with a NaN, a +∞
 //       or nothing but -∞ becomes NaN.
@@ -280,7 +280,7 @@ KERNEL(softmax, (const recurrent_rows_shape *_Nonnull shape, const float *_Nonnu
 
 // The gradient of softmax: its Jacobian diag(p) - p pᵀ, which is symmetric, times dp.
 //   dz[m][n] = p[m][n] (dp[m][n] - Σ_k p[m][k] dp[m][k])
-//   probabilities p, dprobabilities dp [M][16 ⌈N/16⌉] in, any value behind the last class
+//   probabilities p, dprobabilities dp [M][16 ⌈N/16⌉] in, any value past the last class
 //   dlogits dz [M][16 ⌈N/16⌉] out, zero there; may be the buffer of p or of dp.
 //   Partitions split the rows.
 KERNEL(softmax_backward,
@@ -295,7 +295,7 @@ KERNEL(softmax_backward,
 //   targets [M] in, where a target outside 0 ..< N makes its row's loss and gradient zero, whatever
 //       its logits
 //   losses [M] out, in nats, never negative
-//   dlogits dz [M][16 ⌈N/16⌉] out, zero behind the last class, or null; may be the same buffer as
+//   dlogits dz [M][16 ⌈N/16⌉] out, zero past the last class, or null; may be the same buffer as
 //       logits.
 //   Partitions split the rows.
 KERNEL(softmax_cross_entropy,

@@ -1,5 +1,5 @@
 // Dimensions, and the sizes of buffers in floats. Rows of activations, states and gates are padded
-// to whole unit panels (16 units); the lanes behind the last unit are zero, and every kernel keeps
+// to whole unit panels (16 units); the lanes past the last unit are zero, and every kernel keeps
 // them zero as long as what it reads is finite. Only the activated gates of those lanes are what
 // zero weights give, and nothing reads them.
 #ifndef RECURRENT_SHAPES_H
@@ -113,8 +113,8 @@ static inline size_t recurrent_lstm_gates_floats(recurrent_lstm_shape shape) {
     return shape.steps
            * (4 * recurrent_lstm_state_floats(shape) + recurrent_lstm_scratch_floats(shape));
 }
-/// The gradient by the gates of all time steps; behind it, where h is projected, that by h:
-/// [T][B][V].
+/// The gradient with respect to the gates of all time steps; behind it, where h is projected, with
+/// respect to h: [T][B][V].
 static inline size_t recurrent_lstm_gates_gradient_floats(recurrent_lstm_shape shape) {
     return shape.steps
            * (4 * recurrent_lstm_state_floats(shape)
@@ -164,7 +164,7 @@ static inline size_t recurrent_rnn_state_floats(recurrent_rnn_shape shape) {
 static inline size_t recurrent_rnn_states_floats(recurrent_rnn_shape shape) {
     return (shape.steps + 1) * recurrent_rnn_state_floats(shape);
 }
-/// dz, the gradients by the pre-activations of all time steps: [T][B][U].
+/// dz, the gradients with respect to the pre-activations of all time steps: [T][B][U].
 static inline size_t recurrent_rnn_dz_floats(recurrent_rnn_shape shape) {
     return shape.steps * recurrent_rnn_state_floats(shape);
 }

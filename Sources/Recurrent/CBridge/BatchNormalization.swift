@@ -6,7 +6,7 @@
 ///     unsafe kernels.update(.adam(Adam()), normalization.parameterCount, scale: 1, step: 1, parameters: normalization.parameters, …)
 ///     normalization.inference(x, into: &y)                                // afterwards
 ///
-/// y = γ (x - μ) / √(v + ε) + β: Ioffe and Szegedy 2015. Rows have 16 ⌈units / 16⌉ floats each, with anything behind the last unit of x and zero
+/// y = γ (x - μ) / √(v + ε) + β: Ioffe and Szegedy 2015. Rows have 16 ⌈units / 16⌉ floats each, with anything past the last unit of x and zero
 /// there in y. Kernels: `batch_normalization_forward`, `batch_normalization_inference`, `batch_normalization_backward`.
 @safe public struct BatchNormalization: ~Copyable, @unchecked Sendable {
     public let units: Int
@@ -48,7 +48,7 @@
 
     /// Floats of `parameters`, and of `gradient`.
     public var parameterCount: Int { 2 * row }
-    /// γ and then β, a row of each, for an optimizer's update; zero behind the last unit.
+    /// γ and then β, a row of each, for an optimizer's update; zero past the last unit.
     public var parameters: UnsafeMutablePointer<Float> { unsafe arena.base }
     /// dγ and then dβ: what `backward` adds to, and an update makes zero.
     public var gradient: UnsafeMutablePointer<Float> { unsafe arena.base + 2 * row }

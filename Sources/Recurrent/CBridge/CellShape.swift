@@ -85,7 +85,7 @@ enum CellShape: Hashable, Sendable {
         }
     }
 
-    /// The gradient by the pre-activations.
+    /// The gradient with respect to the pre-activations.
     var gatesGradientCount: Int {
         switch self {
         case .lstm(let shape): shape.gatesGradientCount
@@ -165,7 +165,7 @@ extension Kernels {
         }
     }
 
-    /// What the backward pass needs beside the gradient by the output.
+    /// What the backward pass needs beside the gradient with respect to the output.
     func prepareBackward(_ kernels: Kernels, _ share: Share) {
         switch shape {
         case .lstm(let shape): unsafe kernels.lstmTranspose(shape, weights: weights, transposed: transposed, share: share)

@@ -185,7 +185,7 @@ internal import RecurrentFormats
         let window = recurrent_axis(size: 2 * reach, windows: 1, taps: kernelSize, stride: 1, dilation: dilation, padding: reach - steps)
         var shape = recurrent_convolution_shape(images: 1, rows: axis, columns: window, inputs: inputChannels, outputs: outputChannels,
                                                 x_stride: inputChannels)
-        // `next` is behind the last step, so the last `steps` of them end `reach` later.
+        // `next` is past the last step, so the last `steps` of them end `reach` later.
         unsafe kernels.table.pointee.convolution_forward(&shape, place(streams.lowerBound, next + reach - steps), weights,
                                                          y + streams.lowerBound * paddedOutputChannels, recurrent_all_rows)
     }

@@ -50,7 +50,7 @@ extension Kernels {
         unsafe table.pointee.activation_backward(&shape, activation.cValue, negativeSlope, y, outputGradient, inputGradient, share.cValue)
     }
 
-    /// The gradient by the logits of `softmax`, from its probabilities. Kernel: `softmax_backward`.
+    /// The gradient with respect to the logits of `softmax`, from its probabilities. Kernel: `softmax_backward`.
     ///
     /// - Parameter logitsGradient: written; may be `probabilities` or `probabilityGradient`.
     public func softmaxBackward(_ shape: RowsShape, probabilities: UnsafePointer<Float>, probabilityGradient: UnsafePointer<Float>,

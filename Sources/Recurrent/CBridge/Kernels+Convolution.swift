@@ -120,7 +120,7 @@ public struct ConvolutionShape: Hashable, Sendable {
     public var weightCount: Int { recurrent_convolution_weights_floats(cValue) }
     /// Floats of the transposed copy of the weights. C counterpart: `recurrent_convolution_transposed_floats`.
     public var transposedCount: Int { recurrent_convolution_transposed_floats(cValue) }
-    /// Floats of the gradient by the input. C counterpart: `recurrent_convolution_dx_floats`.
+    /// Floats of the gradient with respect to the input. C counterpart: `recurrent_convolution_dx_floats`.
     public var inputGradientCount: Int { recurrent_convolution_dx_floats(cValue) }
 }
 
@@ -204,14 +204,14 @@ extension Kernels {
         unsafe table.pointee.convolution_transpose(&shape, weights, transposed, share.cValue)
     }
 
-    /// The gradient by the input, [N][H][W][16 ⌈inputChannels / 16⌉]. Kernel: `convolution_backward_input`.
+    /// The gradient with respect to the input, [N][H][W][16 ⌈inputChannels / 16⌉]. Kernel: `convolution_backward_input`.
     public func convolutionBackwardInput(_ shape: ConvolutionShape, outputGradient: UnsafePointer<Float>, transposed: UnsafePointer<Float>,
                                          inputGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
         var shape = shape.cValue
         unsafe table.pointee.convolution_backward_input(&shape, outputGradient, transposed, inputGradient, share.cValue)
     }
 
-    /// Adds the gradient by the weights. Kernel: `convolution_backward_weights`.
+    /// Adds the gradient with respect to the weights. Kernel: `convolution_backward_weights`.
     public func convolutionBackwardWeights(_ shape: ConvolutionShape, x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
                                            weightGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
         var shape = shape.cValue
@@ -224,7 +224,7 @@ extension Kernels {
         unsafe table.pointee.pooling_forward(&shape, x, y, share.cValue)
     }
 
-    /// The gradient by the input, written. Kernel: `pooling_backward`.
+    /// The gradient with respect to the input, written. Kernel: `pooling_backward`.
     ///
     /// - Parameter x, y: of `poolingForward`.
     public func poolingBackward(_ shape: PoolingShape, x: UnsafePointer<Float>, y: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,

@@ -69,14 +69,14 @@ extension Kernels {
         unsafe table.pointee.product_transpose(&shape, weights, transposed, share.cValue)
     }
 
-    /// The gradient by the input, [M][16 ⌈inputSize / 16⌉]. Kernel: `product_backward_input`.
+    /// The gradient with respect to the input, [M][16 ⌈inputSize / 16⌉]. Kernel: `product_backward_input`.
     public func denseBackwardInput(_ shape: DenseShape, outputGradient: UnsafePointer<Float>, transposed: UnsafePointer<Float>,
                                    inputGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
         var shape = shape.cValue
         unsafe table.pointee.product_backward_input(&shape, outputGradient, transposed, inputGradient, share.cValue)
     }
 
-    /// Adds the gradient by the weights. Kernel: `product_backward_weights`.
+    /// Adds the gradient with respect to the weights. Kernel: `product_backward_weights`.
     public func denseBackwardWeights(_ shape: DenseShape, x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
                                      weightGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
         var shape = shape.cValue

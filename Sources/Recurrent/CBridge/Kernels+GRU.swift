@@ -74,7 +74,7 @@ public struct GRUShape: Hashable, Sendable {
     public var scratchCount: Int { recurrent_gru_scratch_floats(cValue) }
     /// Floats of the transposed copy of the weights. C counterpart: `recurrent_gru_transposed_floats`.
     public var transposedCount: Int { recurrent_gru_transposed_floats(cValue) }
-    /// Floats of the gradient by the inputs. C counterpart: `recurrent_gru_dx_floats`.
+    /// Floats of the gradient with respect to the inputs. C counterpart: `recurrent_gru_dx_floats`.
     public var inputGradientCount: Int { recurrent_gru_dx_floats(cValue) }
 }
 
@@ -119,10 +119,10 @@ extension Kernels {
     ///
     /// - Parameters:
     ///   - gates, past, h, masked: the tape.
-    ///   - outputGradient: [T][B][U], the loss's gradient by each h, or nil for zero.
+    ///   - outputGradient: [T][B][U], the loss's gradient with respect to each h, or nil for zero.
     ///   - gateGradient: `gatesCount` floats, written: by the pre-activations.
     ///   - pastGradient: `pastCount` floats, written.
-    ///   - dh: [B][U]; the gradient by the final state in, by the initial state out.
+    ///   - dh: [B][U]; the gradient with respect to the final state in, by the initial state out.
     ///   - inputGradient: `inputGradientCount` floats, written, or nil.
     ///   - scratch: `stateCount` floats; nil without a mask.
     public func gruBackwardData(_ shape: GRUShape, lengths: UnsafePointer<Int>?, mask: UnsafePointer<Float>? = nil, transposed: UnsafePointer<Float>,
@@ -136,7 +136,7 @@ extension Kernels {
                                                pastGradient, dh, inputGradient, scratch, share.cValue)
     }
 
-    /// Adds the gradient by the weights; with recurrent dropout, `h` is `masked`. Kernel: `gru_backward_weights`.
+    /// Adds the gradient with respect to the weights; with recurrent dropout, `h` is `masked`. Kernel: `gru_backward_weights`.
     public func gruBackwardWeights(_ shape: GRUShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, past: UnsafePointer<Float>,
                                    h: UnsafePointer<Float>, gateGradient: UnsafePointer<Float>, pastGradient: UnsafePointer<Float>,
                                    weightGradient: UnsafeMutablePointer<Float>, share: Share = .all) {

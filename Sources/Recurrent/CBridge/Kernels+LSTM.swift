@@ -68,12 +68,12 @@ public struct LSTMShape: Hashable, Sendable {
     public var scratchCount: Int { recurrent_lstm_scratch_floats(cValue) }
     /// Floats of the gates of all time steps, and of what is projected. C counterpart: `recurrent_lstm_gates_floats`.
     public var gatesCount: Int { recurrent_lstm_gates_floats(cValue) }
-    /// Floats of the gradient by the gates of all time steps, and by what is a projection. C counterpart:
+    /// Floats of the gradient with respect to the gates of all time steps, and by what is a projection. C counterpart:
     /// `recurrent_lstm_gates_gradient_floats`.
     public var gatesGradientCount: Int { recurrent_lstm_gates_gradient_floats(cValue) }
     /// Floats of the transposed copy of the weights. C counterpart: `recurrent_lstm_transposed_floats`.
     public var transposedCount: Int { recurrent_lstm_transposed_floats(cValue) }
-    /// Floats of the gradient by the inputs. C counterpart: `recurrent_lstm_dx_floats`.
+    /// Floats of the gradient with respect to the inputs. C counterpart: `recurrent_lstm_dx_floats`.
     public var inputGradientCount: Int { recurrent_lstm_dx_floats(cValue) }
 }
 
@@ -119,9 +119,9 @@ extension Kernels {
     /// Backpropagation through time, to the gates, the inputs and the initial state. Kernel: `lstm_backward_data`.
     ///
     /// - Parameters:
-    ///   - outputGradient: [T][B][V], the loss's gradient by each h, or nil for zero.
+    ///   - outputGradient: [T][B][V], the loss's gradient with respect to each h, or nil for zero.
     ///   - gatesGradient: `gatesGradientCount` floats, written.
-    ///   - dh, dc: [B][V] and [B][U]; the gradient by the final state in, by the initial state out.
+    ///   - dh, dc: [B][V] and [B][U]; the gradient with respect to the final state in, by the initial state out.
     ///   - inputGradient: `inputGradientCount` floats, written, or nil.
     public func lstmBackwardData(_ shape: LSTMShape, lengths: UnsafePointer<Int>?, mask: UnsafePointer<Float>? = nil, transposed: UnsafePointer<Float>,
                                  gates: UnsafePointer<Float>, c: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>?,
@@ -132,7 +132,7 @@ extension Kernels {
                                                 inputGradient, share.cValue)
     }
 
-    /// Adds the gradient by the weights. Kernel: `lstm_backward_weights`.
+    /// Adds the gradient with respect to the weights. Kernel: `lstm_backward_weights`.
     ///
     /// - Parameters:
     ///   - gates: the tape; may be nil where h is not projected.

@@ -52,11 +52,11 @@ public struct RNNShape: Hashable, Sendable {
     public var stateCount: Int { recurrent_rnn_state_floats(cValue) }
     /// Floats of the tape of h, with slot 0 for the initial state. C counterpart: `recurrent_rnn_states_floats`.
     public var statesCount: Int { recurrent_rnn_states_floats(cValue) }
-    /// Floats of the gradient by the pre-activations of all time steps. C counterpart: `recurrent_rnn_dz_floats`.
+    /// Floats of the gradient with respect to the pre-activations of all time steps. C counterpart: `recurrent_rnn_dz_floats`.
     public var preActivationGradientCount: Int { recurrent_rnn_dz_floats(cValue) }
     /// Floats of the transposed copy of the weights. C counterpart: `recurrent_rnn_transposed_floats`.
     public var transposedCount: Int { recurrent_rnn_transposed_floats(cValue) }
-    /// Floats of the gradient by the inputs. C counterpart: `recurrent_rnn_dx_floats`.
+    /// Floats of the gradient with respect to the inputs. C counterpart: `recurrent_rnn_dx_floats`.
     public var inputGradientCount: Int { recurrent_rnn_dx_floats(cValue) }
 }
 
@@ -97,9 +97,9 @@ extension Kernels {
     /// Backpropagation through time, to the pre-activations, the inputs and the initial state. Kernel: `rnn_backward_data`.
     ///
     /// - Parameters:
-    ///   - outputGradient: [T][B][U], the loss's gradient by each h, or nil for zero.
+    ///   - outputGradient: [T][B][U], the loss's gradient with respect to each h, or nil for zero.
     ///   - preActivationGradient: `preActivationGradientCount` floats, written.
-    ///   - dh: [B][U]; the gradient by the final state in, by the initial state out.
+    ///   - dh: [B][U]; the gradient with respect to the final state in, by the initial state out.
     ///   - inputGradient: `inputGradientCount` floats, written, or nil.
     public func rnnBackwardData(_ shape: RNNShape, lengths: UnsafePointer<Int>?, mask: UnsafePointer<Float>? = nil, transposed: UnsafePointer<Float>,
                                 h: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>?, preActivationGradient: UnsafeMutablePointer<Float>,
@@ -109,7 +109,7 @@ extension Kernels {
                                                share.cValue)
     }
 
-    /// Adds the gradient by the weights; with recurrent dropout, `h` is `masked`. Kernel: `rnn_backward_weights`.
+    /// Adds the gradient with respect to the weights; with recurrent dropout, `h` is `masked`. Kernel: `rnn_backward_weights`.
     public func rnnBackwardWeights(_ shape: RNNShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, h: UnsafePointer<Float>,
                                    preActivationGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>,
                                    share: Share = .all) {

@@ -52,7 +52,7 @@ extension Kernels {
         unsafe table.pointee.softmax(&shape, logits, probabilities, share.cValue)
     }
 
-    /// Cross-entropy of the softmax of each row with its target, in nats, and the gradient by the logits times `scale`.
+    /// Cross-entropy of the softmax of each row with its target, in nats, and the gradient with respect to the logits times `scale`.
     /// A target outside 0..<N gives zero for both. Kernel: `softmax_cross_entropy`.
     public func softmaxCrossEntropy(_ shape: RowsShape, logits: UnsafePointer<Float>, targets: UnsafePointer<Int32>, scale: Float,
                                     losses: UnsafeMutablePointer<Float>, logitsGradient: UnsafeMutablePointer<Float>?, share: Share = .all) {

@@ -90,7 +90,7 @@ extension Kernels {
         unsafe table.pointee.sequence_pool(&shape, pooling.cValue, lengths, x, y, share.cValue)
     }
 
-    /// The gradient by the steps of what `sequencePool` has made rows of. Kernel: `sequence_pool_backward`.
+    /// The gradient with respect to the steps of what `sequencePool` has made rows of. Kernel: `sequence_pool_backward`.
     ///
     /// - Parameters:
     ///   - outputGradient: [B][inputStride].

@@ -3,7 +3,7 @@
     let cell: CellPass
     /// Tape: the input against time, and the outputs of both directions side by side.
     let reversedInput: UnsafeMutablePointer<Float>, joined: UnsafeMutablePointer<Float>
-    /// Scratch: the gradient by the output of one direction, and by the reversed input, which is null where the input is not learned.
+    /// Scratch: the gradient with respect to the output of one direction, and by the reversed input, which is null where the input is not learned.
     let outputGradient: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?
     /// The input and its gradient against time; the columns of a direction, into the joined rows and out of them, in their time.
     let input: SequenceShape, inputBack: SequenceShape
@@ -111,7 +111,7 @@
         share.wait()
     }
 
-    /// The gradient by the output, whose rows this share has made, becomes those by the input and by the weights.
+    /// The gradient with respect to the output, whose rows this share has made, becomes those by the input and by the weights.
     func backward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, mask: DropoutMask?, _ share: Share) {
         if let mask { unsafe kernels.dropout(rows, mask: mask, x: outputGradient, y: outputGradient, share: share) }
         guard let reverse else {

@@ -50,7 +50,7 @@ struct TrainingLayout: Sendable {
     /// Tape: features of tokens, layers, what the dense layer reads of each sequence, outputs (then their gradient), the loss of each row, and
     /// which rows have a target.
     let features: Int?, layers: [LayerLayout], pooled: Int?, outputs: Int, losses: Int, targets: Int, targetValues: Int?
-    /// Scratch: the gradient by the gates and by the state of one cell, transposed weights, the gradient by what recurrent dropout leaves, those of
+    /// Scratch: the gradient with respect to the gates and by the state of one cell, transposed weights, the gradient by what recurrent dropout leaves, those of
     /// one direction by its output and its input, those by the pooled rows and by the rows between two layers, which take turns, and partial sums
     /// of squares and of penalties (Doubles).
     let gatesGradient: Int, pastGradient: Int, dh: Int, dc: Int, transposed: Int, dropoutScratch: Int, denseTransposed: Int

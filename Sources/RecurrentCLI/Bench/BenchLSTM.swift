@@ -25,7 +25,7 @@ struct LSTMData {
     let shape: LSTMShape
     /// [4 H][I], [4 H][H], [4 H].
     let weightIH, weightHH, bias: [Float]
-    /// [T][B][I], and the gradient by the outputs [T][B][H].
+    /// [T][B][I], and the gradient with respect to the outputs [T][B][H].
     let x, outputGradient: [Float]
 
     init(_ shape: LSTMShape) {
