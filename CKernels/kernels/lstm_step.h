@@ -69,8 +69,7 @@ INLINE const float *lstm_peepholes(const lstm_rows *rows, size_t panel) {
 
 /// Zero past the last unit, where σ(0) is not, nor 0 x with an x that is not finite.
 INLINE lanes lstm_keep_units(const lstm_rows *rows, size_t panel, lanes value) {
-    const size_t left = rows->shape->hidden - panel * LANES;
-    return left < LANES ? lanes_keep_first(left, value) : value;
+    return lanes_keep_first(rows->shape->hidden - panel * LANES, value);
 }
 
 /// Makes the lanes past the first `left` of a panel zero, in some rows.

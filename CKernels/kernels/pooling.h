@@ -37,6 +37,17 @@ INLINE lanes pooling_divisor(const recurrent_pooling_shape *shape) {
 /// sum of their own.
 typedef enum { pooling_largest, pooling_sum, pooling_long_sum } pooling_kind;
 
+/// So many taps from `at` to `result`; where the next ones are.
+INLINE const float *pooling_run(const int largest, const int V, size_t taps, size_t step,
+                                const float *at, lanes *result) {
+    for (size_t tap = 0; tap < taps; ++tap, at += step) UNROLL for (int v = 0; v < V; ++v) {
+            const lanes value = lanes_load(at + v * LANES);
+            const lanes_int larger = ~(value <= result[v]) & (result[v] == result[v]);
+            result[v] = largest ? lanes_select(larger, value, result[v]) : result[v] + value;
+        }
+    return at;
+}
+
 /// V panels of a window: the sums of the taps over the divisor, or the largest of them, the first
 /// where several are, or the first NaN.
 INLINE void pooling_window(const pooling_kind kind, const int V, pooling_taps taps, lanes divisor,
@@ -50,19 +61,18 @@ INLINE void pooling_window(const pooling_kind kind, const int V, pooling_taps ta
     const float *from = x + taps.first;
     for (size_t row = 0; row < taps.rows; ++row, from += taps.row_step) {
         const float *at = from;
-        for (size_t column = 0; column < taps.columns; ++column, at += taps.column_step) {
-            UNROLL for (int v = 0; v < V; ++v) {
-                const lanes value = lanes_load(at + v * LANES);
-                const lanes_int larger = ~(value <= result[v]) & (result[v] == result[v]);
-                result[v] = largest ? lanes_select(larger, value, result[v]) : result[v] + value;
+        size_t columns = taps.columns;
+        if (kind == pooling_long_sum) {
+            for (; columns > left; columns -= left, left = SUM_BLOCK) {
+                at = pooling_run(largest, V, left, taps.column_step, at, result);
+                UNROLL for (int v = 0; v < V; ++v) {
+                    long_sum[v] += result[v];
+                    result[v] = lanes_splat(0);
+                }
             }
-            if (kind != pooling_long_sum || --left > 0) continue;
-            left = SUM_BLOCK;
-            UNROLL for (int v = 0; v < V; ++v) {
-                long_sum[v] += result[v];
-                result[v] = lanes_splat(0);
-            }
+            left -= columns;
         }
+        pooling_run(largest, V, columns, taps.column_step, at, result);
     }
     if (kind == pooling_long_sum) UNROLL for (int v = 0; v < V; ++v) result[v] += long_sum[v];
     UNROLL for (int v = 0; v < V; ++v)

@@ -151,6 +151,7 @@ INLINE void tile_rows_in_memory(const int V, const int S, tile_product product, 
 }
 
 /// V vectors of all rows, or of a single one, in S chains, from a group of a panel of G groups on.
+/// Most products are neither in runs nor added: those are compiled without asking each tile.
 #define PRODUCT_TILES(G, V, S, tiles)                                                          \
     OUTLINED void product_tiles_##G##_##V##_##S(const tile_product *whole, size_t panel,       \
                                                 size_t group) NONBLOCKING {                    \
@@ -160,7 +161,14 @@ INLINE void tile_rows_in_memory(const int V, const int S, tile_product product, 
         product.to.at += panel * product.to.panel + group * LANES;                             \
         product.w.groups = product.start.groups = product.to.groups = G;                       \
         product.w.bfloat16 = 0;                                                                \
-        tiles;                                                                                 \
+        if (S == 1 && (product.adds || product.some.run)) {                                    \
+            tiles;                                                                             \
+        } else {                                                                               \
+            product.adds = 0;                                                                  \
+            product.some.run = 0;                                                              \
+            product.some.runs = 0;                                                             \
+            tiles;                                                                             \
+        }                                                                                      \
     }
 PRODUCT_TILES(1, 1, 1, tile_rows_in_memory(1, 1, product, tile_once, tile_once))
 PRODUCT_TILES(1, 2, 1, tile_rows_in_memory(2, 1, product, tile_once, tile_once))
