@@ -10,9 +10,9 @@
 #define lanes_load lanes_half_load
 #define exp_factors exp_half_factors
 #define exp_parts exp_half_parts
-#include "../kernels/vmath.h"
-#include "../kernels/tile.h"
-#include "../kernels/lstm_cell.h"
+#include "../vector/vmath.h"
+#include "../matrix/tile.h"
+#include "../cells/lstm_cell.h"
 #undef lanes
 #undef lanes_int
 #undef lanes_bits

@@ -205,7 +205,8 @@ static void describe(char description[most_description], const scenario *scenari
 static void make(void) {
     puts("# kernel, inputs x units x rows x steps: a hash for each variant of Tests/Scenarios. "
          "Made by\n"
-         "#     clang -std=gnu17 -O2 CKernels/isa/*.c Tests/Golden/hashes.c -o hashes && ./hashes "
+         "#     clang -std=gnu17 -O2 CKernels/{isa,threads}/*.c Tests/Golden/hashes.c -o hashes && "
+         "./hashes "
          ">Tests/Golden/hashes.txt");
     for (const scenario *scenario = scenarios; scenario < scenarios + scenario_count; ++scenario)
         for (size_t index = 0; index < shapes_of(scenario); ++index) {

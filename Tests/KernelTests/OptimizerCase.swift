@@ -79,7 +79,7 @@ struct OptimizerCase: Sendable, CustomStringConvertible {
     static let all = sgd + adaGrad + rmsProp + adaDelta + adam
 }
 
-/// Below this, averages of gradients become zero; see clip.h.
+/// Below this, averages of gradients become zero; see update.h.
 let momentLeast = 0x1p-100
 /// The least average of squares.
 let squareLeast = 0x1p-120

@@ -1,4 +1,4 @@
-// Scenarios of normalization.h.
+// Scenarios of batch_normalization.h and layer_normalization.h.
 
 static const float normalization_epsilon = 0x1p-16f;
 

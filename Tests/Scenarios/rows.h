@@ -1,4 +1,4 @@
-// Scenarios of vmath.h, activation.h, softmax.h, losses.h, dropout.h, of the norms in clip.h, of
+// Scenarios of vmath.h, activation.h, softmax.h, losses.h, dropout.h, of norm.h, of
 // regularization.h and lbfgs.h.
 
 /// Whether the result has a buffer of its own, is the input's buffer, or is not asked for.
@@ -192,7 +192,7 @@ static void run_dropout(trial *trial, scenario_shape size, unsigned variant) {
     trial_output(trial, "y", y, recurrent_rows_floats(shape));
 }
 
-// MARK: clip.h
+// MARK: norm.h
 
 enum { variants_of_sum_of_squares = 1 };
 static void run_sum_of_squares(trial *trial, scenario_shape size, unsigned variant) {

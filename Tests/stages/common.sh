@@ -32,9 +32,9 @@ warnings=(-Wall -Wextra -Wswitch-enum -Wcovered-switch-default -Werror)
 compile_kernels() {
     local folder=$1 source
     shift
-    for source in "$folder"/isa/*.c; do
+    for source in "$folder"/{isa,threads}/*.c; do
         "$tools/clang" -std=gnu17 -O2 "${warnings[@]}" "$@" -c "$source" \
-            -o "$work/$(basename "$source" .c).o"
+            -o "$work/$(basename "$source" .c).o" || return
     done
 }
 
@@ -44,7 +44,7 @@ compile_with() {
     local folder=$1 program=$2 source processes=()
     shift 2
     mkdir -p "$folder"
-    for source in CKernels/isa/*.c "$program"; do
+    for source in CKernels/{isa,threads}/*.c "$program"; do
         "$tools/clang" -std=gnu17 "${warnings[@]}" "$@" -c "$source" \
             -o "$folder/$(basename "$source" .c).o" &
         processes+=($!)

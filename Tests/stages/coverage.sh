@@ -7,7 +7,7 @@ if has_isa avx512; then conditions=95; else conditions=90; fi
 guarded coverage "" -O1 -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc
 "$tools/llvm-profdata" merge "$work"/coverage/*.profraw -o "$work/coverage/profile"
 "$tools/llvm-cov" report "$work/coverage/program" -instr-profile="$work/coverage/profile" \
-    --show-mcdc-summary --show-region-summary=false CKernels/kernels | tee "$work/coverage/report"
+    --show-mcdc-summary --show-region-summary=false CKernels | tee "$work/coverage/report"
 # TOTAL: functions, missed, covered; lines, …; branches, …; conditions, ….
 awk -v conditions="$conditions" '$1 == "TOTAL" {
          print "lines " $7 ", branches " $10 ", MC/DC " $13

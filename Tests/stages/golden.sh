@@ -29,7 +29,7 @@ wait_for "${processes[@]}"
 
 processes=() planted=generic
 if has_isa avx2; then planted=avx2; fi
-planted_bits order "$planted" kernels/products.h \
+planted_bits order "$planted" matrix/products.h \
     's/dy + m \* dy_row + (size_t)v/dy + (rows.run[run].last + rows.run[run].first - m) * dy_row + (size_t)v/' >"$work/order.planted" &
 processes+=($!)
 planted_bits rounding "$planted" "isa/$planted.c" \

@@ -5,8 +5,8 @@ for planted in \
     rm -rf "$work/CKernels"
     cp -r CKernels "$work/CKernels"
     sed -i "/^static void lstm_step(/,/{\$/ s/{\$/{ $planted/" \
-        "$work/CKernels/kernels/lstm_stream.h"
-    if cmp "$work/CKernels/kernels/lstm_stream.h" CKernels/kernels/lstm_stream.h; then exit 1; fi
+        "$work/CKernels/cells/lstm_stream.h"
+    if cmp "$work/CKernels/cells/lstm_stream.h" CKernels/cells/lstm_stream.h; then exit 1; fi
     if compile_kernels "$work/CKernels" 2>"$work/errors"; then
         echo "a kernel compiles with $planted"
         exit 1

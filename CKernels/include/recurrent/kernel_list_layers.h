@@ -106,7 +106,7 @@ KERNEL(activation_backward, (const recurrent_rows_shape *_Nonnull shape,
                              recurrent_activation activation, float slope, const float *_Nonnull y,
                              const float *_Nonnull dy, float *_Nonnull dx, recurrent_share share))
 
-// MARK: normalization.h
+// MARK: batch_normalization.h, layer_normalization.h
 //
 // x̂ = (x - μ) / √(v + ε)      y = γ x̂ + β
 // μ and v are the mean and the variance of x over the rows (batch normalization) or over the units

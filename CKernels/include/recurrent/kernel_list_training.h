@@ -1,7 +1,7 @@
 // The part of kernel_list.h with what is done with gradients: norms, penalties, updates. What
 // stands there holds here.
 
-// MARK: clip.h
+// MARK: norm.h, update.h
 
 // The squares of a gradient, for its global norm: Goodfellow, Bengio and Courville 2016, section
 // 10.11.1.
