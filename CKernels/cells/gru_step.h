@@ -123,11 +123,12 @@ INLINE void gru_row_sums(const int G, const int V, const int S, const recurrent_
                                      : (float *)rzn + (panel * GRU_GATES + gate) * LANES,
                              .panel = x ? bias.panel : GRU_GATES * LANES,
                              .groups = G};
-    UNROLL for (int v = 0; v < V; ++v) sum[v] = lanes_load(tile_sum(start, 0, v));
+    FOR_EACH(v, V) sum[v] = lanes_load(tile_sum(start, 0, v));
     columns.from += columns.term;
     if (x) tile(1, V, 1, layer.input, (tile_scalars){.from = x, .term = 1}, columns, sum);
     columns.from += layer.input * columns.term;
-    if (G == GRU_GATES) UNROLL for (int v = 2; v < V; v += G) {
+    if (G == GRU_GATES) UNROLL
+        for (int v = 2; v < V; v += G) {
             input[v / G] = sum[v];
             sum[v] = lanes_load(columns.from + (size_t)(v / G) * columns.panel + 2 * LANES);
         }
@@ -154,7 +155,7 @@ INLINE void gru_row_after(const int C, const int S, const recurrent_gru_shape *s
                           const float *h_prev, float *h) {
     lanes sum[GRU_GATES * GRU_ROW_PANELS], input[GRU_ROW_PANELS];
     gru_row_sums(GRU_GATES, GRU_GATES * C, S, shape, 0, panel, x, w, rzn, h_prev, sum, input);
-    UNROLL for (int c = 0; c < C; ++c) {
+    FOR_EACH(c, C) {
         const size_t at = panel + (size_t)c;
         const lanes r = lanes_sigmoid(sum[GRU_GATES * c]),
                     z = lanes_sigmoid(sum[GRU_GATES * c + 1]);
@@ -173,7 +174,7 @@ INLINE void gru_row_gates(const int C, const int S, const recurrent_gru_shape *s
     (void)h;
     lanes sum[(GRU_GATES - 1) * GRU_ROW_PANELS];
     gru_row_sums(GRU_GATES - 1, (GRU_GATES - 1) * C, S, shape, 0, panel, x, w, rzn, h_prev, sum, 0);
-    UNROLL for (int c = 0; c < C; ++c) {
+    FOR_EACH(c, C) {
         const size_t at = panel + (size_t)c;
         const lanes r = lanes_sigmoid(sum[2 * c]);
         lanes_store(rzn + at * GRU_GATES * LANES, r);
@@ -187,7 +188,7 @@ INLINE void gru_row_candidates(const int C, const int S, const recurrent_gru_sha
                                float *past, const float *h_prev, float *h) {
     lanes sum[GRU_ROW_PANELS];
     gru_row_sums(1, C, S, shape, 2, panel, x, w, rzn, past, sum, 0);
-    UNROLL for (int c = 0; c < C; ++c) {
+    FOR_EACH(c, C) {
         const size_t at = panel + (size_t)c;
         const lanes n = shape->definition == recurrent_gru_lecture
                             ? gru_candidate(recurrent_gru_lecture, sum[c])

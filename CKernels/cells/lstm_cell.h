@@ -51,8 +51,7 @@ INLINE void lstm_cell_part(const recurrent_lstm_variant variant, const int part,
 
 INLINE void lstm_cell(const recurrent_lstm_variant variant, const float *peepholes, lanes *gates,
                       lanes c_prev, lanes *c, lanes *h) {
-    UNROLL for (int part = 0; part < LSTM_CELL_PARTS; ++part)
-        lstm_cell_part(variant, part, peepholes, gates, c_prev, c, h);
+    FOR_EACH(part, LSTM_CELL_PARTS) lstm_cell_part(variant, part, peepholes, gates, c_prev, c, h);
 }
 
 /// One row of one panel at one time step; each line is the derivative of the line of `lstm_cell`

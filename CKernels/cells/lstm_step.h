@@ -10,8 +10,7 @@ INLINE void lstm_tile(const int R, const int P, const int S, const lstm_rows *ro
     const size_t outputs = recurrent_padded(lstm_outputs(rows));
     const lstm_panels w = lstm_panels_from(rows, panel);
     lanes sum[LSTM_SUMS];
-    UNROLL for (int r = 0; r < R; ++r)
-        lstm_start(0, 4 * P, rows, panel, row + (size_t)r, sum + r * 4 * P);
+    FOR_EACH(r, R) lstm_start(0, 4 * P, rows, panel, row + (size_t)r, sum + r * 4 * P);
     if (rows->x)
         tile(R, 4 * P, 1, shape->input,
              (tile_scalars){
@@ -20,14 +19,15 @@ INLINE void lstm_tile(const int R, const int P, const int S, const lstm_rows *ro
     tile(R, 4 * P, S, lstm_outputs(rows),
          (tile_scalars){.from = rows->h_prev + row * outputs, .term = 1, .row = outputs},
          lstm_hidden_columns(rows, w), sum);
-    UNROLL for (int r = 0; r < R; ++r) UNROLL for (int p = 0; p < P; ++p)
-        lstm_tile_cell(rows, panel + (size_t)p, row + (size_t)r, &sum[(r * P + p) * 4]);
+    FOR_EACH(r, R)
+        FOR_EACH(p, P)
+            lstm_tile_cell(rows, panel + (size_t)p, row + (size_t)r, &sum[(r * P + p) * 4]);
 }
 
 /// Records those of P panels.
 INLINE void lstm_finish_panels(const int P, const lstm_rows *rows, size_t row, size_t panel,
                                const lanes *gates, const lanes *c, const lanes *h) {
-    UNROLL for (int p = 0; p < P; ++p) {
+    FOR_EACH(p, P) {
         const size_t at = panel + (size_t)p;
         lstm_finish(rows, row * recurrent_padded(rows->shape->hidden) + at * LANES, gates + 4 * p,
                     lstm_keep_units(rows, at, c[p]), lstm_keep_units(rows, at, h[p]));
@@ -55,10 +55,10 @@ INLINE void lstm_row_of_panels(const int P, const lstm_rows *rows, size_t row, s
         if (index == 0)
             tile(1, 4 * P, 1, shape->hidden, h_prev, lstm_columns_from(w, shape->input), sum);
         else {
-            UNROLL for (int part = 0; part < LSTM_CELL_PARTS; ++part) {
+            FOR_EACH(part, LSTM_CELL_PARTS) {
                 const size_t first = shape->hidden * (size_t)part / LSTM_CELL_PARTS;
                 const size_t end = shape->hidden * (size_t)(part + 1) / LSTM_CELL_PARTS;
-                UNROLL for (int p = 0; p < P; ++p)
+                FOR_EACH(p, P)
                     lstm_cell_part(rows->variant, part, 0, gates + 4 * p, c_prev[p], &c[p], &h[p]);
                 tile(1, 4 * P, 1, end - first,
                      (tile_scalars){.from = h_prev.from + first, .term = 1},
@@ -67,12 +67,11 @@ INLINE void lstm_row_of_panels(const int P, const lstm_rows *rows, size_t row, s
             lstm_finish_panels(P, rows, row, finished, gates, c, h);
         }
         finished = panel;
-        UNROLL for (int p = 0; p < P; ++p) c_prev[p] =
-            lanes_load(rows->c_prev + row * units + (panel + (size_t)p) * LANES);
-        UNROLL for (int v = 0; v < 4 * P; ++v) gates[v] = sum[v];
+        FOR_EACH(p, P)
+            c_prev[p] = lanes_load(rows->c_prev + row * units + (panel + (size_t)p) * LANES);
+        FOR_EACH(v, 4 * P) gates[v] = sum[v];
     }
-    UNROLL for (int p = 0; p < P; ++p)
-        lstm_cell(rows->variant, 0, gates + 4 * p, c_prev[p], &c[p], &h[p]);
+    FOR_EACH(p, P) lstm_cell(rows->variant, 0, gates + 4 * p, c_prev[p], &c[p], &h[p]);
     lstm_finish_panels(P, rows, row, finished, gates, c, h);
 }
 
@@ -89,7 +88,7 @@ INLINE void lstm_half_sums(const int S, const lstm_rows *rows, size_t row, lanes
     const recurrent_lstm_shape *shape = rows->shape;
     const size_t units = recurrent_padded(shape->hidden);
     const lstm_panels w = lstm_panels_from(rows, units / LANES - 1);
-    UNROLL for (int v = 0; v < 4; ++v) gates[v] = lanes_half_load(w.bias + v * LANES);
+    FOR_EACH(v, 4) gates[v] = lanes_half_load(w.bias + v * LANES);
     tile(1, 4, 1, shape->input, (tile_scalars){.from = rows->x + row * shape->x_stride, .term = 1},
          w.columns, gates);
     tile(1, 4, S, shape->hidden, (tile_scalars){.from = rows->h_prev + row * units, .term = 1},
@@ -123,7 +122,7 @@ INLINE void lstm_row(const lstm_rows *rows, size_t row) {
     // the other panels are computed.
     if (ends_half) {
         lstm_half_sums(1, rows, row, last_gates);
-        UNROLL for (int v = 0; v < 4; ++v) WAIT_IN_MEMORY(last_gates[v]);
+        FOR_EACH(v, 4) WAIT_IN_MEMORY(last_gates[v]);
     }
     if (panels > LSTM_PANELS && rows->bfloat16 && LSTM_PANELS >= 2 && panels % 2 == 0)
         lstm_row_of_panels(2, rows, row, panels);

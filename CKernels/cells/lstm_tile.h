@@ -90,16 +90,17 @@ INLINE void lstm_start(const int first, const int V, const lstm_rows *rows, size
                        size_t row, lanes *sum) {
     const size_t units = recurrent_padded(rows->shape->hidden);
     const lstm_panels w = lstm_panels_from(rows, panel);
-    UNROLL for (int v = first; v < first + V; ++v) sum[v - first] =
-        rows->x ? lanes_load(w.bias + (size_t)(v / 4) * w.columns.panel + (size_t)(v % 4) * LANES)
+    UNROLL for (int v = first; v < first + V; ++v)
+        sum[v - first] =
+            rows->x
+                ? lanes_load(w.bias + (size_t)(v / 4) * w.columns.panel + (size_t)(v % 4) * LANES)
                 : lanes_load(rows->ifgo + (row * units + panel * LANES) * 4 + (size_t)v * LANES);
 }
 
 /// Records the gates and states of one row of one panel, at `state` floats from the first state.
 INLINE void lstm_finish(const lstm_rows *rows, size_t state, const lanes *gates, lanes c, lanes h) {
     if (rows->ifgo)
-        UNROLL for (int v = 0; v < 4; ++v)
-            lanes_store(rows->ifgo + 4 * state + (size_t)v * LANES, gates[v]);
+        FOR_EACH(v, 4) lanes_store(rows->ifgo + 4 * state + (size_t)v * LANES, gates[v]);
     lanes_store(rows->c + state, c);
     lanes_store(rows->h + state, h);
 }
@@ -183,23 +184,25 @@ INLINE void lstm_tile_by_gates(const int R, const int S, const lstm_rows *rows, 
             continue;
         }
         lanes sum[TILE_SUMS];
-        UNROLL for (int r = 0; r < R; ++r)
-            lstm_start(first, width, rows, panel, row + (size_t)r, sum + r * width);
+        FOR_EACH(r, R) lstm_start(first, width, rows, panel, row + (size_t)r, sum + r * width);
         if (rows->x)
             tile_pass(R, width, 1, first, width, shape->input,
                       (tile_scalars){.from = rows->x + row * shape->x_stride,
                                      .term = 1,
                                      .row = shape->x_stride},
                       w.columns, sum);
-        UNROLL for (int v = 0; v < width; v += hidden_width) tile_pass(
-            R, width, S, first + v, hidden_width, lstm_outputs(rows),
-            (tile_scalars){.from = rows->h_prev + row * outputs, .term = 1, .row = outputs},
-            lstm_hidden_columns(rows, w), sum + v);
-        UNROLL for (int r = 0; r < R; ++r) UNROLL for (int v = 0; v < width; ++v)
-            waiting[r * stride + (width == 1 ? 0 : first + v)] = sum[r * width + v];
+        UNROLL for (int v = 0; v < width; v += hidden_width)
+            tile_pass(
+                R, width, S, first + v, hidden_width, lstm_outputs(rows),
+                (tile_scalars){.from = rows->h_prev + row * outputs, .term = 1, .row = outputs},
+                lstm_hidden_columns(rows, w), sum + v);
+        FOR_EACH(r, R)
+            FOR_EACH(v, width)
+                waiting[r * stride + (width == 1 ? 0 : first + v)] = sum[r * width + v];
         if (width == 1) lstm_gate_of_rows(R, first, rows, panel, row, waiting, stride);
     }
     if (width > 1)
-        UNROLL for (int n = 0; n < 4; ++n) lstm_gate_of_rows(
-            R, lstm_gate_in_turn(n), rows, panel, row, waiting + lstm_gate_in_turn(n), stride);
+        FOR_EACH(n, 4)
+            lstm_gate_of_rows(R, lstm_gate_in_turn(n), rows, panel, row,
+                              waiting + lstm_gate_in_turn(n), stride);
 }

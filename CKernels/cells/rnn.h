@@ -12,7 +12,7 @@ INLINE recurrence_layer rnn_layer(const recurrent_rnn_shape *shape) {
 
 /// h[v] = f(h[v]) for V vectors.
 INLINE void rnn_activate_of(const recurrent_activation f, const int V, lanes slope, lanes *h) {
-    UNROLL for (int v = 0; v < V; ++v) h[v] = activated(f, slope, h[v]);
+    FOR_EACH(v, V) h[v] = activated(f, slope, h[v]);
 }
 
 INLINE void rnn_activate(const int V, const recurrent_rnn_shape *shape, lanes *h){
@@ -23,7 +23,7 @@ INLINE void rnn_activate(const int V, const recurrent_rnn_shape *shape, lanes *h
 INLINE void rnn_finish(const int V, const recurrent_rnn_shape *shape, size_t panel, lanes *sum,
                        float *h) {
     rnn_activate(V, shape, sum);
-    UNROLL for (int v = 0; v < V; ++v) {
+    FOR_EACH(v, V) {
         const size_t unit = (panel + (size_t)v) * LANES, left = shape->hidden - unit;
         lanes_store(h + unit, left < LANES ? lanes_keep_first(left, sum[v]) : sum[v]);
     }
@@ -44,8 +44,9 @@ INLINE void rnn_row_tile(const int V, const int S, const recurrent_rnn_shape *sh
                           .panel = bias.panel,
                           .groups = 1};
     lanes sum[RNN_ROW_VECTORS];
-    UNROLL for (int v = 0; v < V; ++v) sum[v] = lanes_load(
-        x ? bias.from + (panel + (size_t)v) * bias.panel : h + (panel + (size_t)v) * LANES);
+    FOR_EACH(v, V)
+        sum[v] = lanes_load(x ? bias.from + (panel + (size_t)v) * bias.panel
+                              : h + (panel + (size_t)v) * LANES);
     if (x) tile(1, V, 1, shape->input, (tile_scalars){.from = x, .term = 1}, columns, sum);
     columns.from += shape->input * LANES;
     tile(1, V, S, shape->hidden, (tile_scalars){.from = h_prev, .term = 1}, columns, sum);

@@ -24,4 +24,5 @@ void __tsan_write_range(void *address, size_t bytes) NONBLOCKING;
 #endif
 
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define FOR_EACH(index, count) UNROLL for (int index = 0; index < (count); ++index)
 #define ROLLED _Pragma("clang loop unroll(disable)")

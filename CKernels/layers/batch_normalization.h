@@ -44,19 +44,19 @@ INLINE void batch_moments(const int P, const batch_panels panels, size_t count, 
     const average_terms average =
         average_terms_of(count > 0 ? momentum : 0, count > 0 ? momentum : 0);
     lanes_double center[BATCH_SUMS], squares[BATCH_SUMS];
-    UNROLL for (int p = 0; p < P; ++p) center[p] = squares[p] = 0;
+    FOR_EACH(p, P) center[p] = squares[p] = 0;
     for (size_t m = 0, row = panels.at; m < panels.rows; ++m, row += panels.stride)
         if (normalization_live(panels.live, m))
-            UNROLL for (int p = 0; p < P; ++p) center[p] +=
-                lanes_widen(lanes_load(x + row + p * LANES));
-    UNROLL for (int p = 0; p < P; ++p) center[p] /= divisor;
+            FOR_EACH(p, P) center[p] += lanes_widen(lanes_load(x + row + p * LANES));
+    FOR_EACH(p, P) center[p] /= divisor;
     for (size_t m = 0, row = panels.at; m < panels.rows; ++m, row += panels.stride)
-        if (normalization_live(panels.live, m)) UNROLL for (int p = 0; p < P; ++p) {
+        if (normalization_live(panels.live, m))
+            FOR_EACH(p, P) {
                 const lanes_double deviation =
                     lanes_widen(lanes_load(x + row + p * LANES)) - center[p];
                 squares[p] += deviation * deviation;
             }
-    UNROLL for (int p = 0; p < P; ++p) {
+    FOR_EACH(p, P) {
         const size_t at = panels.at + p * LANES, units = panels.units - p * LANES;
         const lanes batch_mean = lanes_narrow(center[p]),
                     inverse = normalization_inverse(lanes_narrow(squares[p] / divisor), epsilon);
@@ -92,7 +92,7 @@ INLINE void batch_normalize(const int P, const batch_panels panels, size_t first
     for (size_t m = first, row = first * panels.stride + panels.at; m < end;
          ++m, row += panels.stride) {
         const int live = normalization_live(panels.live, m);
-        UNROLL for (int p = 0; p < P; ++p) {
+        FOR_EACH(p, P) {
             lanes result = lanes_splat(0);
             if (live) {
                 result = lanes_fma(lanes_load(x + row + p * LANES) - terms[p].mean, terms[p].scale,
@@ -109,7 +109,7 @@ INLINE void batch_normalize_tape(const int P, const batch_panels panels, const f
                                  const float *gamma, const float *beta, const float *mean,
                                  const float *inverse_deviation, float *y) {
     batch_terms terms[BATCH_PANELS];
-    UNROLL for (int p = 0; p < P; ++p) {
+    FOR_EACH(p, P) {
         const size_t at = panels.at + p * LANES;
         terms[p] = (batch_terms){lanes_load(mean + at),
                                  lanes_load(gamma + at) * lanes_load(inverse_deviation + at),
@@ -146,7 +146,7 @@ INLINE void batch_normalize_running(const int P, const batch_panels panels, size
                                     const float *beta, const float *running_mean,
                                     const float *running_variance, float *y) {
     batch_terms terms[BATCH_PANELS];
-    UNROLL for (int p = 0; p < P; ++p) {
+    FOR_EACH(p, P) {
         const size_t at = panels.at + p * LANES;
         const lanes inverse = normalization_inverse(lanes_load(running_variance + at), epsilon);
         terms[p] = (batch_terms){lanes_load(running_mean + at), lanes_load(gamma + at) * inverse,
@@ -180,18 +180,19 @@ INLINE void batch_backward_parameters(const int P, const batch_panels panels, si
     const double divisor = count > 0 ? (double)count : 1;
     normalization_sums sums[BATCH_SUMS];
     lanes center[BATCH_SUMS], inverse[BATCH_SUMS];
-    UNROLL for (int p = 0; p < P; ++p) {
+    FOR_EACH(p, P) {
         center[p] = lanes_load(mean + panels.at + p * LANES);
         inverse[p] = lanes_load(inverse_deviation + panels.at + p * LANES);
         sums[p] = (normalization_sums){0};
     }
     for (size_t m = 0, row = panels.at; m < panels.rows; ++m, row += panels.stride)
-        if (normalization_live(panels.live, m)) UNROLL for (int p = 0; p < P; ++p) {
+        if (normalization_live(panels.live, m))
+            FOR_EACH(p, P) {
                 const lanes x_hat =
                     normalized(lanes_load(x + row + p * LANES), center[p], inverse[p]);
                 normalization_add(&sums[p], lanes_load(dy + row + p * LANES), x_hat);
             }
-    UNROLL for (int p = 0; p < P; ++p) {
+    FOR_EACH(p, P) {
         const size_t at = panels.at + p * LANES;
         normalization_add_gradient(&sums[p], panels.units - p * LANES, dgamma + at, dbeta + at);
         slopes[p] = (batch_slopes){lanes_narrow(sums[p].dbeta / divisor),
@@ -217,14 +218,14 @@ INLINE void batch_backward_input(const int P, const batch_panels panels, const f
                                  const float *inverse_deviation, const float *dy,
                                  const batch_slopes *slopes, float *dx) {
     lanes center[BATCH_SUMS], inverse[BATCH_SUMS], factor[BATCH_SUMS];
-    UNROLL for (int p = 0; p < P; ++p) {
+    FOR_EACH(p, P) {
         center[p] = lanes_load(mean + panels.at + p * LANES);
         inverse[p] = lanes_load(inverse_deviation + panels.at + p * LANES);
         factor[p] = lanes_load(gamma + panels.at + p * LANES) * inverse[p];
     }
     for (size_t m = 0, row = panels.at; m < panels.rows; ++m, row += panels.stride) {
         const int live = normalization_live(panels.live, m);
-        UNROLL for (int p = 0; p < P; ++p) {
+        FOR_EACH(p, P) {
             const size_t at = row + p * LANES;
             lanes slope = lanes_splat(0);
             if (live) {

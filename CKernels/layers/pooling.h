@@ -40,7 +40,8 @@ typedef enum { pooling_largest, pooling_sum, pooling_long_sum } pooling_kind;
 /// So many taps from `at` to `result`; where the next ones are.
 INLINE const float *pooling_run(const int largest, const int V, size_t taps, size_t step,
                                 const float *at, lanes *result) {
-    for (size_t tap = 0; tap < taps; ++tap, at += step) UNROLL for (int v = 0; v < V; ++v) {
+    for (size_t tap = 0; tap < taps; ++tap, at += step)
+        FOR_EACH(v, V) {
             const lanes value = lanes_load(at + v * LANES);
             const lanes_int larger = ~(value <= result[v]) & (result[v] == result[v]);
             result[v] = largest ? lanes_select(larger, value, result[v]) : result[v] + value;
@@ -55,9 +56,11 @@ INLINE void pooling_window(const pooling_kind kind, const int V, pooling_taps ta
     const int largest = kind == pooling_largest;
     lanes result[POOLING_PANELS], long_sum[POOLING_PANELS];
     size_t left = SUM_BLOCK;
-    if (kind == pooling_long_sum) UNROLL for (int v = 0; v < V; ++v) long_sum[v] = lanes_splat(0);
-    UNROLL for (int v = 0; v < V; ++v) result[v] =
-        largest && taps.rows > 0 ? lanes_load(x + taps.first + v * LANES) : lanes_splat(0);
+    if (kind == pooling_long_sum)
+        FOR_EACH(v, V) long_sum[v] = lanes_splat(0);
+    FOR_EACH(v, V)
+        result[v] =
+            largest && taps.rows > 0 ? lanes_load(x + taps.first + v * LANES) : lanes_splat(0);
     const float *from = x + taps.first;
     for (size_t row = 0; row < taps.rows; ++row, from += taps.row_step) {
         const float *at = from;
@@ -65,7 +68,7 @@ INLINE void pooling_window(const pooling_kind kind, const int V, pooling_taps ta
         if (kind == pooling_long_sum) {
             for (; columns > left; columns -= left, left = SUM_BLOCK) {
                 at = pooling_run(largest, V, left, taps.column_step, at, result);
-                UNROLL for (int v = 0; v < V; ++v) {
+                FOR_EACH(v, V) {
                     long_sum[v] += result[v];
                     result[v] = lanes_splat(0);
                 }
@@ -74,9 +77,9 @@ INLINE void pooling_window(const pooling_kind kind, const int V, pooling_taps ta
         }
         pooling_run(largest, V, columns, taps.column_step, at, result);
     }
-    if (kind == pooling_long_sum) UNROLL for (int v = 0; v < V; ++v) result[v] += long_sum[v];
-    UNROLL for (int v = 0; v < V; ++v)
-        lanes_store(y + v * LANES, largest ? result[v] : result[v] / divisor);
+    if (kind == pooling_long_sum)
+        FOR_EACH(v, V) result[v] += long_sum[v];
+    FOR_EACH(v, V) lanes_store(y + v * LANES, largest ? result[v] : result[v] / divisor);
 }
 
 INLINE void pooling_forward_of(const pooling_kind kind, const recurrent_pooling_shape *shape,

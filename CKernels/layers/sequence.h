@@ -66,8 +66,8 @@ INLINE size_t sequence_span_steps(sequence_span span) {
 INLINE void sequence_mean(size_t steps, size_t stride, const float *x, float *y, const size_t tiles,
                           const size_t units, const size_t width) {
     lanes_double sum[2] = {0};
-    for (size_t t = 0; t < steps; ++t, x += stride)
-        UNROLL for (size_t tile = 0; tile < tiles; ++tile) {
+    for (size_t t = 0; t < steps; ++t, x += stride) UNROLL
+        for (size_t tile = 0; tile < tiles; ++tile) {
             const float *at = x + tile * LANES;
             sum[tile] += lanes_widen(units >= LANES ? lanes_load(at) : lanes_load_first(units, at));
         }

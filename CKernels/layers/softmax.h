@@ -27,8 +27,8 @@ INLINE float softmax_largest(size_t count, const float *logits) {
     for (int c = 0; c < SOFTMAX_CHAINS; ++c) largest[c] = lanes_splat(logits[0]);
     size_t n = 0;
     for (; n + SOFTMAX_CHAINS * LANES <= count; n += SOFTMAX_CHAINS * LANES)
-        UNROLL for (int c = 0; c < SOFTMAX_CHAINS; ++c) largest[c] =
-            lanes_max(lanes_load(logits + n + c * LANES), largest[c]);
+        FOR_EACH(c, SOFTMAX_CHAINS)
+            largest[c] = lanes_max(lanes_load(logits + n + c * LANES), largest[c]);
     for (; n < count; n += LANES)
         largest[0] = lanes_select(lanes_first(count - n),
                                   lanes_max(lanes_load(logits + n), largest[0]), largest[0]);
@@ -45,7 +45,7 @@ INLINE lanes softmax_block(size_t count, const float *logits, float largest, flo
     for (int c = 0; c < SOFTMAX_CHAINS; ++c) sum[c] = lanes_splat(0);
     size_t n = 0;
     for (; n + SOFTMAX_CHAINS * LANES <= count; n += SOFTMAX_CHAINS * LANES)
-        UNROLL for (int c = 0; c < SOFTMAX_CHAINS; ++c) {
+        FOR_EACH(c, SOFTMAX_CHAINS) {
             const lanes term = softmax_terms(lanes_load(logits + n + c * LANES), most);
             if (exponentials) lanes_store(exponentials + n + c * LANES, term);
             sum[c] += term;
@@ -96,8 +96,9 @@ INLINE lanes softmax_block_product(size_t count, const float *p, const float *dp
     for (int c = 0; c < SOFTMAX_CHAINS; ++c) sum[c] = lanes_splat(0);
     size_t n = 0;
     for (; n + SOFTMAX_CHAINS * LANES <= count; n += SOFTMAX_CHAINS * LANES)
-        UNROLL for (int c = 0; c < SOFTMAX_CHAINS; ++c) sum[c] =
-            lanes_fma(lanes_load(p + n + c * LANES), lanes_load(dp + n + c * LANES), sum[c]);
+        FOR_EACH(c, SOFTMAX_CHAINS)
+            sum[c] =
+                lanes_fma(lanes_load(p + n + c * LANES), lanes_load(dp + n + c * LANES), sum[c]);
     for (; n < count; n += LANES)
         sum[0] = lanes_fma(lanes_keep_first(count - n, lanes_load(p + n)),
                            lanes_keep_first(count - n, lanes_load(dp + n)), sum[0]);

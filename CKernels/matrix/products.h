@@ -106,8 +106,7 @@ INLINE void product_bias_sums(const int V, tile_terms rows, const float *dy, siz
                               lanes *sum) {
     for (size_t run = 0; run < rows.runs; ++run)
         for (size_t m = rows.run[run].first, end = (size_t)rows.run[run].last + 1; m < end; ++m)
-            UNROLL for (int v = 0; v < V; ++v) sum[v] +=
-                lanes_load(dy + m * dy_row + (size_t)v * LANES);
+            FOR_EACH(v, V) sum[v] += lanes_load(dy + m * dy_row + (size_t)v * LANES);
 }
 
 /// Vector `vector` of the bias.
@@ -127,11 +126,11 @@ INLINE float *product_bias(size_t groups, size_t vector, float *dw, size_t dw_pa
 INLINE void product_add_bias_vectors(const int V, size_t vector, size_t groups, tile_terms rows,
                                      const float *dy, size_t dy_row, float *dw, size_t dw_panel) {
     lanes sum[BIAS_VECTORS];
-    UNROLL for (int v = 0; v < V; ++v) sum[v] =
-        rows.add ? lanes_splat(0)
-                 : lanes_load(product_bias(groups, vector + (size_t)v, dw, dw_panel));
+    FOR_EACH(v, V)
+        sum[v] = rows.add ? lanes_splat(0)
+                          : lanes_load(product_bias(groups, vector + (size_t)v, dw, dw_panel));
     product_bias_sums(V, rows, dy + vector * LANES, dy_row, sum);
-    UNROLL for (int v = 0; v < V; ++v) {
+    FOR_EACH(v, V) {
         float *at = product_bias(groups, vector + (size_t)v, dw, dw_panel);
         lanes_store(at, rows.add ? lanes_load(at) + sum[v] : sum[v]);
     }
@@ -153,16 +152,16 @@ INLINE tile_run weights_block(size_t first, size_t rows) {
 INLINE void product_add_bias_blocks(const int V, size_t vector, size_t groups, size_t rows,
                                     const float *dy, size_t dy_row, float *dw, size_t dw_panel) {
     lanes_double sum[BIAS_VECTORS];
-    UNROLL for (int v = 0; v < V; ++v) sum[v] = 0;
+    FOR_EACH(v, V) sum[v] = 0;
     for (size_t m = 0; m < rows; m += WEIGHTS_BLOCK) {
         const tile_run block = weights_block(m, rows);
         lanes block_sum[BIAS_VECTORS];
-        UNROLL for (int v = 0; v < V; ++v) block_sum[v] = lanes_splat(0);
+        FOR_EACH(v, V) block_sum[v] = lanes_splat(0);
         product_bias_sums(V, (tile_terms){.runs = 1, .run = &block},
                           dy + m * dy_row + vector * LANES, dy_row, block_sum);
-        UNROLL for (int v = 0; v < V; ++v) sum[v] += lanes_widen(block_sum[v]);
+        FOR_EACH(v, V) sum[v] += lanes_widen(block_sum[v]);
     }
-    UNROLL for (int v = 0; v < V; ++v) {
+    FOR_EACH(v, V) {
         float *at = product_bias(groups, vector + (size_t)v, dw, dw_panel);
         lanes_store(at, lanes_load(at) + lanes_narrow(sum[v]));
     }

@@ -75,12 +75,14 @@ INLINE void tile_in_memory(const int R, const int V, const int S, tile_product p
     const int width = tile_vectors(TILE_SUMS, R, S, V);
     UNROLL for (int first = 0; first < V; first += width) {
         lanes sum[TILE_SUMS];
-        UNROLL for (int r = 0; r < R; ++r) UNROLL for (int v = 0; v < width;
-                                                       ++v) sum[r * width + v] =
-            product.start.at ? lanes_load(tile_sum(product.start, r, first + v)) : lanes_splat(0);
+        FOR_EACH(r, R)
+            FOR_EACH(v, width)
+                sum[r * width + v] = product.start.at
+                                         ? lanes_load(tile_sum(product.start, r, first + v))
+                                         : lanes_splat(0);
         if (S == 1 && product.adds)  // what is needed last comes from farthest away
-            UNROLL for (int r = 0; r < R; ++r) UNROLL for (int v = 0; v < width; ++v)
-                lanes_prefetch(tile_sum(product.to, r, first + v));
+            FOR_EACH(r, R)
+                FOR_EACH(v, width) lanes_prefetch(tile_sum(product.to, r, first + v));
         tile_scalars outer_x = product.x;
         tile_lanes outer_w = product.w;
         for (size_t o = 0; o < outer.count; ++o, outer_x.from += outer.x, outer_w.from += outer.w) {
@@ -89,11 +91,12 @@ INLINE void tile_in_memory(const int R, const int V, const int S, tile_product p
             for (size_t i = 0; i < inner.count; ++i, x.from += inner.x, w.from += inner.w)
                 tile_neighbours(R, width, S, first, &product, x, w, sum);
         }
-        UNROLL for (int r = 0; r < R; ++r) UNROLL for (int v = 0; v < width; ++v) {
-            float *to = tile_sum(product.to, r, first + v);
-            lanes_store(to, S == 1 && product.adds ? lanes_load(to) + sum[r * width + v]
-                                                   : sum[r * width + v]);
-        }
+        FOR_EACH(r, R)
+            FOR_EACH(v, width) {
+                float *to = tile_sum(product.to, r, first + v);
+                lanes_store(to, S == 1 && product.adds ? lanes_load(to) + sum[r * width + v]
+                                                       : sum[r * width + v]);
+            }
     }
 }
 

@@ -22,10 +22,10 @@ INLINE lanes *tile_chain(const int R, const int V, const int width, int s, int r
 INLINE void tile_term(const int R, const int V, const int first, const int width, int s,
                       size_t term, tile_scalars x, tile_lanes w, lanes *sum, lanes *others) {
     lanes row[TILE_SUMS];
-    UNROLL for (int v = 0; v < width; ++v) tile_vector(w, term, first + v, &row[v]);
-    UNROLL for (int r = 0; r < R; ++r) {
+    FOR_EACH(v, width) tile_vector(w, term, first + v, &row[v]);
+    FOR_EACH(r, R) {
         const lanes scalar = lanes_splat(x.from[term * x.term + (size_t)r * x.row]);
-        UNROLL for (int v = 0; v < width; ++v) {
+        FOR_EACH(v, width) {
             lanes *chain = tile_chain(R, V, width, s, r, v, sum, others);
             *chain = lanes_fma(scalar, row[v], *chain);
         }
@@ -42,20 +42,22 @@ INLINE void tile_pass(const int R, const int V, const int S, const int first, co
     const size_t run = (terms + (size_t)S - 1) / (size_t)S;
     const size_t before_last = run * (size_t)(S - 1);
     const size_t whole = terms > before_last ? terms - before_last : 0;
-    UNROLL for (int n = 0; n < (S - 1) * R * width; ++n) others[n] = lanes_splat(0);
+    FOR_EACH(n, (S - 1) * R * width) others[n] = lanes_splat(0);
     for (size_t k = 0; k < whole; ++k)
-        UNROLL for (int s = 0; s < S; ++s)
-            tile_term(R, V, first, width, s, k + (size_t)s * run, x, w, sum, others);
+        FOR_EACH(s, S) tile_term(R, V, first, width, s, k + (size_t)s * run, x, w, sum, others);
     if (S == 1) return;
     // What the other runs have beyond the last one: at most one term where `terms` is large, S - 1
     // runs where it is small.
     for (size_t k = whole; k < run; ++k)
-        UNROLL for (int s = 0; s < S; ++s) if (k + (size_t)s * run < terms)
-            tile_term(R, V, first, width, s, k + (size_t)s * run, x, w, sum, others);
-    UNROLL for (int half = S / 2; half > 0; half /= 2) UNROLL for (int s = 0; s < half; ++s)
-            UNROLL for (int r = 0; r < R; ++r) UNROLL for (int v = 0; v < width; ++v)
-        * tile_chain(R, V, width, s, r, v, sum, others) +=
-        *tile_chain(R, V, width, s + half, r, v, sum, others);
+        FOR_EACH(s, S)
+            if (k + (size_t)s * run < terms)
+                tile_term(R, V, first, width, s, k + (size_t)s * run, x, w, sum, others);
+    UNROLL for (int half = S / 2; half > 0; half /= 2)
+        FOR_EACH(s, half)
+            FOR_EACH(r, R)
+                FOR_EACH(v, width)
+                    *tile_chain(R, V, width, s, r, v, sum, others) +=
+                        *tile_chain(R, V, width, s + half, r, v, sum, others);
 }
 
 /// A tile of R rows × V vectors, in as many passes as the registers of the instruction set ask for.

@@ -144,7 +144,8 @@ typedef struct {
             for (; at_float + 2 * block <= (end); at_float += block) {                         \
                 BEGIN_BLOCK(next, at_float + block, begin)                                     \
                 FINISH_BLOCK(begun, at_float, finish)                                          \
-                UNROLL for (size_t v = 0; v < UPDATE_BLOCK; ++v) begun[v] = next[v];           \
+                UNROLL for (size_t v = 0; v < UPDATE_BLOCK; ++v)                               \
+                    begun[v] = next[v];                                                        \
             }                                                                                  \
             FINISH_BLOCK(begun, at_float, finish)                                              \
             at_float += block;                                                                 \

@@ -3,6 +3,7 @@
 //
 //   lanes_fma(a, b, c)   a·b + c, rounded once
 //   UNROLL               before a loop over the constants of a register tile
+//   FOR_EACH(v, V)       such a loop, over v in [0, V)
 //   ROLLED               before a loop that is not to be unrolled
 //   LANES_READ(address), LANES_WRITTEN(address)
 //                        beside an access of a whole vector, for the thread sanitizer

@@ -8,15 +8,17 @@ typedef float lanes __attribute__((ext_vector_type(16)));
 typedef unsigned lanes_bits __attribute__((ext_vector_type(16)));
 #define LANES 16
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define FOR_EACH(index, count) UNROLL for (int index = 0; index < (count); ++index)
 
 static void multiply_add(size_t rounds, float *result) {
     const lanes factor = *(const lanes *)result;
     lanes sums[SUMS];
-    UNROLL for (int i = 0; i < SUMS; ++i) sums[i] = factor + (lanes)((float)i);
+    FOR_EACH(i, SUMS) sums[i] = factor + (lanes)((float)i);
     for (size_t round = 0; round < rounds; ++round)
-        UNROLL for (int i = 0; i < SUMS; ++i) sums[i] = lanes_fma(sums[i], factor, factor);
+        FOR_EACH(i, SUMS) sums[i] = lanes_fma(sums[i], factor, factor);
     lanes all = sums[0];
-    UNROLL for (int i = 1; i < SUMS; ++i) all += sums[i];
+    UNROLL for (int i = 1; i < SUMS; ++i)
+        all += sums[i];
     *(lanes *)result = all;
 }
 
@@ -30,12 +32,12 @@ static void chain(size_t rounds, float *result) {
 static void load(size_t count, const float *from, float *result) {
     enum { together = 8 };
     lanes_bits seen[together];
-    UNROLL for (int i = 0; i < together; ++i) seen[i] = (lanes_bits)(0);
+    FOR_EACH(i, together) seen[i] = (lanes_bits)(0);
     for (size_t n = 0; n + together * LANES <= count; n += together * LANES)
-        UNROLL for (int i = 0; i < together; ++i) seen[i] |=
-            *(const lanes_bits *)(from + n + (size_t)i * LANES);
+        FOR_EACH(i, together) seen[i] |= *(const lanes_bits *)(from + n + (size_t)i * LANES);
     lanes_bits all = seen[0];
-    UNROLL for (int i = 1; i < together; ++i) all |= seen[i];
+    UNROLL for (int i = 1; i < together; ++i)
+        all |= seen[i];
     *(lanes_bits *)result = all;
 }
 
@@ -43,7 +45,7 @@ static inline __attribute__((always_inline)) void stream_of(const int arrays, si
                                                             float *const *at) {
     for (size_t n = 0; n + LANES <= count; n += LANES) {
         const lanes gradient = *(const lanes *)(at[arrays - 1] + n);
-        UNROLL for (int a = 0; a + 1 < arrays; ++a) * (lanes *)(at[a] + n) += gradient;
+        FOR_EACH(a, arrays - 1) *(lanes *)(at[a] + n) += gradient;
         *(lanes *)(at[arrays - 1] + n) = (lanes)(0);
     }
 }

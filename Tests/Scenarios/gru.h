@@ -68,14 +68,14 @@ static void run_gru_step(trial *trial, scenario_shape size, unsigned variant) {
     const float *w = gru_matrix(trial, "w", shape);
     float *h = trial_result(trial, recurrent_gru_state_floats(shape)),
           *scratch = trial_result(trial, recurrent_gru_scratch_floats(shape));
-    FOR_SHARES (trial) trial->kernels->gru_step(&shape, x, w, h_prev, h, scratch, share);
+    FOR_SHARES(trial) trial->kernels->gru_step(&shape, x, w, h_prev, h, scratch, share);
     trial_output(trial, "h", h, recurrent_gru_state_floats(shape));
 }
 
 enum { variants_of_gru_forward = cell_forwards * gru_definitions };
 static void run_gru_forward(trial *trial, scenario_shape size, unsigned variant) {
     const gru_layer layer = gru_layer_of(trial, size, cell_forward_variant(variant));
-    FOR_SHARES (trial)
+    FOR_SHARES(trial)
         trial->kernels->gru_forward(&layer.shape, layer.lengths, layer.mask, layer.x, layer.w,
                                     layer.rzn, layer.past, layer.h, layer.masked, share);
     gru_clear_ended(&layer, layer.rzn, 3 * recurrent_padded(layer.shape.hidden));
@@ -93,7 +93,7 @@ static void run_gru_transpose(trial *trial, scenario_shape size, unsigned varian
     const recurrent_gru_shape shape = gru_shape(size, variant, false);
     const float *w = gru_matrix(trial, "w", shape);
     float *transposed = trial_result(trial, recurrent_gru_transposed_floats(shape));
-    FOR_SHARES (trial) trial->kernels->gru_transpose(&shape, w, transposed, share);
+    FOR_SHARES(trial) trial->kernels->gru_transpose(&shape, w, transposed, share);
     trial_output(trial, "transposed", transposed, recurrent_gru_transposed_floats(shape));
 }
 
@@ -112,7 +112,7 @@ static void run_gru_backward_data(trial *trial, scenario_shape size, unsigned va
           *dpast = trial_result(trial, recurrent_gru_past_floats(shape));
     float *dh = trial_units(trial, "dh", shape.batch, shape.hidden);
     float *scratch = way.masked ? trial_result(trial, recurrent_gru_state_floats(shape)) : 0;
-    FOR_SHARES (trial)
+    FOR_SHARES(trial)
         trial->kernels->gru_backward_data(&shape, layer.lengths, layer.mask, transposed, layer.rzn,
                                           layer.past, layer.h, layer.masked, dy, drzn, dpast, dh,
                                           dx, scratch, share);
@@ -134,7 +134,7 @@ static void run_gru_backward_weights(trial *trial, scenario_shape size, unsigned
     forget_ended(size, layer.lengths, drzn, 3 * recurrent_padded(shape.hidden));
     forget_ended(size, layer.lengths, dpast, recurrent_padded(shape.hidden));
     float *dw = gru_matrix(trial, "dw", shape);
-    FOR_SHARES (trial)
+    FOR_SHARES(trial)
         trial->kernels->gru_backward_weights(&shape, layer.lengths, layer.x, layer.past, layer.h,
                                              drzn, dpast, dw, share);
     trial_output(trial, "dw", dw, recurrent_gru_weights_floats(shape));

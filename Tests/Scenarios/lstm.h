@@ -108,7 +108,7 @@ static void run_lstm_step_with(trial *trial, recurrent_lstm_shape shape, const f
     }
     float *scratch =
         shape.variant.projection ? trial_result(trial, recurrent_lstm_scratch_floats(shape)) : 0;
-    FOR_SHARES (trial) {
+    FOR_SHARES(trial) {
         if (bfloat16) trial->kernels->lstm_step_bfloat16(&shape, x, w, h_prev, c, h, share);
         else trial->kernels->lstm_step(&shape, x, w, h_prev, c, h, scratch, share);
     }
@@ -169,7 +169,7 @@ static void run_lstm_transpose(trial *trial, scenario_shape size, unsigned varia
     const recurrent_lstm_shape shape = lstm_shape(size, variant, false);
     const float *w = lstm_matrix(trial, "w", shape);
     float *transposed = trial_result(trial, recurrent_lstm_transposed_floats(shape));
-    FOR_SHARES (trial) trial->kernels->lstm_transpose(&shape, w, transposed, share);
+    FOR_SHARES(trial) trial->kernels->lstm_transpose(&shape, w, transposed, share);
     trial_output(trial, "transposed", transposed, recurrent_lstm_transposed_floats(shape));
 }
 
@@ -230,7 +230,7 @@ static void run_lstm_backward_weights(trial *trial, scenario_shape size, unsigne
     float *dw = lstm_matrix(trial, "dw", *shape);
     const float *ifgo = shape->variant.projection ? layer.ifgo : 0,
                 *c = shape->variant.peepholes ? layer.c : 0;
-    FOR_SHARES (trial)
+    FOR_SHARES(trial)
         trial->kernels->lstm_backward_weights(shape, layer.lengths, layer.x, ifgo, c, layer.h,
                                               difgo, dw, share);
     trial_output(trial, "dw", dw, recurrent_lstm_weights_floats(*shape));

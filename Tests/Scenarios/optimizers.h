@@ -46,7 +46,7 @@ static void run_sgd_update(trial *trial, scenario_shape size, unsigned variant) 
                                  .first_step = (variant & 16) != 0};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
     float *buffer = variant & 2 ? trial_data(trial, "buffer", buffers.count) : 0;
-    FOR_SHARES (trial)
+    FOR_SHARES(trial)
         trial->kernels->sgd_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
                                    buffer, share);
     output_updated(trial, buffers);
@@ -63,7 +63,7 @@ static void run_adagrad_update(trial *trial, scenario_shape size, unsigned varia
                                                                   : recurrent_epsilon_outside};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
     float *sum = trial_squares(trial, "sum", buffers.count);
-    FOR_SHARES (trial)
+    FOR_SHARES(trial)
         trial->kernels->adagrad_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
                                        sum, share);
     output_updated(trial, buffers);
@@ -85,7 +85,7 @@ static void run_rmsprop_update(trial *trial, scenario_shape size, unsigned varia
     float *square = trial_squares(trial, "square", buffers.count);
     float *mean = variant & 4 ? trial_data(trial, "mean", buffers.count) : 0,
           *buffer = variant & 8 ? trial_data(trial, "buffer", buffers.count) : 0;
-    FOR_SHARES (trial)
+    FOR_SHARES(trial)
         trial->kernels->rmsprop_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
                                        square, mean, buffer, share);
     output_updated(trial, buffers);
@@ -104,7 +104,7 @@ static void run_adadelta_update(trial *trial, scenario_shape size, unsigned vari
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
     float *square = trial_squares(trial, "square", buffers.count),
           *step_square = trial_squares(trial, "step_square", buffers.count);
-    FOR_SHARES (trial)
+    FOR_SHARES(trial)
         trial->kernels->adadelta_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
                                         square, step_square, share);
     output_updated(trial, buffers);
@@ -128,7 +128,7 @@ static void run_adam_update(trial *trial, scenario_shape size, unsigned variant)
     float *first = trial_data(trial, "first", buffers.count),
           *second = trial_squares(trial, "second", buffers.count);
     float *largest = variant & 2 ? trial_squares(trial, "largest", buffers.count) : 0;
-    FOR_SHARES (trial)
+    FOR_SHARES(trial)
         trial->kernels->adam_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
                                     first, second, largest, share);
     output_updated(trial, buffers);

@@ -45,14 +45,14 @@ static void run_rnn_step(trial *trial, scenario_shape size, unsigned variant) {
                 *h_prev = trial_units(trial, "h_prev", shape.batch, shape.hidden);
     const float *w = trial_matrix(trial, "w", shape.input + shape.hidden, shape.hidden, 1);
     float *h = trial_result(trial, recurrent_rnn_state_floats(shape));
-    FOR_SHARES (trial) trial->kernels->rnn_step(&shape, x, w, h_prev, h, share);
+    FOR_SHARES(trial) trial->kernels->rnn_step(&shape, x, w, h_prev, h, share);
     trial_output(trial, "h", h, recurrent_rnn_state_floats(shape));
 }
 
 enum { variants_of_rnn_forward = cell_forwards * rnn_kinds };
 static void run_rnn_forward(trial *trial, scenario_shape size, unsigned variant) {
     const rnn_layer layer = rnn_layer_of(trial, size, cell_forward_variant(variant));
-    FOR_SHARES (trial)
+    FOR_SHARES(trial)
         trial->kernels->rnn_forward(&layer.shape, layer.lengths, layer.mask, layer.x, layer.w,
                                     layer.h, layer.masked, share);
     trial_output(trial, "h", layer.h, recurrent_rnn_states_floats(layer.shape));
@@ -66,7 +66,7 @@ static void run_rnn_transpose(trial *trial, scenario_shape size, unsigned varian
     const recurrent_rnn_shape shape = rnn_shape(size, variant, false);
     const float *w = trial_matrix(trial, "w", shape.input + shape.hidden, shape.hidden, 1);
     float *transposed = trial_result(trial, recurrent_rnn_transposed_floats(shape));
-    FOR_SHARES (trial) trial->kernels->rnn_transpose(&shape, w, transposed, share);
+    FOR_SHARES(trial) trial->kernels->rnn_transpose(&shape, w, transposed, share);
     trial_output(trial, "transposed", transposed, recurrent_rnn_transposed_floats(shape));
 }
 
@@ -84,7 +84,7 @@ static void run_rnn_backward_data(trial *trial, scenario_shape size, unsigned va
     float *dx = way.dx ? trial_result(trial, recurrent_rnn_dx_floats(shape)) : 0;
     float *dz = trial_result(trial, recurrent_rnn_dz_floats(shape)),
           *dh = trial_units(trial, "dh", shape.batch, shape.hidden);
-    FOR_SHARES (trial)
+    FOR_SHARES(trial)
         trial->kernels->rnn_backward_data(&shape, layer.lengths, layer.mask, transposed, layer.h,
                                           dy, dz, dh, dx, share);
     trial_output(trial, "dz", dz, recurrent_rnn_dz_floats(shape));
@@ -100,7 +100,7 @@ static void run_rnn_backward_weights(trial *trial, scenario_shape size, unsigned
     float *dz = trial_units(trial, "dz", shape->steps * shape->batch, shape->hidden);
     forget_ended(size, layer.lengths, dz, recurrent_padded(shape->hidden));
     float *dw = trial_matrix(trial, "dw", shape->input + shape->hidden, shape->hidden, 1);
-    FOR_SHARES (trial)
+    FOR_SHARES(trial)
         trial->kernels->rnn_backward_weights(shape, layer.lengths, layer.x, layer.h, dz, dw, share);
     trial_output(trial, "dw", dw, recurrent_rnn_weights_floats(*shape));
 }

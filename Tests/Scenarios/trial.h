@@ -250,7 +250,7 @@ static inline void trial_shares(trial *trial,
                                 void (*function)(const void *call, recurrent_share share),
                                 const void *call) {
     if (!trial->at_once) {
-        FOR_SHARES (trial) function(call, share);
+        FOR_SHARES(trial) function(call, share);
         return;
     }
     recurrent_barrier places[trial_most_shares] __attribute__((aligned(128)));
