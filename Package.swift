@@ -11,7 +11,9 @@ let package = Package(
         .library(name: "RecurrentReference", targets: ["RecurrentReference"]),
     ],
     traits: [
-        .trait(name: "OpenBLAS", description: "Compare with OpenBLAS in `recurrent bench` and in the tests."),
+        .trait(
+            name: "OpenBLAS",
+            description: "Compare with OpenBLAS in `recurrent bench` and in the tests."),
         .default(enabledTraits: []),
     ],
     dependencies: [
@@ -22,11 +24,14 @@ let package = Package(
     ],
     targets: [
         .target(name: "CRecurrent", path: "CKernels", publicHeadersPath: "include"),
-        .target(name: "Recurrent", dependencies: ["CRecurrent", "RecurrentFormats"], swiftSettings: strict),
+        .target(
+            name: "Recurrent", dependencies: ["CRecurrent", "RecurrentFormats"],
+            swiftSettings: strict),
         .target(name: "RecurrentFormats", swiftSettings: strict),
         .target(name: "RecurrentReference", path: "Sources/Reference", swiftSettings: strict),
         .target(name: "CLimits"),
-        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(
+            name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         // Not a product: whoever depends on this package fetches and builds nothing for it.
         .executableTarget(
             name: "recurrent-cli",
@@ -38,7 +43,10 @@ let package = Package(
             ],
             path: "Sources/RecurrentCLI"
         ),
-        .target(name: "TestSupport", dependencies: ["Recurrent", "RecurrentFormats", "RecurrentReference", "CRecurrent"], path: "Tests/TestSupport"),
+        .target(
+            name: "TestSupport",
+            dependencies: ["Recurrent", "RecurrentFormats", "RecurrentReference", "CRecurrent"],
+            path: "Tests/TestSupport"),
         .testTarget(
             name: "ReferenceTests",
             dependencies: [
@@ -56,17 +64,23 @@ let package = Package(
         ),
         .target(name: "CMallocCounter", path: "Tests/CMallocCounter"),
         .target(name: "CRealtime", path: "Tests/CRealtime"),
-        .executableTarget(name: "AllocationDriver", dependencies: ["Recurrent", "CRealtime"], path: "Tests/AllocationDriver"),
+        .executableTarget(
+            name: "AllocationDriver", dependencies: ["Recurrent", "CRealtime"],
+            path: "Tests/AllocationDriver"),
         .testTarget(
             name: "RecurrentTests",
-            dependencies: ["CRecurrent", "Recurrent", "RecurrentFormats", "RecurrentReference", "TestSupport", "AllocationDriver", "CMallocCounter"]
+            dependencies: [
+                "CRecurrent", "Recurrent", "RecurrentFormats", "RecurrentReference", "TestSupport",
+                "AllocationDriver", "CMallocCounter",
+            ]
         ),
         .target(name: "CFileFaults", path: "Tests/CFileFaults"),
         .testTarget(name: "FormatsTests", dependencies: ["RecurrentFormats", "CFileFaults"]),
         .testTarget(
             name: "CLITests",
             dependencies: [
-                "recurrent-cli", "Recurrent", "RecurrentFormats", "RecurrentReference", "TestSupport",
+                "recurrent-cli", "Recurrent", "RecurrentFormats", "RecurrentReference",
+                "TestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]
         ),

@@ -95,7 +95,8 @@ private struct CellFile {
     init(_ path: String, layer: Int?, isReverse: Bool, _ caller: RecurrentCell?)
         throws(ModelFileError)
     {
-        let file = try ModelFile(path), (all, _) = try file.layers()
+        let file = try ModelFile(path)
+        let (all, _) = try file.layers()
         if layer == nil {
             let others = [
                 all.vocabularySize == nil ? "" : "an embedding",

@@ -1,4 +1,5 @@
-/// SplitMix64 (Steele, Lea and Flood 2014): a seeded generator that gives the same numbers on every machine.
+/// SplitMix64 (Steele, Lea and Flood 2014): a seeded generator that gives the same numbers on every
+/// machine.
 public struct SplitMix64: RandomNumberGenerator, Hashable, Sendable {
     /// All there is to save and restore.
     public var state: UInt64
@@ -21,9 +22,11 @@ public struct SplitMix64: RandomNumberGenerator, Hashable, Sendable {
         (0..<count).map { _ in Float((2 * unit() - 1) * limit) }
     }
 
-    /// `count` floats from N(0, deviation²), as the sum of twelve uniform numbers less six (Irwin 1927, Hall 1927): no logarithm or
-    /// cosine whose last bit depends on the machine; the tails end at six deviations.
+    /// `count` floats from N(0, deviation²), as the sum of twelve uniform numbers less six (Irwin
+    /// 1927, Hall 1927): no logarithm or cosine whose last bit depends on the machine; the tails
+    /// end at six deviations.
     mutating func normal(_ count: Int, deviation: Double) -> [Float] {
-        (0..<count).map { _ in Float(((0..<12).reduce(-6.0) { sum, _ in sum + unit() }) * deviation) }
+        (0..<count).map { _ in Float(((0..<12).reduce(-6.0) { sum, _ in sum + unit() }) * deviation)
+        }
     }
 }

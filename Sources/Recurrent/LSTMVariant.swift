@@ -1,7 +1,8 @@
 internal import CRecurrent
 
-/// What an LSTM cell does differently from the plain one. Each part is independent of the others, and their equations hold together: with
-/// s for `squash`, c* for the cell state before it is clipped and m for the output before it is projected,
+/// What an LSTM cell does differently from the plain one. Each part is independent of the others,
+/// and their equations hold together: with s for `squash`, c* for the cell state before it is
+/// clipped and m for the output before it is projected,
 ///
 ///     i  = σ(W x + U h + p∘c + b)      f = σ(W x + U h + p∘c + b)      g = s(W x + U h + b)
 ///     c* = f∘c + i∘g                   c = min(max(c*, -clip), clip)
@@ -23,20 +24,24 @@ public struct LSTMVariant: Hashable, Sendable {
     private let projection: Int
 
     public var squash: Squash { sigmoid == 0 ? .tanh : .sigmoid }
-    /// Whether the gates see the cell state through one weight p for each unit: i and f the one of the step before, o the new one. Gers,
-    /// Schraudolph and Schmidhuber 2002, "Learning Precise Timing with LSTM Recurrent Networks".
+    /// Whether the gates see the cell state through one weight p for each unit: i and f the one of
+    /// the step before, o the new one. Gers, Schraudolph and Schmidhuber 2002, "Learning Precise
+    /// Timing with LSTM Recurrent Networks".
     public var hasPeepholes: Bool { peepholes != 0 }
-    /// Whether f = 1 - i, so that what is forgotten makes room for what is taken in; the weights of f are not used. Greff, Srivastava,
-    /// Koutník, Steunebrink and Schmidhuber 2017, "LSTM: A Search Space Odyssey", CIFG.
+    /// Whether f = 1 - i, so that what is forgotten makes room for what is taken in; the weights of
+    /// f are not used. Greff, Srivastava, Koutník, Steunebrink and Schmidhuber 2017, "LSTM: A
+    /// Search Space Odyssey", CIFG.
     public var hasCoupledGates: Bool { coupled != 0 }
-    /// The largest magnitude of the cell state, or nil for any: TensorFlow's `cell_clip`. Where it holds the state back, nothing that has
-    /// made the state has a gradient.
+    /// The largest magnitude of the cell state, or nil for any: TensorFlow's `cell_clip`. Where it
+    /// holds the state back, nothing that has made the state has a gradient.
     public var cellClip: Float? { clip > 0 ? clip : nil }
-    /// R, the units of h where it is a projection of m to so many, or nil: Sak, Senior and Beaufays 2014, "Long Short-Term Memory Based
-    /// Recurrent Neural Network Architectures for Large Scale Acoustic Modeling". P has no bias; PyTorch's `proj_size`.
+    /// R, the units of h where it is a projection of m to so many, or nil: Sak, Senior and Beaufays
+    /// 2014, "Long Short-Term Memory Based Recurrent Neural Network Architectures for Large Scale
+    /// Acoustic Modeling". P has no bias; PyTorch's `proj_size`.
     public var projectionSize: Int? { projection > 0 ? projection : nil }
 
-    /// As in the name of a cell: `sigmoid+peepholes+coupled+clip:3.0+projection:8`; empty for the plain variant.
+    /// As in the name of a cell: `sigmoid+peepholes+coupled+clip:3.0+projection:8`; empty for the
+    /// plain variant.
     var name: String {
         var parts: [String] = []
         if squash == .sigmoid { parts.append("sigmoid") }
@@ -50,17 +55,26 @@ public struct LSTMVariant: Hashable, Sendable {
 
     /// The variant of a name, or nil: each part once, in any order.
     init?(named name: String) {
-        var squash = Squash.tanh, hasPeepholes = false, hasCoupledGates = false, cellClip: Float?, projectionSize: Int?
+        var squash = Squash.tanh
+        var hasPeepholes = false
+        var hasCoupledGates = false
+        var cellClip: Float?
+        var projectionSize: Int?
         var seen: Set<Substring> = []
         for part in name.split(separator: "+", omittingEmptySubsequences: false) {
-            let sides = part.split(separator: ":", maxSplits: 1), value = sides.dropFirst().first
-            guard let key = sides.first, seen.insert(key).inserted, (value != nil) == (key == "clip" || key == "projection") else { return nil }
+            let sides = part.split(separator: ":", maxSplits: 1)
+            let value = sides.dropFirst().first
+            guard let key = sides.first, seen.insert(key).inserted,
+                (value != nil) == (key == "clip" || key == "projection")
+            else { return nil }
             switch key {
             case "sigmoid": squash = .sigmoid
             case "peepholes": hasPeepholes = true
             case "coupled": hasCoupledGates = true
             case "clip":
-                guard let clip = value.flatMap({ Float($0) }), clip > 0, clip.isFinite else { return nil }
+                guard let clip = value.flatMap({ Float($0) }), clip > 0, clip.isFinite else {
+                    return nil
+                }
                 cellClip = clip
             case "projection":
                 guard let size = value.flatMap({ Int($0) }), isDimension(size) else { return nil }
@@ -68,18 +82,31 @@ public struct LSTMVariant: Hashable, Sendable {
             default: return nil
             }
         }
-        self.init(squash: squash, hasPeepholes: hasPeepholes, hasCoupledGates: hasCoupledGates, cellClip: cellClip, projectionSize: projectionSize)
+        self.init(
+            squash: squash, hasPeepholes: hasPeepholes, hasCoupledGates: hasCoupledGates,
+            cellClip: cellClip, projectionSize: projectionSize)
     }
 
     /// i, f, o = σ(W x + U h + b), g = tanh(W x + U h + b), c = f∘c + i∘g, h = o∘tanh(c).
     public static let plain = LSTMVariant()
 
-    /// - Precondition: `cellClip` is positive and finite, and `projectionSize` is in 1...`ModelShape.largestDimension`, where they are given.
-    public init(squash: Squash = .tanh, hasPeepholes: Bool = false, hasCoupledGates: Bool = false, cellClip: Float? = nil,
-                projectionSize: Int? = nil) {
-        require(cellClip.map { $0 > 0 && $0.isFinite } ?? true, "cell clip: expected a positive number, found \(cellClip!)")
-        require(projectionSize.map(isDimension) ?? true,
-                "projection: expected 1 to \(ModelShape.largestDimension) units, found \(projectionSize!)")
+    /// - Precondition: `cellClip` is positive and finite, and `projectionSize` is in
+    ///   1...`ModelShape.largestDimension`, where they are given.
+    public init(
+        squash: Squash = .tanh, hasPeepholes: Bool = false, hasCoupledGates: Bool = false,
+        cellClip: Float? = nil,
+        projectionSize: Int? = nil
+    ) {
+        require(
+            cellClip.map { $0 > 0 && $0.isFinite } ?? true,
+            "cell clip: expected a positive number, found \(cellClip!)")
+        require(
+            projectionSize.map(isDimension) ?? true,
+            """
+            projection: expected 1 to \(ModelShape.largestDimension) units, found \
+            \(projectionSize!)
+            """
+        )
         sigmoid = squash == .sigmoid ? 1 : 0
         peepholes = hasPeepholes ? 1 : 0
         coupled = hasCoupledGates ? 1 : 0
@@ -88,6 +115,8 @@ public struct LSTMVariant: Hashable, Sendable {
     }
 
     var cValue: recurrent_lstm_variant {
-        recurrent_lstm_variant(sigmoid: sigmoid, peepholes: peepholes, coupled: coupled, clip: clip, projection: projection)
+        recurrent_lstm_variant(
+            sigmoid: sigmoid, peepholes: peepholes, coupled: coupled, clip: clip,
+            projection: projection)
     }
 }

@@ -1,10 +1,11 @@
 internal import RecurrentFormats
 
-/// A model file that cannot be read or written. The description is one line: `file: tensor: what; expected …, found …`.
+/// A model file that cannot be read or written. The description is one line: `file: tensor: what;
+/// expected …, found …`.
 public struct ModelFileError: Error, CustomStringConvertible, Sendable {
     public let description: String
-    /// The C library's `errno` where the file could not be opened, read or written; nil where it has
-    /// the wrong contents.
+    /// The C library's `errno` where the file could not be opened, read or written; nil where it
+    /// has the wrong contents.
     public let code: Int32?
 
     init(_ error: FileError) {
@@ -28,9 +29,10 @@ public struct ModelFileError: Error, CustomStringConvertible, Sendable {
 let modelHeaderLimit = 16 << 20
 
 extension Model {
-    /// Reads a model from a safetensors file with PyTorch's names: `embedding.weight`, `lstm.weight_ih_l0` … (or `gru.`, `rnn.`),
-    /// `dense.weight`, `dense.bias`. Weights that are tied (`safetensors.torch.save_model`) are
-    /// read as tensors that are equal, which training does not keep so.
+    /// Reads a model from a safetensors file with PyTorch's names: `embedding.weight`,
+    /// `lstm.weight_ih_l0` … (or `gru.`, `rnn.`), `dense.weight`, `dense.bias`. Weights that are
+    /// tied (`safetensors.torch.save_model`) are read as tensors that are equal, which training
+    /// does not keep so.
     ///
     /// A file that this package has written says what the model is. One of PyTorch does not:
     /// whoever knows says it.
@@ -72,8 +74,9 @@ extension Model {
         metadata = file.ownersMetadata
     }
 
-    /// Writes the model, to a temporary file beside `path` that then takes its place, so that the file is whole or as it was. A model with
-    /// a weight that is NaN or infinite, which could not be read again, is refused.
+    /// Writes the model, to a temporary file beside `path` that then takes its place, so that the
+    /// file is whole or as it was. A model with a weight that is NaN or infinite, which could not
+    /// be read again, is refused.
     ///
     /// PyTorch loads the file where it has all of the cells, and else refuses it for the names of
     /// the tensors.
@@ -104,8 +107,9 @@ extension Model {
             throw ModelFileError(path, error)
         }
         guard bytes.count <= defaultFileLimit else {
-            throw ModelFileError(path, what: "file too large", expected: "at most \(defaultFileLimit) bytes",
-                                 found: "\(bytes.count)")
+            throw ModelFileError(
+                path, what: "file too large", expected: "at most \(defaultFileLimit) bytes",
+                found: "\(bytes.count)")
         }
         return bytes
     }
@@ -114,7 +118,9 @@ extension Model {
 extension ModelShape {
     /// The length of a model's file, in bytes, with the longest header.
     package var fileLength: Int {
-        let secondBiases = layers.reduce(0) { $0 + $1.directions * $1.cell.gateNames.count * $1.hiddenSize }
+        let secondBiases = layers.reduce(0) {
+            $0 + $1.directions * $1.cell.gateNames.count * $1.hiddenSize
+        }
         return modelHeaderLimit + (parameterCount + secondBiases) * MemoryLayout<Float>.size
     }
 }
@@ -161,7 +167,8 @@ struct ModelFile {
             throw ModelFileError(path, error)
         }
         // Before memory is taken for anything of these sizes.
-        let dimensions = [found.vocabularySize ?? 1, found.inputSize, found.outputSize ?? 1]
+        let dimensions =
+            [found.vocabularySize ?? 1, found.inputSize, found.outputSize ?? 1]
             + found.layers.flatMap { [$0.hiddenSize, $0.outputSize] }
         if let size = dimensions.first(where: { !isDimension($0) }) {
             let largest = ModelShape.largestDimension
@@ -224,7 +231,8 @@ struct ModelFile {
     }
 
     private func statedLoss() throws(ModelFileError) -> ModelShape.Loss? {
-        let name = file.metadata[ModelMetadata.loss], delta = file.metadata[ModelMetadata.delta]
+        let name = file.metadata[ModelMetadata.loss]
+        let delta = file.metadata[ModelMetadata.delta]
         guard name == ModelShape.Loss.huber().name else {
             if let delta {
                 throw ModelFileError(
@@ -257,7 +265,8 @@ struct ModelFile {
     private func cells(_ layers: [StateDictLayer], _ caller: [RecurrentCell?]?)
         throws(ModelFileError) -> [RecurrentCell]
     {
-        let usual = layers.map { RecurrentCell($0.kind) }, stated = try statedCells(layers, usual)
+        let usual = layers.map { RecurrentCell($0.kind) }
+        let stated = try statedCells(layers, usual)
         let found = zip(stated, usual).map { $0 ?? $1 }
         guard let caller else { return found }
         let fits =

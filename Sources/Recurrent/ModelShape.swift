@@ -1,7 +1,7 @@
 internal import RecurrentFormats
 
-/// What a model is made of: an input, a stack of recurrent layers of any mix, and a dense layer with a loss, behind every step or behind each
-/// whole sequence.
+/// What a model is made of: an input, a stack of recurrent layers of any mix, and a dense layer
+/// with a loss, behind every step or behind each whole sequence.
 public struct ModelShape: Hashable, Sendable {
     /// What a time step is given.
     public enum Input: Hashable, Sendable {
@@ -19,9 +19,11 @@ public struct ModelShape: Hashable, Sendable {
         case meanSquaredError
         /// The mean of the absolute differences.
         case meanAbsoluteError
-        /// The mean of half the squared difference where it is at most delta, and of delta (|difference| - delta / 2) elsewhere.
+        /// The mean of half the squared difference where it is at most delta, and of delta
+        /// (|difference| - delta / 2) elsewhere.
         case huber(delta: Float = 1)
-        /// The mean of the binary cross-entropies, in nats, of the outputs' sigmoids with numbers in 0...1. The outputs themselves are logits.
+        /// The mean of the binary cross-entropies, in nats, of the outputs' sigmoids with numbers
+        /// in 0...1. The outputs themselves are logits.
         case binaryCrossEntropy
 
         /// As model files have it.
@@ -43,7 +45,8 @@ public struct ModelShape: Hashable, Sendable {
     public enum Head: String, CaseIterable, Sendable {
         /// Every time step, many to many: there are as many outputs and targets as steps.
         case everyStep
-        /// The last step of each sequence, many to one: the state that each direction of the last layer ends in.
+        /// The last step of each sequence, many to one: the state that each direction of the last
+        /// layer ends in.
         case lastStep
         /// The mean of the steps of each sequence, many to one.
         case mean
@@ -71,8 +74,11 @@ public struct ModelShape: Hashable, Sendable {
     /// The most rows that a call works on, such as time steps times batch.
     package static let largestRowCount = 1 << 31
 
-    /// - Precondition: all sizes are in 1...`largestDimension`, and there is at least one layer; Huber's delta is finite and above zero.
-    public init(input: Input, layers: [RecurrentLayer], head: Head = .everyStep, outputSize: Int, loss: Loss) {
+    /// - Precondition: all sizes are in 1...`largestDimension`, and there is at least one layer;
+    ///   Huber's delta is finite and above zero.
+    public init(
+        input: Input, layers: [RecurrentLayer], head: Head = .everyStep, outputSize: Int, loss: Loss
+    ) {
         require(!layers.isEmpty, "model shape: expected at least one layer")
         var sizes = layers.map(\.hiddenSize) + [outputSize]
         switch input {
@@ -80,13 +86,19 @@ public struct ModelShape: Hashable, Sendable {
         case .tokens(let vocabulary, let dimension): sizes += [vocabulary, dimension]
         }
         for size in sizes {
-            require(isDimension(size), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
+            require(
+                isDimension(size),
+                "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
         }
         // Only now, since twice any number might not be one.
         for size in layers.map(\.outputSize) {
-            require(isDimension(size), "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
+            require(
+                isDimension(size),
+                "model shape: expected sizes of 1 to \(Self.largestDimension), found \(size)")
         }
-        if case .huber(let delta) = loss { require(isHuberDelta(delta), "model shape: expected a positive delta, found \(delta)") }
+        if case .huber(let delta) = loss {
+            require(isHuberDelta(delta), "model shape: expected a positive delta, found \(delta)")
+        }
         self.input = input
         self.layers = layers
         self.head = head
@@ -96,8 +108,13 @@ public struct ModelShape: Hashable, Sendable {
 
     /// Trainable numbers, without padding.
     package var parameterCount: Int {
-        let table = if case .tokens(let vocabulary, let dimension) = input { vocabulary * dimension } else { 0 }
-        let recurrent = layers.indices.reduce(0) { $0 + layers[$1].parameterCount(inputSize: inputSize(of: $1)) }
+        let table =
+            if case .tokens(let vocabulary, let dimension) = input { vocabulary * dimension } else {
+                0
+            }
+        let recurrent = layers.indices.reduce(0) {
+            $0 + layers[$1].parameterCount(inputSize: inputSize(of: $1))
+        }
         return table + recurrent + outputSize * (layers.last!.outputSize + 1)
     }
 
@@ -113,12 +130,16 @@ public struct ModelShape: Hashable, Sendable {
     }
 
     /// Features of the input of layer `index`.
-    func inputSize(of index: Int) -> Int { index == 0 ? featureCount : layers[index - 1].outputSize }
+    func inputSize(of index: Int) -> Int {
+        index == 0 ? featureCount : layers[index - 1].outputSize
+    }
 
-    /// The cell of layer `index`, in each of its directions. Rows of tokens' features and of lower layers' outputs are padded to 16 floats; raw
-    /// values are not.
+    /// The cell of layer `index`, in each of its directions. Rows of tokens' features and of lower
+    /// layers' outputs are padded to 16 floats; raw values are not.
     func cell(_ index: Int, batch: Int, steps: Int) -> CellShape {
-        CellShape(layers[index], inputSize: inputSize(of: index), batch: batch, steps: steps, inputStride: inputStride(of: index))
+        CellShape(
+            layers[index], inputSize: inputSize(of: index), batch: batch, steps: steps,
+            inputStride: inputStride(of: index))
     }
 
     /// Floats from one row of the input of layer `index` to the next.
@@ -131,9 +152,12 @@ public struct ModelShape: Hashable, Sendable {
     var stateDict: StateDictShape {
         let layers = layers.map(\.stateDict)
         return switch input {
-        case .values(let size): StateDictShape(inputSize: size, layers: layers, outputSize: outputSize)
+        case .values(let size):
+            StateDictShape(inputSize: size, layers: layers, outputSize: outputSize)
         case .tokens(let vocabulary, let dimension):
-            StateDictShape(vocabularySize: vocabulary, inputSize: dimension, layers: layers, outputSize: outputSize)
+            StateDictShape(
+                vocabularySize: vocabulary, inputSize: dimension, layers: layers,
+                outputSize: outputSize)
         }
     }
 
@@ -174,7 +198,9 @@ struct ParameterLayout: Sendable {
             embedding = nil
         }
         cells = shape.layers.enumerated().map { index, layer in
-            (0..<layer.directions).map { _ in layout.reserve(shape.cell(index, batch: 1, steps: 1).weightCount(format)) }
+            (0..<layer.directions).map { _ in
+                layout.reserve(shape.cell(index, batch: 1, steps: 1).weightCount(format))
+            }
         }
         dense = layout.reserve(shape.dense(rows: 1).weightCount(format))
         count = layout.floats

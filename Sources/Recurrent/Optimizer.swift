@@ -16,13 +16,18 @@ public enum MomentumConvention: Hashable, Sendable {
     case velocity
 }
 
-/// Stochastic gradient descent, plain, with momentum or Nesterov's. Sutskever, Martens, Dahl and Hinton 2013. Kernel: `sgd`.
+/// Stochastic gradient descent, plain, with momentum or Nesterov's. Sutskever, Martens, Dahl and
+/// Hinton 2013. Kernel: `sgd`.
 public struct SGD: Hashable, Sendable {
-    public var learningRate: Double, momentum: Double, dampening: Double, nesterov: Bool, weightDecay: Double
+    public var learningRate: Double, momentum: Double, dampening: Double, nesterov: Bool,
+        weightDecay: Double
     public var convention: MomentumConvention
 
-    public init(learningRate: Double = 0.1, momentum: Double = 0, dampening: Double = 0, nesterov: Bool = false, weightDecay: Double = 0,
-                convention: MomentumConvention = .buffer) {
+    public init(
+        learningRate: Double = 0.1, momentum: Double = 0, dampening: Double = 0,
+        nesterov: Bool = false, weightDecay: Double = 0,
+        convention: MomentumConvention = .buffer
+    ) {
         self.learningRate = learningRate
         self.momentum = momentum
         self.dampening = dampening
@@ -34,11 +39,15 @@ public struct SGD: Hashable, Sendable {
 
 /// AdaGrad: Duchi, Hazan and Singer 2011. Kernel: `adagrad`.
 public struct AdaGrad: Hashable, Sendable {
-    public var learningRate: Double, learningRateDecay: Double, epsilon: Double, initialAccumulator: Double, weightDecay: Double
+    public var learningRate: Double, learningRateDecay: Double, epsilon: Double,
+        initialAccumulator: Double, weightDecay: Double
     public var epsilonPlace: EpsilonPlace
 
-    public init(learningRate: Double = 0.01, learningRateDecay: Double = 0, epsilon: Double = 1e-10, initialAccumulator: Double = 0,
-                weightDecay: Double = 0, epsilonPlace: EpsilonPlace = .outside) {
+    public init(
+        learningRate: Double = 0.01, learningRateDecay: Double = 0, epsilon: Double = 1e-10,
+        initialAccumulator: Double = 0,
+        weightDecay: Double = 0, epsilonPlace: EpsilonPlace = .outside
+    ) {
         self.learningRate = learningRate
         self.learningRateDecay = learningRateDecay
         self.epsilon = epsilon
@@ -50,11 +59,16 @@ public struct AdaGrad: Hashable, Sendable {
 
 /// RMSProp: Tieleman and Hinton 2012; centered: Graves 2013. Kernel: `rmsprop`.
 public struct RMSProp: Hashable, Sendable {
-    public var learningRate: Double, decay: Double, epsilon: Double, momentum: Double, centered: Bool, weightDecay: Double
+    public var learningRate: Double, decay: Double, epsilon: Double, momentum: Double,
+        centered: Bool, weightDecay: Double
     public var epsilonPlace: EpsilonPlace, convention: MomentumConvention
 
-    public init(learningRate: Double = 0.01, decay: Double = 0.99, epsilon: Double = 1e-8, momentum: Double = 0, centered: Bool = false,
-                weightDecay: Double = 0, epsilonPlace: EpsilonPlace = .outside, convention: MomentumConvention = .buffer) {
+    public init(
+        learningRate: Double = 0.01, decay: Double = 0.99, epsilon: Double = 1e-8,
+        momentum: Double = 0, centered: Bool = false,
+        weightDecay: Double = 0, epsilonPlace: EpsilonPlace = .outside,
+        convention: MomentumConvention = .buffer
+    ) {
         self.learningRate = learningRate
         self.decay = decay
         self.epsilon = epsilon
@@ -70,7 +84,10 @@ public struct RMSProp: Hashable, Sendable {
 public struct AdaDelta: Hashable, Sendable {
     public var learningRate: Double, decay: Double, epsilon: Double, weightDecay: Double
 
-    public init(learningRate: Double = 1, decay: Double = 0.9, epsilon: Double = 1e-6, weightDecay: Double = 0) {
+    public init(
+        learningRate: Double = 1, decay: Double = 0.9, epsilon: Double = 1e-6,
+        weightDecay: Double = 0
+    ) {
         self.learningRate = learningRate
         self.decay = decay
         self.epsilon = epsilon
@@ -78,14 +95,18 @@ public struct AdaDelta: Hashable, Sendable {
     }
 }
 
-/// Adam: Kingma and Ba 2015; with `decoupled` weight decay AdamW: Loshchilov and Hutter 2019; with `amsgrad`: Reddi, Kale and Kumar 2018.
-/// Kernel: `adam`.
+/// Adam: Kingma and Ba 2015; with `decoupled` weight decay AdamW: Loshchilov and Hutter 2019; with
+/// `amsgrad`: Reddi, Kale and Kumar 2018. Kernel: `adam`.
 public struct Adam: Hashable, Sendable {
-    public var learningRate: Double, beta1: Double, beta2: Double, epsilon: Double, weightDecay: Double
+    public var learningRate: Double, beta1: Double, beta2: Double, epsilon: Double,
+        weightDecay: Double
     public var decoupled: Bool, amsgrad: Bool, epsilonPlace: EpsilonPlace
 
-    public init(learningRate: Double = 0.001, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8, weightDecay: Double = 0,
-                decoupled: Bool = false, amsgrad: Bool = false, epsilonPlace: EpsilonPlace = .outside) {
+    public init(
+        learningRate: Double = 0.001, beta1: Double = 0.9, beta2: Double = 0.999,
+        epsilon: Double = 1e-8, weightDecay: Double = 0,
+        decoupled: Bool = false, amsgrad: Bool = false, epsilonPlace: EpsilonPlace = .outside
+    ) {
         self.learningRate = learningRate
         self.beta1 = beta1
         self.beta2 = beta2
@@ -97,11 +118,13 @@ public struct Adam: Hashable, Sendable {
     }
 }
 
-/// A rule that turns gradients into updates. Defaults and conventions are PyTorch's; each rule lets the others be chosen.
+/// A rule that turns gradients into updates. Defaults and conventions are PyTorch's; each rule lets
+/// the others be chosen.
 ///
-/// A trainer requires learning rates, their decay, ε, weight decay and AdaGrad's initial accumulator to be at least 0 (AdaDelta's
-/// ε above 0), momentum, ρ (`decay`), `beta1` and `beta2` to be in 0..<1, and dampening in 0...1, all of them as floats too: none
-/// that is infinite as a float, nor one above 0 that is zero or subnormal.
+/// A trainer requires learning rates, their decay, ε, weight decay and AdaGrad's initial
+/// accumulator to be at least 0 (AdaDelta's ε above 0), momentum, ρ (`decay`), `beta1` and `beta2`
+/// to be in 0..<1, and dampening in 0...1, all of them as floats too: none that is infinite as a
+/// float, nor one above 0 that is zero or subnormal.
 public enum Optimizer: Hashable, Sendable {
     case sgd(SGD)
     case adaGrad(AdaGrad)
@@ -110,7 +133,9 @@ public enum Optimizer: Hashable, Sendable {
     case adam(Adam)
 
     /// The names that `named(_:learningRate:)` knows.
-    public static let names = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "amsgrad"]
+    public static let names = [
+        "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "amsgrad",
+    ]
 
     /// A rule by its name, with the usual settings; nil for a name that is none of `names`.
     ///
@@ -133,21 +158,36 @@ public enum Optimizer: Hashable, Sendable {
         return optimizer
     }
 
-    /// The rule without its learning rate and the size of its momentum, which may change from update to update, as text that stays the same from
-    /// version to version.
+    /// The rule without its learning rate and the size of its momentum, which may change from
+    /// update to update, as text that stays the same from version to version.
     var identity: String {
         switch self {
         case .sgd(let rule):
-            "sgd with momentum \(rule.momentum != 0) \(rule.convention), dampening \(rule.dampening), nesterov \(rule.nesterov), weight decay \(rule.weightDecay)"
+            """
+            sgd with momentum \(rule.momentum != 0) \(rule.convention), dampening \
+            \(rule.dampening), nesterov \(rule.nesterov), weight decay \(rule.weightDecay)
+            """
         case .adaGrad(let rule):
-            "adagrad with decay \(rule.learningRateDecay), epsilon \(rule.epsilon) \(rule.epsilonPlace), weight decay \(rule.weightDecay)"
+            """
+            adagrad with decay \(rule.learningRateDecay), epsilon \(rule.epsilon) \
+            \(rule.epsilonPlace), weight decay \(rule.weightDecay)
+            """
         case .rmsProp(let rule):
-            "rmsprop with decay \(rule.decay), epsilon \(rule.epsilon) \(rule.epsilonPlace), momentum \(rule.momentum != 0) \(rule.convention), "
+            """
+            rmsprop with decay \(rule.decay), epsilon \(rule.epsilon) \(rule.epsilonPlace), \
+            momentum \(rule.momentum != 0) \(rule.convention), 
+            """
                 + "centered \(rule.centered), weight decay \(rule.weightDecay)"
         case .adaDelta(let rule):
-            "adadelta with decay \(rule.decay), epsilon \(rule.epsilon), weight decay \(rule.weightDecay)"
+            """
+            adadelta with decay \(rule.decay), epsilon \(rule.epsilon), weight decay \
+            \(rule.weightDecay)
+            """
         case .adam(let rule):
-            "adam with beta1 \(rule.beta1), beta2 \(rule.beta2), epsilon \(rule.epsilon) \(rule.epsilonPlace), weight decay \(rule.weightDecay), "
+            """
+            adam with beta1 \(rule.beta1), beta2 \(rule.beta2), epsilon \(rule.epsilon) \
+            \(rule.epsilonPlace), weight decay \(rule.weightDecay), 
+            """
                 + "decoupled \(rule.decoupled), amsgrad \(rule.amsgrad)"
         }
     }
@@ -165,11 +205,21 @@ public enum Optimizer: Hashable, Sendable {
         }
         set {
             switch self {
-            case .sgd(var rule): rule.learningRate = newValue; self = .sgd(rule)
-            case .adaGrad(var rule): rule.learningRate = newValue; self = .adaGrad(rule)
-            case .rmsProp(var rule): rule.learningRate = newValue; self = .rmsProp(rule)
-            case .adaDelta(var rule): rule.learningRate = newValue; self = .adaDelta(rule)
-            case .adam(var rule): rule.learningRate = newValue; self = .adam(rule)
+            case .sgd(var rule):
+                rule.learningRate = newValue
+                self = .sgd(rule)
+            case .adaGrad(var rule):
+                rule.learningRate = newValue
+                self = .adaGrad(rule)
+            case .rmsProp(var rule):
+                rule.learningRate = newValue
+                self = .rmsProp(rule)
+            case .adaDelta(var rule):
+                rule.learningRate = newValue
+                self = .adaDelta(rule)
+            case .adam(var rule):
+                rule.learningRate = newValue
+                self = .adam(rule)
             }
         }
     }
@@ -185,8 +235,12 @@ public enum Optimizer: Hashable, Sendable {
         }
         set {
             switch self {
-            case .sgd(var rule): rule.momentum = newValue; self = .sgd(rule)
-            case .rmsProp(var rule): rule.momentum = newValue; self = .rmsProp(rule)
+            case .sgd(var rule):
+                rule.momentum = newValue
+                self = .sgd(rule)
+            case .rmsProp(var rule):
+                rule.momentum = newValue
+                self = .rmsProp(rule)
             case .adaGrad, .adaDelta, .adam: break
             }
         }
@@ -197,20 +251,29 @@ public enum Optimizer: Hashable, Sendable {
         switch self {
         case .sgd(let rule):
             notNegative(rule.learningRate, "learning rate") ?? belowOne(rule.momentum, "momentum")
-                ?? (0...1 ~= rule.dampening ? nil : message("dampening", "0 to 1", rule.dampening)) ?? notNegative(rule.weightDecay, "weight decay")
+                ?? (0...1 ~= rule.dampening ? nil : message("dampening", "0 to 1", rule.dampening))
+                ?? notNegative(rule.weightDecay, "weight decay")
         case .adaGrad(let rule):
-            notNegative(rule.learningRate, "learning rate") ?? notNegative(rule.learningRateDecay, "learning rate decay")
-                ?? notNegative(rule.epsilon, "epsilon") ?? notNegative(rule.initialAccumulator, "initial accumulator")
+            notNegative(rule.learningRate, "learning rate") ?? notNegative(
+                rule.learningRateDecay, "learning rate decay")
+                ?? notNegative(rule.epsilon, "epsilon") ?? notNegative(
+                    rule.initialAccumulator, "initial accumulator")
                 ?? notNegative(rule.weightDecay, "weight decay")
         case .rmsProp(let rule):
-            notNegative(rule.learningRate, "learning rate") ?? belowOne(rule.decay, "decay") ?? notNegative(rule.epsilon, "epsilon")
-                ?? belowOne(rule.momentum, "momentum") ?? notNegative(rule.weightDecay, "weight decay")
+            notNegative(rule.learningRate, "learning rate") ?? belowOne(rule.decay, "decay")
+                ?? notNegative(rule.epsilon, "epsilon")
+                ?? belowOne(rule.momentum, "momentum")
+                ?? notNegative(rule.weightDecay, "weight decay")
         case .adaDelta(let rule):
-            notNegative(rule.learningRate, "learning rate") ?? belowOne(rule.decay, "decay") ?? notNegative(rule.epsilon, "epsilon")
-                ?? (rule.epsilon > 0 ? nil : message("epsilon", "above 0", rule.epsilon)) ?? notNegative(rule.weightDecay, "weight decay")
+            notNegative(rule.learningRate, "learning rate") ?? belowOne(rule.decay, "decay")
+                ?? notNegative(rule.epsilon, "epsilon")
+                ?? (rule.epsilon > 0 ? nil : message("epsilon", "above 0", rule.epsilon))
+                ?? notNegative(rule.weightDecay, "weight decay")
         case .adam(let rule):
-            notNegative(rule.learningRate, "learning rate") ?? belowOne(rule.beta1, "beta1") ?? belowOne(rule.beta2, "beta2")
-                ?? notNegative(rule.epsilon, "epsilon") ?? notNegative(rule.weightDecay, "weight decay")
+            notNegative(rule.learningRate, "learning rate") ?? belowOne(rule.beta1, "beta1")
+                ?? belowOne(rule.beta2, "beta2")
+                ?? notNegative(rule.epsilon, "epsilon")
+                ?? notNegative(rule.weightDecay, "weight decay")
         }
     }
 
@@ -246,7 +309,8 @@ private func message(_ name: String, _ expected: String, _ found: Double) -> Str
 }
 
 private func notNegative(_ value: Double, _ name: String) -> String? {
-    value >= 0 && value.fitsFloat ? nil : message(name, "at least 0 and \(Double.floatRange)", value)
+    value >= 0 && value.fitsFloat
+        ? nil : message(name, "at least 0 and \(Double.floatRange)", value)
 }
 
 private func belowOne(_ value: Double, _ name: String) -> String? {
@@ -255,7 +319,8 @@ private func belowOne(_ value: Double, _ name: String) -> String? {
 }
 
 extension Double {
-    /// Whether a kernel, which computes in float32, takes it for what it is: zero, or a float that is neither zero nor infinite.
+    /// Whether a kernel, which computes in float32, takes it for what it is: zero, or a float that
+    /// is neither zero nor infinite.
     package var fitsFloat: Bool { self == 0 || Float(self).isNormal }
     package static let floatRange = "in a float's range (0, or 1.2e-38 to 3.4e+38)"
 }

@@ -18,8 +18,8 @@ public enum RecurrentCell: Hashable, Sendable {
         }
     }
 
-    /// As model files have it: `lstm`, `lstm(peepholes+coupled)`, `gru`, `gru(resetBefore)`, `rnn`, `rnn(relu)`; PyTorch's defaults go without
-    /// saying.
+    /// As model files have it: `lstm`, `lstm(peepholes+coupled)`, `gru`, `gru(resetBefore)`, `rnn`,
+    /// `rnn(relu)`; PyTorch's defaults go without saying.
     public var name: String {
         switch self {
         case .lstm(.plain): "lstm"
@@ -33,14 +33,20 @@ public enum RecurrentCell: Hashable, Sendable {
 
     /// The cells without options; of the LSTM's, of which each part is one, one of each.
     public static let all: [RecurrentCell] =
-        [.plain, LSTMVariant(squash: .sigmoid), LSTMVariant(hasPeepholes: true), LSTMVariant(hasCoupledGates: true), LSTMVariant(cellClip: 3),
-         LSTMVariant(projectionSize: 32)].map { .lstm($0) } + GRUDefinition.allCases.map { .gru($0) } + Activation.allCases.map { .rnn($0) }
+        [
+            .plain, LSTMVariant(squash: .sigmoid), LSTMVariant(hasPeepholes: true),
+            LSTMVariant(hasCoupledGates: true), LSTMVariant(cellClip: 3),
+            LSTMVariant(projectionSize: 32),
+        ].map { .lstm($0) } + GRUDefinition.allCases.map { .gru($0) }
+        + Activation.allCases.map { .rnn($0) }
 
     /// The cell of a `name`, or nil.
     public init?(named name: String) {
         if let cell = Self.all.first(where: { $0.name == name }) {
             self = cell
-        } else if name.hasPrefix("lstm("), name.hasSuffix(")"), let variant = LSTMVariant(named: String(name.dropFirst(5).dropLast())) {
+        } else if name.hasPrefix("lstm("), name.hasSuffix(")"),
+            let variant = LSTMVariant(named: String(name.dropFirst(5).dropLast()))
+        {
             self = .lstm(variant)
         } else {
             return nil
@@ -49,17 +55,20 @@ public enum RecurrentCell: Hashable, Sendable {
 
     /// PyTorch's cell of a kind.
     init(_ kind: StateDictCell.Kind) {
-        self = switch kind {
-        case .lstm(let hasPeepholes, let projectionSize): .lstm(LSTMVariant(hasPeepholes: hasPeepholes, projectionSize: projectionSize))
-        case .gru: .gru(.resetAfter)
-        case .rnn: .rnn(.tanh)
-        }
+        self =
+            switch kind {
+            case .lstm(let hasPeepholes, let projectionSize):
+                .lstm(LSTMVariant(hasPeepholes: hasPeepholes, projectionSize: projectionSize))
+            case .gru: .gru(.resetAfter)
+            case .rnn: .rnn(.tanh)
+            }
     }
 
     /// As `RecurrentFormats` has it.
     var stateDict: StateDictCell.Kind {
         switch self {
-        case .lstm(let variant): .lstm(hasPeepholes: variant.hasPeepholes, projectionSize: variant.projectionSize)
+        case .lstm(let variant):
+            .lstm(hasPeepholes: variant.hasPeepholes, projectionSize: variant.projectionSize)
         case .gru(let definition): .gru(hasHiddenBias: definition == .resetAfter)
         case .rnn: .rnn
         }
@@ -89,7 +98,8 @@ public struct RecurrentLayer: Hashable, Sendable {
     public let cell: RecurrentCell
     /// H, hidden units in each direction.
     public let hiddenSize: Int
-    /// Whether a second cell runs from the last step to the first, its output beside the first one's: Schuster and Paliwal 1997.
+    /// Whether a second cell runs from the last step to the first, its output beside the first
+    /// one's: Schuster and Paliwal 1997.
     public let isBidirectional: Bool
 
     public init(_ cell: RecurrentCell, hiddenSize: Int, isBidirectional: Bool = false) {
@@ -98,15 +108,21 @@ public struct RecurrentLayer: Hashable, Sendable {
         self.isBidirectional = isBidirectional
     }
 
-    public static func lstm(_ hiddenSize: Int, _ variant: LSTMVariant = .plain, isBidirectional: Bool = false) -> RecurrentLayer {
+    public static func lstm(
+        _ hiddenSize: Int, _ variant: LSTMVariant = .plain, isBidirectional: Bool = false
+    ) -> RecurrentLayer {
         RecurrentLayer(.lstm(variant), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
     }
 
-    public static func gru(_ hiddenSize: Int, _ definition: GRUDefinition = .resetAfter, isBidirectional: Bool = false) -> RecurrentLayer {
+    public static func gru(
+        _ hiddenSize: Int, _ definition: GRUDefinition = .resetAfter, isBidirectional: Bool = false
+    ) -> RecurrentLayer {
         RecurrentLayer(.gru(definition), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
     }
 
-    public static func rnn(_ hiddenSize: Int, _ activation: Activation = .tanh, isBidirectional: Bool = false) -> RecurrentLayer {
+    public static func rnn(
+        _ hiddenSize: Int, _ activation: Activation = .tanh, isBidirectional: Bool = false
+    ) -> RecurrentLayer {
         RecurrentLayer(.rnn(activation), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
     }
 
@@ -117,14 +133,17 @@ public struct RecurrentLayer: Hashable, Sendable {
     /// Cells: 2 in a bidirectional layer, else 1.
     public var directions: Int { isBidirectional ? 2 : 1 }
 
-    /// Trainable numbers of each gate, in the order of `cell.gateNames`, in each direction. PyTorch's two biases count as one where they are one
-    /// to the kernels.
+    /// Trainable numbers of each gate, in the order of `cell.gateNames`, in each direction.
+    /// PyTorch's two biases count as one where they are one to the kernels.
     public func gateParameterCounts(inputSize: Int) -> [Int] {
         cell.gateNames.map { gate in
             let ofAll = hiddenSize * (inputSize + unitCount + 1)
             switch cell {
-            case .lstm(let variant): return variant.hasCoupledGates && gate == "f" ? 0 : ofAll + (variant.hasPeepholes && gate != "g" ? hiddenSize : 0)
-            case .gru(let definition): return ofAll + (definition == .resetAfter && gate == "n" ? hiddenSize : 0)
+            case .lstm(let variant):
+                return variant.hasCoupledGates && gate == "f"
+                    ? 0 : ofAll + (variant.hasPeepholes && gate != "g" ? hiddenSize : 0)
+            case .gru(let definition):
+                return ofAll + (definition == .resetAfter && gate == "n" ? hiddenSize : 0)
             case .rnn: return ofAll
             }
         }
@@ -135,7 +154,8 @@ public struct RecurrentLayer: Hashable, Sendable {
         directions * (gateParameterCounts(inputSize: inputSize).reduce(0, +) + projectionCount)
     }
 
-    /// Of the matrix products of a time step; a coupled LSTM computes the gate that it does not use.
+    /// Of the matrix products of a time step; a coupled LSTM computes the gate that it does not
+    /// use.
     public func multiplyAdds(inputSize: Int) -> Int {
         directions * (cell.gateNames.count * hiddenSize * (inputSize + unitCount) + projectionCount)
     }

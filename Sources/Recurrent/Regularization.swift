@@ -1,7 +1,9 @@
-/// Norms of the parameters that training adds to the loss: Σ over all parameters p, biases too, of l1 |p| + l2/2 p².
+/// Norms of the parameters that training adds to the loss: Σ over all parameters p, biases too, of
+/// l1 |p| + l2/2 p².
 ///
-/// Unlike the weight decay of an optimizer, their gradient is a part of the one that is clipped, and goes through the optimizer's moments.
-/// For plain gradient descent without clipping, `l2` and a weight decay of the same size are the same.
+/// Unlike the weight decay of an optimizer, their gradient is a part of the one that is clipped,
+/// and goes through the optimizer's moments. For plain gradient descent without clipping, `l2` and
+/// a weight decay of the same size are the same.
 public struct Regularization: Hashable, Sendable {
     /// λ1: draws parameters to zero.
     public let l1: Double

@@ -1,7 +1,8 @@
-/// A text as a trainer takes it: cut into contiguous streams, one for each sequence of a batch, and these into segments.
+/// A text as a trainer takes it: cut into contiguous streams, one for each sequence of a batch, and
+/// these into segments.
 ///
-/// Every token is a target once; its input is the token in front of it, and that of the first an end of line. Where the streams end
-/// unequally, rows without a target (-1) fill them up.
+/// Every token is a target once; its input is the token in front of it, and that of the first an
+/// end of line. Where the streams end unequally, rows without a target (-1) fill them up.
 struct Batches {
     let batch: Int, steps: Int
     /// Segments, each [T][B].
@@ -46,7 +47,9 @@ struct Batches {
     }
 
     /// Lends the inputs and targets of one segment.
-    func withSegment<Result>(_ index: Int, _ body: (_ tokens: Span<Int32>, _ targets: Span<Int32>) -> Result) -> Result {
+    func withSegment<Result>(
+        _ index: Int, _ body: (_ tokens: Span<Int32>, _ targets: Span<Int32>) -> Result
+    ) -> Result {
         let range = index * steps * batch..<(index + 1) * steps * batch
         return body(inputs.span.extracting(range), targets.span.extracting(range))
     }

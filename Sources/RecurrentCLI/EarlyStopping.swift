@@ -11,12 +11,14 @@ struct EarlyStopping: Codable {
     /// Whether it can have come to this after so many epochs.
     func isPossible(after epochs: Int) -> Bool {
         lastEpoch == epochs && 0...lastEpoch ~= bestEpoch && patience > 0
-            && (bestEpoch == 0 ? bestPerplexity == .infinity : bestPerplexity.isFinite && bestPerplexity > 0)
+            && (bestEpoch == 0
+                ? bestPerplexity == .infinity : bestPerplexity.isFinite && bestPerplexity > 0)
     }
 
     var isOver: Bool { lastEpoch - bestEpoch >= patience }
 
-    /// Takes the perplexity after an epoch, counted from 1, and returns whether it is the best so far.
+    /// Takes the perplexity after an epoch, counted from 1, and returns whether it is the best so
+    /// far.
     mutating func improves(epoch: Int, perplexity: Double) -> Bool {
         lastEpoch = epoch
         guard perplexity < bestPerplexity else { return false }

@@ -5,8 +5,8 @@ struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Tells how well a language model foresees a text: its perplexity.",
         discussion: """
-            The text is measured in streams of at least 1,024 tokens, 16 of them at most, side by side, each from its beginning to its end; \
-            so does train measure its development text.
+            The text is measured in streams of at least 1,024 tokens, 16 of them at most, side by \
+            side, each from its beginning to its end; so does train measure its development text.
             """)
 
     @Argument(help: "A model that train has written.")
@@ -38,23 +38,33 @@ struct Evaluate: ParsableCommand {
         let evaluator = try threadOptions.evaluator(model.shape, batches, kernels: kernels)
         var bar = ProgressBar(quiet: quiet)
         let loss = evaluator.evaluate(model, batches) { sum in
-            bar.show("evaluate", fraction: Double(sum.count) / Double(tokens.count),
-                     "perplexity \(sum.perplexity.rounded)")
+            bar.show(
+                "evaluate", fraction: Double(sum.count) / Double(tokens.count),
+                "perplexity \(sum.perplexity.rounded)")
         }
         bar.clear()
         let evaluation = loss.all
         guard evaluation.loss.isFinite else {
-            throw Failure(.data, "\(self.model): the loss is not finite; expected weights that can be computed with, found a loss of \(evaluation.loss)")
+            throw Failure(
+                .data,
+                """
+                \(self.model): the loss is not finite; expected weights that can be computed \
+                with, found a loss of \(evaluation.loss)
+                """
+            )
         }
         if json {
-            try printJSON(EvaluateReport(
-                text: text, perplexity: NumberOrNull(evaluation.perplexity),
-                knownPerplexity: NumberOrNull(loss.known.perplexity), loss: evaluation.loss,
-                tokens: evaluation.count, unknownTokens: unknown, threads: evaluator.threadCount,
-                isa: "\(kernels.isa)", seconds: (ContinuousClock.now - start) / .seconds(1)))
+            try printJSON(
+                EvaluateReport(
+                    text: text, perplexity: NumberOrNull(evaluation.perplexity),
+                    knownPerplexity: NumberOrNull(loss.known.perplexity), loss: evaluation.loss,
+                    tokens: evaluation.count, unknownTokens: unknown,
+                    threads: evaluator.threadCount,
+                    isa: "\(kernels.isa)", seconds: (ContinuousClock.now - start) / .seconds(1)))
         } else {
             let known = unknown == 0 ? "" : "; \(loss.known.perplexity.rounded) over the others"
-            try printToStandardOutput("""
+            try printToStandardOutput(
+                """
                 perplexity \(evaluation.perplexity.rounded) over \(tokens.count.grouped) tokens, \
                 \(unknown.grouped) of them unknown\(known)
 

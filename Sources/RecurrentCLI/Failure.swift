@@ -1,13 +1,20 @@
-import RecurrentFormats
 import Foundation
 import Recurrent
+import RecurrentFormats
 
 /// Why the tool gave up: one line for stderr, `what; expected …, found …`, and an exit code.
 struct Failure: Error, Equatable {
     /// The exit codes of sysexits(3) that the tool uses.
     enum Cause: Int32 {
-        case usage = 64, data = 65, noInput = 66, software = 70, system = 71, cannotCreate = 73,
-            inputOutput = 74, tryAgain = 75
+        case usage = 64
+        case data = 65
+        case noInput = 66
+        case software = 70
+        case system = 71
+        case cannotCreate = 73
+        case
+            inputOutput = 74
+        case tryAgain = 75
     }
 
     let cause: Cause
@@ -47,9 +54,17 @@ struct Failure: Error, Equatable {
 
 /// Returns `value` if it is in `range`, else throws a failure that names the option.
 @discardableResult
-func validated<Value: Comparable>(_ option: String, _ value: Value, _ range: ClosedRange<Value>) throws(Failure) -> Value {
+func validated<Value: Comparable>(_ option: String, _ value: Value, _ range: ClosedRange<Value>)
+    throws(Failure) -> Value
+{
     guard range.contains(value) else {
-        throw Failure(.usage, "\(option): out of range; expected \(range.lowerBound) to \(range.upperBound), found \(value)")
+        throw Failure(
+            .usage,
+            """
+            \(option): out of range; expected \(range.lowerBound) to \(range.upperBound), \
+            found \(value)
+            """
+        )
     }
     return value
 }

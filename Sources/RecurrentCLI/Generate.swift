@@ -1,7 +1,7 @@
 import ArgumentParser
-import RecurrentFormats
 import Foundation
 import Recurrent
+import RecurrentFormats
 
 struct Generate: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -15,23 +15,31 @@ struct Generate: ParsableCommand {
     @Argument(help: "A model that train has written.")
     var model: String
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("What the text begins with.", valueName: "text"))
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("What the text begins with.", valueName: "text")
+    )
     var prompt = ""
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Characters to add.", valueName: "number"))
     var length = 400
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("0 always takes the likeliest character; more is more daring.", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "0 always takes the likeliest character; more is more daring.", valueName: "number"))
     var temperature = 0.8
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("The same seed gives the same text.", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The same seed gives the same text.", valueName: "number"))
     var seed: UInt64 = 1
 
-    @Option(parsing: .unconditional,
-            help: """
-                How weights are held in memory: float32, or bfloat16, which is smaller, faster \
-                and less exact.
-                """)
+    @Option(
+        parsing: .unconditional,
+        help: """
+            How weights are held in memory: float32, or bfloat16, which is smaller, faster \
+            and less exact.
+            """)
     var weights = WeightFormat.float32
 
     @Flag(help: "Shows no progress and no warning, only the text.")
@@ -49,7 +57,8 @@ struct Generate: ParsableCommand {
 
         let unknown = Set(prompt.filter { vocabulary.token($0) == Vocabulary.unknown }).sorted()
         if !unknown.isEmpty && !quiet {
-            printNotice("""
+            printNotice(
+                """
                 --prompt: not in the vocabulary, taken as unknown: \
                 \(unknown.map(\.printable).joined(separator: " ").excerpt)
                 """)
@@ -71,8 +80,9 @@ struct Generate: ParsableCommand {
             last = vocabulary.scalar(token)
             if let last { try printToStandardOutput(last.inText) }
             model.step(token: token, state: &state, kernels: kernels)
-            bar.show("generate", fraction: Double(done) / Double(length),
-                     "\(done.grouped) characters")
+            bar.show(
+                "generate", fraction: Double(done) / Double(length),
+                "\(done.grouped) characters")
         }
         bar.clear()
         if last != "\n" { try printToStandardOutput("\n") }

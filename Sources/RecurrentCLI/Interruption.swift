@@ -6,7 +6,8 @@ import Synchronization
 enum Interruption {
     private static let signal = Atomic<Int32>(0)
 
-    /// From now on, SIGINT, SIGTERM and SIGHUP are noted; a second one ends the process at once. SIGHUP stays ignored where it is: by nohup(1).
+    /// From now on, SIGINT, SIGTERM and SIGHUP are noted; a second one ends the process at once.
+    /// SIGHUP stays ignored where it is: by nohup(1).
     static func watch() {
         _ = signal.load(ordering: .relaxed)
         for number in [SIGINT, SIGTERM, SIGHUP] {

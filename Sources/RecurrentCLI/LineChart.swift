@@ -20,16 +20,24 @@ struct LineChart {
     let axis: String
     let panels: [Panel]
 
-    private static let width = 860.0, left = 64.0, right = 150.0, top = 84.0, panelHeight = 250.0, gap = 56.0
+    private static let width = 860.0, left = 64.0, right = 150.0, top = 84.0, panelHeight = 250.0,
+        gap = 56.0
 
     var svg: String {
-        Picture.document(width: Self.width, height: Self.top + Double(panels.count) * (Self.panelHeight + Self.gap), title: title, subtitle: subtitle,
-                         style: "", body: panels.enumerated().flatMap { panel($1, top: Self.top + Double($0) * (Self.panelHeight + Self.gap)) })
+        Picture.document(
+            width: Self.width,
+            height: Self.top + Double(panels.count) * (Self.panelHeight + Self.gap), title: title,
+            subtitle: subtitle,
+            style: "",
+            body: panels.enumerated().flatMap {
+                panel($1, top: Self.top + Double($0) * (Self.panelHeight + Self.gap))
+            })
     }
 
     private func panel(_ panel: Panel, top: Double) -> [String] {
         let points = panel.curves.flatMap(\.points).filter { $0.y.isFinite }
-        let bottom = top + Self.panelHeight, end = Self.width - Self.right
+        let bottom = top + Self.panelHeight
+        let end = Self.width - Self.right
         let xs = Scale([0] + points.map(\.x), from: Self.left, to: end)
         let ys = Scale(points.map(\.y), from: bottom, to: top, isLogarithmic: panel.isLogarithmic)
         var parts = [Picture.text(Self.left, top - 12, panel.title, "strong")]
@@ -41,7 +49,9 @@ struct LineChart {
         parts.append(Picture.text(end, bottom + 34, axis, "end"))
         var names: [(y: Double, index: Int)] = []
         for (index, curve) in panel.curves.enumerated() {
-            let drawn = curve.points.filter { $0.y.isFinite }.map { (x: xs.place($0.x), y: ys.place($0.y)) }
+            let drawn = curve.points.filter { $0.y.isFinite }.map {
+                (x: xs.place($0.x), y: ys.place($0.y))
+            }
             parts.append(Picture.curve(drawn, Picture.colour(index).line))
             names.append((y: drawn.last?.y ?? top, index: index))
         }
@@ -52,7 +62,10 @@ struct LineChart {
             let room = bottom + 12 - 15 * Double(names.count - place)
             let y = min(max(name.y, next), max(room, next))
             next = y + 15
-            parts.append(Picture.text(end + 8, y + 4, panel.curves[name.index].name, "strong \(Picture.colour(name.index).fill)"))
+            parts.append(
+                Picture.text(
+                    end + 8, y + 4, panel.curves[name.index].name,
+                    "strong \(Picture.colour(name.index).fill)"))
         }
         return parts
     }
@@ -71,22 +84,30 @@ private struct Scale {
             let decades = Int(log10(least).rounded(.down))...Int(log10(most).rounded(.up))
             // Some ten lines at most: over many decades not even each power of ten.
             let every = (decades.count + 7) / 8
-            let all = decades.count <= 4
+            let all =
+                decades.count <= 4
                 ? decades.flatMap { decade in [1.0, 2, 5].map { $0 * pow(10, Double(decade)) } }
-                : (0...(decades.count + every - 2) / every).map { pow(10, Double(decades.lowerBound + $0 * every)) }
-            let first = all.last { $0 <= least } ?? least, last = all.first { $0 >= most } ?? most
+                : (0...(decades.count + every - 2) / every).map {
+                    pow(10, Double(decades.lowerBound + $0 * every))
+                }
+            let first = all.last { $0 <= least } ?? least
+            let last = all.first { $0 >= most } ?? most
             ticks = all.filter { $0 >= first && $0 <= last }
             (low, high) = (log10(first), log10(max(last, first * 2)))
         } else {
-            let span = max(most - least, 1e-9), power = pow(10, log10(span / 6).rounded(.down))
+            let span = max(most - least, 1e-9)
+            let power = pow(10, log10(span / 6).rounded(.down))
             let step = [1.0, 2, 5, 10].map { $0 * power }.first { span / $0 <= 6 } ?? 10 * power
-            let first = (least / step).rounded(.down), last = (most / step).rounded(.up)
+            let first = (least / step).rounded(.down)
+            let last = (most / step).rounded(.up)
             ticks = stride(from: first, through: max(last, first + 1), by: 1).map { $0 * step }
             (low, high) = (ticks[0], ticks.last!)
         }
     }
 
-    func place(_ value: Double) -> Double { start + ((isLogarithmic ? log10(value) : value) - low) / (high - low) * (end - start) }
+    func place(_ value: Double) -> Double {
+        start + ((isLogarithmic ? log10(value) : value) - low) / (high - low) * (end - start)
+    }
 }
 
 extension Double {

@@ -4,8 +4,8 @@ import Recurrent
 
 /// The most memory that this process may take.
 enum MemoryLimit {
-    /// The least of what the machine has, what its control groups allow and what its own limits leave
-    /// beside its threads.
+    /// The least of what the machine has, what its control groups allow and what its own limits
+    /// leave beside its threads.
     static var bytes: UInt64 {
         let left = recurrent_memory_left()
         return min(
@@ -13,9 +13,9 @@ enum MemoryLimit {
             left == .max ? left : left / 4 * 3)
     }
 
-    /// The threads beside the first one for which a quarter of what the limits of this process leave
-    /// has room. Each takes address space, but hardly any memory: a stack of 8 MiB and, in glibc, a
-    /// heap of 64 MiB of its own. A training has as many again to measure with.
+    /// The threads beside the first one for which a quarter of what the limits of this process
+    /// leave has room. Each takes address space, but hardly any memory: a stack of 8 MiB and, in
+    /// glibc, a heap of 64 MiB of its own. A training has as many again to measure with.
     static var threads: Int {
         Int(min(recurrent_memory_left() / 4 / (2 * (8 + 64) << 20), UInt64(Int32.max)))
     }
@@ -31,7 +31,8 @@ enum MemoryLimit {
     }
 }
 
-/// What a command will take, in bytes, before it takes anything. In Double, so that nothing overflows.
+/// What a command will take, in bytes, before it takes anything. In Double, so that nothing
+/// overflows.
 struct MemoryEstimate {
     private(set) var bytes: Double
 
@@ -41,11 +42,12 @@ struct MemoryEstimate {
     /// The longest text that there is memory for, in bytes.
     static var longestText: Int { Int(min(Double(MemoryLimit.bytes) / bytesPerByteOfText, 0x1p53)) }
 
-    /// A model's file that is read: the file, its tensors, the tensors in kernel order and the model itself.
+    /// A model's file that is read: the file, its tensors, the tensors in kernel order and the
+    /// model itself.
     init(modelOf bytes: Int) { self.bytes = 4 * Double(bytes) }
 
-    /// A model and its trainer, from the layout that is allocated, and what saving both takes: the model three times, or the
-    /// parameters and moments of a checkpoint twice.
+    /// A model and its trainer, from the layout that is allocated, and what saving both takes: the
+    /// model three times, or the parameters and moments of a checkpoint twice.
     init(
         training shape: ModelShape, batch: Int, steps: Int, momentCount: Int, dropout: Bool = false,
         recurrentDropout: Bool = false
@@ -81,15 +83,18 @@ struct MemoryEstimate {
         throws(Failure)
     {
         guard bytes <= Double(available) else {
-            throw Failure(cause, """
-                \(what): too large for the memory; expected at most \((Double(available) / 1e9).rounded) GB, \
-                found \((bytes / 1e9).rounded) GB
+            throw Failure(
+                cause,
+                """
+                \(what): too large for the memory; expected at most \
+                \((Double(available) / 1e9).rounded) GB, found \((bytes / 1e9).rounded) GB
                 """)
         }
     }
 }
 
-/// Refuses a file that this process has no memory to read. What has no size, such as a pipe, passes.
+/// Refuses a file that this process has no memory to read. What has no size, such as a pipe,
+/// passes.
 func checkMemory(readingTextFrom path: String) throws(Failure) {
     guard path != "-" else { return }  // standard input
     try MemoryEstimate(textOf: fileSize(path)).check(.data, path)
@@ -114,7 +119,10 @@ func checkMemory(
     guard !overflow, rows <= ModelShape.largestRowCount else {
         throw Failure(
             .usage,
-            "batch × steps: out of range; expected 1 to \(ModelShape.largestRowCount), found \(batch) × \(steps)"
+            """
+            batch × steps: out of range; expected 1 to \(ModelShape.largestRowCount), found \
+            \(batch) × \(steps)
+            """
         )
     }
     let training = MemoryEstimate(
@@ -131,10 +139,11 @@ extension TrainingText {
 }
 
 extension SequenceTask {
-    /// The sequences of an update, those that are made for the next, and those that are measured on: one-hot rows, symbols
-    /// and targets, and the question of each step.
+    /// The sequences of an update, those that are made for the next, and those that are measured
+    /// on: one-hot rows, symbols and targets, and the question of each step.
     func memory(batch: Int) -> MemoryEstimate {
-        let sequences = 2 * Double(batch) + 256, bytesPerStep = Double(4 * inputSize + 128)
+        let sequences = 2 * Double(batch) + 256
+        let bytesPerStep = Double(4 * inputSize + 128)
         return MemoryEstimate(bytes: sequences * Double(steps) * bytesPerStep)
     }
 }

@@ -1,5 +1,5 @@
-import RecurrentFormats
 import Foundation
+import RecurrentFormats
 
 /// Writes to stdout at once.
 func printToStandardOutput(_ text: String) throws(Failure) {
@@ -65,7 +65,8 @@ extension String {
     }
 }
 
-/// A number in JSON, which has none that is infinite: null then. A loss above 709 has no perplexity.
+/// A number in JSON, which has none that is infinite: null then. A loss above 709 has no
+/// perplexity.
 struct NumberOrNull: Encodable {
     private let value: Double
 
@@ -77,7 +78,8 @@ struct NumberOrNull: Encodable {
     }
 }
 
-/// A line of a table: the first `leftAligned` cells at the left of their columns, the others at the right.
+/// A line of a table: the first `leftAligned` cells at the left of their columns, the others at the
+/// right.
 func tableRow(_ cells: [String], widths: [Int], leftAligned: Int = 1) -> String {
     zip(cells, widths).enumerated().map { column, cell in
         let space = String(repeating: " ", count: max(cell.1 - cell.0.count, 1))
@@ -97,7 +99,9 @@ extension Int {
     var grouped: String {
         var digits = String(magnitude)
         var end = digits.endIndex
-        while let comma = digits.index(end, offsetBy: -3, limitedBy: digits.startIndex), comma > digits.startIndex {
+        while let comma = digits.index(end, offsetBy: -3, limitedBy: digits.startIndex),
+            comma > digits.startIndex
+        {
             digits.insert(",", at: comma)
             end = comma
         }

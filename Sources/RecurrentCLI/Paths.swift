@@ -1,5 +1,5 @@
-import RecurrentFormats
 import Foundation
+import RecurrentFormats
 
 /// The words of the command line, the tool's own name first. A byte that is not UTF-8 is in them as
 /// paths have it: Swift's own `CommandLine.arguments` would name another file.
@@ -22,11 +22,12 @@ func checkWritable(_ path: String, option: String) throws(Failure) {
     do {
         try checkWritable(path)
     } catch {
-        let reason = switch error.code {
-        case EISDIR: "expected a file, found a folder"
-        case EINVAL: "expected a file, found something else"
-        default: error.reason
-        }
+        let reason =
+            switch error.code {
+            case EISDIR: "expected a file, found a folder"
+            case EINVAL: "expected a file, found something else"
+            default: error.reason
+            }
         throw Failure(.cannotCreate, "\(path): cannot be written: \(reason)")
     }
 }
@@ -45,7 +46,8 @@ extension TrainingOptions {
     }
 }
 
-/// The command that continues a prompt with a model, to be pasted into a shell in the current folder.
+/// The command that continues a prompt with a model, to be pasted into a shell in the current
+/// folder.
 func generateCommand(model: String, prompt: String) -> String {
     let folder = FileManager.default.currentDirectoryPath + "/"
     var tool = commandLineArguments[0]
@@ -77,5 +79,6 @@ func quotedForShell(_ word: String) -> String {
         return scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)
             || "/._-+,:=@%".unicodeScalars.contains(scalar)
     }
-    return plain && !word.isEmpty ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+    return plain && !word.isEmpty
+        ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
 }

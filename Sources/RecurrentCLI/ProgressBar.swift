@@ -1,5 +1,5 @@
-import RecurrentFormats
 import Foundation
+import RecurrentFormats
 
 /// One line on stderr that says how far a command is; nothing where stderr is not a terminal.
 struct ProgressBar {
@@ -22,7 +22,8 @@ struct ProgressBar {
     /// the terminal's width at this moment.
     mutating func show(_ title: String, fraction: Double, _ text: @autoclosure () -> String) {
         guard isShown else { return }
-        let now = ContinuousClock.now, start = start ?? (now, fraction)
+        let now = ContinuousClock.now
+        let start = start ?? (now, fraction)
         self.start = start
         guard drawn.map({ now - $0 >= Self.interval }) ?? true else { return }
         drawn = now
@@ -68,12 +69,16 @@ struct ProgressLine {
     /// the next line, and then the next drawing does not replace this one.
     func drawn(columns: Int, isColoured: Bool) -> String {
         let full = min(max(Int(fraction * Double(Self.width)), 0), Self.width)
-        let bar = String(repeating: "█", count: full)
+        let bar =
+            String(repeating: "█", count: full)
             + String(repeating: "░", count: Self.width - full)
-        let rest = [secondsLeft.map { "\(timeText($0.rounded(.up))) left" } ?? "", text].filter { !$0.isEmpty }
+        let rest = [secondsLeft.map { "\(timeText($0.rounded(.up))) left" } ?? "", text].filter {
+            !$0.isEmpty
+        }
         var free = columns - 1
         let parts = [title + " ", bar, " " + rest.joined(separator: ", ")].map {
-            let whole = $0.printable(), part = whole.prefix(columns: free)
+            let whole = $0.printable()
+            let part = whole.prefix(columns: free)
             free = part == whole ? free - part.columns : 0
             return part
         }
@@ -85,8 +90,8 @@ struct ProgressLine {
 extension Unicode.Scalar {
     /// The blocks whose characters take two columns (Unicode's East_Asian_Width W and F, as far as
     /// whole blocks go): Hangul's initials, CJK and Kana, Hangul, compatibility and full-width
-    /// forms, pictographs, rarer ideographs. A narrow character among them counts as two: the line is then
-    /// shorter than it could be.
+    /// forms, pictographs, rarer ideographs. A narrow character among them counts as two: the line
+    /// is then shorter than it could be.
     private static let wide: [ClosedRange<UInt32>] = [
         0x1100...0x115F, 0x2E80...0xA4CF, 0xA960...0xA97F, 0xAC00...0xD7A3, 0xF900...0xFAFF,
         0xFE30...0xFE6F, 0xFF00...0xFF60, 0xFFE0...0xFFE6, 0x16FE0...0x18CFF, 0x1AFF0...0x1B2FF,
@@ -108,10 +113,12 @@ extension String {
     /// As much of it from the beginning as fits.
     fileprivate func prefix(columns: Int) -> String {
         var free = columns
-        return String(String.UnicodeScalarView(unicodeScalars.prefix {
-            free -= $0.columns
-            return free >= 0
-        }))
+        return String(
+            String.UnicodeScalarView(
+                unicodeScalars.prefix {
+                    free -= $0.columns
+                    return free >= 0
+                }))
     }
 }
 
@@ -119,5 +126,6 @@ extension String {
 func timeText(_ seconds: Double) -> String {
     let seconds = Int(min(seconds, 359_999))
     let text = String(format: "%d:%02d", seconds / 60 % 60, seconds % 60)
-    return seconds < 3600 ? text : String(format: "%d:%02d:%02d", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    return seconds < 3600
+        ? text : String(format: "%d:%02d:%02d", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }

@@ -3,7 +3,8 @@ import Recurrent
 
 /// Chooses the next token from a model's logits.
 struct Sampler {
-    /// 0 takes the most likely token; 1 follows the model's probabilities; above, they move towards equal ones.
+    /// 0 takes the most likely token; 1 follows the model's probabilities; above, they move towards
+    /// equal ones.
     let temperature: Double
     private var generator: SplitMix64
 
@@ -12,7 +13,8 @@ struct Sampler {
         generator = SplitMix64(seed: seed)
     }
 
-    /// A token with the probability softmax(logits / temperature), in Double; never the unknown token.
+    /// A token with the probability softmax(logits / temperature), in Double; never the unknown
+    /// token.
     mutating func sample(_ logits: Span<Float>) -> Int32 {
         let candidates = logits.indices.filter { $0 != Vocabulary.unknown }
         let likeliest = candidates.max { logits[$0] < logits[$1] }!

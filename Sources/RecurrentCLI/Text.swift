@@ -1,5 +1,5 @@
-import RecurrentFormats
 import Foundation
+import RecurrentFormats
 
 /// The limit of a text's length: 256 MiB.
 private let textLimit = 1 << 28
@@ -25,7 +25,9 @@ func readText(_ path: String) throws(Failure) -> [Unicode.Scalar] {
         return text
     } catch {
         let offset = error.byteOffsets.lowerBound
-        throw Failure(.data, """
+        throw Failure(
+            .data,
+            """
             \(name): not text; expected UTF-8, found 0x\(String(bytes[offset], radix: 16)) \
             at byte offset \(offset)
             """)
@@ -41,20 +43,25 @@ private func readTextFile(_ path: String, _ limit: Int) throws(Failure) -> [UInt
 }
 
 private func readStandardInput(_ name: String, _ limit: Int) throws(Failure) -> [UInt8] {
-    var bytes: [UInt8] = [], chunk = [UInt8](repeating: 0, count: 1 << 16)
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
     while true {
         let count = chunk.withUnsafeMutableBytes {
             read(STDIN_FILENO, $0.baseAddress, $0.count)
         }
         guard count >= 0 || errno == EINTR else {
-            throw Failure(errno == EIO ? .inputOutput : .noInput, """
+            throw Failure(
+                errno == EIO ? .inputOutput : .noInput,
+                """
                 \(name): \(String(cString: strerror(errno)))
                 """)
         }
         if count == 0 { return bytes }
         bytes += chunk[..<max(count, 0)]
         guard bytes.count <= limit else {
-            throw Failure(.data, """
+            throw Failure(
+                .data,
+                """
                 \(name): too long; expected at most \(limit.grouped) bytes, found more
                 """)
         }
@@ -65,7 +72,8 @@ private func readStandardInput(_ name: String, _ limit: Int) throws(Failure) -> 
 /// feed, a carriage return, both in this order, or Unicode's separators of lines and paragraphs.
 /// Other controls, such as vertical tabs and form feeds, are characters like any other.
 func normalizeLineEnds(_ text: some Sequence<Unicode.Scalar>) -> [Unicode.Scalar] {
-    var result: [Unicode.Scalar] = [], last: Unicode.Scalar?
+    var result: [Unicode.Scalar] = []
+    var last: Unicode.Scalar?
     result.reserveCapacity(text.underestimatedCount + 1)
     for scalar in text {
         switch scalar {
@@ -107,10 +115,11 @@ struct TextSplit: Equatable {
         let lineCount = text.count { $0 == "\n" }
         if lineCount >= 2 {
             var lines = developmentCount(of: lineCount)
-            let start = text.indices.dropLast().last {
-                if text[$0] == "\n" { lines -= 1 }
-                return lines == 0
-            }! + 1
+            let start =
+                text.indices.dropLast().last {
+                    if text[$0] == "\n" { lines -= 1 }
+                    return lines == 0
+                }! + 1
             let share = Double(text.count - start) / Double(text.count)
             let lowest = max(devFraction / 2, 1 - 2 * (1 - devFraction))
             let highest = min(devFraction * 2, 1 - (1 - devFraction) / 2)

@@ -1,54 +1,81 @@
 import ArgumentParser
-import RecurrentFormats
 import Foundation
 import Recurrent
+import RecurrentFormats
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Learns a language model of a text, character by character.",
         discussion: """
             Tokens are Unicode scalars, an end of line and an unknown token, which stands for \
-            those that occur only once. The last lines of the text are not learned: they tell \
-            how good the model is. (A text of few or uneven lines is divided within a line.) \
-            Line feeds, carriage returns, both, U+2028 and U+2029 end lines. The best model so far is always in the file that --out names, and beside \
-            it, in FILE.checkpoint, what --resume needs to go on to the same bits as a training that was never cut off.
+            those that occur only once. The last lines of the text are not learned: they tell how \
+            good the model is. (A text of few or uneven lines is divided within a line.) Line \
+            feeds, carriage returns, both, U+2028 and U+2029 end lines. The best model so far is \
+            always in the file that --out names, and beside it, in FILE.checkpoint, what --resume \
+            needs to go on to the same bits as a training that was never cut off.
 
-            Without --out, the model goes to model.safetensors, or to model-2.safetensors and so on where that is taken; --resume goes on with the one of them whose checkpoint was written last.
+            Without --out, the model goes to model.safetensors, or to model-2.safetensors and so \
+            on where that is taken; --resume goes on with the one of them whose checkpoint was \
+            written last.
             """)
 
     @OptionGroup var training: TrainingOptions
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("The most times that the text is learned.", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The most times that the text is learned.", valueName: "number"))
     var epochs = 10
 
-    @Option(parsing: .unconditional,
-            help: ArgumentHelp("One of \(Optimizer.names.joined(separator: ", ")).",
-                               valueName: "name"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "One of \(Optimizer.names.joined(separator: ", ")).",
+            valueName: "name"))
     var optimizer = "adam"
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Learning rate. (default: 0.002 for Adam and its kin, else the optimizer's own)", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Learning rate. (default: 0.002 for Adam and its kin, else the optimizer's own)",
+            valueName: "number"))
     var learningRate: Double?
 
-    @Option(parsing: .unconditional,
-            help: ArgumentHelp(RateSchedule.help, valueName: "name:numbers"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(RateSchedule.help, valueName: "name:numbers"))
     var schedule = "constant"
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("""
-        Momentum grows to this, from a half: 1 - 1 / (2 ⌊updates / 250⌋ + 2). (default: 0.9 all the time, for momentum and nesterov)
-        """, valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            Momentum grows to this, from a half: 1 - 1 / (2 ⌊updates / 250⌋ + 2). (default: 0.9 \
+            all the time, for momentum and nesterov)
+            """, valueName: "number"))
     var momentum: Double?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Epochs without improvement after which the training ends.", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Epochs without improvement after which the training ends.", valueName: "number"))
     var patience = 2
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("""
-        Where the model goes. (default: the first of model.safetensors, model-2.safetensors, … that is free)
-        """, valueName: "file"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            Where the model goes. (default: the first of model.safetensors, model-2.safetensors, … \
+            that is free)
+            """, valueName: "file"))
     var out: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("""
-        Model to start from, with its vocabulary, its cell and its sizes: to learn another text, or at a lower rate.
-        """, valueName: "model"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            Model to start from, with its vocabulary, its cell and its sizes: to learn another \
+            text, or at a lower rate.
+            """, valueName: "model"))
     var from: String?
 
     @Flag(help: "Goes on where the training into --out was cut off, or has reached its --epochs.")
@@ -57,7 +84,9 @@ struct Train: ParsableCommand {
     @Flag(help: "Starts over where the model of --out exists.")
     var overwrite = false
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Minutes between checkpoints within an epoch.", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Minutes between checkpoints within an epoch.", valueName: "number"))
     var checkpointMinutes = 5.0
 
     @Flag(help: "Shows no progress, only the result.")
@@ -80,19 +109,26 @@ struct Train: ParsableCommand {
             guard momentum > 0, Float(momentum) < 1, momentum.fitsFloat else {
                 throw Failure(
                     .usage,
-                    "--momentum: out of range; expected above 0, below 1 and \(Double.floatRange), found \(momentum)"
+                    """
+                    --momentum: out of range; expected above 0, below 1 and \
+                    \(Double.floatRange), found \(momentum)
+                    """
                 )
             }
         }
         let kernels = try kernelOptions.kernels()
         _ = try threadOptions.count()
         let rateSchedule = try RateSchedule(schedule, option: "--schedule")
-        let rule = try Optimizer.forText(optimizer, learningRate: learningRate, option: "--optimizer")
+        let rule = try Optimizer.forText(
+            optimizer, learningRate: learningRate, option: "--optimizer")
         guard momentum == nil || rule.momentum > 0 else {
-            throw Failure(.usage, "--momentum: \(optimizer) has none; expected --optimizer momentum or nesterov")
+            throw Failure(
+                .usage,
+                "--momentum: \(optimizer) has none; expected --optimizer momentum or nesterov")
         }
         let output = try TrainingOutput(out, isResumed: resume, overwrites: overwrite, training)
-        let text: TrainingText, baseIdentity: String
+        let text: TrainingText
+        let baseIdentity: String
         var model: Model
         if let from {
             for file in [output.path, output.checkpoint] where isSameFile(from, file) {
@@ -119,44 +155,61 @@ struct Train: ParsableCommand {
         var trainer = try training.trainer(model, rule, threads: threads, kernels: kernels)
         let evaluator = try threadOptions.evaluator(shape, text.development, kernels: kernels)
         if !quiet && !json {
-            try printToStandardOutput((output.notice.map { "\($0)\n" } ?? "") + """
-                \(text.summary)\(parameters.grouped) parameters, \(optimizer) at \(rule.learningRate), \
-                \(trainer.threadCount) \(trainer.threadCount == 1 ? "thread" : "threads"), \(kernels.isa)
+            try printToStandardOutput(
+                (output.notice.map { "\($0)\n" } ?? "") + """
+                    \(text.summary)\(parameters.grouped) parameters, \(optimizer) at \
+                    \(rule.learningRate), \(trainer.threadCount) \
+                    \(trainer.threadCount == 1 ? "thread" : "threads"), \(kernels.isa)
 
-                """)
+                    """)
         }
-        let identity = training.identity(text, optimizer: optimizer, learningRate: rule.learningRate, schedule: schedule)
+        let identity =
+            training.identity(
+                text, optimizer: optimizer, learningRate: rule.learningRate, schedule: schedule)
             + (momentum.map { ", momentum to \($0)" } ?? "") + baseIdentity
-        var run = TrainingRun(text: text, training: identity, isFullBatch: training.isFullBatch, learningRate: rule.learningRate, schedule: rateSchedule,
+        var run = TrainingRun(
+            text: text, training: identity, isFullBatch: training.isFullBatch,
+            learningRate: rule.learningRate, schedule: rateSchedule,
             mostMomentum: momentum, evaluator: evaluator, epochs: epochs, patience: patience,
             output: output, checkpointSeconds: checkpointMinutes * 60, quiet: quiet || json,
             bar: ProgressBar(quiet: quiet))
         if resume { try run.resume(&trainer) }
         try run.train(&trainer)
 
-        let seconds = (ContinuousClock.now - start) / .seconds(1), progress = run.progress
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        let progress = run.progress
         if json {
-            try printJSON(TrainReport(
-                text: training.text, from: from, cell: shape.layers[0].cell.name, hidden: shape.layers[0].hiddenSize,
-                layers: shape.layers.count, embedding: shape.embeddingSize,
-                batch: training.batch, fullBatch: training.isFullBatch, steps: training.steps, optimizer: optimizer,
-                learningRate: rule.learningRate, schedule: schedule, clip: training.clip,
-                dropout: training.dropout, recurrentDropout: training.recurrentDropout, l1: training.l1, l2: training.l2,
-                seed: training.seed, threads: trainer.threadCount, isa: "\(kernels.isa)",
-                out: output.path,
-                vocabulary: text.vocabulary.count, trainTokens: text.training.tokenCount, devTokens: text.development.tokenCount,
-                parameters: parameters, trainUnknownShare: text.training.unknownShare,
-                devUnknownShare: text.development.unknownShare,
-                splitBetweenLines: text.isSplitBetweenLines, epochs: progress.epochCount, bestEpoch: progress.stopping.bestEpoch,
-                trainPerplexity: NumberOrNull(progress.bestTrainPerplexity), devPerplexity: progress.stopping.bestPerplexity,
-                knownTrainPerplexity: NumberOrNull(progress.bestKnownTrainPerplexity),
-                knownDevPerplexity: NumberOrNull(progress.bestKnownDevPerplexity),
-                skippedSteps: progress.skippedSteps, tokensPerSecond: NumberOrNull(run.tokensPerSecond), seconds: seconds))
+            try printJSON(
+                TrainReport(
+                    text: training.text, from: from, cell: shape.layers[0].cell.name,
+                    hidden: shape.layers[0].hiddenSize,
+                    layers: shape.layers.count, embedding: shape.embeddingSize,
+                    batch: training.batch, fullBatch: training.isFullBatch, steps: training.steps,
+                    optimizer: optimizer,
+                    learningRate: rule.learningRate, schedule: schedule, clip: training.clip,
+                    dropout: training.dropout, recurrentDropout: training.recurrentDropout,
+                    l1: training.l1, l2: training.l2,
+                    seed: training.seed, threads: trainer.threadCount, isa: "\(kernels.isa)",
+                    out: output.path,
+                    vocabulary: text.vocabulary.count, trainTokens: text.training.tokenCount,
+                    devTokens: text.development.tokenCount,
+                    parameters: parameters, trainUnknownShare: text.training.unknownShare,
+                    devUnknownShare: text.development.unknownShare,
+                    splitBetweenLines: text.isSplitBetweenLines, epochs: progress.epochCount,
+                    bestEpoch: progress.stopping.bestEpoch,
+                    trainPerplexity: NumberOrNull(progress.bestTrainPerplexity),
+                    devPerplexity: progress.stopping.bestPerplexity,
+                    knownTrainPerplexity: NumberOrNull(progress.bestKnownTrainPerplexity),
+                    knownDevPerplexity: NumberOrNull(progress.bestKnownDevPerplexity),
+                    skippedSteps: progress.skippedSteps,
+                    tokensPerSecond: NumberOrNull(run.tokensPerSecond), seconds: seconds))
         } else {
-            try printToStandardOutput("""
+            let perplexity = perplexityText(
+                progress.stopping.bestPerplexity, known: progress.bestKnownDevPerplexity)
+            try printToStandardOutput(
+                """
                 best: epoch \(progress.stopping.bestEpoch), development perplexity \
-                \(perplexityText(progress.stopping.bestPerplexity,
-                                  known: progress.bestKnownDevPerplexity)); \(seconds.rounded) s in all
+                \(perplexity); \(seconds.rounded) s in all
                 the model is in \(output.path.printable()); this continues a prompt with it:
                 \(generateCommand(model: output.path, prompt: text.prompt))
 

@@ -13,7 +13,9 @@ struct Epoch: Codable {
     var skippedSteps = 0
 
     /// Whether an epoch that is over had no update that was not left out.
-    func skippedAll(_ batches: Batches, isFullBatch: Bool) -> Bool { skippedSteps >= (isFullBatch ? 1 : batches.segmentCount) }
+    func skippedAll(_ batches: Batches, isFullBatch: Bool) -> Bool {
+        skippedSteps >= (isFullBatch ? 1 : batches.segmentCount)
+    }
 }
 
 /// The loss on a text: of all its tokens, and of those that are not the unknown one, which stands
@@ -28,14 +30,20 @@ extension Evaluation {
 }
 
 extension Trainer {
-    /// Learns every segment once, in order, from the state of rest on; where `epoch` has begun, the segments that are left.
+    /// Learns every segment once, in order, from the state of rest on; where `epoch` has begun, the
+    /// segments that are left.
     ///
     /// - Parameters:
-    ///   - isFullBatch: whether there is one update, past the last segment, rather than one for each.
-    ///   - prepare: is called before each update, with the number of those of this epoch that are done.
+    ///   - isFullBatch: whether there is one update, past the last segment, rather than one for
+    ///     each.
+    ///   - prepare: is called before each update, with the number of those of this epoch that are
+    ///     done.
     ///   - onStep: is called after each segment, with how far the epoch has come.
-    mutating func runEpoch(_ batches: Batches, from epoch: Epoch = Epoch(), isFullBatch: Bool, prepare: (inout Trainer, Int) -> Void = { _, _ in },
-                           onStep: (inout Trainer, Epoch) throws -> Void) rethrows -> Epoch {
+    mutating func runEpoch(
+        _ batches: Batches, from epoch: Epoch = Epoch(), isFullBatch: Bool,
+        prepare: (inout Trainer, Int) -> Void = { _, _ in },
+        onStep: (inout Trainer, Epoch) throws -> Void
+    ) rethrows -> Epoch {
         var epoch = epoch
         if epoch.segmentCount == 0 { resetState() }
         for index in epoch.segmentCount..<batches.segmentCount {

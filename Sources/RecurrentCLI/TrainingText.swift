@@ -1,7 +1,8 @@
-import RecurrentFormats
 import Recurrent
+import RecurrentFormats
 
-/// A text made ready to be learned: the part to learn, the part to measure on, and the vocabulary of the first.
+/// A text made ready to be learned: the part to learn, the part to measure on, and the vocabulary
+/// of the first.
 struct TrainingText {
     let vocabulary: Vocabulary
     let training: Batches
@@ -16,11 +17,15 @@ struct TrainingText {
     /// - Parameters:
     ///   - name: what messages call the text.
     ///   - vocabulary: that of a model that goes on learning; the text's own where nil.
-    init(_ text: [Unicode.Scalar], name: String, devFraction: Double, batch: Int, steps: Int,
-         vocabulary known: Vocabulary? = nil) throws(Failure) {
+    init(
+        _ text: [Unicode.Scalar], name: String, devFraction: Double, batch: Int, steps: Int,
+        vocabulary known: Vocabulary? = nil
+    ) throws(Failure) {
         let text = endLines(text)
         guard text.count >= 2 else {
-            throw Failure(.data, """
+            throw Failure(
+                .data,
+                """
                 \(name): too short; expected a character to learn and one to measure on, found none
                 """)
         }
@@ -29,7 +34,9 @@ struct TrainingText {
         vocabulary = known ?? Vocabulary(training: training)
         let (segment, overflow) = batch.multipliedReportingOverflow(by: steps)
         guard !overflow, training.count >= segment else {
-            throw Failure(.data, """
+            throw Failure(
+                .data,
+                """
                 \(name): too short for one segment; expected at least \
                 --batch \(batch) × --steps \(steps) tokens to learn, found \(training.count)
                 """)
@@ -47,7 +54,10 @@ struct TrainingText {
     /// the unknown token, so that its perplexity is worth little.
     var summary: String {
         func part(_ batches: Batches, _ use: String) -> String {
-            "\(batches.tokenCount.grouped) tokens to \(use) (\(batches.unknownShare.percent) unknown)"
+            """
+            \(batches.tokenCount.grouped) tokens to \(use) (\(batches.unknownShare.percent) \
+            unknown)
+            """
         }
         return """
             \(part(training, "learn")), \(part(development, "measure on")), \
@@ -57,7 +67,8 @@ struct TrainingText {
             """
     }
 
-    /// FNV-1a over characters and over where they are split, which tokens would not do: characters that occur once share one.
+    /// FNV-1a over characters and over where they are split, which tokens would not do: characters
+    /// that occur once share one.
     private static func hash(_ text: some Sequence<Unicode.Scalar>, split: Int) -> UInt64 {
         func add(_ hash: UInt64, _ value: UInt64) -> UInt64 { (hash ^ value) &* 0x100_0000_01B3 }
         return add(text.reduce(0xCBF2_9CE4_8422_2325) { add($0, UInt64($1.value)) }, UInt64(split))

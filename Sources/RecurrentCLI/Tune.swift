@@ -6,18 +6,23 @@ struct Tune: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Searches the learning rate: powers of ten first, then finer around the best.",
         discussion: """
-            Each rate learns the text from the same start, in the same batches. The best is the one with the lowest development perplexity; \
-            --lowest and --highest say between which powers of ten it is searched.
+            Each rate learns the text from the same start, in the same batches. The best is the \
+            one with the lowest development perplexity; --lowest and --highest say between which \
+            powers of ten it is searched.
             """)
 
     @OptionGroup var training: TrainingOptions
 
-    @Option(parsing: .unconditional,
-            help: ArgumentHelp("One of \(Optimizer.names.joined(separator: ", ")).",
-                               valueName: "name"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "One of \(Optimizer.names.joined(separator: ", ")).",
+            valueName: "name"))
     var optimizer = "adam"
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Times that each rate learns the text.", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Times that each rate learns the text.", valueName: "number"))
     var epochs = 1
 
     @Option(parsing: .unconditional, help: ArgumentHelp("The lowest rate.", valueName: "number"))
@@ -41,7 +46,13 @@ struct Tune: ParsableCommand {
         try checkPositive("--lowest", lowest)
         try checkPositive("--highest", highest)
         guard lowest <= highest, highest / lowest <= RateSearch.widest else {
-            throw Failure(.usage, "--highest: out of range; expected --lowest to \(RateSearch.widest) times as much, found \(highest)")
+            throw Failure(
+                .usage,
+                """
+                --highest: out of range; expected --lowest to \(RateSearch.widest) times as \
+                much, found \(highest)
+                """
+            )
         }
         let rule = try Optimizer.forText(optimizer, learningRate: lowest, option: "--optimizer")
         let kernels = try kernelOptions.kernels()
@@ -53,7 +64,8 @@ struct Tune: ParsableCommand {
         Interruption.watch()
 
         var search = RateSearch(lowest: lowest, highest: highest)
-        var bar = ProgressBar(quiet: quiet), runs: [ComparedRun] = []
+        var bar = ProgressBar(quiet: quiet)
+        var runs: [ComparedRun] = []
         while let rate = search.next {
             var rule = rule
             rule.learningRate = rate
@@ -64,25 +76,36 @@ struct Tune: ParsableCommand {
             try run.train(
                 &trainer, evaluator, text, epochs: epochs, isFullBatch: training.isFullBatch
             ) { epoch, loss in
-                bar.show("rate \(rate.asRate)", fraction: done + epoch / Double(epochs) * (1 - done) / 4, "loss \(loss.rounded)")
+                bar.show(
+                    "rate \(rate.asRate)", fraction: done + epoch / Double(epochs) * (1 - done) / 4,
+                    "loss \(loss.rounded)")
             }
             search.record(rate, perplexity: run.best?.perplexity ?? .infinity)
             runs.append(run)
         }
         bar.clear()
         guard let best = search.best else {
-            throw Failure(.software, "tune: diverged at every rate; expected a lower --lowest, found \(lowest)")
+            throw Failure(
+                .software,
+                "tune: diverged at every rate; expected a lower --lowest, found \(lowest)")
         }
-        let report = TuneReport(text: training.text, optimizer: optimizer, trainUnknownShare: text.training.unknownShare,
-                                devUnknownShare: text.development.unknownShare,
-                                splitBetweenLines: text.isSplitBetweenLines, epochs: epochs,
-                                runs: runs.sorted { $0.learningRate < $1.learningRate },
-                                bestLearningRate: best.rate, bestPerplexity: best.perplexity)
-        if json { try printJSON(report) } else { try printToStandardOutput(text.summary + report.table) }
+        let report = TuneReport(
+            text: training.text, optimizer: optimizer,
+            trainUnknownShare: text.training.unknownShare,
+            devUnknownShare: text.development.unknownShare,
+            splitBetweenLines: text.isSplitBetweenLines, epochs: epochs,
+            runs: runs.sorted { $0.learningRate < $1.learningRate },
+            bestLearningRate: best.rate, bestPerplexity: best.perplexity)
+        if json {
+            try printJSON(report)
+        } else {
+            try printToStandardOutput(text.summary + report.table)
+        }
     }
 }
 
-/// A search on a logarithmic scale: every power of ten from the lowest rate on, then thirds of a decade, then ninths, around the best.
+/// A search on a logarithmic scale: every power of ten from the lowest rate on, then thirds of a
+/// decade, then ninths, around the best.
 struct RateSearch {
     /// The most that the highest rate may be above the lowest.
     static let widest = 1e12
@@ -103,11 +126,15 @@ struct RateSearch {
     var next: Double? { waiting.first }
 
     /// About how much of the search is over.
-    var done: Double { Double(tried.count) / Double(tried.count + waiting.count + 2 * (Self.refinements - rounds)) }
+    var done: Double {
+        Double(tried.count) / Double(tried.count + waiting.count + 2 * (Self.refinements - rounds))
+    }
 
     /// The rate with the lowest perplexity; of several, the lowest rate.
     var best: (rate: Double, perplexity: Double)? {
-        tried.filter { $0.perplexity.isFinite }.min { ($0.perplexity, $0.rate) < ($1.perplexity, $1.rate) }
+        tried.filter { $0.perplexity.isFinite }.min {
+            ($0.perplexity, $0.rate) < ($1.perplexity, $1.rate)
+        }
     }
 
     mutating func record(_ rate: Double, perplexity: Double) {
@@ -133,10 +160,14 @@ struct TuneReport: Encodable {
     var table: String {
         func row(_ cells: [String]) -> String { tableRow(cells, widths: [14, 18, 16]) }
         let rows = runs.map { run in
-            row([run.learningRate.asRate, run.best.map { $0.perplexity.rounded } ?? "diverged", run.learningRate == bestLearningRate ? "best" : ""])
+            row([
+                run.learningRate.asRate, run.best.map { $0.perplexity.rounded } ?? "diverged",
+                run.learningRate == bestLearningRate ? "best" : "",
+            ])
         }
         let advice = "--optimizer \(optimizer) --learning-rate \(bestLearningRate.asRate)"
-        return ([row(["learning rate", "perplexity", ""])] + rows + [advice]).joined(separator: "\n") + "\n"
+        return ([row(["learning rate", "perplexity", ""])] + rows + [advice]).joined(
+            separator: "\n") + "\n"
     }
 }
 

@@ -23,9 +23,10 @@ struct Vocabulary: Equatable {
         for scalar in text where scalar != "\n" {
             counts[Int(scalar.value)] = min(counts[Int(scalar.value)] + 1, 2)
         }
-        self.init(scalars: counts.indices.filter { counts[$0] > 1 }.map {
-            Unicode.Scalar(UInt32($0))!
-        })
+        self.init(
+            scalars: counts.indices.filter { counts[$0] > 1 }.map {
+                Unicode.Scalar(UInt32($0))!
+            })
     }
 
     /// The vocabulary that a model was saved with. Of a scalar that it has twice, the first counts.

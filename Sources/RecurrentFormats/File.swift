@@ -59,12 +59,13 @@ func readFile(_ path: String, limit: Int, patience: Int) throws(FileError) -> [U
     var bytes: [UInt8] = []
     bytes.reserveCapacity(min(status.size, defaultFileLimit))
     var chunk = [UInt8](repeating: 0, count: 1 << 18)
-    var isOpenedToWrite = status.kind != .pipe, waited = 0
+    var isOpenedToWrite = status.kind != .pipe
+    var waited = 0
     while true {
         let count: Int
         do {
             count = try file.read(into: &chunk)
-        } catch where error.code == EAGAIN {
+        } catch  where error.code == EAGAIN {
             isOpenedToWrite = try file.awaitInput(milliseconds: -1)
             continue
         }
@@ -72,7 +73,8 @@ func readFile(_ path: String, limit: Int, patience: Int) throws(FileError) -> [U
             guard waited < patience else {
                 throw FileError(
                     path: path, code: ETIMEDOUT,
-                    reason: "a pipe into which nobody writes; expected a writer within \(patience) ms")
+                    reason:
+                        "a pipe into which nobody writes; expected a writer within \(patience) ms")
             }
             let pause = 50
             isOpenedToWrite = try file.awaitInput(milliseconds: Int32(pause))
@@ -120,7 +122,7 @@ public func writeFile(
         try temporary.replace(path)
         do {
             try directory.synchronize()
-        } catch where error.code == EINVAL {
+        } catch  where error.code == EINVAL {
             // Some file systems cannot sync a folder.
         }
     } catch {

@@ -9,8 +9,8 @@
 /// A lock that keeps two processes from making one file. It ends with its process, however that
 /// ends.
 ///
-/// What is locked is a file of its own beside the other, `.NAME.lock`; who holds the lock last takes
-/// it away. A file of that name that we did not make is locked and stays as it is.
+/// What is locked is a file of its own beside the other, `.NAME.lock`; who holds the lock last
+/// takes it away. A file of that name that we did not make is locked and stays as it is.
 public final class FileLock {
     /// What a file of ours says.
     private static let contents = Array("Locked while the file beside it is made.\n".utf8)
@@ -31,11 +31,12 @@ public final class FileLock {
             guard let file = opened.take() else { continue }
             do {
                 try file.lock()
-            } catch where [ENOLCK, EOPNOTSUPP, ENOSYS, EINVAL].contains(error.code) {
+            } catch  where [ENOLCK, EOPNOTSUPP, ENOSYS, EINVAL].contains(error.code) {
                 // A file system without locks.
             }
             if isNew { try file.write(Self.contents) }
-            // Who held it may have taken the file away before it was locked: a third can make it anew.
+            // Who held it may have taken the file away before it was locked: a third can make it
+            // anew.
             if let there = FileStatus(lock), try file.status().isSame(as: there) {
                 self.path = lock
                 self.file = file
@@ -58,7 +59,7 @@ public final class FileLock {
     ) throws(FileError) -> Descriptor? {
         do {
             return try Descriptor(path, flags | O_NOFOLLOW | O_NONBLOCK, mode: 0o666)
-        } catch where error.code == code {
+        } catch  where error.code == code {
             return nil
         }
     }

@@ -32,7 +32,9 @@ public struct FileReader: ~Copyable {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: min(limit, Self.pieceLength))
         while bytes.count < limit {
-            if limit - bytes.count < piece.count { piece.removeLast(piece.count - (limit - bytes.count)) }
+            if limit - bytes.count < piece.count {
+                piece.removeLast(piece.count - (limit - bytes.count))
+            }
             let more = try file.read(into: &piece)
             if more == 0 { break }
             bytes += piece[..<more]

@@ -19,12 +19,13 @@ public struct FileStatus: Sendable {
     private let device: dev_t, number: ino_t
 
     init(_ status: stat) {
-        kind = switch status.st_mode & S_IFMT {
-        case S_IFREG: .file
-        case S_IFDIR: .folder
-        case S_IFIFO: .pipe
-        default: .other
-        }
+        kind =
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: .file
+            case S_IFDIR: .folder
+            case S_IFIFO: .pipe
+            default: .other
+            }
         permissions = status.st_mode & 0o777
         size = Int(status.st_size)
         linkCount = Int(status.st_nlink)
@@ -44,7 +45,7 @@ public struct FileStatus: Sendable {
         var status = stat()
         do {
             try uninterrupted(path) { unsafe stat(name, &status) }
-        } catch where error.code == ENOENT {
+        } catch  where error.code == ENOENT {
             return nil
         }
         return FileStatus(status)

@@ -1,5 +1,5 @@
-/// Why the contents of a file were refused. The description is one line, "tensor: what; expected …, found …", to be printed
-/// behind the path of the file.
+/// Why the contents of a file were refused. The description is one line, "tensor: what; expected …,
+/// found …", to be printed behind the path of the file.
 public struct FormatError: Error, Equatable, Sendable {
     public enum Problem: String, Sendable {
         // The frame of a file.

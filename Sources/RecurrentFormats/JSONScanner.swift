@@ -1,5 +1,6 @@
-/// Reads JSON (RFC 8259) value by value, as its caller's schema asks for them. Nothing is built that was not asked for, and nothing
-/// recurses, so the nesting of the text costs nothing: a bracket that the schema has no place for is a syntax error.
+/// Reads JSON (RFC 8259) value by value, as its caller's schema asks for them. Nothing is built
+/// that was not asked for, and nothing recurses, so the nesting of the text costs nothing: a
+/// bracket that the schema has no place for is a syntax error.
 struct JSONScanner {
     private let bytes: [UInt8]
     private(set) var position: Int
@@ -14,19 +15,25 @@ struct JSONScanner {
         end = range.upperBound
     }
 
-    /// The longest key or word, in bytes. Swift compares and hashes strings in a normal form, in a time that grows with the square of
-    /// the number of combining marks in a row: text that is to be compared has to be short.
+    /// The longest key or word, in bytes. Swift compares and hashes strings in a normal form, in a
+    /// time that grows with the square of the number of combining marks in a row: text that is to
+    /// be compared has to be short.
     static let wordLimit = 256
 
-    /// Reads an object; `member` reads the value of each key. A key that occurs twice after unescaping is an error; so are
-    /// keys that differ in Unicode normalization only, which Swift takes for the same.
-    mutating func object(_ member: (inout JSONScanner, String) throws(FormatError) -> Void) throws(FormatError) {
+    /// Reads an object; `member` reads the value of each key. A key that occurs twice after
+    /// unescaping is an error; so are keys that differ in Unicode normalization only, which Swift
+    /// takes for the same.
+    mutating func object(_ member: (inout JSONScanner, String) throws(FormatError) -> Void)
+        throws(FormatError)
+    {
         try take("{")
         if takeIfPresent("}") { return }
         var keys: Set<String> = []
         repeat {
             let key = try word()
-            guard keys.insert(key).inserted else { throw error(.duplicate, expected: "every key once", found: "\"\(key)\" again") }
+            guard keys.insert(key).inserted else {
+                throw error(.duplicate, expected: "every key once", found: "\"\(key)\" again")
+            }
             try take(":")
             try member(&self, key)
         } while takeIfPresent(",")
@@ -34,19 +41,23 @@ struct JSONScanner {
     }
 
     /// Reads an array of at most `limit` integers; more of them are a `problem`.
-    mutating func integers(limit: Int, _ problem: FormatError.Problem) throws(FormatError) -> [Int] {
+    mutating func integers(limit: Int, _ problem: FormatError.Problem) throws(FormatError) -> [Int]
+    {
         var values: [Int] = []
         try take("[")
         if takeIfPresent("]") { return values }
         repeat {
-            guard values.count < limit else { throw error(problem, expected: "at most \(limit) integers", found: "more") }
+            guard values.count < limit else {
+                throw error(problem, expected: "at most \(limit) integers", found: "more")
+            }
             values.append(try integer())
         } while takeIfPresent(",")
         try take("]")
         return values
     }
 
-    /// Reads an integer without sign, fraction, exponent or leading zeros, at most 2^53: what every reader of JSON reads exactly.
+    /// Reads an integer without sign, fraction, exponent or leading zeros, at most 2^53: what every
+    /// reader of JSON reads exactly.
     mutating func integer() throws(FormatError) -> Int {
         let largest = 1 << 53
         skipWhitespace()
@@ -57,8 +68,12 @@ struct JSONScanner {
             position += 1
         }
         let zeros = position - start > 1 && bytes[start] == Byte.zero
-        let isPlain = position > start && !zeros && value <= largest && !(peek().map(Byte.numberTail.contains) ?? false)
-        guard isPlain else { throw error(.integer, expected: "digits", found: excerpt(from: start)) }
+        let isPlain =
+            position > start && !zeros && value <= largest
+            && !(peek().map(Byte.numberTail.contains) ?? false)
+        guard isPlain else {
+            throw error(.integer, expected: "digits", found: excerpt(from: start))
+        }
         return value
     }
 
@@ -66,7 +81,9 @@ struct JSONScanner {
     mutating func word() throws(FormatError) -> String {
         let word = try string()
         guard word.utf8.count <= Self.wordLimit else {
-            throw error(.wordLength, expected: "at most \(Self.wordLimit) bytes", found: "\(word.utf8.count)")
+            throw error(
+                .wordLength, expected: "at most \(Self.wordLimit) bytes",
+                found: "\(word.utf8.count)")
         }
         return word
     }
@@ -77,7 +94,9 @@ struct JSONScanner {
         var text: [UInt8] = []
         var start = position
         while let byte = peek(), byte != Byte.quote {
-            guard byte >= Byte.space else { throw error(.syntax, expected: "an escape for a control character", found: here) }
+            guard byte >= Byte.space else {
+                throw error(.syntax, expected: "an escape for a control character", found: here)
+            }
             if byte == Byte.backslash {
                 text += bytes[start..<position]
                 try escape(into: &text)
@@ -97,7 +116,9 @@ struct JSONScanner {
         if byte == UInt8(ascii: "u") {
             text += Array(String(try unicodeEscape()).utf8)
         } else {
-            guard let meant = Byte.escapes[byte] else { throw error(.escape, expected: "one of \"\\/bfnrtu", found: here) }
+            guard let meant = Byte.escapes[byte] else {
+                throw error(.escape, expected: "one of \"\\/bfnrtu", found: here)
+            }
             text.append(meant)
             position += 1
         }
@@ -125,8 +146,11 @@ struct JSONScanner {
         var unit: UInt16 = 0
         let digits = 4
         for _ in 0..<digits {
-            guard let byte = peek(), bytes[start] == UInt8(ascii: "u"), let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
-                throw error(.escape, expected: "u and four hexadecimal digits", found: excerpt(from: start))
+            guard let byte = peek(), bytes[start] == UInt8(ascii: "u"),
+                let digit = Character(Unicode.Scalar(byte)).hexDigitValue
+            else {
+                throw error(
+                    .escape, expected: "u and four hexadecimal digits", found: excerpt(from: start))
             }
             unit = unit << 4 | UInt16(digit)
             position += 1
@@ -134,9 +158,13 @@ struct JSONScanner {
         return unit
     }
 
-    private mutating func take(_ character: Unicode.Scalar, skippingWhitespace: Bool = true) throws(FormatError) {
+    private mutating func take(_ character: Unicode.Scalar, skippingWhitespace: Bool = true)
+        throws(FormatError)
+    {
         if skippingWhitespace { skipWhitespace() }
-        guard peek() == UInt8(ascii: character) else { throw error(.syntax, expected: "'\(character)'", found: here) }
+        guard peek() == UInt8(ascii: character) else {
+            throw error(.syntax, expected: "'\(character)'", found: here)
+        }
         position += 1
     }
 
@@ -159,7 +187,8 @@ struct JSONScanner {
     private func excerpt(from start: Int) -> String {
         guard start < end else { return "the end of the header" }
         let length = 24
-        return "'" + String(decoding: bytes[start..<min(end, start + length)], as: UTF8.self) + "' at byte \(start)"
+        return "'" + String(decoding: bytes[start..<min(end, start + length)], as: UTF8.self)
+            + "' at byte \(start)"
     }
 
     func error(_ problem: FormatError.Problem, expected: String, found: String) -> FormatError {
@@ -179,7 +208,8 @@ enum Byte {
     static let numberTail = Array("0123456789.eE+-".utf8)
     /// The meaning of the character behind a backslash.
     static let escapes: [UInt8: UInt8] = [
-        quote: quote, backslash: backslash, UInt8(ascii: "/"): UInt8(ascii: "/"), UInt8(ascii: "b"): 0x08, UInt8(ascii: "f"): 0x0C,
+        quote: quote, backslash: backslash, UInt8(ascii: "/"): UInt8(ascii: "/"),
+        UInt8(ascii: "b"): 0x08, UInt8(ascii: "f"): 0x0C,
         UInt8(ascii: "n"): 0x0A, UInt8(ascii: "r"): 0x0D, UInt8(ascii: "t"): 0x09,
     ]
 }

@@ -9,7 +9,8 @@ extension String {
         self = ""
         var rest = Array(bytes)[...]
         while let first = rest.first {
-            let text = String(validating: rest.prefix(utf8Length(first)), as: UTF8.self)?.unicodeScalars
+            let text = String(validating: rest.prefix(utf8Length(first)), as: UTF8.self)?
+                .unicodeScalars
             if let text, text.count == 1, text.first!.pathByte == nil {
                 unicodeScalars.append(text.first!)
                 rest.removeFirst(utf8Length(first))
@@ -22,7 +23,9 @@ extension String {
 
     /// The bytes of the path that the string stands for.
     public var pathBytes: [UInt8] {
-        unicodeScalars.flatMap { scalar in scalar.pathByte.map { [$0] } ?? Array(UTF8.encode(scalar)!) }
+        unicodeScalars.flatMap { scalar in
+            scalar.pathByte.map { [$0] } ?? Array(UTF8.encode(scalar)!)
+        }
     }
 
     /// As the C library takes a path.

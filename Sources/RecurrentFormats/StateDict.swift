@@ -1,27 +1,37 @@
-/// The names of a PyTorch module's attributes, which begin the keys of its `state_dict`: by default those of a module with
-/// `embedding = nn.Embedding(V, E)`, `lstm = nn.LSTM(I, H, num_layers)` (or `gru = nn.GRU(…)`, `rnn = nn.RNN(…)`) and `dense = nn.Linear(H, O)`.
+/// The names of a PyTorch module's attributes, which begin the keys of its `state_dict`: by default
+/// those of a module with `embedding = nn.Embedding(V, E)`, `lstm = nn.LSTM(I, H, num_layers)` (or
+/// `gru = nn.GRU(…)`, `rnn = nn.RNN(…)`) and `dense = nn.Linear(H, O)`.
 ///
-/// In a stack of several kinds each layer has the name of its own kind and the number of its place: `lstm.weight_ih_l0`, `gru.weight_ih_l1`.
-/// A cell that PyTorch does not have says so in its name, as in `gru(resetBefore).weight_ih_l0`:
-/// PyTorch, which would compute something else with the same tensors, refuses to load them.
+/// In a stack of several kinds each layer has the name of its own kind and the number of its place:
+/// `lstm.weight_ih_l0`, `gru.weight_ih_l1`. A cell that PyTorch does not have says so in its name,
+/// as in `gru(resetBefore).weight_ih_l0`: PyTorch, which would compute something else with the same
+/// tensors, refuses to load them.
 public struct StateDictNames: Equatable, Sendable {
     public var embedding = "embedding"
-    /// Those of the recurrent layers are empty for the `state_dict` of a bare `nn.LSTM`, `nn.GRU` or `nn.RNN`.
+    /// Those of the recurrent layers are empty for the `state_dict` of a bare `nn.LSTM`, `nn.GRU`
+    /// or `nn.RNN`.
     public var lstm = "lstm"
     public var gru = "gru"
     public var rnn = "rnn"
     public var dense = "dense"
 
-    public init(embedding: String = "embedding", lstm: String = "lstm", gru: String = "gru", rnn: String = "rnn", dense: String = "dense") {
-        (self.embedding, self.lstm, self.gru, self.rnn, self.dense) = (embedding, lstm, gru, rnn, dense)
+    public init(
+        embedding: String = "embedding", lstm: String = "lstm", gru: String = "gru",
+        rnn: String = "rnn", dense: String = "dense"
+    ) {
+        (self.embedding, self.lstm, self.gru, self.rnn, self.dense) = (
+            embedding, lstm, gru, rnn, dense
+        )
     }
 
     var embeddingWeight: String { embedding + ".weight" }
     var denseWeight: String { dense + ".weight" }
     var denseBias: String { dense + ".bias" }
 
-    func recurrent(_ kind: StateDictCell.Kind, _ variant: String, _ parameter: String, _ layer: Int,
-                   isReverse: Bool = false) -> String {
+    func recurrent(
+        _ kind: StateDictCell.Kind, _ variant: String, _ parameter: String, _ layer: Int,
+        isReverse: Bool = false
+    ) -> String {
         let module = module(kind) + (variant.isEmpty ? "" : "(\(variant))")
         return (module.isEmpty ? "" : module + ".")
             + "\(parameter)_l\(layer)" + (isReverse ? "_reverse" : "")
@@ -81,10 +91,13 @@ public struct StateDictLayer: Equatable, Sendable {
     }
 
     /// What the next layer reads: the units of h, of both directions side by side.
-    public var outputSize: Int { kind.outputSize(hiddenSize: hiddenSize) * (isBidirectional ? 2 : 1) }
+    public var outputSize: Int {
+        kind.outputSize(hiddenSize: hiddenSize) * (isBidirectional ? 2 : 1)
+    }
 }
 
-/// The sizes of a model: an embedding or raw input, a stack of recurrent layers, and a dense layer or none.
+/// The sizes of a model: an embedding or raw input, a stack of recurrent layers, and a dense layer
+/// or none.
 public struct StateDictShape: Equatable, Sendable {
     /// V, if the input goes through an embedding.
     public let vocabularySize: Int?
@@ -96,7 +109,9 @@ public struct StateDictShape: Equatable, Sendable {
     public let outputSize: Int?
 
     /// - Precondition: all sizes are positive, and there is a layer.
-    public init(vocabularySize: Int? = nil, inputSize: Int, layers: [StateDictLayer], outputSize: Int? = nil) {
+    public init(
+        vocabularySize: Int? = nil, inputSize: Int, layers: [StateDictLayer], outputSize: Int? = nil
+    ) {
         let sizes = layers.map(\.hiddenSize) + [vocabularySize ?? 1, inputSize, outputSize ?? 1]
         guard !layers.isEmpty && sizes.allSatisfy({ $0 > 0 }) else {
             fatalError("a model has layers, and all its sizes are positive")
@@ -120,10 +135,12 @@ public struct StateDictShape: Equatable, Sendable {
         let hasDense = file.entry(named: names.denseWeight) != nil
         let weightIH = names.recurrent(layers[0].kind, layers[0].variant, "weight_ih", 0)
         self.init(
-            vocabularySize: hasEmbedding ? try file.matrix(names.embeddingWeight, expected: "[V, E]").rows : nil,
+            vocabularySize: hasEmbedding
+                ? try file.matrix(names.embeddingWeight, expected: "[V, E]").rows : nil,
             inputSize: try file.matrix(weightIH, expected: "[\(layers[0].kind.gates)H, I]").columns,
             layers: layers,
-            outputSize: hasDense ? try file.matrix(names.denseWeight, expected: "[O, H]").rows : nil)
+            outputSize: hasDense ? try file.matrix(names.denseWeight, expected: "[O, H]").rows : nil
+        )
         try file.check(tensorShapes(names))
     }
 
@@ -158,7 +175,9 @@ public struct StateDictShape: Equatable, Sendable {
     /// The tensors of the model, in the order of PyTorch.
     func tensorShapes(_ names: StateDictNames) -> [(name: String, shape: [Int])] {
         var tensors: [(name: String, shape: [Int])] = []
-        if let vocabularySize { tensors.append((names.embeddingWeight, [vocabularySize, inputSize])) }
+        if let vocabularySize {
+            tensors.append((names.embeddingWeight, [vocabularySize, inputSize]))
+        }
         for direction in directions { tensors += direction.tensors(names) }
         if let outputSize {
             tensors.append((names.denseWeight, [outputSize, lastSize]))

@@ -13,15 +13,20 @@ public struct StateDictParameters: Equatable, Sendable {
         self.dense = dense
     }
 
-    /// Those of the model in a file. PyTorch's two biases of a layer are summed where they are one to the kernels.
-    /// - Throws: what is missing, unexpected, not of the shape that `shape` asks for, or NaN or infinite as a float.
-    public init(_ file: Safetensors, shape: StateDictShape, names: StateDictNames = StateDictNames()) throws(FormatError) {
+    /// Those of the model in a file. PyTorch's two biases of a layer are summed where they are one
+    /// to the kernels.
+    /// - Throws: what is missing, unexpected, not of the shape that `shape` asks for, or NaN or
+    ///   infinite as a float.
+    public init(
+        _ file: Safetensors, shape: StateDictShape, names: StateDictNames = StateDictNames()
+    ) throws(FormatError) {
         let names = names.matching(file)
         try file.check(shape.tensorShapes(names))
         if shape.vocabularySize == nil {
             embedding = nil
         } else {
-            embedding = KernelOrder.embedding(weight: try file.weights(names.embeddingWeight), width: shape.inputSize)
+            embedding = KernelOrder.embedding(
+                weight: try file.weights(names.embeddingWeight), width: shape.inputSize)
         }
         var cells: [[Float]] = []
         for (cell, names) in zip(shape.cells, shape.cellNames(names)) {
@@ -29,20 +34,25 @@ public struct StateDictParameters: Equatable, Sendable {
             for name in names { tensors.append(try file.weights(name)) }
             // Two numbers may have a sum that is none.
             let bias = zip(tensors[2], tensors[3]).map(+)
-            try Tensor(name: names[2] + " + " + names[3], shape: [bias.count], values: bias).checkFinite()
+            try Tensor(name: names[2] + " + " + names[3], shape: [bias.count], values: bias)
+                .checkFinite()
             cells.append(cell.kernelOrder(tensors))
         }
         self.cells = cells
         if shape.outputSize == nil {
             dense = nil
         } else {
-            dense = KernelOrder.dense(weight: try file.weights(names.denseWeight), bias: try file.weights(names.denseBias))
+            dense = KernelOrder.dense(
+                weight: try file.weights(names.denseWeight), bias: try file.weights(names.denseBias)
+            )
         }
     }
 
-    /// The tensors to write, in the order of PyTorch; a bias that is one to the kernels is `bias_ih`, and `bias_hh` is zero.
+    /// The tensors to write, in the order of PyTorch; a bias that is one to the kernels is
+    /// `bias_ih`, and `bias_hh` is zero.
     /// - Precondition: the parameters have the sizes of `shape`.
-    public func tensors(shape: StateDictShape, names: StateDictNames = StateDictNames()) -> [Tensor] {
+    public func tensors(shape: StateDictShape, names: StateDictNames = StateDictNames()) -> [Tensor]
+    {
         guard cells.count == shape.cells.count else {
             fatalError("\(cells.count) layers and directions, expected \(shape.cells.count)")
         }
@@ -50,7 +60,9 @@ public struct StateDictParameters: Equatable, Sendable {
         if let embedding { values.append(KernelOrder.embedding(embedding, width: shape.inputSize)) }
         for (cell, kernel) in zip(shape.cells, cells) { values += cell.tensors(kernel) }
         if let dense, let outputSize = shape.outputSize {
-            let (weight, bias) = KernelOrder.dense(dense, inputSize: shape.layers[shape.layers.count - 1].outputSize, outputSize: outputSize)
+            let (weight, bias) = KernelOrder.dense(
+                dense, inputSize: shape.layers[shape.layers.count - 1].outputSize,
+                outputSize: outputSize)
             values += [weight, bias]
         }
         let tensors = shape.tensorShapes(names)
@@ -98,7 +110,9 @@ extension Safetensors {
     ) throws(FormatError) -> StateDictLayer {
         let (kind, variant) = kind(index, names, variants) ?? (.lstm(), "")
         let weight = names.recurrent(kind, variant, "weight_hh", index)
-        var hiddenSize = try matrix(weight, expected: kind.gates == 1 ? "[H, H]" : "[\(kind.gates)H, H]").columns
+        var hiddenSize = try matrix(
+            weight, expected: kind.gates == 1 ? "[H, H]" : "[\(kind.gates)H, H]"
+        ).columns
         if case .lstm(_, .some) = kind {
             let projection = names.recurrent(kind, variant, "weight_hr", index)
             hiddenSize = try matrix(projection, expected: "[R, H]").columns
@@ -130,18 +144,24 @@ extension Safetensors {
         guard absent.isEmpty else { throw missing(absent.map(\.name)) }
         for (name, shape) in tensors {
             guard let entry = entry(named: name), entry.shape == shape else {
-                throw FormatError(.shape, tensor: name, expected: "\(shape)", found: "\(entry(named: name)?.shape ?? [])")
+                throw FormatError(
+                    .shape, tensor: name, expected: "\(shape)",
+                    found: "\(entry(named: name)?.shape ?? [])")
             }
         }
         let known = Set(tensors.map(\.name))
         let others = entries.map(\.name).filter { !known.contains($0) }
         guard others.isEmpty else {
-            throw FormatError(.unexpectedTensor, tensor: listed(others), expected: "only those of the model", found: "\(others.count) more")
+            throw FormatError(
+                .unexpectedTensor, tensor: listed(others), expected: "only those of the model",
+                found: "\(others.count) more")
         }
     }
 
     private func missing(_ names: [String]) -> FormatError {
-        FormatError(.missingTensor, tensor: listed(names), expected: "\(names.count) more", found: "only " + listed(entries.map(\.name)))
+        FormatError(
+            .missingTensor, tensor: listed(names), expected: "\(names.count) more",
+            found: "only " + listed(entries.map(\.name)))
     }
 
     private func listed(_ names: [String]) -> String {

@@ -38,12 +38,12 @@ struct TemporaryFile: ~Copyable {
                 let temporary = TemporaryFile(try Descriptor(path, flags, mode: mode), path)
                 do {
                     try temporary.file.lock()
-                } catch where error.code != EWOULDBLOCK {
+                } catch  where error.code != EWOULDBLOCK {
                     // No locks on this file system: nobody can lock what was left behind either.
                 }
                 // Another process may have found it before it was locked, and removed it.
                 if try temporary.file.status().linkCount > 0 { return temporary }
-            } catch where error.code == EEXIST || error.code == EWOULDBLOCK {}
+            } catch  where error.code == EEXIST || error.code == EWOULDBLOCK {}
         }
         throw FileError(path: folder, code: EEXIST)
     }

@@ -11,7 +11,10 @@ public struct AdaDelta: Sendable {
     /// u, the running average of the squared steps.
     public var stepSquare: [Double]
 
-    public init(count: Int, learningRate: Double = 1, decay: Double, epsilon: Double, rule: GradientRule = GradientRule()) {
+    public init(
+        count: Int, learningRate: Double = 1, decay: Double, epsilon: Double,
+        rule: GradientRule = GradientRule()
+    ) {
         self.rule = rule
         self.learningRate = learningRate
         self.decay = decay
@@ -25,7 +28,8 @@ public struct AdaDelta: Sendable {
             let g = rule(gradient[n], parameter: parameters[n])
             gradient[n] = 0
             square[n] = decay * square[n] + (1 - decay) * g * g
-            let step = (stepSquare[n] + epsilon).squareRoot() / (square[n] + epsilon).squareRoot() * g
+            let step =
+                (stepSquare[n] + epsilon).squareRoot() / (square[n] + epsilon).squareRoot() * g
             stepSquare[n] = decay * stepSquare[n] + (1 - decay) * step * step
             parameters[n] -= learningRate * step
         }

@@ -12,7 +12,8 @@ public struct AdaGrad: Sendable {
     public var step = 0
 
     public init(
-        count: Int, learningRate: Double, learningRateDecay: Double = 0, initial: Double = 0, epsilon: Double,
+        count: Int, learningRate: Double, learningRateDecay: Double = 0, initial: Double = 0,
+        epsilon: Double,
         epsilonPlace: EpsilonPlace = .outside, rule: GradientRule = GradientRule()
     ) {
         self.rule = rule

@@ -1,4 +1,5 @@
-// Adam (Kingma and Ba 2015, algorithm 1), AdamW (Loshchilov and Hutter 2019), AMSGrad (Reddi, Kale and Kumar 2018).
+// Adam (Kingma and Ba 2015, algorithm 1), AdamW (Loshchilov and Hutter 2019), AMSGrad (Reddi, Kale
+// and Kumar 2018).
 
 public struct Adam: Sendable {
     /// Where ε stands.
@@ -7,7 +8,8 @@ public struct Adam: Sendable {
         case outside
         /// √(v̂ + ε): the lecture notes.
         case inside
-        /// √v + ε̂, with the bias corrections in the learning rate: the end of the paper's section 2, Keras, BNNS.
+        /// √v + ε̂, with the bias corrections in the learning rate: the end of the paper's section
+        /// 2, Keras, BNNS.
         case uncorrected
     }
 
@@ -33,8 +35,10 @@ public struct Adam: Sendable {
     private var power2 = 1.0
 
     public init(
-        count: Int, learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
-        epsilonPlace: Epsilon = .outside, decoupledDecay: Double = 0, amsgrad: Bool = false, rule: GradientRule = GradientRule()
+        count: Int, learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999,
+        epsilon: Double = 1e-8,
+        epsilonPlace: Epsilon = .outside, decoupledDecay: Double = 0, amsgrad: Bool = false,
+        rule: GradientRule = GradientRule()
     ) {
         self.rule = rule
         self.learningRate = learningRate
@@ -76,7 +80,8 @@ public struct Adam: Sendable {
             switch epsilonPlace {
             case .outside: parameters[n] -= learningRate * m / ((v / c2).squareRoot() + epsilon)
             case .inside: parameters[n] -= learningRate * m / (v / c2 + epsilon).squareRoot()
-            case .uncorrected: parameters[n] -= learningRate * c2.squareRoot() * m / (v.squareRoot() + epsilon)
+            case .uncorrected:
+                parameters[n] -= learningRate * c2.squareRoot() * m / (v.squareRoot() + epsilon)
             }
         }
     }

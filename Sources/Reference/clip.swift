@@ -1,4 +1,5 @@
-// The gradient before an update: its norm, clipping, and decay (Goodfellow, Bengio and Courville 2016, section 10.11.1).
+// The gradient before an update: its norm, clipping, and decay (Goodfellow, Bengio and Courville
+// 2016, section 10.11.1).
 
 /// How a norm above the largest allowed one is brought down.
 public enum ClipConvention: Sendable {
@@ -14,7 +15,9 @@ public func globalNorm(_ gradient: [Double]) -> Double {
 }
 
 /// What the gradient is multiplied by so that its norm is at most `most`.
-public func clipCoefficient(norm: Double, most: Double, convention: ClipConvention = .epsilon) -> Double {
+public func clipCoefficient(norm: Double, most: Double, convention: ClipConvention = .epsilon)
+    -> Double
+{
     switch convention {
     case .epsilon: min(most / (norm + 1e-6), 1)
     case .exact: norm > most ? most / norm : 1

@@ -1,4 +1,5 @@
-/// Threefry-2x32-20: Salmon, Moraes, Dror and Shaw 2011, "Parallel Random Numbers: As Easy as 1, 2, 3".
+/// Threefry-2x32-20: Salmon, Moraes, Dror and Shaw 2011, "Parallel Random Numbers: As Easy as 1, 2,
+/// 3".
 public func threefry(key: SIMD2<UInt32>, counter: SIMD2<UInt32>) -> SIMD2<UInt32> {
     let rotations: [UInt32] = [13, 15, 26, 6, 17, 29, 16, 24]
     let keys = [key.x, key.y, 0x1BD1_1BDA ^ key.x ^ key.y]
@@ -34,14 +35,18 @@ public struct Dropout: Sendable {
 
     /// Whether unit `unit` of row `row` becomes zero.
     public func drops(row: Int, unit: Int) -> Bool {
-        let words = threefry(key: key, counter: SIMD2(UInt32(unit / 32 * 16 + unit % 16), UInt32(row)))
+        let words = threefry(
+            key: key, counter: SIMD2(UInt32(unit / 32 * 16 + unit % 16), UInt32(row)))
         return Double(Int32(bitPattern: words[unit / 16 % 2])) < probability * 0x1p32 - 0x1p31
     }
 
-    /// y[m][n] = x[m][n] / (1 - p), or zero where the mask drops it. The gradient is the same function of dy.
+    /// y[m][n] = x[m][n] / (1 - p), or zero where the mask drops it. The gradient is the same
+    /// function of dy.
     public func callAsFunction(_ x: [[Double]]) -> [[Double]] {
         x.enumerated().map { row, units in
-            units.enumerated().map { unit, value in drops(row: row, unit: unit) ? 0 : value / (1 - probability) }
+            units.enumerated().map { unit, value in
+                drops(row: row, unit: unit) ? 0 : value / (1 - probability)
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
-/// A number with its derivative along one direction: what the complex step of Squire and Trapp 1998 gives as its step goes to zero. A formula of
-/// `Scalar`s evaluated with it gives its derivative beside its value.
+/// A number with its derivative along one direction: what the complex step of Squire and Trapp 1998
+/// gives as its step goes to zero. A formula of `Scalar`s evaluated with it gives its derivative
+/// beside its value.
 public struct Dual: Scalar {
     public var value: Double
     public var derivative: Double
@@ -19,9 +20,15 @@ public struct Dual: Scalar {
 
     public var magnitude: Double { value.magnitude }
 
-    public static func + (a: Dual, b: Dual) -> Dual { Dual(a.value + b.value, derivative: a.derivative + b.derivative) }
-    public static func - (a: Dual, b: Dual) -> Dual { Dual(a.value - b.value, derivative: a.derivative - b.derivative) }
-    public static func * (a: Dual, b: Dual) -> Dual { Dual(a.value * b.value, derivative: a.derivative * b.value + a.value * b.derivative) }
+    public static func + (a: Dual, b: Dual) -> Dual {
+        Dual(a.value + b.value, derivative: a.derivative + b.derivative)
+    }
+    public static func - (a: Dual, b: Dual) -> Dual {
+        Dual(a.value - b.value, derivative: a.derivative - b.derivative)
+    }
+    public static func * (a: Dual, b: Dual) -> Dual {
+        Dual(a.value * b.value, derivative: a.derivative * b.value + a.value * b.derivative)
+    }
     public static func *= (a: inout Dual, b: Dual) { a = a * b }
     public static func / (a: Dual, b: Dual) -> Dual {
         let quotient = a.value / b.value
@@ -46,6 +53,10 @@ public struct Dual: Scalar {
     }
     public static func relu(_ x: Dual) -> Dual { x.value > 0 ? x : 0 }
     public static func heaviside(_ x: Dual) -> Dual { x.value > 0 ? 1 : 0 }
-    public static func clamp(_ x: Dual, _ most: Double) -> Dual { x.value.magnitude < most ? x : Dual(Double.clamp(x.value, most)) }
-    public static func clampSlope(_ x: Dual, _ most: Double) -> Dual { x.value.magnitude < most ? 1 : 0 }
+    public static func clamp(_ x: Dual, _ most: Double) -> Dual {
+        x.value.magnitude < most ? x : Dual(Double.clamp(x.value, most))
+    }
+    public static func clampSlope(_ x: Dual, _ most: Double) -> Dual {
+        x.value.magnitude < most ? 1 : 0
+    }
 }

@@ -1,13 +1,17 @@
-// The gated recurrent unit: Cho, van Merriënboer, Gulcehre, Bahdanau, Bougares, Schwenk and Bengio 2014, "Learning Phrase Representations
-// using RNN Encoder-Decoder for Statistical Machine Translation". Sequences are [time][row of the batch][unit].
+// The gated recurrent unit: Cho, van Merriënboer, Gulcehre, Bahdanau, Bougares, Schwenk and Bengio
+// 2014, "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
+// Translation". Sequences are [time][row of the batch][unit].
 
 /// The definitions of the GRU that are in use. Their weights do not fit one another.
 public enum GRUDefinition: CaseIterable, Sendable {
-    /// n = tanh(W x + b + r∘(U h_prev + b′)), h = (1 - z)∘n + z∘h_prev: PyTorch, Keras by default, cuDNN.
+    /// n = tanh(W x + b + r∘(U h_prev + b′)), h = (1 - z)∘n + z∘h_prev: PyTorch, Keras by default,
+    /// cuDNN.
     case resetAfter
-    /// n = tanh(W x + U (r∘h_prev) + b), h = (1 - z)∘n + z∘h_prev: Cho et al. 2014, equations 5 to 8.
+    /// n = tanh(W x + U (r∘h_prev) + b), h = (1 - z)∘n + z∘h_prev: Cho et al. 2014, equations 5 to
+    /// 8.
     case resetBefore
-    /// n = σ(W x + U (r∘h_prev) + b), h = (1 - z)∘h_prev + z∘n: the lecture form s = (1 - i)∘s_prev + i∘s̃, where o is r, i is z and s̃ is n.
+    /// n = σ(W x + U (r∘h_prev) + b), h = (1 - z)∘h_prev + z∘n: the lecture form s = (1 - i)∘s_prev
+    /// + i∘s̃, where o is r, i is z and s̃ is n.
     case lecture
 }
 
@@ -32,8 +36,9 @@ public struct GRUGates<Value: Sendable>: Sendable {
 /// What the forward pass leaves for the backward pass. Slot t of `h` is the state before step t.
 public struct GRUTape<S: Scalar>: Sendable {
     public var gates: [[GRUGates<[S]>]]  // [steps][batch]; zeros where the row has ended
-    public var past: [[[S]]]             // [steps][batch][hidden], what the candidate takes from h_prev; zeros where the row has ended
-    public var h: [[[S]]]                // [steps + 1][batch][hidden]
+    // [steps][batch][hidden], what the candidate takes from h_prev; zeros where the row has ended
+    public var past: [[[S]]]
+    public var h: [[[S]]]  // [steps + 1][batch][hidden]
 
     public init(gates: [[GRUGates<[S]>]], past: [[[S]]], h: [[[S]]]) {
         self.gates = gates
@@ -45,9 +50,9 @@ public struct GRUTape<S: Scalar>: Sendable {
 /// The gradients that flow back through a sequence, to everything but the parameters.
 public struct GRUBackward<S: Scalar>: Sendable {
     public var dgates: [[GRUGates<[S]>]]  // [steps][batch], by the pre-activations
-    public var dpast: [[[S]]]             // [steps][batch][hidden]
-    public var dx: [[[S]]]                // [steps][batch][input]
-    public var dh0: [[S]]                 // [batch][hidden]
+    public var dpast: [[[S]]]  // [steps][batch][hidden]
+    public var dx: [[[S]]]  // [steps][batch][input]
+    public var dh0: [[S]]  // [batch][hidden]
 
     public init(dgates: [[GRUGates<[S]>]], dpast: [[[S]]], dx: [[[S]]], dh0: [[S]]) {
         self.dgates = dgates
@@ -72,13 +77,17 @@ public struct GRUCell<S: Scalar>: Sendable {
     public var hiddenSize: Int { gates.r.b.count }
     public var inputSize: Int { gates.r.W.first?.count ?? 0 }
 
-    /// One time step of one sequence: the activated gates, what the candidate takes from h_prev, and the new state. `mask`, of recurrent
-    /// dropout, is [hidden].
-    public func step(x: [S], h_prev: [S], mask: [S]? = nil) -> (gates: GRUGates<[S]>, past: [S], h: [S]) {
-        let units = h_prev.indices, seen = masked(h_prev, mask)
+    /// One time step of one sequence: the activated gates, what the candidate takes from h_prev,
+    /// and the new state. `mask`, of recurrent dropout, is [hidden].
+    public func step(x: [S], h_prev: [S], mask: [S]? = nil) -> (
+        gates: GRUGates<[S]>, past: [S], h: [S]
+    ) {
+        let units = h_prev.indices
+        let seen = masked(h_prev, mask)
         let r = gates.r.preActivation(x: x, h_prev: seen).map(S.sigmoid)
         let z = gates.z.preActivation(x: x, h_prev: seen).map(S.sigmoid)
-        let past: [S], candidate: [S]
+        let past: [S]
+        let candidate: [S]
         switch definition {
         case .resetAfter:
             past = units.map { k in S.sum(hiddenBias[k], [(gates.n.U[k], seen)]) }
@@ -88,19 +97,28 @@ public struct GRUCell<S: Scalar>: Sendable {
             candidate = gates.n.preActivation(x: x, h_prev: past)
         }
         let n = candidate.map(definition == .lecture ? S.sigmoid : S.tanh)
-        let h = definition == .lecture
-            ? units.map { k in (1 - z[k]) * h_prev[k] + z[k] * n[k] } : units.map { k in (1 - z[k]) * n[k] + z[k] * h_prev[k] }
+        let h =
+            definition == .lecture
+            ? units.map { k in (1 - z[k]) * h_prev[k] + z[k] * n[k] }
+            : units.map { k in (1 - z[k]) * n[k] + z[k] * h_prev[k] }
         return (GRUGates(r: r, z: z, n: n), past, h)
     }
 
-    /// A whole sequence. Row b holds its state from step `lengths[b]` on. `mask`, of recurrent dropout, is [batch][hidden].
-    public func forward(x: [[[S]]], h0: [[S]], lengths: [Int]? = nil, mask: [[S]]? = nil) -> GRUTape<S> {
-        let zeros = [S](repeating: 0, count: hiddenSize), ended = GRUGates(r: zeros, z: zeros, n: zeros)
+    /// A whole sequence. Row b holds its state from step `lengths[b]` on. `mask`, of recurrent
+    /// dropout, is [batch][hidden].
+    public func forward(x: [[[S]]], h0: [[S]], lengths: [Int]? = nil, mask: [[S]]? = nil)
+        -> GRUTape<S>
+    {
+        let zeros = [S](repeating: 0, count: hiddenSize)
+        let ended = GRUGates(r: zeros, z: zeros, n: zeros)
         var tape = GRUTape(gates: [], past: [], h: [h0])
         for t in x.indices {
-            var gates = h0.map { _ in ended }, past = h0.map { _ in zeros }, h = tape.h[t]
+            var gates = h0.map { _ in ended }
+            var past = h0.map { _ in zeros }
+            var h = tape.h[t]
             for row in h0.indices where isLive(lengths, row, t) {
-                (gates[row], past[row], h[row]) = step(x: x[t][row], h_prev: h[row], mask: mask?[row])
+                (gates[row], past[row], h[row]) = step(
+                    x: x[t][row], h_prev: h[row], mask: mask?[row])
             }
             tape.gates.append(gates)
             tape.past.append(past)
@@ -109,23 +127,35 @@ public struct GRUCell<S: Scalar>: Sendable {
         return tape
     }
 
-    /// Backpropagation through time: Werbos 1990. `dy[t]` is the loss's gradient with respect to h after step t, not read where a row has ended; `dh` is
-    /// its gradient with respect to the final state.
-    public func backward(tape: GRUTape<S>, dy: [[[S]]]?, dh: [[S]], lengths: [Int]? = nil, mask: [[S]]? = nil) -> GRUBackward<S> {
-        let W = gates.map { transposed($0.W) }, U = gates.map { transposed($0.U) }
-        let zeros = [S](repeating: 0, count: hiddenSize), ended = GRUGates(r: zeros, z: zeros, n: zeros)
-        let rows = dh.indices, steps = tape.gates.indices
+    /// Backpropagation through time: Werbos 1990. `dy[t]` is the loss's gradient with respect to h
+    /// after step t, not read where a row has ended; `dh` is its gradient with respect to the final
+    /// state.
+    public func backward(
+        tape: GRUTape<S>, dy: [[[S]]]?, dh: [[S]], lengths: [Int]? = nil, mask: [[S]]? = nil
+    ) -> GRUBackward<S> {
+        let W = gates.map { transposed($0.W) }
+        let U = gates.map { transposed($0.U) }
+        let zeros = [S](repeating: 0, count: hiddenSize)
+        let ended = GRUGates(r: zeros, z: zeros, n: zeros)
+        let rows = dh.indices
+        let steps = tape.gates.indices
         var result = GRUBackward(
-            dgates: steps.map { _ in rows.map { _ in ended } }, dpast: steps.map { _ in rows.map { _ in zeros } },
+            dgates: steps.map { _ in rows.map { _ in ended } },
+            dpast: steps.map { _ in rows.map { _ in zeros } },
             dx: steps.map { _ in rows.map { _ in [S](repeating: 0, count: inputSize) } }, dh0: dh)
         for t in steps.reversed() {
             for row in rows where isLive(lengths, row, t) {
                 var dh = result.dh0[row]
                 if let dy { dh = zip(dh, dy[t][row]).map(+) }
                 let (dgates, dpast, dh_prev) = cellBackward(
-                    gates: tape.gates[t][row], past: tape.past[t][row], h_prev: tape.h[t][row], mask: mask?[row], dh: dh, U: U)
-                (result.dgates[t][row], result.dpast[t][row], result.dh0[row]) = (dgates, dpast, dh_prev)
-                result.dx[t][row] = W.r.indices.map { k in S.sum(0, zip(dgates.all, W.all).map { ($0, $1[k]) }) }
+                    gates: tape.gates[t][row], past: tape.past[t][row], h_prev: tape.h[t][row],
+                    mask: mask?[row], dh: dh, U: U)
+                (result.dgates[t][row], result.dpast[t][row], result.dh0[row]) = (
+                    dgates, dpast, dh_prev
+                )
+                result.dx[t][row] = W.r.indices.map { k in
+                    S.sum(0, zip(dgates.all, W.all).map { ($0, $1[k]) })
+                }
             }
         }
         return result
@@ -135,46 +165,61 @@ public struct GRUCell<S: Scalar>: Sendable {
     private func cellBackward(
         gates: GRUGates<[S]>, past: [S], h_prev: [S], mask: [S]?, dh: [S], U: GRUGates<[[S]]>
     ) -> (dgates: GRUGates<[S]>, dpast: [S], dh_prev: [S]) {
-        let units = dh.indices, (r, z, n) = (gates.r, gates.z, gates.n), seen = masked(h_prev, mask)
-        let dz: [S], dn: [S], kept: [S]
-        if definition == .lecture {                                                // h = (1 - z) h_prev + z n, n = σ(·)
+        let units = dh.indices
+        let (r, z, n) = (gates.r, gates.z, gates.n)
+        let seen = masked(h_prev, mask)
+        let dz: [S]
+        let dn: [S]
+        let kept: [S]
+        // h = (1 - z) h_prev + z n, n = σ(·)
+        if definition == .lecture {
             dz = units.map { k in dh[k] * (n[k] - h_prev[k]) }
             dn = units.map { k in dh[k] * z[k] * (n[k] * (1 - n[k])) }
             kept = units.map { k in dh[k] * (1 - z[k]) }
-        } else {                                                                   // h = (1 - z) n + z h_prev, n = tanh(·)
+            // h = (1 - z) n + z h_prev, n = tanh(·)
+        } else {
             dz = units.map { k in dh[k] * (h_prev[k] - n[k]) }
             dn = units.map { k in dh[k] * (1 - z[k]) * (1 - n[k] * n[k]) }
             kept = units.map { k in dh[k] * z[k] }
         }
-        let dr: [S], dpast: [S]
+        let dr: [S]
+        let dpast: [S]
         if definition == .resetAfter {
-            dr = units.map { k in dn[k] * past[k] }                                // n = tanh(W x + b + r past)
+            // n = tanh(W x + b + r past)
+            dr = units.map { k in dn[k] * past[k] }
             dpast = units.map { k in dn[k] * r[k] }
         } else {
-            dpast = units.map { k in S.sum(0, [(dn, U.n[k])]) }                    // n = f(W x + U past + b)
-            dr = units.map { k in dpast[k] * seen[k] }                             // past = r seen
+            // n = f(W x + U past + b)
+            dpast = units.map { k in S.sum(0, [(dn, U.n[k])]) }
+            dr = units.map { k in dpast[k] * seen[k] }  // past = r seen
         }
         let dgates = GRUGates(
-            r: units.map { k in dr[k] * (r[k] * (1 - r[k])) },                     // r = σ(·)
-            z: units.map { k in dz[k] * (z[k] * (1 - z[k])) },                     // z = σ(·)
+            r: units.map { k in dr[k] * (r[k] * (1 - r[k])) },  // r = σ(·)
+            z: units.map { k in dz[k] * (z[k] * (1 - z[k])) },  // z = σ(·)
             n: dn)
         let dseen = units.map { k in
             let gates = [(dgates.r, U.r[k]), (dgates.z, U.z[k])]
             return definition == .resetAfter
-                ? S.sum(0, gates + [(dpast, U.n[k])])                              // past = U seen + b′
-                : S.sum(dpast[k] * r[k], gates)                                    // past = r seen
+                // past = U seen + b′
+                ? S.sum(0, gates + [(dpast, U.n[k])])
+                : S.sum(dpast[k] * r[k], gates)  // past = r seen
         }
         return (dgates, dpast, zip(kept, masked(dseen, mask)).map(+))
     }
 
-    /// Where `self` holds the gradient: dW += Σ dgate xᵀ, dU += Σ dgate h_prevᵀ, db += Σ dgate, over all steps of all rows that have not
-    /// ended; dU of the candidate by what it multiplies.
+    /// Where `self` holds the gradient: dW += Σ dgate xᵀ, dU += Σ dgate h_prevᵀ, db += Σ dgate,
+    /// over all steps of all rows that have not ended; dU of the candidate by what it multiplies.
     public mutating func addGradient(
-        x: [[[S]]], tape: GRUTape<S>, backward: GRUBackward<S>, lengths: [Int]? = nil, mask: [[S]]? = nil
+        x: [[[S]]], tape: GRUTape<S>, backward: GRUBackward<S>, lengths: [Int]? = nil,
+        mask: [[S]]? = nil
     ) {
-        let live = x.indices.flatMap { t in x[t].indices.filter { isLive(lengths, $0, t) }.map { (t, $0) } }
+        let live = x.indices.flatMap { t in
+            x[t].indices.filter { isLive(lengths, $0, t) }.map { (t, $0) }
+        }
         func rows<Row>(_ rows: [[Row]]) -> [Row] { live.map { t, row in rows[t][row] } }
-        let (inputs, past, dpast, dgates) = (rows(x), rows(tape.past), rows(backward.dpast), rows(backward.dgates))
+        let (inputs, past, dpast, dgates) = (
+            rows(x), rows(tape.past), rows(backward.dpast), rows(backward.dgates)
+        )
         let h_prev = live.map { t, row in masked(tape.h[t][row], mask?[row]) }
         gates.r.addGradient(x: inputs, h_prev: h_prev, dgate: dgates.map(\.r))
         gates.z.addGradient(x: inputs, h_prev: h_prev, dgate: dgates.map(\.z))

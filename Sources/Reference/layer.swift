@@ -4,7 +4,7 @@
 public struct GateParameters<S: Scalar>: Sendable {
     public var W: [[S]]  // [hidden][input]
     public var U: [[S]]  // [hidden][hidden]
-    public var b: [S]    // [hidden]
+    public var b: [S]  // [hidden]
 
     public init(W: [[S]], U: [[S]], b: [S]) {
         self.W = W
@@ -23,9 +23,14 @@ public struct GateParameters<S: Scalar>: Sendable {
     }
 }
 
-/// What recurrent dropout leaves of h_prev for U to read: Gal and Ghahramani 2016, "A Theoretically Grounded Application of Dropout in Recurrent
-/// Neural Networks". A row has one mask, 0 or 1 / (1 - p) for each unit, for all time steps; without one, everything is left.
-func masked<S: Scalar>(_ h: [S], _ mask: [S]?) -> [S] { mask.map { zip($0, h).map { $0 * $1 } } ?? h }
+/// What recurrent dropout leaves of h_prev for U to read: Gal and Ghahramani 2016, "A Theoretically
+/// Grounded Application of Dropout in Recurrent Neural Networks". A row has one mask, 0 or 1 / (1 -
+/// p) for each unit, for all time steps; without one, everything is left.
+func masked<S: Scalar>(_ h: [S], _ mask: [S]?) -> [S] {
+    mask.map { zip($0, h).map { $0 * $1 } } ?? h
+}
 
 /// Whether a row of the batch has a step: all of them do where there are no lengths.
-func isLive(_ lengths: [Int]?, _ row: Int, _ step: Int) -> Bool { lengths.map { step < $0[row] } ?? true }
+func isLive(_ lengths: [Int]?, _ row: Int, _ step: Int) -> Bool {
+    lengths.map { step < $0[row] } ?? true
+}

@@ -1,5 +1,6 @@
-// Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins 2000; Goodfellow, Bengio and
-// Courville 2016, equations 10.40 to 10.44; and its variants. Sequences are [time][row of the batch][unit].
+// Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins 2000;
+// Goodfellow, Bengio and Courville 2016, equations 10.40 to 10.44; and its variants. Sequences are
+// [time][row of the batch][unit].
 
 /// What a cell does differently from the plain one. Each part is independent of the others.
 public struct LSTMVariant: Hashable, Sendable {
@@ -14,7 +15,10 @@ public struct LSTMVariant: Hashable, Sendable {
     /// h = P m of so many units, m = o tanh(c): Sak, Senior and Beaufays 2014.
     public var projection: Int?
 
-    public init(sigmoid: Bool = false, peepholes: Bool = false, coupled: Bool = false, clip: Double? = nil, projection: Int? = nil) {
+    public init(
+        sigmoid: Bool = false, peepholes: Bool = false, coupled: Bool = false, clip: Double? = nil,
+        projection: Int? = nil
+    ) {
         self.sigmoid = sigmoid
         self.peepholes = peepholes
         self.coupled = coupled
@@ -42,12 +46,15 @@ public struct LSTMGates<Value: Sendable>: Sendable {
     }
 }
 
-/// What the forward pass leaves for the backward pass. Slot t of `c` and `h` is the state before step t.
+/// What the forward pass leaves for the backward pass. Slot t of `c` and `h` is the state before
+/// step t.
 public struct LSTMTape<S: Scalar>: Sendable {
     public var gates: [[LSTMGates<[S]>]]  // [steps][batch]; zeros where the row has ended
-    public var c: [[[S]]]                 // [steps + 1][batch][hidden]
-    public var m: [[[S]]]                 // [steps][batch][hidden], o tanh(c), which is h where it is not projected; zeros where the row has ended
-    public var h: [[[S]]]                 // [steps + 1][batch][outputs]
+    public var c: [[[S]]]  // [steps + 1][batch][hidden]
+    // [steps][batch][hidden], o tanh(c), which is h where it is not projected; zeros where the row
+    // has ended
+    public var m: [[[S]]]
+    public var h: [[[S]]]  // [steps + 1][batch][outputs]
 
     public init(gates: [[LSTMGates<[S]>]], c: [[[S]]], m: [[[S]]], h: [[[S]]]) {
         self.gates = gates
@@ -60,10 +67,11 @@ public struct LSTMTape<S: Scalar>: Sendable {
 /// The gradients that flow back through a sequence, to everything but the parameters.
 public struct LSTMBackward<S: Scalar>: Sendable {
     public var dgates: [[LSTMGates<[S]>]]  // [steps][batch], by the pre-activations
-    public var dh: [[[S]]]                 // [steps][batch][outputs], by h after each step; zeros where the row has ended
-    public var dx: [[[S]]]                 // [steps][batch][input]
-    public var dh0: [[S]]                  // [batch][outputs]
-    public var dc0: [[S]]                  // [batch][hidden]
+    // [steps][batch][outputs], by h after each step; zeros where the row has ended
+    public var dh: [[[S]]]
+    public var dx: [[[S]]]  // [steps][batch][input]
+    public var dh0: [[S]]  // [batch][outputs]
+    public var dc0: [[S]]  // [batch][hidden]
 
     public init(dgates: [[LSTMGates<[S]>]], dh: [[[S]]], dx: [[[S]]], dh0: [[S]], dc0: [[S]]) {
         self.dgates = dgates
@@ -78,12 +86,13 @@ public struct LSTMBackward<S: Scalar>: Sendable {
 public struct LSTMCell<S: Scalar>: Sendable {
     public var gates: LSTMGates<GateParameters<S>>
     public var peepholes: LSTMGates<[S]>  // [hidden]; g has none
-    public var projection: [[S]]          // [outputs][hidden], P
+    public var projection: [[S]]  // [outputs][hidden], P
     public var variant: LSTMVariant
 
     /// A variant with `peepholes` or `projection` needs those, and another one needs none.
     public init(
-        gates: LSTMGates<GateParameters<S>>, peepholes: LSTMGates<[S]> = LSTMGates(i: [], f: [], g: [], o: []), projection: [[S]] = [],
+        gates: LSTMGates<GateParameters<S>>,
+        peepholes: LSTMGates<[S]> = LSTMGates(i: [], f: [], g: [], o: []), projection: [[S]] = [],
         variant: LSTMVariant = LSTMVariant()
     ) {
         self.gates = gates
@@ -102,14 +111,19 @@ public struct LSTMCell<S: Scalar>: Sendable {
     private func squashSlope(_ y: S) -> S { variant.sigmoid ? y * (1 - y) : 1 - y * y }
 
     /// One time step of one sequence: the activated gates and the new state.
-    public func step(x: [S], h_prev: [S], c_prev: [S]) -> (gates: LSTMGates<[S]>, c: [S], m: [S], h: [S]) {
+    public func step(x: [S], h_prev: [S], c_prev: [S]) -> (
+        gates: LSTMGates<[S]>, c: [S], m: [S], h: [S]
+    ) {
         let units = c_prev.indices
         func gate(_ gate: GateParameters<S>, _ peepholes: [S] = [], sees c: [S] = []) -> [S] {
             let sum = gate.preActivation(x: x, h_prev: h_prev)
-            return variant.peepholes && !peepholes.isEmpty ? units.map { n in sum[n] + peepholes[n] * c[n] } : sum
+            return variant.peepholes && !peepholes.isEmpty
+                ? units.map { n in sum[n] + peepholes[n] * c[n] } : sum
         }
         let i = gate(gates.i, peepholes.i, sees: c_prev).map(S.sigmoid)
-        let f = variant.coupled ? i.map { 1 - $0 } : gate(gates.f, peepholes.f, sees: c_prev).map(S.sigmoid)
+        let f =
+            variant.coupled
+            ? i.map { 1 - $0 } : gate(gates.f, peepholes.f, sees: c_prev).map(S.sigmoid)
         let g = gate(gates.g).map(squash)
         let c = units.map { n in
             let c = f[n] * c_prev[n] + i[n] * g[n]
@@ -121,15 +135,20 @@ public struct LSTMCell<S: Scalar>: Sendable {
         return (LSTMGates(i: i, f: f, g: g, o: o), c, m, h)
     }
 
-    /// A whole sequence. Row b holds its state from step `lengths[b]` on. `mask`, of recurrent dropout, is [batch][outputs].
-    public func forward(x: [[[S]]], h0: [[S]], c0: [[S]], lengths: [Int]? = nil, mask: [[S]]? = nil) -> LSTMTape<S> {
+    /// A whole sequence. Row b holds its state from step `lengths[b]` on. `mask`, of recurrent
+    /// dropout, is [batch][outputs].
+    public func forward(x: [[[S]]], h0: [[S]], c0: [[S]], lengths: [Int]? = nil, mask: [[S]]? = nil)
+        -> LSTMTape<S>
+    {
         var tape = LSTMTape(gates: [], c: [c0], m: [], h: [h0])
         let zeros = [S](repeating: 0, count: hiddenSize)
         for t in x.indices {
-            var gates = [LSTMGates<[S]>](repeating: LSTMGates(i: zeros, f: zeros, g: zeros, o: zeros), count: h0.count)
+            var gates = [LSTMGates<[S]>](
+                repeating: LSTMGates(i: zeros, f: zeros, g: zeros, o: zeros), count: h0.count)
             var (c, m, h) = (tape.c[t], h0.map { _ in zeros }, tape.h[t])
             for row in h0.indices where isLive(lengths, row, t) {
-                (gates[row], c[row], m[row], h[row]) = step(x: x[t][row], h_prev: masked(h[row], mask?[row]), c_prev: c[row])
+                (gates[row], c[row], m[row], h[row]) = step(
+                    x: x[t][row], h_prev: masked(h[row], mask?[row]), c_prev: c[row])
             }
             tape.gates.append(gates)
             tape.c.append(c)
@@ -139,15 +158,19 @@ public struct LSTMCell<S: Scalar>: Sendable {
         return tape
     }
 
-    /// Backpropagation through time: Werbos 1990. `dy[t]` is the loss's gradient with respect to h after step t, not read where a row has
-    /// ended; `dh` and `dc` are its gradient with respect to the final state.
+    /// Backpropagation through time: Werbos 1990. `dy[t]` is the loss's gradient with respect to h
+    /// after step t, not read where a row has ended; `dh` and `dc` are its gradient with respect to
+    /// the final state.
     public func backward(
-        tape: LSTMTape<S>, dy: [[[S]]]?, dh: [[S]], dc: [[S]], lengths: [Int]? = nil, mask: [[S]]? = nil
+        tape: LSTMTape<S>, dy: [[[S]]]?, dh: [[S]], dc: [[S]], lengths: [Int]? = nil,
+        mask: [[S]]? = nil
     ) -> LSTMBackward<S> {
-        let columns = gates.map { (W: transposed($0.W), U: transposed($0.U)) }, P = transposed(projection)
+        let columns = gates.map { (W: transposed($0.W), U: transposed($0.U)) }
+        let P = transposed(projection)
         let zeros = [S](repeating: 0, count: hiddenSize)
         let ended = LSTMGates(i: zeros, f: zeros, g: zeros, o: zeros)
-        let rows = dh.indices, steps = tape.gates.indices
+        let rows = dh.indices
+        let steps = tape.gates.indices
         var result = LSTMBackward(
             dgates: steps.map { _ in rows.map { _ in ended } },
             dh: steps.map { _ in dh.map { $0.map { _ in 0 } } },
@@ -157,12 +180,17 @@ public struct LSTMCell<S: Scalar>: Sendable {
             for row in rows where isLive(lengths, row, t) {
                 var dh = result.dh0[row]
                 if let dy { dh = zip(dh, dy[t][row]).map(+) }
-                let dm = variant.projection == nil ? dh : P.map { column in S.sum(0, [(dh, column)]) }  // h = P m
+                // h = P m
+                let dm =
+                    variant.projection == nil ? dh : P.map { column in S.sum(0, [(dh, column)]) }
                 let (dgates, dc_prev) = cellBackward(
-                    gates: tape.gates[t][row], c_prev: tape.c[t][row], c: tape.c[t + 1][row], dm: dm, dc: result.dc0[row])
+                    gates: tape.gates[t][row], c_prev: tape.c[t][row], c: tape.c[t + 1][row],
+                    dm: dm, dc: result.dc0[row])
                 // dx = Wᵀ dgate and dh_prev = Uᵀ dgate, summed over the gates.
                 func sums(_ columns: LSTMGates<[[S]]>) -> [S] {
-                    columns.i.indices.map { k in S.sum(0, zip(dgates.all, columns.all).map { ($0, $1[k]) }) }
+                    columns.i.indices.map { k in
+                        S.sum(0, zip(dgates.all, columns.all).map { ($0, $1[k]) })
+                    }
                 }
                 result.dgates[t][row] = dgates
                 result.dh[t][row] = dh
@@ -175,49 +203,71 @@ public struct LSTMCell<S: Scalar>: Sendable {
     }
 
     /// Each line is the derivative of the line of `step` that it quotes.
-    private func cellBackward(gates: LSTMGates<[S]>, c_prev: [S], c: [S], dm: [S], dc dc_next: [S]) -> (dgates: LSTMGates<[S]>, dc_prev: [S]) {
-        let units = c.indices, (i, f, g, o) = (gates.i, gates.f, gates.g, gates.o)
+    private func cellBackward(gates: LSTMGates<[S]>, c_prev: [S], c: [S], dm: [S], dc dc_next: [S])
+        -> (dgates: LSTMGates<[S]>, dc_prev: [S])
+    {
+        let units = c.indices
+        let (i, f, g, o) = (gates.i, gates.f, gates.g, gates.o)
         let squashed_c = c.map(squash)
-        let d_o = units.map { n in dm[n] * squashed_c[n] * o[n] * (1 - o[n]) }                   // m = o tanh(c), o = σ(·)
+        // m = o tanh(c), o = σ(·)
+        let d_o = units.map { n in dm[n] * squashed_c[n] * o[n] * (1 - o[n]) }
         var dc = units.map { n in dc_next[n] + dm[n] * o[n] * squashSlope(squashed_c[n]) }
-        if variant.peepholes { dc = units.map { n in dc[n] + d_o[n] * peepholes.o[n] } }         // o = σ(· + p c)
-        if let clip = variant.clip { dc = units.map { n in dc[n] * S.clampSlope(c[n], clip) } }  // c = min(max(·, -clip), clip)
-        var di = units.map { n in dc[n] * g[n] }                                                 // c = f c_prev + i g
+        // o = σ(· + p c)
+        if variant.peepholes { dc = units.map { n in dc[n] + d_o[n] * peepholes.o[n] } }
+        // c = min(max(·, -clip), clip)
+        if let clip = variant.clip { dc = units.map { n in dc[n] * S.clampSlope(c[n], clip) } }
+        // c = f c_prev + i g
+        var di = units.map { n in dc[n] * g[n] }
         var df = units.map { n in dc[n] * c_prev[n] }
-        let dg = units.map { n in dc[n] * i[n] * squashSlope(g[n]) }                             // g = tanh(·)
+        // g = tanh(·)
+        let dg = units.map { n in dc[n] * i[n] * squashSlope(g[n]) }
         var dc_prev = units.map { n in dc[n] * f[n] }
-        if variant.coupled {                                                                     // f = 1 - i
+        // f = 1 - i
+        if variant.coupled {
             di = units.map { n in di[n] - df[n] }
             df = units.map { _ in 0 }
         }
-        di = units.map { n in di[n] * i[n] * (1 - i[n]) }                                        // i = σ(·)
-        df = units.map { n in df[n] * f[n] * (1 - f[n]) }                                        // f = σ(·)
-        if variant.peepholes {                                                                   // i, f = σ(· + p c_prev)
-            dc_prev = units.map { n in dc_prev[n] + di[n] * peepholes.i[n] + df[n] * peepholes.f[n] }
+        // i = σ(·)
+        di = units.map { n in di[n] * i[n] * (1 - i[n]) }
+        // f = σ(·)
+        df = units.map { n in df[n] * f[n] * (1 - f[n]) }
+        // i, f = σ(· + p c_prev)
+        if variant.peepholes {
+            dc_prev = units.map { n in dc_prev[n] + di[n] * peepholes.i[n] + df[n] * peepholes.f[n]
+            }
         }
         return (LSTMGates(i: di, f: df, g: dg, o: d_o), dc_prev)
     }
 
-    /// Where `self` holds the gradient: dW += Σ dgate xᵀ, dU += Σ dgate h_prevᵀ, db += Σ dgate, dp += Σ dgate c and dP += Σ dh mᵀ, over all steps
-    /// of all rows that have not ended.
+    /// Where `self` holds the gradient: dW += Σ dgate xᵀ, dU += Σ dgate h_prevᵀ, db += Σ dgate, dp
+    /// += Σ dgate c and dP += Σ dh mᵀ, over all steps of all rows that have not ended.
     public mutating func addGradient(
-        x: [[[S]]], tape: LSTMTape<S>, backward: LSTMBackward<S>, lengths: [Int]? = nil, mask: [[S]]? = nil
+        x: [[[S]]], tape: LSTMTape<S>, backward: LSTMBackward<S>, lengths: [Int]? = nil,
+        mask: [[S]]? = nil
     ) {
-        let live = x.indices.flatMap { t in x[t].indices.filter { isLive(lengths, $0, t) }.map { (t: t, row: $0) } }
-        let (x, h_prev) = (live.map { x[$0.t][$0.row] }, live.map { masked(tape.h[$0.t][$0.row], mask?[$0.row]) })
+        let live = x.indices.flatMap { t in
+            x[t].indices.filter { isLive(lengths, $0, t) }.map { (t: t, row: $0) }
+        }
+        let (x, h_prev) = (
+            live.map { x[$0.t][$0.row] }, live.map { masked(tape.h[$0.t][$0.row], mask?[$0.row]) }
+        )
         let dgates = live.map { backward.dgates[$0.t][$0.row] }
         gates.i.addGradient(x: x, h_prev: h_prev, dgate: dgates.map(\.i))
         gates.f.addGradient(x: x, h_prev: h_prev, dgate: dgates.map(\.f))
         gates.g.addGradient(x: x, h_prev: h_prev, dgate: dgates.map(\.g))
         gates.o.addGradient(x: x, h_prev: h_prev, dgate: dgates.map(\.o))
         if variant.peepholes {
-            let (c_prev, c) = (live.map { tape.c[$0.t][$0.row] }, live.map { tape.c[$0.t + 1][$0.row] })
+            let (c_prev, c) = (
+                live.map { tape.c[$0.t][$0.row] }, live.map { tape.c[$0.t + 1][$0.row] }
+            )
             addProducts(dgates.map(\.i), c_prev, to: &peepholes.i)
             addProducts(dgates.map(\.f), c_prev, to: &peepholes.f)
             addProducts(dgates.map(\.o), c, to: &peepholes.o)
         }
         if variant.projection != nil {
-            addOuterProducts(live.map { backward.dh[$0.t][$0.row] }, live.map { tape.m[$0.t][$0.row] }, to: &projection)
+            addOuterProducts(
+                live.map { backward.dh[$0.t][$0.row] }, live.map { tape.m[$0.t][$0.row] },
+                to: &projection)
         }
     }
 }

@@ -1,10 +1,13 @@
-// Newton's method with an exact Hessian, for small models: Nocedal and Wright 2006, "Numerical Optimization", algorithm 3.2.
+// Newton's method with an exact Hessian, for small models: Nocedal and Wright 2006, "Numerical
+// Optimization", algorithm 3.2.
 
-/// H[n][k] = ∂²f / ∂x[n] ∂x[k], column by column: the derivative of the gradient along each coordinate.
+/// H[n][k] = ∂²f / ∂x[n] ∂x[k], column by column: the derivative of the gradient along each
+/// coordinate.
 public func hessian(at x: [Double], gradient: ([Dual]) -> [Dual]) -> [[Double]] {
-    transposed(x.indices.map { k in
-        gradient(x.enumerated().map { Dual($1, derivative: $0 == k ? 1 : 0) }).map(\.derivative)
-    })
+    transposed(
+        x.indices.map { k in
+            gradient(x.enumerated().map { Dual($1, derivative: $0 == k ? 1 : 0) }).map(\.derivative)
+        })
 }
 
 /// The lower triangle L of A = L Lᵀ, or nil where A is not positive definite.
@@ -35,7 +38,8 @@ public func choleskySolve(_ L: [[Double]], _ b: [Double]) -> [Double] {
     return x
 }
 
-/// The Cholesky factor of A + τ I, with τ = 0 where A is positive definite, and else found by trial: algorithm 3.3.
+/// The Cholesky factor of A + τ I, with τ = 0 where A is positive definite, and else found by
+/// trial: algorithm 3.3.
 public func shiftedCholeskyFactor(_ A: [[Double]]) -> (L: [[Double]], shift: Double) {
     let diagonal = A.indices.map { A[$0][$0] }
     let least = 1e-6 * max(diagonal.map(\.magnitude).max() ?? 0, .leastNormalMagnitude)
@@ -58,20 +62,30 @@ public struct NewtonPath: Sendable {
     public var shifts: [Double] = [], lengths: [Double] = []
 }
 
-/// p = -(H + τ I)⁻¹ ∇f, x ← x + α p with backtracking (algorithm 3.1): α = 1, 1/2, … until f falls by c α ∇fᵀ p, up to its rounding errors.
-/// Ends when ‖∇f‖ is at most `tolerance`, after `iterations`, or where f does not fall.
-public func newtonMinimize(from start: [Double], iterations: Int, tolerance: Double, loss: ([Double]) -> Double,
-                           gradient: ([Double]) -> [Double], hessian: ([Double]) -> [[Double]]) -> NewtonPath {
-    let sufficientDecrease = 1e-4, halvings = 50, lossRounding = 0x1p-48
+/// p = -(H + τ I)⁻¹ ∇f, x ← x + α p with backtracking (algorithm 3.1): α = 1, 1/2, … until f falls
+/// by c α ∇fᵀ p, up to its rounding errors. Ends when ‖∇f‖ is at most `tolerance`, after
+/// `iterations`, or where f does not fall.
+public func newtonMinimize(
+    from start: [Double], iterations: Int, tolerance: Double, loss: ([Double]) -> Double,
+    gradient: ([Double]) -> [Double], hessian: ([Double]) -> [[Double]]
+) -> NewtonPath {
+    let sufficientDecrease = 1e-4
+    let halvings = 50
+    let lossRounding = 0x1p-48
     var g = gradient(start)
     var path = NewtonPath(x: start, losses: [loss(start)], gradientNorms: [globalNorm(g)])
     for _ in 0..<iterations where path.gradientNorms.last! > tolerance {
         let (L, shift) = shiftedCholeskyFactor(hessian(path.x))
-        let direction = choleskySolve(L, g.map { -$0 }), slope = dotProduct(g, direction), before = path.losses.last!
+        let direction = choleskySolve(L, g.map { -$0 })
+        let slope = dotProduct(g, direction)
+        let before = path.losses.last!
         let lengths = (0..<halvings).lazy.map { 1 / Double(1 << $0) }
-        guard let length = lengths.first(where: {
-            loss(linearCombination($0, direction, 1, path.x)) <= before + sufficientDecrease * $0 * slope + lossRounding * before.magnitude
-        }) else { break }
+        guard
+            let length = lengths.first(where: {
+                loss(linearCombination($0, direction, 1, path.x)) <= before + sufficientDecrease
+                    * $0 * slope + lossRounding * before.magnitude
+            })
+        else { break }
         path.x = linearCombination(length, direction, 1, path.x)
         g = gradient(path.x)
         path.losses.append(loss(path.x))

@@ -1,6 +1,8 @@
-// Goodfellow, Bengio and Courville 2016, section 9.3. Images are [image][row][column][channel]; a sequence is an image of one row.
+// Goodfellow, Bengio and Courville 2016, section 9.3. Images are [image][row][column][channel]; a
+// sequence is an image of one row.
 
-/// The largest, the mean or the sum of the taps of each window. Taps outside are left out, but the mean is over the number of all taps.
+/// The largest, the mean or the sum of the taps of each window. Taps outside are left out, but the
+/// mean is over the number of all taps.
 public struct Pooling: Sendable {
     public enum Kind: CaseIterable, Sendable { case max, average, sum }
 
@@ -21,11 +23,15 @@ public struct Pooling: Sendable {
     /// The first of the largest.
     private func largest<S: Scalar>(_ values: [S]) -> Int? {
         var largest = values.indices.first
-        for index in values.indices where S.heaviside(values[index] - values[largest!]) == 1 { largest = index }
+        for index in values.indices where S.heaviside(values[index] - values[largest!]) == 1 {
+            largest = index
+        }
         return largest
     }
 
-    private func divisor<S: Scalar>() -> S { kind == .average ? S(exactly: rows.taps * columns.taps)! : 1 }
+    private func divisor<S: Scalar>() -> S {
+        kind == .average ? S(exactly: rows.taps * columns.taps)! : 1
+    }
 
     public func forward<S: Scalar>(x: [[[[S]]]]) -> [[[[S]]]] {
         x.map { image in
@@ -34,7 +40,9 @@ public struct Pooling: Sendable {
                     let places = places(i, j)
                     return image[0][0].indices.map { c in
                         let values = places.map { image[$0.row][$0.column][c] }
-                        return kind == .max ? largest(values).map { values[$0] } ?? 0 : values.reduce(0, +) / divisor()
+                        return kind == .max
+                            ? largest(values).map { values[$0] } ?? 0
+                            : values.reduce(0, +) / divisor()
                     }
                 }
             }
@@ -50,7 +58,11 @@ public struct Pooling: Sendable {
                     let places = places(i, j)
                     for c in x[image][0][0].indices {
                         let d = dy[image][i][j][c] / divisor()
-                        let taps = kind == .max ? largest(places.map { x[image][$0.row][$0.column][c] }).map { [places[$0]] } ?? [] : places
+                        let taps =
+                            kind == .max
+                            ? largest(places.map { x[image][$0.row][$0.column][c] }).map {
+                                [places[$0]]
+                            } ?? [] : places
                         for tap in taps { dx[image][tap.row][tap.column][c] += d }
                     }
                 }

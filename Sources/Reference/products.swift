@@ -1,7 +1,8 @@
-/// A dense layer y = W x + b: Goodfellow, Bengio and Courville 2016, "Deep Learning", equation 6.36.
+/// A dense layer y = W x + b: Goodfellow, Bengio and Courville 2016, "Deep Learning", equation
+/// 6.36.
 public struct Dense<S: Scalar>: Sendable {
     public var W: [[S]]  // [outputs][inputs]
-    public var b: [S]    // [outputs]
+    public var b: [S]  // [outputs]
 
     public init(W: [[S]], b: [S]) {
         self.W = W

@@ -19,7 +19,8 @@ public struct RMSProp: Sendable {
     public var buffer: [Double]
 
     public init(
-        count: Int, learningRate: Double, decay: Double, epsilon: Double, epsilonPlace: EpsilonPlace = .outside,
+        count: Int, learningRate: Double, decay: Double, epsilon: Double,
+        epsilonPlace: EpsilonPlace = .outside,
         momentum: Double? = nil, convention: MomentumConvention = .buffer, centered: Bool = false,
         rule: GradientRule = GradientRule()
     ) {

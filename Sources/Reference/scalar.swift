@@ -1,5 +1,6 @@
-/// The arithmetic that the formulas need. They are written for any such type, so that the tests can also evaluate them with
-/// complex numbers (the complex step), or with numbers that carry a bound of their rounding error.
+/// The arithmetic that the formulas need. They are written for any such type, so that the tests can
+/// also evaluate them with complex numbers (the complex step), or with numbers that carry a bound
+/// of their rounding error.
 public protocol Scalar: SignedNumeric, Sendable {
     init(_ value: Double)
     static func / (a: Self, b: Self) -> Self
@@ -19,7 +20,8 @@ public protocol Scalar: SignedNumeric, Sendable {
     /// min(max(x, -most), most)
     static func clamp(_ x: Self, _ most: Double) -> Self
 
-    /// 1 where |x| < most, else 0: the derivative of `clamp`, from its argument or its value; where they are `most` it is taken to be zero.
+    /// 1 where |x| < most, else 0: the derivative of `clamp`, from its argument or its value; where
+    /// they are `most` it is taken to be zero.
     static func clampSlope(_ x: Self, _ most: Double) -> Self
 
     /// start + Σ a b over every run, each run as long as its shorter array.
@@ -44,7 +46,8 @@ func transposed<S>(_ matrix: [[S]]) -> [[S]] {
     return first.indices.map { column in matrix.map { $0[column] } }
 }
 
-/// matrix[n][k] += Σ_m left[m][n] right[m][k]: the sum of the outer products of the rows of two matrices.
+/// matrix[n][k] += Σ_m left[m][n] right[m][k]: the sum of the outer products of the rows of two
+/// matrices.
 func addOuterProducts<S: Scalar>(_ left: [[S]], _ right: [[S]], to matrix: inout [[S]]) {
     let (left, right) = (transposed(left), transposed(right))
     for n in left.indices {
@@ -55,5 +58,7 @@ func addOuterProducts<S: Scalar>(_ left: [[S]], _ right: [[S]], to matrix: inout
 /// vector[n] += Σ_m rows[m][n]
 func addRows<S: Scalar>(_ rows: [[S]], to vector: inout [S]) {
     let ones = rows.map { _ in 1 as S }
-    for (n, column) in transposed(rows).enumerated() { vector[n] = S.sum(vector[n], [(column, ones)]) }
+    for (n, column) in transposed(rows).enumerated() {
+        vector[n] = S.sum(vector[n], [(column, ones)])
+    }
 }

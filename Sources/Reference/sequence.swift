@@ -16,30 +16,41 @@ public func sequenceCopy<S: Scalar>(_ x: [[[S]]], lengths: [Int]?, reversed: Boo
 }
 
 /// y[b] = x[n_b - 1][b], reversed x[0][b], or Σ_t x[t][b] / n_b; zero where n_b = 0.
-public func sequencePool<S: Scalar>(_ x: [[[S]]], lengths: [Int]?, _ pooling: SequencePooling, reversed: Bool = false) -> [[S]] {
+public func sequencePool<S: Scalar>(
+    _ x: [[[S]]], lengths: [Int]?, _ pooling: SequencePooling, reversed: Bool = false
+) -> [[S]] {
     x[0].indices.map { b in
-        pooled(pooling, length(lengths, b, of: x.count), reversed).reduce(x[0][b].map { _ in 0 }) { sum, step in
+        pooled(pooling, length(lengths, b, of: x.count), reversed).reduce(x[0][b].map { _ in 0 }) {
+            sum, step in
             zip(sum, x[step.t][b]).map { $0 + step.weight * $1 }
         }
     }
 }
 
 /// The gradient with respect to the steps, from the one by y.
-public func sequencePoolBackward<S: Scalar>(dy: [[S]], steps: Int, lengths: [Int]?, _ pooling: SequencePooling,
-                                             reversed: Bool = false) -> [[[S]]] {
+public func sequencePoolBackward<S: Scalar>(
+    dy: [[S]], steps: Int, lengths: [Int]?, _ pooling: SequencePooling,
+    reversed: Bool = false
+) -> [[[S]]] {
     var dx = (0..<steps).map { _ in dy.map { $0.map { _ in 0 as S } } }
     for b in dy.indices {
-        for (t, weight) in pooled(pooling, length(lengths, b, of: steps), reversed) as [(t: Int, weight: S)] {
+        for (t, weight) in pooled(pooling, length(lengths, b, of: steps), reversed)
+            as [(t: Int, weight: S)]
+        {
             dx[t][b] = dy[b].map { weight * $0 }
         }
     }
     return dx
 }
 
-private func length(_ lengths: [Int]?, _ row: Int, of steps: Int) -> Int { lengths.map { min($0[row], steps) } ?? steps }
+private func length(_ lengths: [Int]?, _ row: Int, of steps: Int) -> Int {
+    lengths.map { min($0[row], steps) } ?? steps
+}
 
 /// The steps that count, and how much.
-private func pooled<S: Scalar>(_ pooling: SequencePooling, _ length: Int, _ reversed: Bool) -> [(t: Int, weight: S)] {
+private func pooled<S: Scalar>(_ pooling: SequencePooling, _ length: Int, _ reversed: Bool) -> [(
+    t: Int, weight: S
+)] {
     switch pooling {
     case .last: length > 0 ? [(t: reversed ? 0 : length - 1, weight: 1 as S)] : []
     case .mean: (0..<length).map { (t: $0, weight: 1 / S(exactly: length)!) }

@@ -20,7 +20,8 @@ public struct SGD: Sendable {
     public var buffer: [Double]?
 
     public init(
-        learningRate: Double, momentum: Double? = nil, dampening: Double = 0, nesterov: Bool = false,
+        learningRate: Double, momentum: Double? = nil, dampening: Double = 0,
+        nesterov: Bool = false,
         convention: MomentumConvention = .buffer, rule: GradientRule = GradientRule()
     ) {
         self.rule = rule
@@ -45,7 +46,9 @@ public struct SGD: Sendable {
                 next[n] = buffer.map { momentum * $0[n] + (1 - dampening) * g } ?? g
                 parameters[n] -= learningRate * (nesterov ? g + momentum * next[n] : next[n])
             case .velocity:
-                next[n] = buffer.map { momentum * $0[n] - learningRate * (1 - dampening) * g } ?? -learningRate * g
+                next[n] =
+                    buffer.map { momentum * $0[n] - learningRate * (1 - dampening) * g }
+                    ?? -learningRate * g
                 parameters[n] += nesterov ? momentum * next[n] - learningRate * g : next[n]
             }
         }

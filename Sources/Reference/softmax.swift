@@ -1,12 +1,13 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
-/// p[n] = exp(z[n]) / Σ_k exp(z[k]), each logit less the largest one, which changes nothing but the range.
+/// p[n] = exp(z[n]) / Σ_k exp(z[k]), each logit less the largest one, which changes nothing but the
+/// range.
 public func softmax(_ logits: [Double]) -> [Double] {
     let largest = logits.max() ?? 0
     let exponentials = logits.map { exp($0 - largest) }
@@ -20,11 +21,17 @@ public func softmaxBackward<S: Scalar>(p: [S], dp: [S]) -> [S] {
     return zip(p, dp).map { p, dp in p * (dp - mean) }
 }
 
-/// loss = log Σ_k exp(z[k]) - z[target], and its gradient dz[n] = p[n] - [n = target]; zero where there is no such class.
-public func softmaxCrossEntropy(_ logits: [Double], target: Int) -> (loss: Double, dlogits: [Double]) {
-    guard logits.indices.contains(target) else { return (0, [Double](repeating: 0, count: logits.count)) }
+/// loss = log Σ_k exp(z[k]) - z[target], and its gradient dz[n] = p[n] - [n = target]; zero where
+/// there is no such class.
+public func softmaxCrossEntropy(_ logits: [Double], target: Int) -> (
+    loss: Double, dlogits: [Double]
+) {
+    guard logits.indices.contains(target) else {
+        return (0, [Double](repeating: 0, count: logits.count))
+    }
     let largest = logits.max() ?? 0
-    let others = logits.map { exp($0 - largest) }.reduce(-1, +)  // Σ_k exp(z[k] - largest) without one of the largest
+    // Σ_k exp(z[k] - largest) without one of the largest
+    let others = logits.map { exp($0 - largest) }.reduce(-1, +)
     var dlogits = softmax(logits)
     dlogits[target] -= 1
     return (log1p(others) + (largest - logits[target]), dlogits)

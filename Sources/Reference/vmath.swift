@@ -1,9 +1,9 @@
 #if canImport(Darwin)
-import Darwin
+    import Darwin
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Glibc
+    import Glibc
 #endif
 
 extension Double: Scalar {
@@ -21,7 +21,9 @@ extension Double: Scalar {
     public static func relu(_ x: Double) -> Double { max(x, 0) }
     public static func heaviside(_ x: Double) -> Double { x > 0 ? 1 : 0 }
     public static func clamp(_ x: Double, _ most: Double) -> Double { min(max(x, -most), most) }
-    public static func clampSlope(_ x: Double, _ most: Double) -> Double { x.magnitude < most ? 1 : 0 }
+    public static func clampSlope(_ x: Double, _ most: Double) -> Double {
+        x.magnitude < most ? 1 : 0
+    }
 }
 
 // Outside of `Double`, where the names mean the library's functions.

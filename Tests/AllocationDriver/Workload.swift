@@ -1,14 +1,22 @@
 public import Recurrent
 
-/// The names of everything that must not allocate once it is set up: a step of a cell of each kind, a change of an image, a model's
-/// step, minimization by L-BFGS, updates by several segments, and training with each optimizer.
-public let workloads = ["cell", "rnn", "gru", "convolution", "augmentation", "normalization", "model", "lbfgs", "full-batch"] + Optimizer.names
+/// The names of everything that must not allocate once it is set up: a step of a cell of each kind,
+/// a change of an image, a model's step, minimization by L-BFGS, updates by several segments, and
+/// training with each optimizer.
+public let workloads =
+    [
+        "cell", "rnn", "gru", "convolution", "augmentation", "normalization", "model", "lbfgs",
+        "full-batch",
+    ] + Optimizer.names
 
 /// Sets up a workload, and lends one step of it.
 ///
 /// - Parameter threads: of the trainer.
 /// - Returns: what `body` returns, or nil for a name that is none of `workloads`.
-public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels, _ body: (_ step: () -> Void) throws -> Result) rethrows -> Result? {
+public func withStep<Result>(
+    of workload: String, threads: Int, kernels: Kernels,
+    _ body: (_ step: () -> Void) throws -> Result
+) rethrows -> Result? {
     switch workload {
     case "cell":
         var cell = LSTMCell(inputSize: 3, hiddenSize: 5, kernels: kernels)
@@ -35,7 +43,9 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
             cell.step(x.span, into: &span)
         }
     case "convolution":
-        var cell = ConvolutionCell(inputChannels: 3, outputChannels: 5, kernelSize: 2, dilation: 3, batch: 2, kernels: kernels)
+        var cell = ConvolutionCell(
+            inputChannels: 3, outputChannels: 5, kernelSize: 2, dilation: 3, batch: 2,
+            kernels: kernels)
         let x: [Float] = [0.5, -0.25, 1, 0, 2, -1]
         var y = [Float](repeating: 0, count: 2 * 5)
         return try body {
@@ -45,7 +55,8 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
     case "normalization":
         var normalization = BatchNormalization(units: 5, kernels: kernels)
         let x = (0..<3 * 16).map { Float($0 % 7) }
-        var y = x.map { -$0 }, dx = y.map { -$0 }  // memory of their own
+        var y = x.map { -$0 }
+        var dx = y.map { -$0 }  // memory of their own
         return try body {
             var span = y.mutableSpan
             normalization.forward(x.span, into: &span)
@@ -84,9 +95,12 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
             for n in 0..<span.count { span[n] += Float(n) - 2 }
         }
     case "full-batch":
-        var trainer = Trainer(tinyModel(), optimizer: .adam(Adam()), batch: 2, steps: 3, clip: GradientClip(norm: 1), threads: threads, kernels: kernels)
+        var trainer = Trainer(
+            tinyModel(), optimizer: .adam(Adam()), batch: 2, steps: 3, clip: GradientClip(norm: 1),
+            threads: threads, kernels: kernels)
         var lbfgs = LBFGS(for: trainer, history: 3)
-        let tokens: [Int32] = [0, 1, 2, 3, 4, 0], targets: [Int32] = [1, 2, 3, 4, 0, -1]
+        let tokens: [Int32] = [0, 1, 2, 3, 4, 0]
+        let targets: [Int32] = [1, 2, 3, 4, 0, -1]
         return try body {
             trainer.resetState()
             trainer.accumulate(tokens: tokens.span, targets: targets.span)
@@ -97,12 +111,18 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
             }
         }
     case "fault":
-        return try body { precondition(Array(repeating: threads, count: threads + 100).count > threads) }
+        return try body {
+            precondition(Array(repeating: threads, count: threads + 100).count > threads)
+        }
     default:
         guard let optimizer = Optimizer.named(workload) else { return nil }
-        var trainer = Trainer(tinyModel(), optimizer: optimizer, batch: 2, steps: 3, clip: GradientClip(norm: 1, value: 0.5), dropout: 0.25,
-                              recurrentDropout: 0.25, threads: threads, kernels: kernels)
-        let tokens: [Int32] = [0, 1, 2, 3, 4, 0], targets: [Int32] = [1, 2, 3, 4, 0, -1], lengths = [3, 2]
+        var trainer = Trainer(
+            tinyModel(), optimizer: optimizer, batch: 2, steps: 3,
+            clip: GradientClip(norm: 1, value: 0.5), dropout: 0.25,
+            recurrentDropout: 0.25, threads: threads, kernels: kernels)
+        let tokens: [Int32] = [0, 1, 2, 3, 4, 0]
+        let targets: [Int32] = [1, 2, 3, 4, 0, -1]
+        let lengths = [3, 2]
         return try body {
             trainer.resetState()
             _ = trainer.step(tokens: tokens.span, targets: targets.span)
@@ -114,5 +134,8 @@ public func withStep<Result>(of workload: String, threads: Int, kernels: Kernels
 }
 
 private func tinyModel() -> Model {
-    Model(ModelShape(input: .tokens(vocabulary: 5, dimension: 3), layers: [.lstm(5), .lstm(3)], outputSize: 5, loss: .crossEntropy), seed: 1)
+    Model(
+        ModelShape(
+            input: .tokens(vocabulary: 5, dimension: 3), layers: [.lstm(5), .lstm(3)],
+            outputSize: 5, loss: .crossEntropy), seed: 1)
 }

@@ -1,6 +1,6 @@
-import RecurrentFormats
 import Foundation
 import Recurrent
+import RecurrentFormats
 import Testing
 
 /// A command line that must fail, with its exit code and what its message must name.
@@ -48,7 +48,8 @@ struct BadInput: CustomStringConvertible, Sendable {
         BadInput("train --steps 9223372036854775807", 64, "--steps"),
         BadInput("train --text text --batch 16777216 --steps 16777216", 65, "text: too short"),
         BadInput("bench step --hidden 9223372036854775807", 64, "--hidden"),
-        BadInput("bench sequence --steps 65536 --batch 65536 --hidden 65536", 64, "sizes: too large"),
+        BadInput(
+            "bench sequence --steps 65536 --batch 65536 --hidden 65536", 64, "sizes: too large"),
         BadInput("bench train --input -9223372036854775808", 64, "--input"),
         BadInput("bench optimizer --parameters 9223372036854775807", 64, "--parameters"),
         BadInput("train --learning-rate fast", 64, "--learning-rate", "fast"),
@@ -80,13 +81,17 @@ struct BadInput: CustomStringConvertible, Sendable {
         BadInput(
             "learn copy --batch 16777216 --length 1000000", 64, "batch × steps",
             "found 16777216 × 1000020"),
-        BadInput("train --schedule sine:3", 64, "--schedule: unknown", "one-cycle:EPOCHS", "found sine:3"),
+        BadInput(
+            "train --schedule sine:3", 64, "--schedule: unknown", "one-cycle:EPOCHS", "found sine:3"
+        ),
         BadInput("train --cell transformer", 64, "--cell", "gru(resetBefore)", "found transformer"),
         BadInput("train --threads 0", 64, "--threads"),
         BadInput("train --threads 100000", 64, "--threads"),
         BadInput("train --seed -1", 64, "--seed"),
         BadInput("train --isa neon", 64, "--isa", "generic", "found neon"),
-        BadInput("train", 64, "RECURRENT_ISA", "generic", "found sse9", environment: ["RECURRENT_ISA": "sse9"]),
+        BadInput(
+            "train", 64, "RECURRENT_ISA", "generic", "found sse9",
+            environment: ["RECURRENT_ISA": "sse9"]),
         BadInput("train --steps", 64, "--steps"),
         BadInput("train --what", 64, "--what"),
         BadInput("fly", 64, "fly"),
@@ -102,9 +107,14 @@ struct BadInput: CustomStringConvertible, Sendable {
         BadInput("train --text folder", 66, "folder: Is a directory"),
         BadInput("train --text text/text", 66, "text/text: Not a directory"),
         BadInput("train --text empty", 65, "empty:", "an empty file"),
-        BadInput("train --text line", 65, "line:", "at least --batch 16 × --steps 64 tokens", "found 22"),
-        BadInput("train --text short", 65, "short:", "at least --batch 16 × --steps 64 tokens", "found 5"),
-        BadInput("train --text latin1", 65, "latin1:", "expected UTF-8", "found 0xe9 at byte offset 3"),
+        BadInput(
+            "train --text line", 65, "line:", "at least --batch 16 × --steps 64 tokens",
+            "found 22"),
+        BadInput(
+            "train --text short", 65, "short:", "at least --batch 16 × --steps 64 tokens", "found 5"
+        ),
+        BadInput(
+            "train --text latin1", 65, "latin1:", "expected UTF-8", "found 0xe9 at byte offset 3"),
         BadInput("train", 66, "not in the package", "--text"),
         BadInput("evaluate model --text missing", 66, "missing: No such file"),
         BadInput("evaluate model --text folder", 66, "folder: Is a directory"),
@@ -112,40 +122,54 @@ struct BadInput: CustomStringConvertible, Sendable {
         BadInput("evaluate model --text latin1", 65, "latin1:", "found 0xe9 at byte offset 3"),
     ]
 
-    static let models = ["generate", "evaluate --text text"].flatMap { command in [
-        BadInput("\(command) missing", 66, "missing: No such file"),
-        BadInput("\(command) folder", 66, "folder: Is a directory"),
-        BadInput("\(command) empty", 65, "empty: file cut short"),
-        BadInput("\(command) cut", 65, "cut: ", "bytes"),
-        BadInput("\(command) cut-header", 65, "cut-header: header reaches past the end"),
-        BadInput("\(command) lying", 65, "lying: header too long"),
-        BadInput("\(command) text", 65, "text: header"),
-        BadInput("\(command) nan", 65, "nan: lstm.weight_hh_l0: not a number that can be computed with", "found nan at index 17"),
-        BadInput("\(command) infinite", 65, "infinite: dense.weight: ", "found -inf at index 17"),
-        BadInput("\(command) no-vocabulary", 65, "no-vocabulary:", "recurrent.vocabulary, found none"),
-        BadInput("\(command) other-vocabulary", 65, "other-vocabulary:", "expected 3 tokens"),
-    ] }
+    static let models = ["generate", "evaluate --text text"].flatMap { command in
+        [
+            BadInput("\(command) missing", 66, "missing: No such file"),
+            BadInput("\(command) folder", 66, "folder: Is a directory"),
+            BadInput("\(command) empty", 65, "empty: file cut short"),
+            BadInput("\(command) cut", 65, "cut: ", "bytes"),
+            BadInput("\(command) cut-header", 65, "cut-header: header reaches past the end"),
+            BadInput("\(command) lying", 65, "lying: header too long"),
+            BadInput("\(command) text", 65, "text: header"),
+            BadInput(
+                "\(command) nan", 65,
+                "nan: lstm.weight_hh_l0: not a number that can be computed with",
+                "found nan at index 17"),
+            BadInput(
+                "\(command) infinite", 65, "infinite: dense.weight: ", "found -inf at index 17"),
+            BadInput(
+                "\(command) no-vocabulary", 65, "no-vocabulary:", "recurrent.vocabulary, found none"
+            ),
+            BadInput("\(command) other-vocabulary", 65, "other-vocabulary:", "expected 3 tokens"),
+        ]
+    }
 
     static let outputs = [
-        BadInput("train --text text --out missing/model", 73, "missing/model: cannot be written", "No such file"),
+        BadInput(
+            "train --text text --out missing/model", 73, "missing/model: cannot be written",
+            "No such file"),
         BadInput("train --text text --out text/model", 73, "text/model: cannot be written"),
         BadInput("train --text text --out folder", 73, "folder: cannot be written", "a folder"),
         BadInput("train --text text --out /dev/full", 73, "/dev/full: cannot be written"),
-        BadInput("train --text text --out \u{1}\n/model", 73, "\\u{01}\\n/model: cannot be written"),
+        BadInput(
+            "train --text text --out \u{1}\n/model", 73, "\\u{01}\\n/model: cannot be written"),
     ]
 
     private let folder: Folder
 
     init() throws {
         folder = try Folder()
-        try FileManager.default.createDirectory(atPath: folder.path + "/folder", withIntermediateDirectories: false)
+        try FileManager.default.createDirectory(
+            atPath: folder.path + "/folder", withIntermediateDirectories: false)
         try folder.write("text", sampleText)
         try folder.write("empty", "")
         try folder.write("line", "only one line, with no end")
         try folder.write("short", "hi\nhi\n")
         try folder.write("latin1", [0x61, 0x62, 0x63, 0xE9, 0x0A, 0x61, 0x0A])
 
-        let shape = ModelShape(input: .tokens(vocabulary: 4, dimension: 3), layers: [.lstm(5)], outputSize: 4, loss: .crossEntropy)
+        let shape = ModelShape(
+            input: .tokens(vocabulary: 4, dimension: 3), layers: [.lstm(5)], outputSize: 4,
+            loss: .crossEntropy)
         func save(_ name: String, _ metadata: [String: String]) throws {
             var model = Model(shape, seed: 1)
             model.metadata = metadata
@@ -158,17 +182,24 @@ struct BadInput: CustomStringConvertible, Sendable {
         try save(
             "enormous-rows",
             ["recurrent.vocabulary": "ab", "recurrent.batch": "65536", "recurrent.steps": "1024"])
-        for (name, layer, head) in [("many-to-one", RecurrentLayer.lstm(5), ModelShape.Head.mean),
-                                    ("both-ways", .lstm(5, isBidirectional: true), .everyStep)] {
+        for (name, layer, head) in [
+            ("many-to-one", RecurrentLayer.lstm(5), ModelShape.Head.mean),
+            ("both-ways", .lstm(5, isBidirectional: true), .everyStep),
+        ] {
             var model = Model(
                 ModelShape(
                     input: .tokens(vocabulary: 4, dimension: 3), layers: [layer], head: head,
                     outputSize: 4,
-                                         loss: .crossEntropy), seed: 1)
+                    loss: .crossEntropy), seed: 1)
             model.metadata = ["recurrent.vocabulary": "ab"]
             try model.save(to: folder.path + "/" + name)
         }
-        try save("lying-rows", ["recurrent.vocabulary": "ab", "recurrent.batch": "16777216", "recurrent.steps": "16777216"])
+        try save(
+            "lying-rows",
+            [
+                "recurrent.vocabulary": "ab", "recurrent.batch": "16777216",
+                "recurrent.steps": "16777216",
+            ])
         try spoil("model", as: "nan", tensor: "lstm.weight_hh_l0", .nan)
         try spoil("model", as: "infinite", tensor: "dense.weight", -.infinity)
         try spoil("model", as: "enormous-bias", tensor: "dense.bias", 3e38)
@@ -180,8 +211,11 @@ struct BadInput: CustomStringConvertible, Sendable {
         try folder.write("lying", model.prefix(7) + [0x7F] + model.dropFirst(8))
     }
 
-    /// Another file, the same model but for one number of a tensor: of the dense layer's, one of the last class.
-    private func spoil(_ name: String, as other: String, tensor spoiled: String, _ value: Float) throws {
+    /// Another file, the same model but for one number of a tensor: of the dense layer's, one of
+    /// the last class.
+    private func spoil(_ name: String, as other: String, tensor spoiled: String, _ value: Float)
+        throws
+    {
         let file = try Safetensors(folder.read(name))
         let tensors = try file.entries.map { entry in
             let tensor = try file.tensor(named: entry.name)
@@ -198,42 +232,62 @@ struct BadInput: CustomStringConvertible, Sendable {
         let run = try await recurrent(input.arguments, in: folder, environment: input.environment)
         #expect(run.exitCode == input.exitCode)
         #expect(run.output.isEmpty)
-        #expect(run.error.hasPrefix("recurrent: ") && run.error.hasSuffix("\n") && run.error.count { $0 == "\n" } == 1, "\(run.error)")
+        #expect(
+            run.error.hasPrefix("recurrent: ") && run.error.hasSuffix("\n")
+                && run.error.count { $0 == "\n" } == 1, "\(run.error)")
         for name in input.names { #expect(run.error.contains(name), "\(run.error)") }
         #expect(folder.names == before, "nothing is left behind")
     }
 
-    @Test(arguments: usage) func usageIsOneLine(input: BadInput) async throws { try await check(input) }
-    @Test(arguments: texts) func textIsOneLine(input: BadInput) async throws { try await check(input) }
-    @Test(arguments: models) func modelIsOneLine(input: BadInput) async throws { try await check(input) }
-    @Test(arguments: outputs) func outputIsOneLine(input: BadInput) async throws { try await check(input) }
+    @Test(arguments: usage) func usageIsOneLine(input: BadInput) async throws {
+        try await check(input)
+    }
+    @Test(arguments: texts) func textIsOneLine(input: BadInput) async throws {
+        try await check(input)
+    }
+    @Test(arguments: models) func modelIsOneLine(input: BadInput) async throws {
+        try await check(input)
+    }
+    @Test(arguments: outputs) func outputIsOneLine(input: BadInput) async throws {
+        try await check(input)
+    }
 
     @Test func emptyPathsAreNamed() async throws {
         for (arguments, name) in [
-            (["train", "--text", ""], "--text"), (["evaluate", "model", "--text", ""], "--text"), (["evaluate", "", "--text", "text"], "<model>"),
+            (["train", "--text", ""], "--text"), (["evaluate", "model", "--text", ""], "--text"),
+            (["evaluate", "", "--text", "text"], "<model>"),
             (["generate", ""], "<model>"), (["train", "--text", "text", "--out", ""], "--out"),
         ] {
             let run = try await recurrent(arguments, in: folder)
-            #expect(run.exitCode == 64 && run.error == "recurrent: \(name): expected a path, found none\n", "\(run.error)")
+            #expect(
+                run.exitCode == 64
+                    && run.error == "recurrent: \(name): expected a path, found none\n",
+                "\(run.error)")
         }
     }
 
-    /// Weights that are finite but too large to compute with, and a loss that has no perplexity: no JSON that is none.
+    /// Weights that are finite but too large to compute with, and a loss that has no perplexity: no
+    /// JSON that is none.
     @Test func aLossThatIsNotFiniteIsNotJSON() async throws {
-        try await check(BadInput("evaluate enormous --text text --json", 65, "enormous: the loss is not finite"))
-        let run = try await recurrent(["evaluate", "large", "--text", "text", "--json"], in: folder)
-        #expect(run.exitCode == 0 && run.output.contains("\"perplexity\":null"), "\(run.output)\(run.error)")
+        try await check(
+            BadInput("evaluate enormous --text text --json", 65, "enormous: the loss is not finite")
+        )
+        let run = try await recurrent(
+            ["evaluate", "large", "--text", "text", "--json"], in: folder)
+        #expect(
+            run.exitCode == 0 && run.output.contains("\"perplexity\":null"),
+            "\(run.output)\(run.error)")
         let report = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any]
         #expect((report?["loss"] as? Double).map { $0 > 709 && $0 < 2100 } == true)
     }
 
-    /// What the metadata say of a training's batch has no part in how a text is measured: neither in the perplexity nor in the memory, of
-    /// which the whole tool gets a gigabyte here.
+    /// What the metadata say of a training's batch has no part in how a text is measured: neither
+    /// in the perplexity nor in the memory, of which the whole tool gets a gigabyte here.
     @Test(arguments: ["model", "lying-batch", "lying-rows", "enormous-rows"])
     func metadataDoNotChangeAPerplexity(model: String) async throws {
         let line = "ulimit -v 1000000; \"$RECURRENT\" evaluate \(model) --text text --threads 1"
-        let run = try await shell(line, in: folder),
-            expected = try await shell(line.replacing(model, with: "model"), in: folder)
+        let run = try await shell(line, in: folder)
+        let expected = try await shell(line.replacing(model, with: "model"), in: folder)
         #expect(
             run.exitCode == 0 && run.error.isEmpty && run.output.hasPrefix("perplexity "),
             "\(run.error)")
@@ -260,7 +314,8 @@ struct BadInput: CustomStringConvertible, Sendable {
         }
     }
 
-    /// The memory that a process may have is less than this model takes: it says so and is not killed.
+    /// The memory that a process may have is less than this model takes: it says so and is not
+    /// killed.
     @Test func aLimitOfTheMemoryIsRespected() async throws {
         let limited = try await shell(
             "ulimit -v 600000; \"$RECURRENT\" train --text text --batch 4 --steps 8 --hidden 3000",
@@ -269,15 +324,18 @@ struct BadInput: CustomStringConvertible, Sendable {
             limited.exitCode == 64
                 && limited.error.hasPrefix(
                     "recurrent: the model: too large for the memory; expected at most 0."),
-                "\(limited.error)")
+            "\(limited.error)")
         let large = try await shell(
-            "ulimit -v 600000; head -c 100000000 /dev/zero >zeros; \"$RECURRENT\" train --text zeros",
+            """
+            ulimit -v 600000; head -c 100000000 /dev/zero >zeros; \"$RECURRENT\" train --text \
+            zeros
+            """,
             in: folder)
         #expect(
             large.exitCode == 65
                 && large.error.hasPrefix(
                     "recurrent: zeros: too large for the memory; expected at most 0."),
-                "\(large.error)")
+            "\(large.error)")
         // A pipe has no size: it is read as far as there is memory for it.
         let letters = "head -c 100000000 /dev/zero | tr '\\0' a"
         for (line, message) in [
@@ -301,7 +359,8 @@ struct BadInput: CustomStringConvertible, Sendable {
             model.exitCode == 65 && model.error.hasPrefix("recurrent: zeros: "), "\(model.error)")
     }
 
-    /// Stacks of 500 MB: the system has none for 64 threads, and the training goes on with fewer, to the same bits.
+    /// Stacks of 500 MB: the system has none for 64 threads, and the training goes on with fewer,
+    /// to the same bits.
     @Test func threadsThatAreRefusedAreFewerThreads() async throws {
         let options = "train \(smallModel.joined(separator: " ")) --epochs 1 --json --quiet"
         let limited = try await shell(
@@ -326,10 +385,13 @@ struct BadInput: CustomStringConvertible, Sendable {
         #endif
     }
 
-    @Test(.enabled(if: getuid() != 0, "everything is readable to root")) func whatIsNotPermittedIsOneLine() async throws {
-        try FileManager.default.setAttributes([.posixPermissions: 0], ofItemAtPath: folder.path + "/text")
+    @Test(.enabled(if: getuid() != 0, "everything is readable to root"))
+    func whatIsNotPermittedIsOneLine() async throws {
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0], ofItemAtPath: folder.path + "/text")
         try await check(BadInput("train --text text", 66, "text: Permission denied"))
-        try FileManager.default.setAttributes([.posixPermissions: 0o400], ofItemAtPath: folder.path + "/model")
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o400], ofItemAtPath: folder.path + "/model")
         try await check(BadInput("train --text short --out model", 73, "model: cannot be written"))
     }
 
@@ -338,11 +400,16 @@ struct BadInput: CustomStringConvertible, Sendable {
         #expect(run.exitCode == 74)
         #expect(run.error == "recurrent: standard output: No space left on device\n")
         let closed = try await shell("\"$RECURRENT\" generate model >&-", in: folder)
-        #expect(closed.exitCode == 74 && closed.error == "recurrent: standard output: Bad file descriptor\n")
+        #expect(
+            closed.exitCode == 74
+                && closed.error == "recurrent: standard output: Bad file descriptor\n")
     }
 
-    @Test(arguments: ["text", "./text", "link", "folder/../text"]) func aTextIsNotOverwritten(by out: String) async throws {
-        try FileManager.default.createSymbolicLink(atPath: folder.path + "/link", withDestinationPath: "text")
+    @Test(arguments: ["text", "./text", "link", "folder/../text"]) func aTextIsNotOverwritten(
+        by out: String
+    ) async throws {
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.path + "/link", withDestinationPath: "text")
         try await check(BadInput("train --text text --out \(out)", 64, "--out: \(out) is the text"))
         try await check(BadInput("train --text \(out) --out text", 64, "--out: text is the text"))
         #expect(try folder.read("text") == Array(sampleText.utf8))
@@ -350,8 +417,12 @@ struct BadInput: CustomStringConvertible, Sendable {
 
     @Test func aModelThatWasThereSurvivesAFailure() async throws {
         let model = try folder.read("model")
-        // The first step throws the weights so far that the probabilities of the text are zero, or that no loss is a number.
-        for (learningRate, message) in [("1e6", "no perplexity is finite after 2 epochs"), ("1e38", "the loss is not finite in epoch 1")] {
+        // The first step throws the weights so far that the probabilities of the text are zero, or
+        // that no loss is a number.
+        for (learningRate, message) in [
+            ("1e6", "no perplexity is finite after 2 epochs"),
+            ("1e38", "the loss is not finite in epoch 1"),
+        ] {
             for form in ["--quiet", "--json"] {
                 let options = [
                     "--optimizer", "sgd", "--learning-rate", learningRate, "--clip", "3e38", form,
@@ -359,7 +430,13 @@ struct BadInput: CustomStringConvertible, Sendable {
                 ]
                 let run = try await recurrent(["train"] + smallModel + options, in: folder)
                 #expect(run.exitCode == 70 && run.output.isEmpty)
-                #expect(run.error.hasPrefix("recurrent: training: diverged: \(message); expected a smaller --learning-rate, found"), "\(run.error)")
+                #expect(
+                    run.error.hasPrefix(
+                        """
+                        recurrent: training: diverged: \(message); expected a smaller \
+                        --learning-rate, found
+                        """
+                    ), "\(run.error)")
                 #expect(run.error.hasSuffix("; no model yet\n"), "\(run.error)")
                 #expect(try folder.read("model") == model)
             }

@@ -18,7 +18,8 @@ import Testing
         let run = try await recurrent(["bench"] + arguments + Self.short + ["--json"])
         #expect(run.exitCode == 0 && run.error.isEmpty)
         #expect(run.output.split(separator: "\n").count == 1, "one object and nothing else")
-        return try #require(JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+        return try #require(
+            JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
     }
 
     private func number(_ report: [String: Any], _ key: String) throws -> Double {
@@ -27,7 +28,9 @@ import Testing
 
     /// Whether the times with this prefix are there, positive, and in order.
     private func checkTimes(_ report: [String: Any], prefix: String = "") throws {
-        let times = try ["min", "median", "p99", "p999", "max"].map { try number(report, "\(prefix)ns_\($0)") }
+        let times = try ["min", "median", "p99", "p999", "max"].map {
+            try number(report, "\(prefix)ns_\($0)")
+        }
         #expect(times[0] > 0 && times == times.sorted(), "\(prefix): \(times)")
         #expect(try number(report, "\(prefix)samples") > 0)
     }
@@ -37,17 +40,24 @@ import Testing
         #expect(report["workload"] as? String == arguments[0])
         #expect(report["isa"] as? String == ISA.best.rawValue)
         for index in stride(from: 1, to: arguments.count, by: 2) {
-            #expect(try number(report, String(arguments[index].dropFirst(2))) == Double(arguments[index + 1]))
+            #expect(
+                try number(report, String(arguments[index].dropFirst(2)))
+                    == Double(arguments[index + 1]))
         }
         for prefix in ["", "single_", "idle_"] { try checkTimes(report, prefix: prefix) }
         let (flops, fastest) = try (number(report, "flops"), number(report, "ns_min"))
         #expect(try abs(number(report, "gflops") - flops / fastest) <= 1e-9 * flops / fastest)
         let floor = try number(report, "floor_ns")
         #expect(floor > 0)
-        #expect(try abs(number(report, "ratio_to_floor") - fastest / floor) <= 1e-9 * fastest / floor)
-        #expect(try number(report, "median_ratio_to_floor") >= number(report, "ratio_to_floor") && number(report, "share_of_peak") > 0)
+        #expect(
+            try abs(number(report, "ratio_to_floor") - fastest / floor) <= 1e-9 * fastest / floor)
+        #expect(
+            try number(report, "median_ratio_to_floor") >= number(report, "ratio_to_floor")
+                && number(report, "share_of_peak") > 0)
         if arguments[0] == "optimizer" {
-            #expect(try number(report, "ns_per_parameter") > 0 && number(report, "gigabytes_per_second") > 0)
+            #expect(
+                try number(report, "ns_per_parameter") > 0
+                    && number(report, "gigabytes_per_second") > 0)
         }
         let peer: String? = arguments[0] == "optimizer" ? "loop" : hasOpenBLAS ? "openblas" : nil
         if let peer {
@@ -68,21 +78,25 @@ import Testing
 
     private var hasOpenBLAS: Bool {
         #if OpenBLAS
-        true
+            true
         #else
-        false
+            false
         #endif
     }
 
     @Test func flopsAreThoseOfTheProducts() async throws {
-        let gates = 4 * 17, columns = 3 + 17, rows = 3 * 2
+        let gates = 4 * 17
+        let columns = 3 + 17
+        let rows = 3 * 2
         let forward = Double(2 * rows * gates * columns)
         #expect(try await number(report(Self.benches[0]), "flops") == forward / 3)
         #expect(try await number(report(Self.benches[1]), "flops") == forward)
         #expect(try await number(report(Self.benches[2]), "flops") == 3 * forward)
     }
 
-    @Test(arguments: Optimizer.names) func everyOptimizerAgreesWithItsPlainLoop(name: String) async throws {
+    @Test(arguments: Optimizer.names) func everyOptimizerAgreesWithItsPlainLoop(name: String)
+        async throws
+    {
         let report = try await report(["optimizer", "--optimizer", name, "--parameters", "33"])
         #expect(report["optimizer"] as? String == name)
     }
@@ -90,7 +104,8 @@ import Testing
     @Test(arguments: ISA.available) func everyInstructionSetWithThreads(isa: ISA) async throws {
         for arguments in Self.benches {
             let threads = arguments[0] == "step" ? 1 : 2
-            let report = try await report(arguments + ["--isa", isa.rawValue, "--threads", String(threads)])
+            let report = try await report(
+                arguments + ["--isa", isa.rawValue, "--threads", String(threads)])
             #expect(report["isa"] as? String == isa.rawValue)
             #expect(try number(report, "threads") == Double(threads))
         }
@@ -99,22 +114,31 @@ import Testing
     @Test(arguments: benches) func textHasARowForEachSide(arguments: [String]) async throws {
         let run = try await recurrent(["bench"] + arguments + Self.short)
         #expect(run.exitCode == 0 && run.error.isEmpty)
-        #expect(run.output.hasPrefix("\(arguments[0]): ") && run.output.contains("p99.9") && run.output.contains("GFLOP/s"))
+        #expect(
+            run.output.hasPrefix("\(arguments[0]): ") && run.output.contains("p99.9")
+                && run.output.contains("GFLOP/s"))
     }
 
     @Test(arguments: [
-        ["foo"], ["step", "--hidden", "0"], ["step", "--input", "-1"], ["step", "--batch", "x"], ["step", "--steps", "1"],
-        ["sequence", "--steps", "-1"], ["sequence", "--hidden", "65536", "--steps", "65536"], ["train", "--batch", "0"],
-        ["train", "--hidden", "99999999999999999999"], ["optimizer", "--parameters", "0"], ["optimizer", "--parameters", "400000000"],
+        ["foo"], ["step", "--hidden", "0"], ["step", "--input", "-1"], ["step", "--batch", "x"],
+        ["step", "--steps", "1"],
+        ["sequence", "--steps", "-1"], ["sequence", "--hidden", "65536", "--steps", "65536"],
+        ["train", "--batch", "0"],
+        ["train", "--hidden", "99999999999999999999"], ["optimizer", "--parameters", "0"],
+        ["optimizer", "--parameters", "400000000"],
         ["optimizer", "--optimizer", "newton"], ["optimizer", "--hidden", "3"],
-        ["step", "--weights", "float16"], ["step", "--threads", "0"], ["step", "--threads", "2"], ["step", "--isa", "neon"],
+        ["step", "--weights", "float16"], ["step", "--threads", "0"], ["step", "--threads", "2"],
+        ["step", "--isa", "neon"],
         ["step", "--seconds", "0"], ["limits", "--threads", "0"], ["limits", "--isa", "neon"],
-        ["all", "--svg", ""], ["all", "--threads", "1000"], ["step", "--seconds", "nan"], ["train", "--seconds", "1e9"],
+        ["all", "--svg", ""], ["all", "--threads", "1000"], ["step", "--seconds", "nan"],
+        ["train", "--seconds", "1e9"],
     ])
     func aBadArgumentIsOneLineAndExitCode64(arguments: [String]) async throws {
         let run = try await recurrent(["bench"] + arguments + ["--json"])
         #expect(run.exitCode == 64 && run.output.isEmpty)
-        #expect(run.error.hasPrefix("recurrent: ") && run.error.hasSuffix("\n") && run.error.split(separator: "\n").count == 1, "\(run.error)")
+        #expect(
+            run.error.hasPrefix("recurrent: ") && run.error.hasSuffix("\n")
+                && run.error.split(separator: "\n").count == 1, "\(run.error)")
     }
 
     /// Gives what it is told to give.

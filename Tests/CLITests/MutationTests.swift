@@ -3,8 +3,9 @@ import Testing
 
 @testable import recurrent_cli
 
-/// What `--schedule` and `--cell` take, made of their own parts and changed by their structure, the same each time: whatever it is, it
-/// is understood or refused with a line, and what is understood can be computed with.
+/// What `--schedule` and `--cell` take, made of their own parts and changed by their structure, the
+/// same each time: whatever it is, it is understood or refused with a line, and what is understood
+/// can be computed with.
 @Suite struct MutationTests {
     private static let numbers = [
         "0", "-0", "1", "0.5", "1.0", "2", "3", "-1", "1e9", "1000000001", "1e-320", "5e-324",
@@ -13,7 +14,8 @@ import Testing
         "1.0000000000000002", "", " ", "+1", "１", "1_0",
     ]
 
-    /// One change of a text that is split at `separators`, the outer one first: of a part, of a part's number, or of a character.
+    /// One change of a text that is split at `separators`, the outer one first: of a part, of a
+    /// part's number, or of a character.
     private func changed(
         _ text: String, _ separators: [Character], _ other: [String], _ generator: inout SplitMix64
     ) -> String {
@@ -41,7 +43,9 @@ import Testing
             "plateau:0.1:3", "warm-up:0.5,cosine:4", "warm-up:1,restarts:1:1000000000:0",
             "warm-up:1e9,step:1e9:1",
         ]
-        var generator = SplitMix64(seed: 9), understood = 0, refused = 0
+        var generator = SplitMix64(seed: 9)
+        var understood = 0
+        var refused = 0
         for round in 0..<6000 {
             var text = seeds[round % seeds.count]
             for _ in 0...generator.index(below: 3) {
@@ -79,7 +83,9 @@ import Testing
                 "lstm(sigmoid+peepholes+coupled+clip:3.0+projection:8)",
                 "lstm(clip:0.5+projection:1)",
             ]
-        var generator = SplitMix64(seed: 4), understood = 0, refused = 0
+        var generator = SplitMix64(seed: 4)
+        var understood = 0
+        var refused = 0
         for round in 0..<6000 {
             var text = seeds[round % seeds.count]
             let inside = text.hasPrefix("lstm(") ? String(text.dropFirst(5).dropLast()) : nil

@@ -23,18 +23,26 @@ import Testing
         ("warm-up:0.5", .warmUp(steps: 5, then: .constant)),
         ("warm-up:0.5,cosine:4", .warmUp(steps: 5, then: .cosine(steps: 40, last: 0))),
     ]) func isWhatItsNameSays(text: String, schedule: LearningRateSchedule) throws {
-        #expect(try RateSchedule(text, option: "--schedule").schedule(updatesPerEpoch: 10) == schedule)
+        #expect(
+            try RateSchedule(text, option: "--schedule").schedule(updatesPerEpoch: 10) == schedule)
     }
 
     @Test func plateausHaveAState() throws {
-        #expect(try RateSchedule("plateau", option: "").plateau == PlateauSchedule(factor: 0.5, patience: 0))
-        #expect(try RateSchedule("warm-up:1,plateau:0.1:3", option: "").plateau == PlateauSchedule(factor: 0.1, patience: 3))
+        #expect(
+            try RateSchedule("plateau", option: "").plateau
+                == PlateauSchedule(factor: 0.5, patience: 0))
+        #expect(
+            try RateSchedule("warm-up:1,plateau:0.1:3", option: "").plateau
+                == PlateauSchedule(factor: 0.1, patience: 3))
         #expect(try RateSchedule("constant", option: "").plateau == nil)
     }
 
     @Test(arguments: [
-        "", "cosine", "cosine:", "cosine:x", "cosine:0", "cosine:-1", "cosine:nan", "cosine:inf", "cosine:1:2", "cosine:1:0:1", "step:1", "step:1:1.5",
-        "exponential:2", "exponential:0", "exponential:1e-60", "step:1:0", "inverse:-1", "restarts:1:1.5", "restarts:1:0", "plateau:0", "plateau:1", "plateau:0.5:0.5", "warm-up", "warm-up:1,warm-up:1",
+        "", "cosine", "cosine:", "cosine:x", "cosine:0", "cosine:-1", "cosine:nan", "cosine:inf",
+        "cosine:1:2", "cosine:1:0:1", "step:1", "step:1:1.5",
+        "exponential:2", "exponential:0", "exponential:1e-60", "step:1:0", "inverse:-1",
+        "restarts:1:1.5", "restarts:1:0", "plateau:0", "plateau:1", "plateau:0.5:0.5", "warm-up",
+        "warm-up:1,warm-up:1",
         "cosine:1,warm-up:1", "warm-up:1,cosine:1,cosine:1", "constant:1", "Cosine:1", "warm-up:1,",
     ]) func whatMakesNoSenseIsRefused(text: String) {
         #expect(throws: Failure.self) { try RateSchedule(text, option: "--schedule") }

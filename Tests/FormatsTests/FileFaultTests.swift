@@ -57,7 +57,9 @@ import Testing
         try FileTests.inFolder { folder in
             let path = folder.appending(path: "a").path
             for (call, count) in Self.calls + [(FILE_READ, 2)] {
-                for (number, error) in (1...count).flatMap({ [($0, EINTR), ($0, Int32(FILE_SHORT))] }) {
+                for (number, error) in (1...count).flatMap({
+                    [($0, EINTR), ($0, Int32(FILE_SHORT))]
+                }) {
                     try writeFile(path, Self.old)
                     let failed = try Self.fails(call, number, error) {
                         try writeFile(path, Self.new)
@@ -88,7 +90,8 @@ import Testing
         try FileTests.inFolder { folder in
             let path = folder.appending(path: "a").path
             // The second file that is opened, after the folder.
-            #expect(try Self.fails(FILE_OPEN, 2, Int32(FILE_PLANT)) { try writeFile(path, Self.new) })
+            #expect(
+                try Self.fails(FILE_OPEN, 2, Int32(FILE_PLANT)) { try writeFile(path, Self.new) })
             let names = try Self.names(folder)
             #expect(names.count == 2 && names[0].hasPrefix(".recurrent-") && names[1] == "a")
             #expect(try readFile(folder.appending(path: names[0]).path) == Array("theirs".utf8))

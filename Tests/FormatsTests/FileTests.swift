@@ -21,7 +21,8 @@ struct FileTests {
         }
     }
 
-    @Test(arguments: [0, 1, 1 << 18, (1 << 18) + 1, 1_000_003]) func roundTrip(_ count: Int) throws {
+    @Test(arguments: [0, 1, 1 << 18, (1 << 18) + 1, 1_000_003]) func roundTrip(_ count: Int) throws
+    {
         try Self.inFolder { folder in
             let path = folder.appending(path: "a file").path
             let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) }
@@ -47,12 +48,13 @@ struct FileTests {
             #expect(Self.code { _ = try FileReader(folder.path) } == EISDIR)
             #expect(Self.code { _ = try FileReader("/dev/null") } == EINVAL)
             // What fails while the contents are made leaves the file as it was.
-            #expect(Self.code {
-                try writeFile(path) { write throws(FileError) in
-                    try write([9])
-                    throw FileError(path: path, code: EIO)
-                }
-            } == EIO)
+            #expect(
+                Self.code {
+                    try writeFile(path) { write throws(FileError) in
+                        try write([9])
+                        throw FileError(path: path, code: EIO)
+                    }
+                } == EIO)
             #expect(try readFile(path) == [1, 2, 3, 4])
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["a"])
         }
@@ -89,18 +91,26 @@ struct FileTests {
             try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
             try writeFile(path, [2, 3])
             #expect(try readFile(path) == [2, 3])
-            #expect(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int == 0o600)
+            #expect(
+                try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+                    == 0o600)
         }
     }
 
     @Test func refusesAndLeavesNothing() throws {
         try Self.inFolder { folder in
             let inner = folder.appending(path: "inner").path
-            try FileManager.default.createDirectory(atPath: inner, withIntermediateDirectories: false)
+            try FileManager.default.createDirectory(
+                atPath: inner, withIntermediateDirectories: false)
             #expect(Self.code { try writeFile(inner, [1]) } == EISDIR)
             #expect(Self.code { try writeFile(inner + "/", [1]) } == EISDIR)
-            #expect(Self.code { try writeFile(folder.appending(path: "none/a").path, [1]) } == ENOENT)
-            #expect(Self.code { try writeFile(folder.appending(path: String(repeating: "n", count: 256)).path, [1]) } == ENAMETOOLONG)
+            #expect(
+                Self.code { try writeFile(folder.appending(path: "none/a").path, [1]) } == ENOENT)
+            #expect(
+                Self.code {
+                    try writeFile(
+                        folder.appending(path: String(repeating: "n", count: 256)).path, [1])
+                } == ENAMETOOLONG)
             #expect(Self.code { try writeFile("", [1]) } != nil)
             #expect(Self.code { try writeFile(folder.path + "/a\0b", [1]) } == EINVAL)
             #expect(Self.code { try writeFile("/dev/null", [1]) } == EINVAL)
@@ -126,7 +136,8 @@ struct FileTests {
             #expect(try readFile(path, limit: 3) == [1, 2, 3])
             #expect(Self.code { _ = try readFile(path, limit: 2) } == EFBIG)
             let error = #expect(throws: FileError.self) { try readFile(path, limit: 2) }
-            #expect(error?.description == "\(path): file too large; expected at most 2 bytes, found 3")
+            #expect(
+                error?.description == "\(path): file too large; expected at most 2 bytes, found 3")
         }
     }
 
@@ -134,15 +145,21 @@ struct FileTests {
     @Test(arguments: ["/dev/zero", "/dev/null", "/dev/random"])
     func devicesAreRefused(path: String) throws {
         let error = #expect(throws: FileError.self) { try readFile(path, limit: 0) }
-        #expect(error?.code == EINVAL && error?.description == "\(path): a device; expected a file or a pipe")
+        #expect(
+            error?.code == EINVAL
+                && error?.description == "\(path): a device; expected a file or a pipe")
     }
 
     @Test func pipesAreReadToTheirEnd() throws {
         try Self.inFolder { folder in
             let path = folder.appending(path: "pipe").path
             #expect(mkfifo(path, 0o600) == 0)
-            let error = #expect(throws: FileError.self) { try readFile(path, limit: 10, patience: 100) }
-            #expect(error?.code == ETIMEDOUT && error?.description.contains("into which nobody writes") == true)
+            let error = #expect(throws: FileError.self) {
+                try readFile(path, limit: 10, patience: 100)
+            }
+            #expect(
+                error?.code == ETIMEDOUT
+                    && error?.description.contains("into which nobody writes") == true)
             #expect(Self.code { try writeFile(path, [1]) } == EINVAL)
             // Writers that come late, say nothing for a while, or say nothing at all.
             for script in [
@@ -153,7 +170,9 @@ struct FileTests {
                 writer.executableURL = URL(fileURLWithPath: "/bin/sh")
                 writer.arguments = ["-c", script.replacingOccurrences(of: "P", with: "'\(path)'")]
                 try writer.run()
-                #expect(try readFile(path) == (script.contains(":") ? [] : Array("abc".utf8)), "\(script)")
+                #expect(
+                    try readFile(path) == (script.contains(":") ? [] : Array("abc".utf8)),
+                    "\(script)")
                 writer.waitUntilExit()
             }
             // More than there may be.
@@ -168,7 +187,8 @@ struct FileTests {
 
     @Test func aNewFileGetsThePermissionsOfAnother() throws {
         try Self.inFolder { folder in
-            let model = folder.appending(path: "m").path, path = model + ".checkpoint"
+            let model = folder.appending(path: "m").path
+            let path = model + ".checkpoint"
             func permissions() throws -> Int? {
                 try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
             }
@@ -187,7 +207,8 @@ struct FileTests {
     @Test func whatCannotBeWrittenIsKnownBefore() throws {
         try Self.inFolder { folder in
             let inner = folder.appending(path: "inner").path
-            try FileManager.default.createDirectory(atPath: inner, withIntermediateDirectories: false)
+            try FileManager.default.createDirectory(
+                atPath: inner, withIntermediateDirectories: false)
             #expect(Self.code { try checkWritable(inner) } == EISDIR)
             #expect(Self.code { try checkWritable(inner + "/new/") } == ENOENT)
             #expect(Self.code { try checkWritable(folder.path + "/none/a") } == ENOENT)

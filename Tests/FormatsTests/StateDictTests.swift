@@ -1,31 +1,48 @@
-import RecurrentFormats
 import Foundation
+import RecurrentFormats
 import Testing
 
 struct StateDictTests {
     static let lstm = StateDictLayer(.lstm(), hiddenSize: 17)
-    static let shape = StateDictShape(vocabularySize: 5, inputSize: 3, layers: [lstm, lstm], outputSize: 6)
+    static let shape = StateDictShape(
+        vocabularySize: 5, inputSize: 3, layers: [lstm, lstm], outputSize: 6)
 
-    /// The network of kernel_list.h's equations in Double, straight from kernel order: what a forward pass of PyTorch must give.
-    static func forward(_ parameters: StateDictParameters, _ shape: StateDictShape, tokens: [Int]) -> [[Double]] {
+    /// The network of kernel_list.h's equations in Double, straight from kernel order: what a
+    /// forward pass of PyTorch must give.
+    static func forward(_ parameters: StateDictParameters, _ shape: StateDictShape, tokens: [Int])
+        -> [[Double]]
+    {
         let width = KernelOrder.padded(shape.inputSize)
-        var rows = tokens.map { token in parameters.embedding![(token * width)...].prefix(shape.inputSize).map(Double.init) }
+        var rows = tokens.map { token in
+            parameters.embedding![(token * width)...].prefix(shape.inputSize).map(Double.init)
+        }
         for (kernel, hidden) in zip(parameters.cells, shape.layers.map(\.hiddenSize)) {
-            var (h, c) = (Array(repeating: 0.0, count: hidden), Array(repeating: 0.0, count: hidden))
+            var (h, c) = (
+                Array(repeating: 0.0, count: hidden), Array(repeating: 0.0, count: hidden)
+            )
             rows = rows.map { x in
-                let gates = (0..<4).map { gate in affine(kernel, gates: 4, gate: gate, units: hidden, x + h) }
+                let gates = (0..<4).map { gate in
+                    affine(kernel, gates: 4, gate: gate, units: hidden, x + h)
+                }
                 for unit in 0..<hidden {
-                    let (i, f, g, o) = (sigmoid(gates[0][unit]), sigmoid(gates[1][unit]), tanh(gates[2][unit]), sigmoid(gates[3][unit]))
+                    let (i, f, g, o) = (
+                        sigmoid(gates[0][unit]), sigmoid(gates[1][unit]), tanh(gates[2][unit]),
+                        sigmoid(gates[3][unit])
+                    )
                     c[unit] = f * c[unit] + i * g
                     h[unit] = o * tanh(c[unit])
                 }
                 return h
             }
         }
-        return rows.map { affine(parameters.dense!, gates: 1, gate: 0, units: shape.outputSize!, $0) }
+        return rows.map {
+            affine(parameters.dense!, gates: 1, gate: 0, units: shape.outputSize!, $0)
+        }
     }
 
-    static func affine(_ kernel: [Float], gates: Int, gate: Int, units: Int, _ x: [Double]) -> [Double] {
+    static func affine(_ kernel: [Float], gates: Int, gate: Int, units: Int, _ x: [Double])
+        -> [Double]
+    {
         (0..<units).map { unit in
             ([1] + x).enumerated().reduce(0) { sum, column in
                 let row = unit / 16 * (1 + x.count) + column.offset
@@ -44,15 +61,19 @@ struct StateDictTests {
         let tokens = try run.tensor(named: "tokens")
         let (steps, batch) = (tokens.shape[0], tokens.shape[1])
         let expected = try run.tensor(named: "logits").values
-        // Double against float64. What differs: the logits, under 1, are read as floats (2^-25), and the import rounds each sum of two
-        // biases, under 1/2 (2^-26). Measured: 8.2e-9.
+        // Double against float64. What differs: the logits, under 1, are read as floats (2^-25),
+        // and the import rounds each sum of two biases, under 1/2 (2^-26). Measured: 8.2e-9.
         let bound = 0x1p-24
         for b in 0..<batch {
-            let logits = Self.forward(parameters, Self.shape, tokens: (0..<steps).map { Int(tokens.values[$0 * batch + b]) })
+            let logits = Self.forward(
+                parameters, Self.shape,
+                tokens: (0..<steps).map { Int(tokens.values[$0 * batch + b]) })
             for (t, row) in logits.enumerated() {
                 for (o, logit) in row.enumerated() {
                     let other = Double(expected[(t * batch + b) * row.count + o])
-                    #expect((logit - other).magnitude <= bound, "t \(t), b \(b), o \(o): \(logit), \(other)")
+                    #expect(
+                        (logit - other).magnitude <= bound,
+                        "t \(t), b \(b), o \(o): \(logit), \(other)")
                 }
             }
         }
@@ -60,15 +81,20 @@ struct StateDictTests {
 
     @Test func findsTheShape() throws {
         #expect(try StateDictShape(golden("state_dict")) == Self.shape)
-        #expect(try StateDictShape(golden("bare_lstm")) == StateDictShape(inputSize: 3, layers: [Self.lstm]))
+        #expect(
+            try StateDictShape(golden("bare_lstm"))
+                == StateDictShape(inputSize: 3, layers: [Self.lstm]))
     }
 
     @Test func bareLSTM() throws {
         let file = try golden("bare_lstm")
-        let parameters = try StateDictParameters(file, shape: StateDictShape(inputSize: 3, layers: [Self.lstm]))
+        let parameters = try StateDictParameters(
+            file, shape: StateDictShape(inputSize: 3, layers: [Self.lstm]))
         #expect(parameters.embedding == nil && parameters.dense == nil)
-        let tensors = parameters.tensors(shape: try StateDictShape(file), names: StateDictNames(lstm: "", gru: "", rnn: ""))
-        #expect(tensors.map(\.name) == ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"])
+        let tensors = parameters.tensors(
+            shape: try StateDictShape(file), names: StateDictNames(lstm: "", gru: "", rnn: ""))
+        #expect(
+            tensors.map(\.name) == ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"])
         #expect(try file.tensor(named: "weight_ih_l0") == tensors[0])
         #expect(try file.tensor(named: "weight_hh_l0") == tensors[1])
     }
@@ -89,9 +115,12 @@ struct StateDictTests {
     @Test func otherNames() throws {
         let names = StateDictNames(embedding: "encoder", lstm: "net.rnn", dense: "decoder")
         let parameters = try StateDictParameters(golden("state_dict"), shape: Self.shape)
-        let file = try Safetensors(Safetensors.encode(parameters.tensors(shape: Self.shape, names: names)))
+        let file = try Safetensors(
+            Safetensors.encode(parameters.tensors(shape: Self.shape, names: names)))
         #expect(file.entry(named: "net.rnn.weight_ih_l1") != nil)
-        #expect(try StateDictParameters(file, shape: StateDictShape(file, names: names), names: names) == parameters)
+        #expect(
+            try StateDictParameters(file, shape: StateDictShape(file, names: names), names: names)
+                == parameters)
         let error = #expect(throws: FormatError.self) { try StateDictShape(file) }
         #expect(error?.problem == .missingTensor)
     }
@@ -108,13 +137,19 @@ struct StateDictTests {
 
     @Test func namesWhatIsMissingOrUnexpected() throws {
         let missing = try Self.changed(without: ["lstm.bias_hh_l0", "dense.bias"])
-        let error = #expect(throws: FormatError.self) { try StateDictParameters(missing, shape: Self.shape) }
+        let error = #expect(throws: FormatError.self) {
+            try StateDictParameters(missing, shape: Self.shape)
+        }
         #expect(error?.problem == .missingTensor)
         #expect(error?.tensor == "lstm.bias_hh_l0, dense.bias")
         #expect(throws: FormatError.self) { try StateDictShape(missing) }
 
-        let unexpected = try Self.changed(without: [], with: [Self.zeros("gru.weight_ih_l0", [51, 3])])
-        for attempt in [{ _ = try StateDictShape(unexpected) }, { _ = try StateDictParameters(unexpected, shape: Self.shape) }] {
+        let unexpected = try Self.changed(
+            without: [], with: [Self.zeros("gru.weight_ih_l0", [51, 3])])
+        for attempt in [
+            { _ = try StateDictShape(unexpected) },
+            { _ = try StateDictParameters(unexpected, shape: Self.shape) },
+        ] {
             let error = #expect(throws: FormatError.self) { try attempt() }
             #expect(error?.problem == .unexpectedTensor)
             #expect(error?.tensor == "gru.weight_ih_l0")
@@ -125,12 +160,17 @@ struct StateDictTests {
     }
 
     @Test(arguments: [
-        ("lstm.weight_hh_l0", [68, 16]), ("lstm.weight_hh_l0", [68]), ("lstm.weight_hh_l0", [0, 17]), ("lstm.weight_hh_l0", [68, 0]),
-        ("lstm.weight_ih_l0", [51, 3]), ("lstm.weight_ih_l0", [68, 4]), ("lstm.weight_ih_l1", [68, 3]), ("lstm.bias_ih_l1", [17]),
-        ("embedding.weight", [5, 4]), ("embedding.weight", [0, 3]), ("dense.weight", [6, 16]), ("dense.bias", [1, 6]),
+        ("lstm.weight_hh_l0", [68, 16]), ("lstm.weight_hh_l0", [68]),
+        ("lstm.weight_hh_l0", [0, 17]), ("lstm.weight_hh_l0", [68, 0]),
+        ("lstm.weight_ih_l0", [51, 3]), ("lstm.weight_ih_l0", [68, 4]),
+        ("lstm.weight_ih_l1", [68, 3]), ("lstm.bias_ih_l1", [17]),
+        ("embedding.weight", [5, 4]), ("embedding.weight", [0, 3]), ("dense.weight", [6, 16]),
+        ("dense.bias", [1, 6]),
     ]) func namesWrongShapes(_ name: String, _ shape: [Int]) throws {
         let file = try Self.changed(without: [name], with: [Self.zeros(name, shape)])
-        let found = #expect(throws: FormatError.self) { try StateDictParameters(file, shape: Self.shape) }
+        let found = #expect(throws: FormatError.self) {
+            try StateDictParameters(file, shape: Self.shape)
+        }
         #expect(found?.problem == .shape)
         #expect(found?.tensor == name)
         #expect(found?.found == "\(shape)")
@@ -138,35 +178,57 @@ struct StateDictTests {
         #expect(inferred?.problem == .shape)
     }
 
-    static let allNames = ["embedding.weight", "dense.weight", "dense.bias"]
-        + (0..<2).flatMap { layer in ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map { "lstm.\($0)_l\(layer)" } }
+    static let allNames =
+        ["embedding.weight", "dense.weight", "dense.bias"]
+        + (0..<2).flatMap { layer in
+            ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map { "lstm.\($0)_l\(layer)" }
+        }
 
     /// Every tensor is looked at, to its last value.
-    @Test(arguments: allNames, [Float.nan, .infinity, -.infinity]) func weightsAreFinite(name: String, value: Float) throws {
-        let tensors = try StateDictParameters(golden("state_dict"), shape: Self.shape).tensors(shape: Self.shape).map { tensor in
+    @Test(arguments: allNames, [Float.nan, .infinity, -.infinity]) func weightsAreFinite(
+        name: String, value: Float
+    ) throws {
+        let tensors = try StateDictParameters(golden("state_dict"), shape: Self.shape).tensors(
+            shape: Self.shape
+        ).map { tensor in
             guard tensor.name == name else { return tensor }
-            return Tensor(name: name, shape: tensor.shape, values: tensor.values.dropLast() + [value])
+            return Tensor(
+                name: name, shape: tensor.shape, values: tensor.values.dropLast() + [value])
         }
         let file = try Safetensors(Safetensors.encode(tensors))
-        let error = #expect(throws: FormatError.self) { try StateDictParameters(file, shape: StateDictShape(file)) }
+        let error = #expect(throws: FormatError.self) {
+            try StateDictParameters(file, shape: StateDictShape(file))
+        }
         #expect(error?.problem == .notFinite && error?.tensor == name)
         #expect(error?.found.hasPrefix("\(value) at index ") == true)
     }
 
     @Test func aSumOfBiasesIsFinite() throws {
-        let names = ["lstm.bias_ih_l1", "lstm.bias_hh_l1"], most = Float.greatestFiniteMagnitude
-        let file = try Self.changed(without: names, with: names.map {
-            Tensor(name: $0, shape: [68], values: [0, most] + Array(repeating: 0, count: 66))
-        })
-        let error = #expect(throws: FormatError.self) { try StateDictParameters(file, shape: Self.shape) }
-        #expect(error?.problem == .notFinite && error?.tensor == "lstm.bias_ih_l1 + lstm.bias_hh_l1" && error?.found == "inf at index 1")
+        let names = ["lstm.bias_ih_l1", "lstm.bias_hh_l1"]
+        let most = Float.greatestFiniteMagnitude
+        let file = try Self.changed(
+            without: names,
+            with: names.map {
+                Tensor(name: $0, shape: [68], values: [0, most] + Array(repeating: 0, count: 66))
+            })
+        let error = #expect(throws: FormatError.self) {
+            try StateDictParameters(file, shape: Self.shape)
+        }
+        #expect(
+            error?.problem == .notFinite && error?.tensor == "lstm.bias_ih_l1 + lstm.bias_hh_l1"
+                && error?.found == "inf at index 1")
     }
 
     @Test func integersAreNotWeights() throws {
-        let members = [("weight_ih_l0", "[4,1]"), ("weight_hh_l0", "[4,1]"), ("bias_ih_l0", "[4]"), ("bias_hh_l0", "[4]")].enumerated()
+        let members = [
+            ("weight_ih_l0", "[4,1]"), ("weight_hh_l0", "[4,1]"), ("bias_ih_l0", "[4]"),
+            ("bias_hh_l0", "[4]"),
+        ].enumerated()
             .map { member($1.0, "I8", $1.1, "[\($0 * 4),\($0 * 4 + 4)]") }
         let file = try Safetensors(contents("{\(members.joined(separator: ","))}", dataCount: 16))
-        let error = #expect(throws: FormatError.self) { try StateDictParameters(file, shape: StateDictShape(file)) }
+        let error = #expect(throws: FormatError.self) {
+            try StateDictParameters(file, shape: StateDictShape(file))
+        }
         #expect(error?.problem == .notFloats)
     }
 }

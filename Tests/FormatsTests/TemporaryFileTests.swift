@@ -14,15 +14,21 @@ struct TemporaryFileTests {
             let abandoned = [".recurrent-0123456789abcdef.tmp", ".recurrent-00000000000000ff.tmp"]
             let locked = ".recurrent-1111111111111111.tmp"
             let kept = [
-                ".recurrent-notes", ".recurrent-0123456789abcdef", ".recurrent-0123456789ABCDEF.tmp",
-                ".recurrent-0123456789abcde.tmp", "recurrent-0123456789abcdef.tmp", "a.tmp", "m.1", "m.\(getpid())", "m.checkpoint",
+                ".recurrent-notes", ".recurrent-0123456789abcdef",
+                ".recurrent-0123456789ABCDEF.tmp",
+                ".recurrent-0123456789abcde.tmp", "recurrent-0123456789abcdef.tmp", "a.tmp", "m.1",
+                "m.\(getpid())", "m.checkpoint",
             ]
             let linked = [".recurrent-2222222222222222.tmp", "other name"]
-            let (named, link) = (".recurrent-3333333333333333.tmp", ".recurrent-4444444444444444.tmp")
+            let (named, link) = (
+                ".recurrent-3333333333333333.tmp", ".recurrent-4444444444444444.tmp"
+            )
             for name in abandoned + [locked, linked[0]] + kept { make(name) }
             try FileManager.default.linkItem(atPath: path(linked[0]), toPath: path(linked[1]))
-            try FileManager.default.createDirectory(atPath: path(named), withIntermediateDirectories: false)
-            try FileManager.default.createSymbolicLink(atPath: path(link), withDestinationPath: "m.1")
+            try FileManager.default.createDirectory(
+                atPath: path(named), withIntermediateDirectories: false)
+            try FileManager.default.createSymbolicLink(
+                atPath: path(link), withDestinationPath: "m.1")
             let held = open(path(locked), O_RDWR)
             defer { close(held) }
             #expect(flock(held, LOCK_EX) == 0)
@@ -60,7 +66,10 @@ struct TemporaryFileTests {
             }
             try await group.waitForAll()
         }
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["0", "1", "2", "3"])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == [
+                "0", "1", "2", "3",
+            ])
         for name in 0..<4 {
             let bytes = try readFile(folder.appending(path: "\(name)").path)
             #expect(bytes.count == 50 && Set(bytes).count == 1 && Int(bytes[0]) % 4 == name)

@@ -9,7 +9,9 @@ struct ActivationCase: CustomStringConvertible {
     let shape: recurrent_rows_shape
     let x, dy: [Float]
 
-    static func all(_ f: Activation) -> [ActivationCase] { (TestSizes.few + [TestSizes.large]).map { ActivationCase(f, units: $0) } }
+    static func all(_ f: Activation) -> [ActivationCase] {
+        (TestSizes.few + [TestSizes.large]).map { ActivationCase(f, units: $0) }
+    }
     static var all: [ActivationCase] { Activation.allCases.flatMap { all($0) } }
 
     init(_ f: Activation, units: Int) {
@@ -31,30 +33,40 @@ struct ActivationCase: CustomStringConvertible {
         var shape = shape
         let x = GuardedBuffer(shape.padded(x, behind: .nan))
         let y = inPlace ? x : GuardedBuffer(repeating: .nan, count: recurrent_rows_floats(shape))
-        forShares(shares) { isa.kernels.activation_forward(&shape, f.cValue, f.slope, x.pointer, y.pointer, $0) }
+        forShares(shares) {
+            isa.kernels.activation_forward(&shape, f.cValue, f.slope, x.pointer, y.pointer, $0)
+        }
         return try y.checkedValues("y")
     }
 
     func backward(_ isa: KernelTable, shares: Int = 1, place: Place = .apart) throws -> [Float] {
         var shape = shape
-        let y = GuardedBuffer(shape.padded(y, behind: .nan)), dy = GuardedBuffer(shape.padded(dy, behind: .nan))
-        let dx = switch place {
-        case .apart: GuardedBuffer(repeating: .nan, count: recurrent_rows_floats(shape))
-        case .inGradient: dy
-        case .inOutput: y
+        let y = GuardedBuffer(shape.padded(y, behind: .nan))
+        let dy = GuardedBuffer(shape.padded(dy, behind: .nan))
+        let dx =
+            switch place {
+            case .apart: GuardedBuffer(repeating: .nan, count: recurrent_rows_floats(shape))
+            case .inGradient: dy
+            case .inOutput: y
+            }
+        forShares(shares) {
+            isa.kernels.activation_backward(
+                &shape, f.cValue, f.slope, y.pointer, dy.pointer, dx.pointer, $0)
         }
-        forShares(shares) { isa.kernels.activation_backward(&shape, f.cValue, f.slope, y.pointer, dy.pointer, dx.pointer, $0) }
         return try dx.checkedValues("dx")
     }
 
     func checkForward(_ found: [Float]) throws {
         try shape.checkPadding("y", found)
-        try Comparer.check("y \(self)", shape.rows(of: found).joined().map { $0 }, x.map { f(exact(Double($0))) })
+        try Comparer.check(
+            "y \(self)", shape.rows(of: found).joined().map { $0 }, x.map { f(exact(Double($0))) })
     }
 
     func checkBackward(_ found: [Float]) throws {
         try shape.checkPadding("dx", found)
-        let expected = zip(y, dy).map { y, dy in exact(Double(dy)) * f.derivative(y: exact(Double(y))) }
+        let expected = zip(y, dy).map { y, dy in
+            exact(Double(dy)) * f.derivative(y: exact(Double(y)))
+        }
         try Comparer.check("dx \(self)", shape.rows(of: found).joined().map { $0 }, expected)
     }
 }
@@ -68,13 +80,18 @@ struct ActivationCase: CustomStringConvertible {
 }
 
 @Suite struct ActivationTests {
-    @Test(arguments: KernelTable.all, Activation.allCases) func sameBitsForEveryShareCountInPlace(isa: KernelTable, f: Activation) throws {
+    @Test(arguments: KernelTable.all, Activation.allCases) func sameBitsForEveryShareCountInPlace(
+        isa: KernelTable, f: Activation
+    ) throws {
         for test in ActivationCase.all(f) {
-            let y = try test.forward(KernelTable.all[0]), dx = try test.backward(KernelTable.all[0])
+            let y = try test.forward(KernelTable.all[0])
+            let dx = try test.backward(KernelTable.all[0])
             for shares in shareCounts {
-                try Comparer.checkSameBits("y", test.forward(isa, shares: shares, inPlace: shares % 2 == 0), y)
+                try Comparer.checkSameBits(
+                    "y", test.forward(isa, shares: shares, inPlace: shares % 2 == 0), y)
                 for place in ActivationCase.Place.allCases {
-                    try Comparer.checkSameBits("dx", test.backward(isa, shares: shares, place: place), dx)
+                    try Comparer.checkSameBits(
+                        "dx", test.backward(isa, shares: shares, place: place), dx)
                 }
             }
         }
@@ -83,33 +100,47 @@ struct ActivationCase: CustomStringConvertible {
     /// Zero has the left derivative, as in PyTorch; a NaN and an infinity stay what they are.
     @Test(arguments: KernelTable.all) func endsOfTheRectifiers(isa: KernelTable) {
         var shape = recurrent_rows_shape(rows: 1, units: 6)
-        let x: [Float] = [0, -0.0, .nan, .infinity, -.infinity, -0x1p-149], all = recurrent_share(index: 0, count: 1)
+        let x: [Float] = [0, -0.0, .nan, .infinity, -.infinity, -0x1p-149]
+        let all = recurrent_share(index: 0, count: 1)
         for (f, expected, slopes) in [
             (recurrent_activation_relu, [0, 0, .nan, .infinity, 0, 0], [0, 0, 1, 1, 0, 0]),
-            (recurrent_activation_leaky_relu, [0, 0, .nan, .infinity, -.infinity, -0x1p-149], [0.75, 0.75, 1, 1, 0.75, 0.75]),
+            (
+                recurrent_activation_leaky_relu, [0, 0, .nan, .infinity, -.infinity, -0x1p-149],
+                [0.75, 0.75, 1, 1, 0.75, 0.75]
+            ),
         ] as [(recurrent_activation, [Float], [Float])] {
-            var y = shape.padded(x), dx = shape.padded([Float](repeating: 1, count: 6))
+            var y = shape.padded(x)
+            var dx = shape.padded([Float](repeating: 1, count: 6))
             isa.kernels.activation_forward(&shape, f, 0.75, y, &y, all)
             isa.kernels.activation_backward(&shape, f, 0.75, y, dx, &dx, all)
             for index in x.indices {
-                #expect(y[index] == expected[index] || y[index].isNaN && expected[index].isNaN, "f(\(x[index])): \(y[index])")
+                #expect(
+                    y[index] == expected[index] || y[index].isNaN && expected[index].isNaN,
+                    "f(\(x[index])): \(y[index])")
                 #expect(dx[index] == slopes[index], "f'(\(x[index])): \(dx[index])")
             }
         }
     }
 
-    /// The bounds tell every function from every other one, and notice a gradient that was not multiplied.
+    /// The bounds tell every function from every other one, and notice a gradient that was not
+    /// multiplied.
     @Test(arguments: Activation.allCases) func plantedMistakesAreRejected(f: Activation) throws {
         let test = ActivationCase(f, units: 17)
         func padded(_ values: [Double]) -> [Float] { test.shape.padded(values.map { Float($0) }) }
         try test.checkForward(padded(test.x.map { f(Double($0)) }))
-        try test.checkBackward(padded(zip(test.y, test.dy).map { Double($1) * f.derivative(y: Double($0)) }))
+        try test.checkBackward(
+            padded(zip(test.y, test.dy).map { Double($1) * f.derivative(y: Double($0)) }))
         for other in Activation.allCases + [.leakyReLU(slope: 0.2500001)] where other != f {
-            #expect(throws: Mismatch.self) { try test.checkForward(padded(test.x.map { other(Double($0)) })) }
-            let dx = padded(zip(test.y, test.dy).map { Double($1) * other.derivative(y: Double($0)) })
+            #expect(throws: Mismatch.self) {
+                try test.checkForward(padded(test.x.map { other(Double($0)) }))
+            }
+            let dx = padded(
+                zip(test.y, test.dy).map { Double($1) * other.derivative(y: Double($0)) })
             #expect(throws: Mismatch.self) { try test.checkBackward(dx) }
         }
         #expect(throws: Mismatch.self) { try test.checkBackward(padded(test.dy.map(Double.init))) }
-        #expect(throws: Mismatch.self) { try test.checkForward(padded([Double](repeating: 0, count: test.x.count))) }
+        #expect(throws: Mismatch.self) {
+            try test.checkForward(padded([Double](repeating: 0, count: test.x.count)))
+        }
     }
 }

@@ -1,14 +1,16 @@
 import CRecurrent
-import Testing
 import TestSupport
+import Testing
 
-/// Kernels that read bfloat16 give the bits of those that read the same weights as floats, which are checked against the reference.
+/// Kernels that read bfloat16 give the bits of those that read the same weights as floats, which
+/// are checked against the reference.
 
 @Sendable func checkLSTMStepBFloat16(_ isa: KernelTable) throws {
     for var sizes in lstmSizes {
         sizes.lengths = nil
         try at(sizes) {
-            var rounded = LSTMRun(isa, lstmProblem(sizes)), packed = rounded
+            var rounded = LSTMRun(isa, lstmProblem(sizes))
+            var packed = rounded
             packed.bfloat16 = true
             packed.w = packed.order.bfloat16(packed.w)
             rounded.w = rounded.order.bfloat16Rounded(rounded.w)
@@ -29,7 +31,8 @@ import TestSupport
             var run = ProductRun(isa, sizes)
             for count in [1, 2] {
                 run.shares = (0..<count).map { recurrent_share(index: $0, count: count) }
-                try Comparer.checkSameBits("y", run.forwardBFloat16(), run.roundedToBFloat16().forward())
+                try Comparer.checkSameBits(
+                    "y", run.forwardBFloat16(), run.roundedToBFloat16().forward())
             }
         }
     }

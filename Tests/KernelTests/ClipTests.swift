@@ -43,7 +43,9 @@ private func norm(_ isa: KernelTable, _ values: [Float]) -> Double {
         #expect((norm(isa, values) - expected).magnitude <= Double(count + 4) * 0x1p-52 * expected)
     }
     let largest = [Float](repeating: .greatestFiniteMagnitude, count: 5000)
-    #expect((norm(isa, largest) / (Double(Float.greatestFiniteMagnitude) * 5000.squareRoot()) - 1).magnitude < 1e-12)
+    #expect(
+        (norm(isa, largest) / (Double(Float.greatestFiniteMagnitude) * 5000.squareRoot()) - 1)
+            .magnitude < 1e-12)
     for broken in [Float.nan, .infinity, -.infinity] {
         #expect(!norm(isa, largest + [broken]).isFinite)
     }
@@ -67,7 +69,9 @@ private func norm(_ isa: KernelTable, _ values: [Float]) -> Double {
         for count in counts {
             let values = generator.awkwardFloats(count)
             let expected = partialSums(KernelTable.all[0], values)
-            for shares in shareCounts { #expect(partialSums(isa, values, shares: shares) == expected) }
+            for shares in shareCounts {
+                #expect(partialSums(isa, values, shares: shares) == expected)
+            }
         }
     }
 

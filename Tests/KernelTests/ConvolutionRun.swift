@@ -4,11 +4,14 @@ import TestSupport
 
 extension WindowAxis {
     var cValue: recurrent_axis {
-        recurrent_axis(size: size, windows: windows, taps: taps, stride: stride, dilation: dilation, padding: padding)
+        recurrent_axis(
+            size: size, windows: windows, taps: taps, stride: stride, dilation: dilation,
+            padding: padding)
     }
 }
 
-/// The places of images, in the order in which they lie in memory, with a number of floats for each; `behind` the channels there is a filler.
+/// The places of images, in the order in which they lie in memory, with a number of floats for
+/// each; `behind` the channels there is a filler.
 func places(_ images: [[[[Double]]]], stride: Int, behind: Float) -> [Float] {
     images.flatMap { $0.flatMap { $0 } }.flatMap { channels in
         channels.map { Float($0) } + [Float](repeating: behind, count: stride - channels.count)
@@ -31,9 +34,12 @@ struct ConvolutionRun {
         kernels = isa.kernels
         sizes = problem.sizes
         shape = recurrent_convolution_shape(
-            images: sizes.images, rows: sizes.rows.cValue, columns: sizes.columns.cValue, inputs: sizes.inputs, outputs: sizes.outputs,
+            images: sizes.images, rows: sizes.rows.cValue, columns: sizes.columns.cValue,
+            inputs: sizes.inputs, outputs: sizes.outputs,
             x_stride: sizes.inputs + sizes.gap)
-        order = KernelOrder(units: sizes.outputs, groups: 1, columns: 1 + sizes.rows.taps * sizes.columns.taps * sizes.inputs)
+        order = KernelOrder(
+            units: sizes.outputs, groups: 1,
+            columns: 1 + sizes.rows.taps * sizes.columns.taps * sizes.inputs)
         x = places(problem.x, stride: shape.x_stride, behind: .nan)
         dy = places(problem.dy, stride: KernelOrder.padded(sizes.outputs), behind: 0)
         w = order.matrix(problem.layer)
@@ -47,7 +53,9 @@ struct ConvolutionRun {
 
     private func result(
         _ name: String, _ values: [Float], zeros: [Int],
-        _ call: (UnsafePointer<recurrent_convolution_shape>, UnsafeMutablePointer<Float>, recurrent_share) -> Void
+        _ call: (
+            UnsafePointer<recurrent_convolution_shape>, UnsafeMutablePointer<Float>, recurrent_share
+        ) -> Void
     ) throws -> [Float] {
         let buffer = GuardedBuffer(values)
         withUnsafePointer(to: shape) { shape in
@@ -61,7 +69,9 @@ struct ConvolutionRun {
     private func unassigned(_ count: Int) -> [Float] { [Float](repeating: .nan, count: count) }
 
     func forward() throws -> [Float] {
-        try result("y", unassigned(recurrent_convolution_y_floats(shape)), zeros: order.rowPadding(yPlaces)) {
+        try result(
+            "y", unassigned(recurrent_convolution_y_floats(shape)), zeros: order.rowPadding(yPlaces)
+        ) {
             kernels.convolution_forward($0, x, w, $1, $2)
         }
     }
@@ -72,8 +82,11 @@ struct ConvolutionRun {
         for m in 0..<sizes.outputs {
             for tap in 0..<taps {
                 for c in 0..<sizes.inputs {
-                    let index = ((tap * inputRows.rowCount / 16 + c / 16) * order.rowCount + m) * 16 + c % 16
-                    transposed[index] = w[order.matrixIndex(group: 0, unit: m, column: 1 + tap * sizes.inputs + c)]
+                    let index =
+                        ((tap * inputRows.rowCount / 16 + c / 16) * order.rowCount + m) * 16 + c
+                        % 16
+                    transposed[index] =
+                        w[order.matrixIndex(group: 0, unit: m, column: 1 + tap * sizes.inputs + c)]
                 }
             }
         }
@@ -81,25 +94,35 @@ struct ConvolutionRun {
     }
 
     func transposed() throws -> [Float] {
-        try result("transposed", unassigned(recurrent_convolution_transposed_floats(shape)), zeros: []) {
+        try result(
+            "transposed", unassigned(recurrent_convolution_transposed_floats(shape)), zeros: []
+        ) {
             kernels.convolution_transpose($0, w, $1, $2)
         }
     }
 
     func backwardInput() throws -> [Float] {
         let transposed = packedTransposed
-        return try result("dx", unassigned(recurrent_convolution_dx_floats(shape)), zeros: inputRows.rowPadding(xPlaces)) {
+        return try result(
+            "dx", unassigned(recurrent_convolution_dx_floats(shape)),
+            zeros: inputRows.rowPadding(xPlaces)
+        ) {
             kernels.convolution_backward_input($0, dy, transposed, $1, $2)
         }
     }
 
     func backwardWeights() throws -> [Float] {
-        try result("dw", gradient, zeros: order.matrixPadding) { kernels.convolution_backward_weights($0, x, dy, $1, $2) }
+        try result("dw", gradient, zeros: order.matrixPadding) {
+            kernels.convolution_backward_weights($0, x, dy, $1, $2)
+        }
     }
 
     /// What each of the four kernels gives.
     func solved() throws -> Named<Float> {
-        try [("y", forward()), ("transposed", transposed()), ("dx", backwardInput()), ("dw", backwardWeights())]
+        try [
+            ("y", forward()), ("transposed", transposed()), ("dx", backwardInput()),
+            ("dw", backwardWeights()),
+        ]
     }
 
     // MARK: The textbook's layout
@@ -114,9 +137,14 @@ struct ConvolutionRun {
 
     /// A matrix as `Convolution.named` has it.
     func named(_ matrix: [Float]) -> Named<Double> {
-        func column(_ unit: Int, _ column: Int) -> Double { Double(matrix[order.matrixIndex(group: 0, unit: unit, column: column)]) }
+        func column(_ unit: Int, _ column: Int) -> Double {
+            Double(matrix[order.matrixIndex(group: 0, unit: unit, column: column)])
+        }
         let units = 0..<sizes.outputs
-        return [("dW", units.flatMap { unit in (1..<order.columns).map { column(unit, $0) } }), ("db", units.map { column($0, 0) })]
+        return [
+            ("dW", units.flatMap { unit in (1..<order.columns).map { column(unit, $0) } }),
+            ("db", units.map { column($0, 0) }),
+        ]
     }
 }
 

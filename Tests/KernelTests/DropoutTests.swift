@@ -5,7 +5,9 @@ import Testing
 
 @Sendable func checkDropout(_ isa: KernelTable) throws {
     for units in TestSizes.few + [TestSizes.large] {
-        for (seed, counter) in [(0, 0), (.max, .max), (1, 1 << 32), (0x0123_4567_89AB_CDEF, 77)] as [(UInt64, UInt64)] {
+        for (seed, counter) in [(0, 0), (.max, .max), (1, 1 << 32), (0x0123_4567_89AB_CDEF, 77)]
+            as [(UInt64, UInt64)]
+        {
             let probability: Float = [0.1, 0.5, 0.75, 1 - 0x1p-24][units % 4]
             let mask = recurrent_dropout(seed: seed, counter: counter, probability: probability)
             let shape = recurrent_rows_shape(rows: 5, units: units)
@@ -17,15 +19,18 @@ import Testing
             try shape.checkPadding("y", y)
             // 1 - p, its reciprocal and the product are rounded.
             try Comparer.check(
-                "y N \(units)", shape.rows(of: y).joined(), Array(expected.joined()), absolute: 0x1p-150, relative: 4 * 0x1p-24)
+                "y N \(units)", shape.rows(of: y).joined(), Array(expected.joined()),
+                absolute: 0x1p-150, relative: 4 * 0x1p-24)
         }
     }
 }
 
 private func dropout(
-    _ shape: recurrent_rows_shape, _ mask: recurrent_dropout, _ x: [Float], _ isa: KernelTable, shares: Int = 1, inPlace: Bool = false
+    _ shape: recurrent_rows_shape, _ mask: recurrent_dropout, _ x: [Float], _ isa: KernelTable,
+    shares: Int = 1, inPlace: Bool = false
 ) throws -> [Float] {
-    var shape = shape, mask = mask
+    var shape = shape
+    var mask = mask
     let from = GuardedBuffer(shape.padded(x))
     let y = inPlace ? from : GuardedBuffer(repeating: .nan, count: recurrent_rows_floats(shape))
     forShares(shares) { isa.kernels.dropout(&shape, &mask, from.pointer, y.pointer, $0) }
@@ -43,7 +48,9 @@ private func dropout(
             let x = generator.awkwardFloats(shape.rows * units)
             let expected = try dropout(shape, mask, x, KernelTable.all[0])
             for shares in shareCounts {
-                try Comparer.checkSameBits("y", dropout(shape, mask, x, isa, shares: shares, inPlace: shares % 2 == 0), expected)
+                try Comparer.checkSameBits(
+                    "y", dropout(shape, mask, x, isa, shares: shares, inPlace: shares % 2 == 0),
+                    expected)
             }
         }
     }
@@ -73,32 +80,43 @@ private func dropout(
         let of = { try dropout(shape, mask, [Float](repeating: $0, count: 64), isa) }
         let kept = try of(1)
         for value in [Float.nan, .infinity, -1] {
-            for (y, one) in try zip(of(value), kept) { #expect(one == 0 ? y.bitPattern == 0 : y != 0) }
+            for (y, one) in try zip(of(value), kept) {
+                #expect(one == 0 ? y.bitPattern == 0 : y != 0)
+            }
         }
     }
 
-    /// 1e5 elements of ones: the number kept, and of those kept by both of two masks, within 5 standard deviations.
+    /// 1e5 elements of ones: the number kept, and of those kept by both of two masks, within 5
+    /// standard deviations.
     @Test(arguments: [0.1, 0.5, 0.9] as [Float])
     func keepsItsShareAndSuccessiveMasksAreIndependent(probability: Float) throws {
         let shape = recurrent_rows_shape(rows: 1000, units: 100)
-        let count = Double(shape.rows * shape.units), keep = 1 - Double(probability)
+        let count = Double(shape.rows * shape.units)
+        let keep = 1 - Double(probability)
         let isa = try #require(KernelTable.all.last)
         let ones = [Float](repeating: 1, count: shape.rows * shape.units)
-        let kept = try ([(7, 0), (7, 1), (7, 2), (8, 0)] as [(UInt64, UInt64)]).map { seed, counter in
+        let kept = try ([(7, 0), (7, 1), (7, 2), (8, 0)] as [(UInt64, UInt64)]).map {
+            seed, counter in
             let mask = recurrent_dropout(seed: seed, counter: counter, probability: probability)
             return try shape.rows(of: dropout(shape, mask, ones, isa)).joined().map { $0 != 0 }
         }
         let expectShare: (Int, Double, Comment) -> Void = { number, share, what in
-            #expect((Double(number) - count * share).magnitude <= 5 * (count * share * (1 - share)).squareRoot(), what)
+            #expect(
+                (Double(number) - count * share).magnitude <= 5
+                    * (count * share * (1 - share)).squareRoot(), what)
         }
         for (index, mask) in kept.enumerated() {
             expectShare(mask.count { $0 }, keep, "mask \(index)")
             for other in 0..<index {
-                expectShare(zip(mask, kept[other]).count { $0 && $1 }, keep * keep, "masks \(other) and \(index)")
+                expectShare(
+                    zip(mask, kept[other]).count { $0 && $1 }, keep * keep,
+                    "masks \(other) and \(index)")
             }
             for distance in [1, 16, 100] {  // neighbours, the other word, the next row
                 let pairs = zip(mask, mask[distance...] + mask[..<distance])
-                expectShare(pairs.count { $0 && $1 }, keep * keep, "mask \(index) and itself, \(distance) on")
+                expectShare(
+                    pairs.count { $0 && $1 }, keep * keep,
+                    "mask \(index) and itself, \(distance) on")
             }
         }
     }

@@ -6,25 +6,34 @@ import Testing
 @Sendable func checkEmbeddingForward(_ isa: KernelTable) throws {
     for test in EmbeddingCase.all {
         let (y, _) = try test.run(isa)
-        let expected = embeddingForward(table: test.table.map { $0.map(Double.init) }, indices: test.indices.map(Int.init))
+        let expected = embeddingForward(
+            table: test.table.map { $0.map(Double.init) }, indices: test.indices.map(Int.init))
         try test.yRows.checkPadding("y", y)
-        try Comparer.check("y \(test)", test.yRows.rows(of: y).joined(), Array(expected.joined()), absolute: 0, relative: 0)
+        try Comparer.check(
+            "y \(test)", test.yRows.rows(of: y).joined(), Array(expected.joined()), absolute: 0,
+            relative: 0)
     }
 }
 
 @Sendable func checkEmbeddingBackward(_ isa: KernelTable) throws {
     for test in EmbeddingCase.all {
         let (_, dtable) = try test.run(isa)
-        let dy = test.dy.map { $0.map(Double.init) }, indices = test.indices.map(Int.init)
-        let added = embeddingBackward(dy: dy, indices: indices, vocabulary: test.vocabulary, dimension: test.dimension)
+        let dy = test.dy.map { $0.map(Double.init) }
+        let indices = test.indices.map(Int.init)
+        let added = embeddingBackward(
+            dy: dy, indices: indices, vocabulary: test.vocabulary, dimension: test.dimension)
         let most = embeddingBackward(
-            dy: dy.map { $0.map(\.magnitude) }, indices: indices, vocabulary: test.vocabulary, dimension: test.dimension)
+            dy: dy.map { $0.map(\.magnitude) }, indices: indices, vocabulary: test.vocabulary,
+            dimension: test.dimension)
         let before = Array(test.dtable.joined())
         // Each addition errs by half a last place of a sum that the sum of the magnitudes bounds.
-        let bounds = zip(before, most.joined()).map { Double(indices.count + 1) * 0x1p-24 * (Double($0.magnitude) + $1) }
+        let bounds = zip(before, most.joined()).map {
+            Double(indices.count + 1) * 0x1p-24 * (Double($0.magnitude) + $1)
+        }
         try test.tableRows.checkPadding("dtable", dtable)
         try Comparer.check(
-            "dtable \(test)", test.tableRows.rows(of: dtable).joined(), zip(before, added.joined()).map { Double($0) + $1 },
+            "dtable \(test)", test.tableRows.rows(of: dtable).joined(),
+            zip(before, added.joined()).map { Double($0) + $1 },
             bounds: bounds)
     }
 }
@@ -36,8 +45,13 @@ struct EmbeddingCase: CustomStringConvertible {
     let indices: [Int32]
 
     static var all: [EmbeddingCase] {
-        (TestSizes.few + [TestSizes.large]).map { EmbeddingCase(vocabulary: 7, dimension: $0, rows: 33) }
-            + [EmbeddingCase(vocabulary: 1, dimension: 17, rows: 1), EmbeddingCase(vocabulary: 131, dimension: 3, rows: 64)]
+        (TestSizes.few + [TestSizes.large]).map {
+            EmbeddingCase(vocabulary: 7, dimension: $0, rows: 33)
+        }
+            + [
+                EmbeddingCase(vocabulary: 1, dimension: 17, rows: 1),
+                EmbeddingCase(vocabulary: 131, dimension: 3, rows: 64),
+            ]
     }
 
     init(vocabulary: Int, dimension: Int, rows: Int) {
@@ -49,7 +63,9 @@ struct EmbeddingCase: CustomStringConvertible {
         dy = (0..<rows).map { _ in generator.awkwardFloats(dimension) }
         let outside: [Int32] = [-1, .min, Int32(vocabulary), .max]
         indices = (0..<rows).map { row in
-            row % 9 == 4 ? outside[row / 9 % outside.count] : Int32.random(in: 0..<Int32(vocabulary), using: &generator)
+            row % 9 == 4
+                ? outside[row / 9 % outside.count]
+                : Int32.random(in: 0..<Int32(vocabulary), using: &generator)
         }
     }
 
@@ -59,7 +75,8 @@ struct EmbeddingCase: CustomStringConvertible {
 
     /// y and dtable. Gradients of padding are NaN, which must not be read.
     func run(_ isa: KernelTable, shares: Int = 1) throws -> (y: [Float], dtable: [Float]) {
-        var shape = recurrent_embedding_shape(vocabulary: vocabulary, dimension: dimension, rows: indices.count)
+        var shape = recurrent_embedding_shape(
+            vocabulary: vocabulary, dimension: dimension, rows: indices.count)
         let tableBuffer = GuardedBuffer(tableRows.padded(Array(table.joined())))
         let read = zip(indices, dy).map { index, row in
             table.indices.contains(Int(index)) ? row : [Float](repeating: .nan, count: dimension)
@@ -69,7 +86,8 @@ struct EmbeddingCase: CustomStringConvertible {
         let gradient = GuardedBuffer(tableRows.padded(Array(dtable.joined())))
         forShares(shares) { share in
             isa.kernels.embedding_forward(&shape, tableBuffer.pointer, indices, y.pointer, share)
-            isa.kernels.embedding_backward(&shape, indices, dyBuffer.pointer, gradient.pointer, share)
+            isa.kernels.embedding_backward(
+                &shape, indices, dyBuffer.pointer, gradient.pointer, share)
         }
         try y.checkGuards("y")
         try gradient.checkGuards("dtable")

@@ -1,7 +1,8 @@
-import Testing
 import TestSupport
+import Testing
 
-/// The test of each kernel, by its name in kernel_list.h: against the reference, element by element, on one instruction set.
+/// The test of each kernel, by its name in kernel_list.h: against the reference, element by
+/// element, on one instruction set.
 let kernelTests: [String: @Sendable (KernelTable) throws -> Void] = [
     "vector_exp": { try VectorFunction.exp.checkSizes($0) },
     "vector_log": { try VectorFunction.log.checkSizes($0) },
@@ -74,7 +75,8 @@ let kernelTests: [String: @Sendable (KernelTable) throws -> Void] = [
     /// Iterates the list of kernels itself, so a kernel that has no test fails here.
     @Test(arguments: KernelTable.names, KernelTable.all)
     func againstReference(kernel: String, isa: KernelTable) throws {
-        let test = try #require(kernelTests[kernel], "\(kernel) is in kernel_list.h and has no test")
+        let test = try #require(
+            kernelTests[kernel], "\(kernel) is in kernel_list.h and has no test")
         try test(isa)
     }
 }

@@ -7,7 +7,7 @@ struct LSTMRun {
     let kernels: recurrent_kernels
     let sizes: LSTMSizes
     var shape: recurrent_lstm_shape
-    let order: KernelOrder            // of the gates' weights, and of rows of gates
+    let order: KernelOrder  // of the gates' weights, and of rows of gates
     let projectionOrder: KernelOrder  // of P
     let x, dy: [Float]
     let mask: [Float]?
@@ -22,12 +22,17 @@ struct LSTMRun {
         sizes = problem.sizes
         let stride = sizes.input + sizes.gap
         shape = recurrent_lstm_shape(
-            input: sizes.input, hidden: sizes.hidden, batch: sizes.batch, steps: sizes.steps, x_stride: stride,
+            input: sizes.input, hidden: sizes.hidden, batch: sizes.batch, steps: sizes.steps,
+            x_stride: stride,
             variant: sizes.variant.cValue)
         order = KernelOrder(
-            units: sizes.hidden, groups: 4, columns: 1 + sizes.input + (sizes.variant.peepholes ? 1 : 0) + sizes.outputs)
-        projectionOrder = KernelOrder(units: sizes.variant.projection ?? 0, groups: 1, columns: sizes.hidden)
-        x = problem.x.joined().flatMap { $0.map { Float($0) } + [Float](repeating: .nan, count: stride - $0.count) }
+            units: sizes.hidden, groups: 4,
+            columns: 1 + sizes.input + (sizes.variant.peepholes ? 1 : 0) + sizes.outputs)
+        projectionOrder = KernelOrder(
+            units: sizes.variant.projection ?? 0, groups: 1, columns: sizes.hidden)
+        x = problem.x.joined().flatMap {
+            $0.map { Float($0) } + [Float](repeating: .nan, count: stride - $0.count)
+        }
         w = order.matrix(problem.cell) + projectionOrder.projection(problem.cell)
         gradient = order.matrix(problem.gradient) + projectionOrder.projection(problem.gradient)
         dy = KernelOrder.padded(Array(problem.dy.joined()))
@@ -45,14 +50,20 @@ struct LSTMRun {
     var outputPadding: KernelOrder { KernelOrder(units: sizes.outputs, groups: 1, columns: 1) }
     private var isProjected: Bool { sizes.variant.projection != nil }
 
-    private func forEachShare(_ body: (UnsafePointer<recurrent_lstm_shape>, recurrent_share) -> Void) {
+    private func forEachShare(
+        _ body: (UnsafePointer<recurrent_lstm_shape>, recurrent_share) -> Void
+    ) {
         withUnsafePointer(to: shape) { shape in
             for share in shares { body(shape, share) }
         }
     }
 
     private func withLengths(_ body: (UnsafePointer<Int>?) -> Void) {
-        if let lengths = sizes.lengths { lengths.withUnsafeBufferPointer { body($0.baseAddress) } } else { body(nil) }
+        if let lengths = sizes.lengths {
+            lengths.withUnsafeBufferPointer { body($0.baseAddress) }
+        } else {
+            body(nil)
+        }
     }
 
     /// What a mask leaves of h: of each slot the same.
@@ -68,28 +79,47 @@ struct LSTMRun {
         let ifgo = GuardedBuffer(repeating: .nan, count: gates + m)
         let c = GuardedBuffer(c0 + [Float](repeating: .nan, count: sizes.steps * stateCount))
         let h = GuardedBuffer(h0 + [Float](repeating: .nan, count: sizes.steps * outputCount))
-        let masked = GuardedBuffer(repeating: .nan, count: mask == nil ? 0 : sizes.steps * outputCount)
+        let masked = GuardedBuffer(
+            repeating: .nan, count: mask == nil ? 0 : sizes.steps * outputCount)
         withLengths { lengths in
             forEachShare {
-                kernels.lstm_forward($0, lengths, mask, x, w, ifgo.pointer, c.pointer, h.pointer, mask == nil ? nil : masked.pointer, $1)
+                kernels.lstm_forward(
+                    $0, lengths, mask, x, w, ifgo.pointer, c.pointer, h.pointer,
+                    mask == nil ? nil : masked.pointer, $1)
             }
         }
         let values = try ifgo.checkedValues("ifgo")
         let tape = try Tape(
-            ifgo: Array(values.prefix(gates)), m: Array(values.dropFirst(gates)), c: c.checkedValues("c"), h: h.checkedValues("h"))
-        if mask != nil { try Comparer.checkSameBits("masked", masked.checkedValues("masked"), Array(seen(tape.h).prefix(sizes.steps * outputCount))) }
-        try Comparer.checkZeros("c", tape.c, at: statePadding.rowPadding((sizes.steps + 1) * sizes.batch))
-        try Comparer.checkZeros("h", tape.h, at: outputPadding.rowPadding((sizes.steps + 1) * sizes.batch))
+            ifgo: Array(values.prefix(gates)), m: Array(values.dropFirst(gates)),
+            c: c.checkedValues("c"), h: h.checkedValues("h"))
+        if mask != nil {
+            try Comparer.checkSameBits(
+                "masked", masked.checkedValues("masked"),
+                Array(seen(tape.h).prefix(sizes.steps * outputCount)))
+        }
+        try Comparer.checkZeros(
+            "c", tape.c, at: statePadding.rowPadding((sizes.steps + 1) * sizes.batch))
+        try Comparer.checkZeros(
+            "h", tape.h, at: outputPadding.rowPadding((sizes.steps + 1) * sizes.batch))
         if isProjected {
-            try Comparer.checkZeros("m", tape.m, at: (0..<rowCount).filter { sizes.isLive(row: $0 % sizes.batch, step: $0 / sizes.batch) }
-                .flatMap { row in statePadding.rowPadding(1).map { row * statePadding.rowCount + $0 } })
+            try Comparer.checkZeros(
+                "m", tape.m,
+                at: (0..<rowCount).filter {
+                    sizes.isLive(row: $0 % sizes.batch, step: $0 / sizes.batch)
+                }
+                .flatMap { row in
+                    statePadding.rowPadding(1).map { row * statePadding.rowCount + $0 }
+                })
         }
         return tape
     }
 
-    /// The states after each step, from the kernel called once for each; lengths are not its business.
+    /// The states after each step, from the kernel called once for each; lengths are not its
+    /// business.
     func steps() throws -> (c: [Float], h: [Float]) {
-        var allC = c0, allH = h0, h_prev = h0
+        var allC = c0
+        var allH = h0
+        var h_prev = h0
         let c = GuardedBuffer(c0)
         for t in 0..<sizes.steps {
             let h = GuardedBuffer(repeating: .nan, count: outputCount)
@@ -97,8 +127,13 @@ struct LSTMRun {
             x.withUnsafeBufferPointer { x in
                 let x = x.baseAddress! + t * sizes.batch * shape.x_stride
                 forEachShare {
-                    if bfloat16 { kernels.lstm_step_bfloat16($0, x, w, h_prev, c.pointer, h.pointer, $1) }
-                    else { kernels.lstm_step($0, x, w, h_prev, c.pointer, h.pointer, isProjected ? scratch.pointer : nil, $1) }
+                    if bfloat16 {
+                        kernels.lstm_step_bfloat16($0, x, w, h_prev, c.pointer, h.pointer, $1)
+                    } else {
+                        kernels.lstm_step(
+                            $0, x, w, h_prev, c.pointer, h.pointer,
+                            isProjected ? scratch.pointer : nil, $1)
+                    }
                 }
             }
             _ = try scratch.checkedValues("scratch")
@@ -109,11 +144,18 @@ struct LSTMRun {
         return (allC, allH)
     }
 
-    /// Behind the columns of the inputs and those of the hidden units come the peepholes, and then the columns of the projection.
-    var transposedPeepholes: Int { (KernelOrder.padded(sizes.input) + KernelOrder.padded(sizes.outputs)) * order.rowCount }
-    var transposedProjection: Int { transposedPeepholes + (sizes.variant.peepholes ? order.rowCount : 0) }
+    /// Behind the columns of the inputs and those of the hidden units come the peepholes, and then
+    /// the columns of the projection.
+    var transposedPeepholes: Int {
+        (KernelOrder.padded(sizes.input) + KernelOrder.padded(sizes.outputs)) * order.rowCount
+    }
+    var transposedProjection: Int {
+        transposedPeepholes + (sizes.variant.peepholes ? order.rowCount : 0)
+    }
     var transposedCount: Int {
-        transposedProjection + (isProjected ? KernelOrder.padded(sizes.outputs) * KernelOrder.padded(sizes.hidden) : 0)
+        transposedProjection
+            + (isProjected
+                ? KernelOrder.padded(sizes.outputs) * KernelOrder.padded(sizes.hidden) : 0)
     }
 
     func transposed() throws -> [Float] {
@@ -124,49 +166,64 @@ struct LSTMRun {
 
     struct Backward { var difgo, dhs, dh, dc, dx: [Float] }
 
-    func backward(ifgo: [Float], c: [Float], transposed: [Float], withDy: Bool = true, withDx: Bool = true) throws -> Backward {
+    func backward(
+        ifgo: [Float], c: [Float], transposed: [Float], withDy: Bool = true, withDx: Bool = true
+    ) throws -> Backward {
         let gates = rowCount * order.rowCount
-        let difgo = GuardedBuffer(repeating: .nan, count: gates + (isProjected ? sizes.steps * outputCount : 0))
-        let dh = GuardedBuffer(dh), dc = GuardedBuffer(dc)
-        let dx = GuardedBuffer(repeating: .nan, count: sizes.steps * sizes.batch * KernelOrder.padded(sizes.input))
+        let difgo = GuardedBuffer(
+            repeating: .nan, count: gates + (isProjected ? sizes.steps * outputCount : 0))
+        let dh = GuardedBuffer(dh)
+        let dc = GuardedBuffer(dc)
+        let dx = GuardedBuffer(
+            repeating: .nan, count: sizes.steps * sizes.batch * KernelOrder.padded(sizes.input))
         dy.withUnsafeBufferPointer { dy in
             withLengths { lengths in
                 forEachShare {
                     kernels.lstm_backward_data(
-                        $0, lengths, mask, transposed, ifgo, c, withDy ? dy.baseAddress : nil, difgo.pointer, dh.pointer, dc.pointer,
+                        $0, lengths, mask, transposed, ifgo, c, withDy ? dy.baseAddress : nil,
+                        difgo.pointer, dh.pointer, dc.pointer,
                         withDx ? dx.pointer : nil, $1)
                 }
             }
         }
         let values = try difgo.checkedValues("difgo")
         let result = try Backward(
-            difgo: Array(values.prefix(gates)), dhs: Array(values.dropFirst(gates)), dh: dh.checkedValues("dh"), dc: dc.checkedValues("dc"),
+            difgo: Array(values.prefix(gates)), dhs: Array(values.dropFirst(gates)),
+            dh: dh.checkedValues("dh"), dc: dc.checkedValues("dc"),
             dx: dx.checkedValues("dx"))
         try Comparer.checkZeros("difgo", result.difgo, at: order.rowPadding(rowCount))
-        if isProjected { try Comparer.checkZeros("dhs", result.dhs, at: outputPadding.rowPadding(rowCount)) }
+        if isProjected {
+            try Comparer.checkZeros("dhs", result.dhs, at: outputPadding.rowPadding(rowCount))
+        }
         try Comparer.checkZeros("dh", result.dh, at: outputPadding.rowPadding(sizes.batch))
         try Comparer.checkZeros("dc", result.dc, at: statePadding.rowPadding(sizes.batch))
         if withDx {
-            try Comparer.checkZeros("dx", result.dx, at: KernelOrder(units: sizes.input, groups: 1, columns: 1).rowPadding(rowCount))
+            try Comparer.checkZeros(
+                "dx", result.dx,
+                at: KernelOrder(units: sizes.input, groups: 1, columns: 1).rowPadding(rowCount))
         }
         return result
     }
 
     func weights(_ tape: Tape, difgo: [Float], dhs: [Float]) throws -> [Float] {
-        let dw = GuardedBuffer(gradient), (ifgo, c, h) = (tape.ifgo + tape.m, tape.c, seen(tape.h))
+        let dw = GuardedBuffer(gradient)
+        let (ifgo, c, h) = (tape.ifgo + tape.m, tape.c, seen(tape.h))
         withLengths { lengths in
             ifgo.withUnsafeBufferPointer { ifgo in
                 c.withUnsafeBufferPointer { c in
                     forEachShare {
                         kernels.lstm_backward_weights(
-                            $0, lengths, x, isProjected ? ifgo.baseAddress : nil, sizes.variant.peepholes ? c.baseAddress : nil, h, difgo + dhs,
+                            $0, lengths, x, isProjected ? ifgo.baseAddress : nil,
+                            sizes.variant.peepholes ? c.baseAddress : nil, h, difgo + dhs,
                             dw.pointer, $1)
                     }
                 }
             }
         }
         let result = try dw.checkedValues("dw")
-        try Comparer.checkZeros("dw", result, at: order.matrixPadding + projectionOrder.matrixPadding.map { order.matrixCount + $0 })
+        try Comparer.checkZeros(
+            "dw", result,
+            at: order.matrixPadding + projectionOrder.matrixPadding.map { order.matrixCount + $0 })
         return result
     }
 
@@ -177,7 +234,9 @@ struct LSTMRun {
     func inputs(_ floats: [Float]) -> [[[Double]]] { units(floats, sizes.input) }
 
     private func units(_ floats: [Float], _ units: Int) -> [[[Double]]] {
-        sequences(KernelOrder.unpadded(floats, rows: floats.count / KernelOrder.padded(units), units: units))
+        sequences(
+            KernelOrder.unpadded(
+                floats, rows: floats.count / KernelOrder.padded(units), units: units))
     }
 
     private func sequences(_ rows: [[Double]]) -> [[[Double]]] {
@@ -188,7 +247,11 @@ struct LSTMRun {
         (0..<sizes.steps).map { t in
             (0..<sizes.batch).map { row in
                 func gate(_ group: Int) -> [Double] {
-                    (0..<sizes.hidden).map { Double(floats[order.rowIndex(row: t * sizes.batch + row, group: group, unit: $0)]) }
+                    (0..<sizes.hidden).map {
+                        Double(
+                            floats[
+                                order.rowIndex(row: t * sizes.batch + row, group: group, unit: $0)])
+                    }
                 }
                 return LSTMGates(i: gate(0), f: gate(1), g: gate(2), o: gate(3))
             }
@@ -201,42 +264,60 @@ struct LSTMRun {
 
     func backward(_ backward: Backward) -> LSTMBackward<Double> {
         LSTMBackward(
-            dgates: gates(backward.difgo), dh: outputs(backward.dhs), dx: inputs(backward.dx), dh0: outputs(backward.dh)[0],
+            dgates: gates(backward.difgo), dh: outputs(backward.dhs), dx: inputs(backward.dx),
+            dh0: outputs(backward.dh)[0],
             dc0: states(backward.dc)[0])
     }
 
     func cell(_ floats: [Float]) -> LSTMCell<Double> {
         func gate(_ group: Int) -> GateParameters<Double> {
             func rows(_ columns: Range<Int>) -> [[Double]] {
-                (0..<sizes.hidden).map { unit in columns.map { Double(floats[order.matrixIndex(group: group, unit: unit, column: $0)]) } }
+                (0..<sizes.hidden).map { unit in
+                    columns.map {
+                        Double(floats[order.matrixIndex(group: group, unit: unit, column: $0)])
+                    }
+                }
             }
             return GateParameters(
-                W: rows(1..<1 + sizes.input), U: rows(order.columns - sizes.outputs..<order.columns), b: rows(0..<1).map { $0[0] })
+                W: rows(1..<1 + sizes.input),
+                U: rows(order.columns - sizes.outputs..<order.columns), b: rows(0..<1).map { $0[0] }
+            )
         }
         func peepholes(_ group: Int) -> [Double] {
             guard sizes.variant.peepholes else { return [] }
-            return (0..<sizes.hidden).map { Double(floats[order.matrixIndex(group: group, unit: $0, column: 1 + sizes.input)]) }
+            return (0..<sizes.hidden).map {
+                Double(floats[order.matrixIndex(group: group, unit: $0, column: 1 + sizes.input)])
+            }
         }
         let projection = (0..<projectionOrder.units).map { unit in
-            (0..<sizes.hidden).map { Double(floats[order.matrixCount + projectionOrder.matrixIndex(group: 0, unit: unit, column: $0)]) }
+            (0..<sizes.hidden).map {
+                Double(
+                    floats[
+                        order.matrixCount
+                            + projectionOrder.matrixIndex(group: 0, unit: unit, column: $0)])
+            }
         }
         return LSTMCell(
             gates: LSTMGates(i: gate(0), f: gate(1), g: gate(2), o: gate(3)),
-            peepholes: LSTMGates(i: peepholes(0), f: peepholes(1), g: [], o: peepholes(3)), projection: projection, variant: sizes.variant)
+            peepholes: LSTMGates(i: peepholes(0), f: peepholes(1), g: [], o: peepholes(3)),
+            projection: projection, variant: sizes.variant)
     }
 }
 
 extension LSTMVariant {
     var cValue: recurrent_lstm_variant {
         recurrent_lstm_variant(
-            sigmoid: sigmoid ? 1 : 0, peepholes: peepholes ? 1 : 0, coupled: coupled ? 1 : 0, clip: Float(clip ?? 0), projection: projection ?? 0)
+            sigmoid: sigmoid ? 1 : 0, peepholes: peepholes ? 1 : 0, coupled: coupled ? 1 : 0,
+            clip: Float(clip ?? 0), projection: projection ?? 0)
     }
 }
 
 extension KernelOrder {
-    /// The columns are the bias, the inputs, the peepholes (g has none), if there are any, and the units of h.
+    /// The columns are the bias, the inputs, the peepholes (g has none), if there are any, and the
+    /// units of h.
     func matrix(_ cell: LSTMCell<Double>) -> [Float] {
-        let inputs = cell.inputSize, first = columns - cell.outputSize
+        let inputs = cell.inputSize
+        let first = columns - cell.outputSize
         return matrix { group, unit, column in
             let gate = cell.gates.all[group]
             if column >= first { return gate.U[unit][column - first] }

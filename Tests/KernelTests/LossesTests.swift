@@ -11,7 +11,8 @@ import Testing
         isa.kernels.sum_losses(count, losses.pointer, &sum)
         let expected = losses.values.map(Double.init)
         let most = expected.map(\.magnitude).reduce(0, +)
-        #expect((sum - expected.reduce(0, +)).magnitude <= Double(count) * 0x1p-52 * most, "\(count)")
+        #expect(
+            (sum - expected.reduce(0, +)).magnitude <= Double(count) * 0x1p-52 * most, "\(count)")
     }
 }
 
@@ -27,7 +28,9 @@ struct RowLossCase: CustomStringConvertible {
     let live: [Int32]
     let scale: Float = 0.37, delta: Float = 0.6
 
-    static func all(_ loss: Loss) -> [RowLossCase] { (TestSizes.few + [TestSizes.large]).map { RowLossCase(loss, rows: 19, units: $0) } }
+    static func all(_ loss: Loss) -> [RowLossCase] {
+        (TestSizes.few + [TestSizes.large]).map { RowLossCase(loss, rows: 19, units: $0) }
+    }
 
     init(_ loss: Loss, rows: Int, units: Int) {
         var generator = Generator(seed: UInt64(units))
@@ -36,9 +39,14 @@ struct RowLossCase: CustomStringConvertible {
         live = (0..<rows).map { $0 % 5 == 3 ? 0 : Int32($0 % 3) - 3 }
         var targets = generator.awkwardFloats(rows * units)
         let live = live
-        var values = generator.awkwardFloats(rows * units).enumerated().map { live[$0 / units] != 0 ? $1 : .nan }
-        if loss == .binaryCrossEntropy {  // answers for certain, and in between; logits whose exponential vanishes
-            targets = targets.enumerated().map { $0 % 3 == 2 ? min($1.magnitude, 1) : Float($0 % 3) }
+        var values = generator.awkwardFloats(rows * units).enumerated().map {
+            live[$0 / units] != 0 ? $1 : .nan
+        }
+        // Answers for certain, and in between; logits whose exponential vanishes
+        if loss == .binaryCrossEntropy {
+            targets = targets.enumerated().map {
+                $0 % 3 == 2 ? min($1.magnitude, 1) : Float($0 % 3)
+            }
             values = values.enumerated().map { $0 % 7 == 3 ? 50 * $1 : $0 % 7 == 5 ? 8 * $1 : $1 }
         } else if units > 1 {
             targets[1] = values[1]
@@ -49,20 +57,35 @@ struct RowLossCase: CustomStringConvertible {
 
     var description: String { "\(loss), M \(shape.rows), N \(shape.units)" }
     func y(_ row: Int) -> ArraySlice<Float> { values[row * shape.units..<(row + 1) * shape.units] }
-    func target(_ row: Int) -> ArraySlice<Float> { targets[row * shape.units..<(row + 1) * shape.units] }
+    func target(_ row: Int) -> ArraySlice<Float> {
+        targets[row * shape.units..<(row + 1) * shape.units]
+    }
 
-    func run(_ isa: KernelTable, shares: Int = 1, inPlace: Bool = false, evaluates: Bool = false) throws -> (losses: [Float], dy: [Float]) {
+    func run(_ isa: KernelTable, shares: Int = 1, inPlace: Bool = false, evaluates: Bool = false)
+        throws -> (losses: [Float], dy: [Float])
+    {
         var shape = shape
-        let y = GuardedBuffer(shape.padded(values, behind: .nan)), target = GuardedBuffer(shape.padded(targets, behind: 3))
+        let y = GuardedBuffer(shape.padded(values, behind: .nan))
+        let target = GuardedBuffer(shape.padded(targets, behind: 3))
         let losses = GuardedBuffer(repeating: .nan, count: shape.rows)
         let dy = inPlace ? y : GuardedBuffer(repeating: .nan, count: recurrent_rows_floats(shape))
-        let gradient = evaluates ? nil : dy.pointer, kernels = isa.kernels
+        let gradient = evaluates ? nil : dy.pointer
+        let kernels = isa.kernels
         forShares(shares) {
             switch loss {
-            case .meanSquaredError: kernels.mean_squared_error(&shape, y.pointer, target.pointer, live, scale, losses.pointer, gradient, $0)
-            case .meanAbsoluteError: kernels.mean_absolute_error(&shape, y.pointer, target.pointer, live, scale, losses.pointer, gradient, $0)
-            case .huberLoss: kernels.huber_loss(&shape, y.pointer, target.pointer, live, delta, scale, losses.pointer, gradient, $0)
-            case .binaryCrossEntropy: kernels.binary_cross_entropy(&shape, y.pointer, target.pointer, live, scale, losses.pointer, gradient, $0)
+            case .meanSquaredError:
+                kernels.mean_squared_error(
+                    &shape, y.pointer, target.pointer, live, scale, losses.pointer, gradient, $0)
+            case .meanAbsoluteError:
+                kernels.mean_absolute_error(
+                    &shape, y.pointer, target.pointer, live, scale, losses.pointer, gradient, $0)
+            case .huberLoss:
+                kernels.huber_loss(
+                    &shape, y.pointer, target.pointer, live, delta, scale, losses.pointer, gradient,
+                    $0)
+            case .binaryCrossEntropy:
+                kernels.binary_cross_entropy(
+                    &shape, y.pointer, target.pointer, live, scale, losses.pointer, gradient, $0)
             }
         }
         try losses.checkGuards("losses")
@@ -81,16 +104,23 @@ struct RowLossCase: CustomStringConvertible {
         }
     }
 
-    /// In units of 2^-24, relative: a difference, and its square or its product with δ, err by 3, or a distance, an exponential and a
-    /// logarithm by 9; the sum, its tree and the division by as many as there are.
-    private var lossError: Double { Double(shape.units / 16 + (loss == .binaryCrossEntropy ? 16 : 10)) * 0x1p-24 }
+    /// In units of 2^-24, relative: a difference, and its square or its product with δ, err by 3,
+    /// or a distance, an exponential and a logarithm by 9; the sum, its tree and the division by as
+    /// many as there are.
+    private var lossError: Double {
+        Double(shape.units / 16 + (loss == .binaryCrossEntropy ? 16 : 10)) * 0x1p-24
+    }
 
     /// Beyond 64 an exponential counts as zero.
     private var vanishing: Double { loss == .binaryCrossEntropy ? 1.7e-28 : 0x1p-149 }
 
-    /// The gradient's bounds: relative ones, but where σ(z) and its target cancel each has its error.
-    private func gradientBounds(_ y: [Double], _ target: [Double], _ gradient: [Double]) -> [Double] {
-        guard loss == .binaryCrossEntropy else { return gradient.map { 0x1p-149 + 5 * 0x1p-24 * $0.magnitude } }
+    /// The gradient's bounds: relative ones, but where σ(z) and its target cancel each has its
+    /// error.
+    private func gradientBounds(_ y: [Double], _ target: [Double], _ gradient: [Double]) -> [Double]
+    {
+        guard loss == .binaryCrossEntropy else {
+            return gradient.map { 0x1p-149 + 5 * 0x1p-24 * $0.magnitude }
+        }
         let factor = Double(scale) / Double(shape.units)
         return zip(y, target).map { z, target in
             let missed = z > 0 ? 1 - target : target
@@ -112,11 +142,14 @@ struct RowLossCase: CustomStringConvertible {
                 #expect(losses[row] == 0 && dyRow.allSatisfy { $0 == 0 }, "row without a target")
                 continue
             }
-            let y = y(row).map(Double.init), target = target(row).map(Double.init)
+            let y = y(row).map(Double.init)
+            let target = target(row).map(Double.init)
             let (loss, derivatives) = reference(y, target)
             let gradient = derivatives.map { $0 * Double(scale) }
-            try Comparer.check("loss \(self)", [losses[row]], [loss], absolute: vanishing, relative: lossError)
-            try Comparer.check("dy \(self)", dyRow, gradient, bounds: gradientBounds(y, target, gradient))
+            try Comparer.check(
+                "loss \(self)", [losses[row]], [loss], absolute: vanishing, relative: lossError)
+            try Comparer.check(
+                "dy \(self)", dyRow, gradient, bounds: gradientBounds(y, target, gradient))
             #expect(losses[row] >= 0)
         }
     }
@@ -124,7 +157,9 @@ struct RowLossCase: CustomStringConvertible {
 
 @Suite struct LossesTests {
     @Test(arguments: KernelTable.all, RowLossCase.Loss.allCases)
-    func sameBitsForEveryShareCountInPlaceAndWithoutGradient(isa: KernelTable, loss: RowLossCase.Loss) throws {
+    func sameBitsForEveryShareCountInPlaceAndWithoutGradient(
+        isa: KernelTable, loss: RowLossCase.Loss
+    ) throws {
         for test in RowLossCase.all(loss) {
             let expected = try test.run(KernelTable.all[0])
             for shares in shareCounts {
@@ -132,7 +167,8 @@ struct RowLossCase: CustomStringConvertible {
                 try Comparer.checkSameBits("losses", actual.losses, expected.losses)
                 try Comparer.checkSameBits("dy", actual.dy, expected.dy)
             }
-            try Comparer.checkSameBits("losses", test.run(isa, evaluates: true).losses, expected.losses)
+            try Comparer.checkSameBits(
+                "losses", test.run(isa, evaluates: true).losses, expected.losses)
         }
     }
 
@@ -140,7 +176,8 @@ struct RowLossCase: CustomStringConvertible {
     func sameSumOnEveryISA(isa: KernelTable) {
         var generator = Generator(seed: 5)
         let losses = generator.floats(3205, scale: 9)
-        var expected = 0.0, actual = 0.0
+        var expected = 0.0
+        var actual = 0.0
         KernelTable.all[0].kernels.sum_losses(losses.count, losses, &expected)
         isa.kernels.sum_losses(losses.count, losses, &actual)
         #expect(actual == expected)
@@ -151,28 +188,46 @@ struct RowLossCase: CustomStringConvertible {
     func nanAndInfinityShow(isa: KernelTable, loss: RowLossCase.Loss) throws {
         let kernels = isa.kernels
         for value in [Float.nan, .infinity, -.infinity] {
-            var shape = recurrent_rows_shape(rows: 1, units: 3), sum: Float = 0
-            let y = GuardedBuffer(shape.padded([0.5, value, -0.5])), target = GuardedBuffer(shape.padded([0.25, 0.5, 1]))
+            var shape = recurrent_rows_shape(rows: 1, units: 3)
+            var sum: Float = 0
+            let y = GuardedBuffer(shape.padded([0.5, value, -0.5]))
+            let target = GuardedBuffer(shape.padded([0.25, 0.5, 1]))
             let all = recurrent_share(index: 0, count: 1)
             switch loss {
-            case .meanSquaredError: kernels.mean_squared_error(&shape, y.pointer, target.pointer, nil, 1, &sum, y.pointer, all)
-            case .meanAbsoluteError: kernels.mean_absolute_error(&shape, y.pointer, target.pointer, nil, 1, &sum, y.pointer, all)
-            case .huberLoss: kernels.huber_loss(&shape, y.pointer, target.pointer, nil, 0.6, 1, &sum, y.pointer, all)
-            case .binaryCrossEntropy: kernels.binary_cross_entropy(&shape, y.pointer, target.pointer, nil, 1, &sum, y.pointer, all)
+            case .meanSquaredError:
+                kernels.mean_squared_error(
+                    &shape, y.pointer, target.pointer, nil, 1, &sum, y.pointer, all)
+            case .meanAbsoluteError:
+                kernels.mean_absolute_error(
+                    &shape, y.pointer, target.pointer, nil, 1, &sum, y.pointer, all)
+            case .huberLoss:
+                kernels.huber_loss(
+                    &shape, y.pointer, target.pointer, nil, 0.6, 1, &sum, y.pointer, all)
+            case .binaryCrossEntropy:
+                kernels.binary_cross_entropy(
+                    &shape, y.pointer, target.pointer, nil, 1, &sum, y.pointer, all)
             }
-            #expect(value.isNaN ? sum.isNaN && y.values[1].isNaN : sum == .infinity, "\(value): \(sum)")
+            #expect(
+                value.isNaN ? sum.isNaN && y.values[1].isNaN : sum == .infinity, "\(value): \(sum)")
             #expect(y.values[0].isFinite && y.values[2].isFinite)
             try shape.checkPadding("dy", y.values)
         }
     }
 
-    /// A logit for the right answer, however large, costs nothing; one for the wrong answer costs itself.
+    /// A logit for the right answer, however large, costs nothing; one for the wrong answer costs
+    /// itself.
     @Test(arguments: KernelTable.all)
     func certaintyCostsNothing(isa: KernelTable) throws {
-        for (logit, target, expected) in [(100, 1, 0), (-1e30, 0, 0), (100, 0, 100), (-3e38, 1, 3e38)] as [(Float, Float, Float)] {
-            var shape = recurrent_rows_shape(rows: 1, units: 1), loss = Float.nan
-            let buffer = GuardedBuffer(shape.padded([logit])), targets = GuardedBuffer(shape.padded([target]))
-            isa.kernels.binary_cross_entropy(&shape, buffer.pointer, targets.pointer, nil, 1, &loss, buffer.pointer, recurrent_share(index: 0, count: 1))
+        for (logit, target, expected) in [
+            (100, 1, 0), (-1e30, 0, 0), (100, 0, 100), (-3e38, 1, 3e38),
+        ] as [(Float, Float, Float)] {
+            var shape = recurrent_rows_shape(rows: 1, units: 1)
+            var loss = Float.nan
+            let buffer = GuardedBuffer(shape.padded([logit]))
+            let targets = GuardedBuffer(shape.padded([target]))
+            isa.kernels.binary_cross_entropy(
+                &shape, buffer.pointer, targets.pointer, nil, 1, &loss, buffer.pointer,
+                recurrent_share(index: 0, count: 1))
             #expect(loss == expected)
             #expect(buffer.values[0] == (expected == 0 ? 0 : logit > 0 ? 1 : -1))
         }

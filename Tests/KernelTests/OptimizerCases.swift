@@ -3,13 +3,18 @@ import RecurrentReference
 import TestSupport
 
 extension MomentumConvention {
-    var cValue: recurrent_momentum { self == .buffer ? recurrent_momentum_buffer : recurrent_momentum_velocity }
+    var cValue: recurrent_momentum {
+        self == .buffer ? recurrent_momentum_buffer : recurrent_momentum_velocity
+    }
 }
 
 extension EpsilonPlace {
-    var cValue: recurrent_epsilon_place { self == .outside ? recurrent_epsilon_outside : recurrent_epsilon_inside }
+    var cValue: recurrent_epsilon_place {
+        self == .outside ? recurrent_epsilon_outside : recurrent_epsilon_inside
+    }
     func interval(_ square: Interval, epsilon: Double) -> Interval {
-        self == .outside ? square.squareRoot + Interval(epsilon) : (square + Interval(epsilon)).squareRoot
+        self == .outside
+            ? square.squareRoot + Interval(epsilon) : (square + Interval(epsilon)).squareRoot
     }
 }
 
@@ -27,7 +32,8 @@ extension OptimizerCase {
                     GradientRule.all.map { rule in
                         sgd(
                             SGD(
-                                learningRate: 0.05, momentum: 0.9, dampening: nesterov ? 0 : 0.25, nesterov: nesterov,
+                                learningRate: 0.05, momentum: 0.9, dampening: nesterov ? 0 : 0.25,
+                                nesterov: nesterov,
                                 convention: convention, rule: rule),
                             firstStep: firstStep)
                     }
@@ -36,16 +42,22 @@ extension OptimizerCase {
         }
 
     static func sgd(_ optimizer: SGD, firstStep: Bool) -> OptimizerCase {
-        let rule = optimizer.rule, rate = optimizer.learningRate, momentum = optimizer.momentum
+        let rule = optimizer.rule
+        let rate = optimizer.learningRate
+        let momentum = optimizer.momentum
         let hyper = recurrent_sgd(
-            gradient: rule.cValue, learning_rate: rate, momentum: momentum ?? 0, dampening: optimizer.dampening,
-            weight_decay: rule.weightDecay, convention: optimizer.convention.cValue, nesterov: optimizer.nesterov,
+            gradient: rule.cValue, learning_rate: rate, momentum: momentum ?? 0,
+            dampening: optimizer.dampening,
+            weight_decay: rule.weightDecay, convention: optimizer.convention.cValue,
+            nesterov: optimizer.nesterov,
             first_step: firstStep)
         return OptimizerCase(
-            description: "\(optimizer), first step: \(firstStep)", squares: momentum == nil ? [] : [false],
+            description: "\(optimizer), first step: \(firstStep)",
+            squares: momentum == nil ? [] : [false],
             kernel: { kernels, count, state, share in
                 withUnsafePointer(to: hyper) {
-                    kernels.sgd_update(count, $0, state[0], state[1], momentum == nil ? nil : state[2], share)
+                    kernels.sgd_update(
+                        count, $0, state[0], state[1], momentum == nil ? nil : state[2], share)
                 }
             },
             reference: { state in
@@ -55,14 +67,18 @@ extension OptimizerCase {
                 if momentum != nil { state[2] = reference.buffer! }
             },
             formula: { e in
-                let p = e[0], g = rule.interval(e[1], parameter: p)
-                guard let momentum else { return [(p - rate * g).parameter(decay: rule.weightDecay)] }
+                let p = e[0]
+                let g = rule.interval(e[1], parameter: p)
+                guard let momentum else {
+                    return [(p - rate * g).parameter(decay: rule.weightDecay)]
+                }
                 let kept = firstStep ? Interval(0) : e[2] - (1 - momentum) * e[2]
                 let enter = firstStep ? 1 : 1 - optimizer.dampening
                 switch optimizer.convention {
                 case .buffer:
                     let b = (kept + enter * g).flushed(below: momentLeast)
-                    let after = optimizer.nesterov ? p - rate * momentum * b - rate * g : p - rate * b
+                    let after =
+                        optimizer.nesterov ? p - rate * momentum * b - rate * g : p - rate * b
                     return [after.parameter(decay: rule.weightDecay), b]
                 case .velocity:
                     let b = (kept - rate * enter * g).flushed(below: momentLeast)
@@ -74,19 +90,28 @@ extension OptimizerCase {
 
     static let adaGrad: [OptimizerCase] = [EpsilonPlace.outside, .inside].flatMap { place in
         [1e-10, 1e-7].flatMap { epsilon in
-            GradientRule.all.map { adaGrad(AdaGrad(count: 0, learningRate: 0.01, epsilon: epsilon, epsilonPlace: place, rule: $0)) }
+            GradientRule.all.map {
+                adaGrad(
+                    AdaGrad(
+                        count: 0, learningRate: 0.01, epsilon: epsilon, epsilonPlace: place,
+                        rule: $0))
+            }
         }
     }
 
     static func adaGrad(_ optimizer: AdaGrad) -> OptimizerCase {
-        let rule = optimizer.rule, rate = optimizer.learningRate
+        let rule = optimizer.rule
+        let rate = optimizer.learningRate
         let hyper = recurrent_adagrad(
-            gradient: rule.cValue, learning_rate: rate, epsilon: optimizer.epsilon, weight_decay: rule.weightDecay,
+            gradient: rule.cValue, learning_rate: rate, epsilon: optimizer.epsilon,
+            weight_decay: rule.weightDecay,
             epsilon_place: optimizer.epsilonPlace.cValue)
         return OptimizerCase(
             description: "\(optimizer)", squares: [true],
             kernel: { kernels, count, state, share in
-                withUnsafePointer(to: hyper) { kernels.adagrad_update(count, $0, state[0], state[1], state[2], share) }
+                withUnsafePointer(to: hyper) {
+                    kernels.adagrad_update(count, $0, state[0], state[1], state[2], share)
+                }
             },
             reference: { state in
                 var reference = optimizer
@@ -109,8 +134,10 @@ extension OptimizerCase {
                     [GradientRule.all[0], GradientRule.all[4]].map { rule in
                         rmsProp(
                             RMSProp(
-                                count: 0, learningRate: 0.01, decay: 0.99, epsilon: place == .outside ? 1e-8 : 1e-6,
-                                epsilonPlace: place, momentum: momentum, convention: convention, centered: centered, rule: rule))
+                                count: 0, learningRate: 0.01, decay: 0.99,
+                                epsilon: place == .outside ? 1e-8 : 1e-6,
+                                epsilonPlace: place, momentum: momentum, convention: convention,
+                                centered: centered, rule: rule))
                     }
                 }
             }
@@ -118,14 +145,20 @@ extension OptimizerCase {
     }
 
     static func rmsProp(_ optimizer: RMSProp) -> OptimizerCase {
-        let rule = optimizer.rule, rate = optimizer.learningRate, centered = optimizer.centered, momentum = optimizer.momentum
+        let rule = optimizer.rule
+        let rate = optimizer.learningRate
+        let centered = optimizer.centered
+        let momentum = optimizer.momentum
         let hyper = recurrent_rmsprop(
-            gradient: rule.cValue, learning_rate: rate, decay: optimizer.decay, epsilon: optimizer.epsilon, momentum: momentum ?? 0,
-            weight_decay: rule.weightDecay, epsilon_place: optimizer.epsilonPlace.cValue, convention: optimizer.convention.cValue)
+            gradient: rule.cValue, learning_rate: rate, decay: optimizer.decay,
+            epsilon: optimizer.epsilon, momentum: momentum ?? 0,
+            weight_decay: rule.weightDecay, epsilon_place: optimizer.epsilonPlace.cValue,
+            convention: optimizer.convention.cValue)
         // In the state: the mean if any, the square, the buffer if any.
         let square = centered ? 3 : 2
         return OptimizerCase(
-            description: "\(optimizer)", squares: (centered ? [false] : []) + [true] + (momentum == nil ? [] : [false]),
+            description: "\(optimizer)",
+            squares: (centered ? [false] : []) + [true] + (momentum == nil ? [] : [false]),
             kernel: { kernels, count, state, share in
                 withUnsafePointer(to: hyper) {
                     kernels.rmsprop_update(
@@ -145,17 +178,25 @@ extension OptimizerCase {
             },
             formula: { e in
                 let g = rule.interval(e[1], parameter: e[0])
-                let v = average(optimizer.decay, e[square], g.squared).atLeast(Interval(squareLeast))
+                let v = average(optimizer.decay, e[square], g.squared).atLeast(
+                    Interval(squareLeast))
                 let mean = average(optimizer.decay, e[2], g).flushed(below: momentLeast)
                 let variance = centered ? (v - mean.squared).atLeast(Interval(0)) : v
-                let direction = g / optimizer.epsilonPlace.interval(variance, epsilon: optimizer.epsilon)
+                let direction =
+                    g / optimizer.epsilonPlace.interval(variance, epsilon: optimizer.epsilon)
                 var after = (centered ? [mean] : []) + [v]
-                guard let momentum else { return [(e[0] - rate * direction).parameter(decay: rule.weightDecay)] + after }
+                guard let momentum else {
+                    return [(e[0] - rate * direction).parameter(decay: rule.weightDecay)] + after
+                }
                 let velocity = optimizer.convention == .velocity
                 let kept = e[square + 1] - (1 - momentum) * e[square + 1]
-                let buffer = (velocity ? kept - rate * direction : kept + direction).flushed(below: momentLeast)
+                let buffer = (velocity ? kept - rate * direction : kept + direction).flushed(
+                    below: momentLeast)
                 after.append(buffer)
-                return [(velocity ? e[0] + buffer : e[0] - rate * buffer).parameter(decay: rule.weightDecay)] + after
+                return [
+                    (velocity ? e[0] + buffer : e[0] - rate * buffer).parameter(
+                        decay: rule.weightDecay)
+                ] + after
             })
     }
 
@@ -164,14 +205,19 @@ extension OptimizerCase {
     }
 
     static func adaDelta(_ optimizer: AdaDelta) -> OptimizerCase {
-        let rule = optimizer.rule, epsilon = Interval(optimizer.epsilon)
+        let rule = optimizer.rule
+        let epsilon = Interval(optimizer.epsilon)
         let hyper = recurrent_adadelta(
-            gradient: rule.cValue, learning_rate: optimizer.learningRate, decay: optimizer.decay, epsilon: optimizer.epsilon,
+            gradient: rule.cValue, learning_rate: optimizer.learningRate, decay: optimizer.decay,
+            epsilon: optimizer.epsilon,
             weight_decay: rule.weightDecay)
         return OptimizerCase(
             description: "\(optimizer)", squares: [true, true],
             kernel: { kernels, count, state, share in
-                withUnsafePointer(to: hyper) { kernels.adadelta_update(count, $0, state[0], state[1], state[2], state[3], share) }
+                withUnsafePointer(to: hyper) {
+                    kernels.adadelta_update(
+                        count, $0, state[0], state[1], state[2], state[3], share)
+                }
             },
             reference: { state in
                 var reference = optimizer
@@ -186,17 +232,21 @@ extension OptimizerCase {
                 let v = average(optimizer.decay, e[2], g.squared).atLeast(Interval(squareLeast))
                 let step = ((e[3] + epsilon) / (v + epsilon)).squareRoot * g
                 let u = average(optimizer.decay, e[3], step.squared).atLeast(Interval(squareLeast))
-                return [(e[0] - optimizer.learningRate * step).parameter(decay: rule.weightDecay), v, u]
+                return [
+                    (e[0] - optimizer.learningRate * step).parameter(decay: rule.weightDecay), v, u,
+                ]
             })
     }
 
-    static let adam: [OptimizerCase] = [Adam.Epsilon.outside, .inside, .uncorrected].flatMap { place in
+    static let adam: [OptimizerCase] = [Adam.Epsilon.outside, .inside, .uncorrected].flatMap {
+        place in
         [false, true].flatMap { amsgrad in
             [0, 1, 1000].flatMap { steps in
                 [0, 0.1].flatMap { decoupled in
                     [GradientRule.all[0], GradientRule.all[4]].map { rule in
                         var optimizer = Adam(
-                            count: 0, learningRate: 0.01, epsilonPlace: place, decoupledDecay: decoupled, amsgrad: amsgrad, rule: rule)
+                            count: 0, learningRate: 0.01, epsilonPlace: place,
+                            decoupledDecay: decoupled, amsgrad: amsgrad, rule: rule)
                         if decoupled != 0 { optimizer.rule.weightDecay = 0 }
                         optimizer.advance(by: steps)
                         return adam(optimizer)
@@ -207,7 +257,9 @@ extension OptimizerCase {
     }
 
     static func adam(_ optimizer: Adam) -> OptimizerCase {
-        let rule = optimizer.rule, decoupled = optimizer.decoupledDecay != 0, amsgrad = optimizer.amsgrad
+        let rule = optimizer.rule
+        let decoupled = optimizer.decoupledDecay != 0
+        let amsgrad = optimizer.amsgrad
         var next = optimizer
         next.advance(by: 1)
         let (c1, c2) = next.biasCorrections
@@ -218,14 +270,18 @@ extension OptimizerCase {
             case .uncorrected: recurrent_epsilon_uncorrected
             }
         let hyper = recurrent_adam(
-            gradient: rule.cValue, learning_rate: optimizer.learningRate, beta1: optimizer.beta1, beta2: optimizer.beta2,
+            gradient: rule.cValue, learning_rate: optimizer.learningRate, beta1: optimizer.beta1,
+            beta2: optimizer.beta2,
             bias_correction1: c1, bias_correction2: c2, epsilon: optimizer.epsilon,
-            weight_decay: decoupled ? optimizer.decoupledDecay : rule.weightDecay, decoupled: decoupled, epsilon_place: place)
+            weight_decay: decoupled ? optimizer.decoupledDecay : rule.weightDecay,
+            decoupled: decoupled, epsilon_place: place)
         return OptimizerCase(
             description: "\(optimizer)", squares: [false, true] + (amsgrad ? [true] : []),
             kernel: { kernels, count, state, share in
                 withUnsafePointer(to: hyper) {
-                    kernels.adam_update(count, $0, state[0], state[1], state[2], state[3], amsgrad ? state[4] : nil, share)
+                    kernels.adam_update(
+                        count, $0, state[0], state[1], state[2], state[3], amsgrad ? state[4] : nil,
+                        share)
                 }
             },
             reference: { state in
@@ -241,7 +297,8 @@ extension OptimizerCase {
             formula: { e in
                 let g = rule.interval(e[1], parameter: e[0])
                 let m = average(optimizer.beta1, e[2], g).flushed(below: momentLeast)
-                let second = average(optimizer.beta2, e[3], g.squared).atLeast(Interval(squareLeast))
+                let second = average(optimizer.beta2, e[3], g.squared).atLeast(
+                    Interval(squareLeast))
                 let v = amsgrad ? second.atLeast(e[4]) : second
                 let root =
                     switch optimizer.epsilonPlace {

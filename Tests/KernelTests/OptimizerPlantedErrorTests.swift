@@ -20,7 +20,10 @@ import Testing
             }
         }
 
-        init(_ description: String, _ right: OptimizerCase, _ wrong: @escaping @Sendable (inout OptimizerState<Float>) -> Void) {
+        init(
+            _ description: String, _ right: OptimizerCase,
+            _ wrong: @escaping @Sendable (inout OptimizerState<Float>) -> Void
+        ) {
             testDescription = description
             self.right = right
             self.wrong = wrong
@@ -29,7 +32,10 @@ import Testing
         /// What the right optimizer does, changed afterwards.
         init(
             _ description: String, _ right: OptimizerCase,
-            then change: @escaping @Sendable (_ before: OptimizerState<Float>, _ after: inout OptimizerState<Float>) -> Void
+            then change:
+                @escaping @Sendable (
+                    _ before: OptimizerState<Float>, _ after: inout OptimizerState<Float>
+                ) -> Void
         ) {
             self.init(description, right) { state in
                 let before = state
@@ -42,31 +48,38 @@ import Testing
     }
 
     private static func adam(
-        beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8, _ place: Adam.Epsilon = .outside, decoupled: Double = 0,
+        beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
+        _ place: Adam.Epsilon = .outside, decoupled: Double = 0,
         amsgrad: Bool = false, rule: GradientRule = GradientRule(), steps: Int = 4
     ) -> OptimizerCase {
         var optimizer = Adam(
-            count: 0, learningRate: 0.01, beta1: beta1, beta2: beta2, epsilon: epsilon, epsilonPlace: place, decoupledDecay: decoupled,
+            count: 0, learningRate: 0.01, beta1: beta1, beta2: beta2, epsilon: epsilon,
+            epsilonPlace: place, decoupledDecay: decoupled,
             amsgrad: amsgrad, rule: rule)
         optimizer.advance(by: steps)
         return .adam(optimizer)
     }
 
     private static func sgd(
-        momentum: Double = 0.9, dampening: Double = 0, nesterov: Bool = false, _ convention: MomentumConvention = .buffer,
+        momentum: Double = 0.9, dampening: Double = 0, nesterov: Bool = false,
+        _ convention: MomentumConvention = .buffer,
         rule: GradientRule = GradientRule(), firstStep: Bool = false
     ) -> OptimizerCase {
         .sgd(
-            SGD(learningRate: 0.05, momentum: momentum, dampening: dampening, nesterov: nesterov, convention: convention, rule: rule),
+            SGD(
+                learningRate: 0.05, momentum: momentum, dampening: dampening, nesterov: nesterov,
+                convention: convention, rule: rule),
             firstStep: firstStep)
     }
 
     private static func rmsProp(
-        decay: Double = 0.99, _ place: EpsilonPlace = .outside, convention: MomentumConvention = .buffer, centered: Bool = false
+        decay: Double = 0.99, _ place: EpsilonPlace = .outside,
+        convention: MomentumConvention = .buffer, centered: Bool = false
     ) -> OptimizerCase {
         .rmsProp(
             RMSProp(
-                count: 0, learningRate: 0.01, decay: decay, epsilon: 1e-6, epsilonPlace: place, momentum: 0.9, convention: convention,
+                count: 0, learningRate: 0.01, decay: decay, epsilon: 1e-6, epsilonPlace: place,
+                momentum: 0.9, convention: convention,
                 centered: centered))
     }
 
@@ -78,46 +91,68 @@ import Testing
 
     static let planted: [Planted] = [
         Planted("Adam without bias correction", adam(), does: adam(steps: 1_000_000)),
-        Planted("Adam with the bias correction of the step before", adam(steps: 4), does: adam(steps: 3)),
-        Planted("Adam with the bias correction of the step after", adam(steps: 50), does: adam(steps: 51)),
+        Planted(
+            "Adam with the bias correction of the step before", adam(steps: 4), does: adam(steps: 3)
+        ),
+        Planted(
+            "Adam with the bias correction of the step after", adam(steps: 50),
+            does: adam(steps: 51)),
         Planted("Adam with β1 and β2 swapped", adam(), does: adam(beta1: 0.999, beta2: 0.9)),
         Planted("Adam with ε inside the root", adam(), does: adam(.inside)),
         Planted("Adam with ε uncorrected", adam(), does: adam(.uncorrected)),
         Planted("Adam with ε twice as large", adam(), does: adam(epsilon: 2e-8)),
         Planted("Adam without ε", adam(), does: adam(epsilon: 1e-30)),
-        Planted("AdamW with decay into the gradient", adam(decoupled: 0.1), does: adam(rule: GradientRule(weightDecay: 0.1))),
-        Planted("Adam with decoupled decay", adam(rule: GradientRule(weightDecay: 0.1)), does: adam(decoupled: 0.1)),
+        Planted(
+            "AdamW with decay into the gradient", adam(decoupled: 0.1),
+            does: adam(rule: GradientRule(weightDecay: 0.1))),
+        Planted(
+            "Adam with decoupled decay", adam(rule: GradientRule(weightDecay: 0.1)),
+            does: adam(decoupled: 0.1)),
         Planted("AMSGrad without the maximum", adam(amsgrad: true)) { state in
             var values = state.map { $0.map(Double.init) }
             let largest = values.removeLast()
             adam().reference(&values)
-            state = (values + [zip(values[3], largest).map { max($0, $1) }]).map { $0.map { Float($0) } }
+            state = (values + [zip(values[3], largest).map { max($0, $1) }]).map {
+                $0.map { Float($0) }
+            }
         },
         Planted("Adam that leaves v", adam()) { before, after in after[3] = before[3] },
         Planted("gradient not zeroed", adam()) { before, after in after[1] = before[1] },
         Planted("last parameter not updated", adam()) { before, after in
-            for index in after.indices { after[index][after[index].count - 1] = before[index][before[index].count - 1] }
+            for index in after.indices {
+                after[index][after[index].count - 1] = before[index][before[index].count - 1]
+            }
         },
         Planted("ascent", sgd(), does: sgd(rule: GradientRule(scale: -1))),
-        Planted("first step with a dampened gradient", sgd(dampening: 0.25, firstStep: true), does: sgd(dampening: 0.25)),
+        Planted(
+            "first step with a dampened gradient", sgd(dampening: 0.25, firstStep: true),
+            does: sgd(dampening: 0.25)),
         Planted("first step's rule in every step", sgd(), does: sgd(firstStep: true)),
         Planted("momentum with 1 - μ for μ", sgd(), does: sgd(momentum: 0.1)),
         Planted("dampening forgotten", sgd(dampening: 0.25), does: sgd()),
         Planted("Nesterov that is plain momentum", sgd(nesterov: true), does: sgd()),
         Planted("velocity read as a buffer", sgd(.velocity), does: sgd()),
         Planted("clipped after decay instead of before", sgd(rule: clipped)) { state in
-            let decayed = zip(state[1], state[0]).map { clipped.scale * Double($0) + clipped.weightDecay * Double($1) }
+            let decayed = zip(state[1], state[0]).map {
+                clipped.scale * Double($0) + clipped.weightDecay * Double($1)
+            }
             state[1] = decayed.map { Float($0) }
-            Planted("", sgd(), does: sgd(rule: GradientRule(clipValue: clipped.clipValue))).wrong(&state)
+            Planted("", sgd(), does: sgd(rule: GradientRule(clipValue: clipped.clipValue))).wrong(
+                &state)
         },
         Planted("clipped on one side only", sgd(rule: clipped)) { state in
             state[1] = state[1].map { $0 < 0 ? $0 : min($0, 0.2) }
-            Planted("", sgd(), does: sgd(rule: GradientRule(scale: clipped.scale, weightDecay: clipped.weightDecay))).wrong(&state)
+            Planted(
+                "", sgd(),
+                does: sgd(
+                    rule: GradientRule(scale: clipped.scale, weightDecay: clipped.weightDecay))
+            ).wrong(&state)
         },
         Planted("AdaGrad with ε inside the root", adaGrad(.outside), does: adaGrad(.inside)),
         Planted("AdaGrad with the sum of before", adaGrad(.outside)) { before, after in
             for n in after[0].indices where before[2][n] > 0 {
-                after[0][n] = before[0][n] - 0.01 * before[1][n] / (before[2][n].squareRoot() + 1e-10)
+                after[0][n] =
+                    before[0][n] - 0.01 * before[1][n] / (before[2][n].squareRoot() + 1e-10)
             }
         },
         Planted("RMSProp with ρ and 1 - ρ swapped", rmsProp(), does: rmsProp(decay: 0.01)),
@@ -128,7 +163,9 @@ import Testing
             Planted("", rmsProp(), does: rmsProp()).wrong(&state)
             state.insert(mean, at: 2)
         },
-        Planted("AdaDelta with the average of squared gradients for that of steps", .adaDelta[0]) { _, after in after[3] = after[2] },
+        Planted("AdaDelta with the average of squared gradients for that of steps", .adaDelta[0]) {
+            _, after in after[3] = after[2]
+        },
     ]
 
     @Test(arguments: planted)

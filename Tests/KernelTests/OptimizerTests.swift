@@ -13,24 +13,30 @@ import Testing
                 for shares in shareCounts {
                     var actual = test.state(count)
                     try test.run(isa, shares: shares, &actual)
-                    for (a, e) in zip(actual, expected) { try Comparer.checkSameBits("\(test), \(shares) shares", a, e) }
+                    for (a, e) in zip(actual, expected) {
+                        try Comparer.checkSameBits("\(test), \(shares) shares", a, e)
+                    }
                 }
             }
         }
     }
 
-    /// A NaN or an infinity in one element stays in that element, and the gradient is zeroed all the same.
+    /// A NaN or an infinity in one element stays in that element, and the gradient is zeroed all
+    /// the same.
     @Test(arguments: KernelTable.all)
     func nonFiniteGradientStaysInItsElement(isa: KernelTable) throws {
         for test in OptimizerCase.all {
-            var plain = test.state(33), broken = plain
+            var plain = test.state(33)
+            var broken = plain
             broken[1][7] = .nan
             broken[1][32] = .infinity
             try test.run(isa, &plain)
             try test.run(isa, &broken)
             #expect(broken[0][7].isNaN)
             for (a, e) in zip(broken, plain) {
-                for n in 0..<33 where n != 7 && n != 32 { #expect(a[n].bitPattern == e[n].bitPattern) }
+                for n in 0..<33 where n != 7 && n != 32 {
+                    #expect(a[n].bitPattern == e[n].bitPattern)
+                }
             }
             #expect(broken[1] == [Float](repeating: 0, count: 33))
         }
@@ -47,8 +53,8 @@ import Testing
         }
     }
 
-    /// Where the gradient stays as it is, the variance ends at zero, and rounding would make some of
-    /// them negative, their root NaN.
+    /// Where the gradient stays as it is, the variance ends at zero, and rounding would make some
+    /// of them negative, their root NaN.
     @Test func noVarianceIsNegative() throws {
         let isa = KernelTable.all.last!
         for test in OptimizerCase.rmsProp {
@@ -63,12 +69,17 @@ import Testing
         }
     }
 
-    /// Without a gradient everything that decays ends in zero, and no subnormal is ever stored on the way.
+    /// Without a gradient everything that decays ends in zero, and no subnormal is ever stored on
+    /// the way.
     @Test func nothingDecaysIntoSubnormals() throws {
         let isa = KernelTable.all.last!
         for test in OptimizerCase.followed {
             var state = test.state(16)
-            for n in 2..<state.count { state[n] = (0..<16).map { 0x1p-90 * Float($0) * (test.squares[n - 2] ? 0x1p-20 : 1) } }
+            for n in 2..<state.count {
+                state[n] = (0..<16).map {
+                    0x1p-90 * Float($0) * (test.squares[n - 2] ? 0x1p-20 : 1)
+                }
+            }
             state[0] = state[0].map { $0.isSubnormal ? 1 : $0 }
             for _ in 0..<400 {
                 state[1] = [Float](repeating: 0, count: 16)
@@ -78,7 +89,8 @@ import Testing
         }
     }
 
-    /// With a constant learning rate PyTorch's momentum and the textbook's are the same sequence up to rounding.
+    /// With a constant learning rate PyTorch's momentum and the textbook's are the same sequence up
+    /// to rounding.
     @Test(arguments: KernelTable.all, [false, true])
     func momentumConventionsGiveTheSameSequence(isa: KernelTable, nesterov: Bool) throws {
         let conventions = [MomentumConvention.buffer, .velocity]
@@ -87,13 +99,16 @@ import Testing
         for step in 0..<50 {
             let gradient = generator.awkwardFloats(131)
             for (n, convention) in conventions.enumerated() {
-                let optimizer = SGD(learningRate: 0.05, momentum: 0.9, nesterov: nesterov, convention: convention)
+                let optimizer = SGD(
+                    learningRate: 0.05, momentum: 0.9, nesterov: nesterov, convention: convention)
                 states[n][1] = gradient
                 try OptimizerCase.sgd(optimizer, firstStep: step == 0).run(isa, &states[n])
             }
-            // Values up to some hundreds, 5 roundings a step, carried on by the momentum for about 10 steps.
+            // Values up to some hundreds, 5 roundings a step, carried on by the momentum for about
+            // 10 steps.
             try Comparer.check(
-                "parameters of step \(step)", states[0][0], states[1][0].map(Double.init), absolute: Double(step + 10) * 0x1p-18, relative: 0)
+                "parameters of step \(step)", states[0][0], states[1][0].map(Double.init),
+                absolute: Double(step + 10) * 0x1p-18, relative: 0)
         }
     }
 
@@ -110,11 +125,15 @@ import Testing
             try test.run(KernelTable.all.last!, &state)
             test.reference(&expected)
         }
-        try Comparer.check("parameters of \(test)", state[0], expected[0], absolute: 50 * 0x1p-21, relative: 50 * 0x1p-23)
+        try Comparer.check(
+            "parameters of \(test)", state[0], expected[0], absolute: 50 * 0x1p-21,
+            relative: 50 * 0x1p-23)
     }
 }
 
 extension OptimizerCase {
     /// Some of each optimizer, with bias corrections that stand still.
-    static let followed = [sgd[5], adaGrad[0], rmsProp[0], rmsProp[6], adaDelta[0], adam[4], adam[16]]
+    static let followed = [
+        sgd[5], adaGrad[0], rmsProp[0], rmsProp[6], adaDelta[0], adam[4], adam[16],
+    ]
 }

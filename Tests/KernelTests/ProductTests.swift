@@ -1,7 +1,7 @@
 import CRecurrent
 import RecurrentReference
-import Testing
 import TestSupport
+import Testing
 
 /// A dense layer's sizes: `outputs` units for each of `groups` groups.
 struct ProductSizes: Sendable, CustomStringConvertible {
@@ -10,23 +10,34 @@ struct ProductSizes: Sendable, CustomStringConvertible {
     var gap = 0
     var awkward = false
 
-    var description: String { "M \(rows) K \(inputs) N \(outputs) G \(groups)\(awkward ? " awkward" : "")" }
+    var description: String {
+        "M \(rows) K \(inputs) N \(outputs) G \(groups)\(awkward ? " awkward" : "")"
+    }
 
-    /// Every size of `TestSizes` in each place, every number of rows that a register tile has, and each number of groups.
+    /// Every size of `TestSizes` in each place, every number of rows that a register tile has, and
+    /// each number of groups.
     static let all: [ProductSizes] = {
         var all: [ProductSizes] = []
         let sizes = TestSizes.few
         for (index, size) in sizes.enumerated() {
             for groups in [1, 3, 4] {
                 let other = sizes[(index + groups) % sizes.count]
-                all.append(ProductSizes(rows: index + 1, inputs: size, outputs: other, groups: groups, gap: index % 3))
-                all.append(ProductSizes(rows: other, inputs: sizes[(index + 2 * groups) % sizes.count], outputs: size, groups: groups))
+                all.append(
+                    ProductSizes(
+                        rows: index + 1, inputs: size, outputs: other, groups: groups,
+                        gap: index % 3))
+                all.append(
+                    ProductSizes(
+                        rows: other, inputs: sizes[(index + 2 * groups) % sizes.count],
+                        outputs: size, groups: groups))
             }
         }
         for groups in [1, 3, 4] {
             all.append(ProductSizes(rows: 3, inputs: TestSizes.large, outputs: 17, groups: groups))
             all.append(ProductSizes(rows: TestSizes.large, inputs: 5, outputs: 3, groups: groups))
-            all.append(ProductSizes(rows: 5, inputs: 21, outputs: 35, groups: groups, gap: 4, awkward: true))
+            all.append(
+                ProductSizes(
+                    rows: 5, inputs: 21, outputs: 35, groups: groups, gap: 4, awkward: true))
         }
         all.append(ProductSizes(rows: 2, inputs: 7, outputs: TestSizes.large, groups: 1))
         all.append(ProductSizes(rows: 1, inputs: 7, outputs: 4 * TestSizes.large, groups: 1))
@@ -34,7 +45,8 @@ struct ProductSizes: Sendable, CustomStringConvertible {
     }()
 }
 
-/// The product kernels of one instruction set over generated data. Output g × `outputs` + n of the textbook's layer is unit n of group g.
+/// The product kernels of one instruction set over generated data. Output g × `outputs` + n of the
+/// textbook's layer is unit n of group g.
 struct ProductRun {
     let kernels: recurrent_kernels
     private(set) var sizes: ProductSizes
@@ -48,17 +60,21 @@ struct ProductRun {
     var shares = [recurrent_share(index: 0, count: 1)]
 
     init(_ isa: KernelTable, _ sizes: ProductSizes) {
-        var generator = Generator(seed: UInt64(sizes.rows * 10_000 + sizes.inputs * 100 + sizes.groups))
+        var generator = Generator(
+            seed: UInt64(sizes.rows * 10_000 + sizes.inputs * 100 + sizes.groups))
         func matrix(_ rows: Int, _ columns: Int) -> [[Double]] {
             (0..<rows).map { _ in
-                (sizes.awkward ? generator.awkwardFloats(columns) : generator.floats(columns)).map { Double($0) }
+                (sizes.awkward ? generator.awkwardFloats(columns) : generator.floats(columns)).map {
+                    Double($0)
+                }
             }
         }
         kernels = isa.kernels
         self.sizes = sizes
         let outputs = sizes.groups * sizes.outputs
         shape = recurrent_product_shape(
-            rows: sizes.rows, inputs: sizes.inputs, outputs: sizes.outputs, groups: sizes.groups, x_stride: sizes.inputs + sizes.gap)
+            rows: sizes.rows, inputs: sizes.inputs, outputs: sizes.outputs, groups: sizes.groups,
+            x_stride: sizes.inputs + sizes.gap)
         order = KernelOrder(units: sizes.outputs, groups: sizes.groups, columns: 1 + sizes.inputs)
         layer = Dense(W: matrix(outputs, sizes.inputs), b: matrix(1, outputs)[0])
         gradient = Dense(W: matrix(outputs, sizes.inputs), b: matrix(1, outputs)[0])
@@ -73,16 +89,20 @@ struct ProductRun {
             }
         }
         packedX = x.flatMap { $0.map { Float($0) } + [Float](repeating: .nan, count: sizes.gap) }
-        packedDy = order.rows(sizes.rows) { row, group, unit in dy[row][group * sizes.outputs + unit] }
+        packedDy = order.rows(sizes.rows) { row, group, unit in
+            dy[row][group * sizes.outputs + unit]
+        }
         packedLayer = pack(layer)
         packedGradient = pack(gradient)
         // transposed[q][j][l] = W[j][16 q + l]
-        var transposed = [Float](repeating: 0, count: KernelOrder.padded(sizes.inputs) * order.rowCount)
+        var transposed = [Float](
+            repeating: 0, count: KernelOrder.padded(sizes.inputs) * order.rowCount)
         for group in 0..<sizes.groups {
             for unit in 0..<sizes.outputs {
                 let row = order.rowIndex(row: 0, group: group, unit: unit)
                 for k in 0..<sizes.inputs {
-                    transposed[(k / 16 * order.rowCount + row) * 16 + k % 16] = Float(layer.W[group * sizes.outputs + unit][k])
+                    transposed[(k / 16 * order.rowCount + row) * 16 + k % 16] = Float(
+                        layer.W[group * sizes.outputs + unit][k])
                 }
             }
         }
@@ -102,7 +122,9 @@ struct ProductRun {
 
     private func output(
         _ name: String, _ values: [Float], padding: [Int],
-        _ call: (UnsafePointer<recurrent_product_shape>, UnsafeMutablePointer<Float>, recurrent_share) -> Void
+        _ call: (
+            UnsafePointer<recurrent_product_shape>, UnsafeMutablePointer<Float>, recurrent_share
+        ) -> Void
     ) throws -> [Float] {
         let buffer = GuardedBuffer(values)
         withUnsafePointer(to: shape) { shape in
@@ -116,14 +138,18 @@ struct ProductRun {
     private func unassigned(_ count: Int) -> [Float] { [Float](repeating: .nan, count: count) }
 
     func forward() throws -> [Float] {
-        try output("y", unassigned(sizes.rows * order.rowCount), padding: order.rowPadding(sizes.rows)) {
+        try output(
+            "y", unassigned(sizes.rows * order.rowCount), padding: order.rowPadding(sizes.rows)
+        ) {
             kernels.product_forward($0, packedX, packedLayer, $1, $2)
         }
     }
 
     func forwardBFloat16() throws -> [Float] {
         let words = order.bfloat16(packedLayer)
-        return try output("y", unassigned(sizes.rows * order.rowCount), padding: order.rowPadding(sizes.rows)) {
+        return try output(
+            "y", unassigned(sizes.rows * order.rowCount), padding: order.rowPadding(sizes.rows)
+        ) {
             kernels.product_forward_bfloat16($0, packedX, words, $1, $2)
         }
     }
@@ -143,7 +169,9 @@ struct ProductRun {
 
     func backwardInput() throws -> [Float] {
         let padding = KernelOrder(units: sizes.inputs, groups: 1, columns: 1).rowPadding(sizes.rows)
-        return try output("dx", unassigned(sizes.rows * KernelOrder.padded(sizes.inputs)), padding: padding) {
+        return try output(
+            "dx", unassigned(sizes.rows * KernelOrder.padded(sizes.inputs)), padding: padding
+        ) {
             kernels.product_backward_input($0, packedDy, packedTransposed, $1, $2)
         }
     }
@@ -164,33 +192,44 @@ struct ProductRun {
 
     func column(_ column: Int, of matrix: [Float]) -> [Float] {
         (0..<sizes.groups).flatMap { group in
-            (0..<sizes.outputs).map { matrix[order.matrixIndex(group: group, unit: $0, column: column)] }
+            (0..<sizes.outputs).map {
+                matrix[order.matrixIndex(group: group, unit: $0, column: column)]
+            }
         }
     }
 }
 
 func exact(_ matrix: [[Double]]) -> [[RunningError]] { matrix.map { $0.map(exact) } }
-func exact(_ layer: Dense<Double>) -> Dense<RunningError> { Dense(W: exact(layer.W), b: layer.b.map(exact)) }
+func exact(_ layer: Dense<Double>) -> Dense<RunningError> {
+    Dense(W: exact(layer.W), b: layer.b.map(exact))
+}
 
 private func forEachProduct(_ isa: KernelTable, _ test: (ProductRun) throws -> Void) throws {
     for sizes in ProductSizes.all {
-        do { try test(ProductRun(isa, sizes)) } catch { throw AtSizes(sizes: "\(sizes)", error: error) }
+        do { try test(ProductRun(isa, sizes)) } catch {
+            throw AtSizes(sizes: "\(sizes)", error: error)
+        }
     }
 }
 
 @Sendable func checkProductForward(_ isa: KernelTable) throws {
     try forEachProduct(isa) { run in
-        try Comparer.check("y", run.outputs(run.forward()), exact(run.layer).forward(x: exact(run.x)).flatMap { $0 })
+        try Comparer.check(
+            "y", run.outputs(run.forward()),
+            exact(run.layer).forward(x: exact(run.x)).flatMap { $0 })
     }
 }
 
 @Sendable func checkProductTranspose(_ isa: KernelTable) throws {
-    try forEachProduct(isa) { run in try Comparer.checkSameBits("transposed", run.transposed(), run.packedTransposed) }
+    try forEachProduct(isa) { run in
+        try Comparer.checkSameBits("transposed", run.transposed(), run.packedTransposed)
+    }
 }
 
 @Sendable func checkProductBackwardInput(_ isa: KernelTable) throws {
     try forEachProduct(isa) { run in
-        let dx = try KernelOrder.unpadded(run.backwardInput(), rows: run.sizes.rows, units: run.sizes.inputs)
+        let dx = try KernelOrder.unpadded(
+            run.backwardInput(), rows: run.sizes.rows, units: run.sizes.inputs)
         let expected = exact(run.layer).backwardInput(dy: exact(run.dy))
         try Comparer.check("dx", dx.flatMap { $0.map { Float($0) } }, expected.flatMap { $0 })
     }
@@ -211,13 +250,19 @@ private func forEachProduct(_ isa: KernelTable, _ test: (ProductRun) throws -> V
 extension ProductRun {
     /// What each of the four kernels gives.
     func solved() throws -> Named<Float> {
-        try [("y", forward()), ("transposed", transposed()), ("dx", backwardInput()), ("dw", backwardWeights())]
+        try [
+            ("y", forward()), ("transposed", transposed()), ("dx", backwardInput()),
+            ("dw", backwardWeights()),
+        ]
     }
 }
 
 @Suite struct ProductSameBitsTests {
-    @Test(arguments: KernelTable.all.dropFirst()) func everyInstructionSet(isa: KernelTable) throws {
-        try forEachProduct(isa) { try checkSameBits($0.solved(), ProductRun(KernelTable.all[0], $0.sizes).solved()) }
+    @Test(arguments: KernelTable.all.dropFirst()) func everyInstructionSet(isa: KernelTable) throws
+    {
+        try forEachProduct(isa) {
+            try checkSameBits($0.solved(), ProductRun(KernelTable.all[0], $0.sizes).solved())
+        }
     }
 
     @Test(arguments: KernelTable.all) func everyNumberOfShares(isa: KernelTable) throws {
@@ -225,7 +270,9 @@ extension ProductRun {
             let expected = try whole.solved()
             for count in shareCounts.dropFirst() {
                 var shared = whole
-                shared.shares = (0..<count).reversed().map { recurrent_share(index: $0, count: count) }
+                shared.shares = (0..<count).reversed().map {
+                    recurrent_share(index: $0, count: count)
+                }
                 try checkSameBits(shared.solved(), expected)
             }
         }
@@ -233,17 +280,23 @@ extension ProductRun {
 
     @Test(arguments: KernelTable.all) func rowAlone(isa: KernelTable) throws {
         try forEachProduct(isa) { batch in
-            let y = try batch.forward(), dx = try batch.backwardInput()
+            let y = try batch.forward()
+            let dx = try batch.backwardInput()
             for row in 0..<min(batch.sizes.rows, 7) {
                 let alone = batch.row(row)
                 let (yWidth, dxWidth) = (y.count / batch.sizes.rows, dx.count / batch.sizes.rows)
-                try Comparer.checkSameBits("y of row \(row)", alone.forward(), Array(y[row * yWidth..<(row + 1) * yWidth]))
-                try Comparer.checkSameBits("dx of row \(row)", alone.backwardInput(), Array(dx[row * dxWidth..<(row + 1) * dxWidth]))
+                try Comparer.checkSameBits(
+                    "y of row \(row)", alone.forward(), Array(y[row * yWidth..<(row + 1) * yWidth]))
+                try Comparer.checkSameBits(
+                    "dx of row \(row)", alone.backwardInput(),
+                    Array(dx[row * dxWidth..<(row + 1) * dxWidth]))
             }
         }
     }
 
     private func checkSameBits(_ found: Named<Float>, _ expected: Named<Float>) throws {
-        for (f, e) in zip(found, expected) { try Comparer.checkSameBits(f.name, f.values, e.values) }
+        for (f, e) in zip(found, expected) {
+            try Comparer.checkSameBits(f.name, f.values, e.values)
+        }
     }
 }

@@ -2,7 +2,8 @@ import CRecurrent
 import RecurrentReference
 import TestSupport
 
-/// The kernels of the plain recurrent layer of one instruction set over the data of a problem, in guarded buffers.
+/// The kernels of the plain recurrent layer of one instruction set over the data of a problem, in
+/// guarded buffers.
 struct RNNRun {
     let kernels: recurrent_kernels
     let sizes: LSTMSizes
@@ -19,10 +20,13 @@ struct RNNRun {
         sizes = problem.sizes
         let stride = sizes.input + sizes.gap
         shape = recurrent_rnn_shape(
-            input: sizes.input, hidden: sizes.hidden, batch: sizes.batch, steps: sizes.steps, x_stride: stride,
+            input: sizes.input, hidden: sizes.hidden, batch: sizes.batch, steps: sizes.steps,
+            x_stride: stride,
             activation: problem.cell.f.cValue, slope: problem.cell.f.slope)
         order = KernelOrder(units: sizes.hidden, groups: 1, columns: 1 + sizes.input + sizes.hidden)
-        x = problem.x.joined().flatMap { $0.map { Float($0) } + [Float](repeating: .nan, count: stride - $0.count) }
+        x = problem.x.joined().flatMap {
+            $0.map { Float($0) } + [Float](repeating: .nan, count: stride - $0.count)
+        }
         w = order.matrix(problem.cell)
         gradient = order.matrix(problem.gradient)
         dy = KernelOrder.padded(Array(problem.dy.joined()))
@@ -34,14 +38,19 @@ struct RNNRun {
     var rowCount: Int { sizes.steps * sizes.batch }
     var stateCount: Int { sizes.batch * order.rowCount }
 
-    private func forEachShare(_ body: (UnsafePointer<recurrent_rnn_shape>, recurrent_share) -> Void) {
+    private func forEachShare(_ body: (UnsafePointer<recurrent_rnn_shape>, recurrent_share) -> Void)
+    {
         withUnsafePointer(to: shape) { shape in
             for share in shares { body(shape, share) }
         }
     }
 
     private func withLengths(_ body: (UnsafePointer<Int>?) -> Void) {
-        if let lengths = sizes.lengths { lengths.withUnsafeBufferPointer { body($0.baseAddress) } } else { body(nil) }
+        if let lengths = sizes.lengths {
+            lengths.withUnsafeBufferPointer { body($0.baseAddress) }
+        } else {
+            body(nil)
+        }
     }
 
     /// What a mask leaves of h: of each slot the same.
@@ -53,23 +62,36 @@ struct RNNRun {
     /// The tape of h.
     func forward() throws -> [Float] {
         let h = GuardedBuffer(h0 + [Float](repeating: .nan, count: sizes.steps * stateCount))
-        let masked = GuardedBuffer(repeating: .nan, count: mask == nil ? 0 : sizes.steps * stateCount)
+        let masked = GuardedBuffer(
+            repeating: .nan, count: mask == nil ? 0 : sizes.steps * stateCount)
         withLengths { lengths in
-            forEachShare { kernels.rnn_forward($0, lengths, mask, x, w, h.pointer, mask == nil ? nil : masked.pointer, $1) }
+            forEachShare {
+                kernels.rnn_forward(
+                    $0, lengths, mask, x, w, h.pointer, mask == nil ? nil : masked.pointer, $1)
+            }
         }
         let tape = try h.checkedValues("h")
-        if mask != nil { try Comparer.checkSameBits("masked", masked.checkedValues("masked"), Array(seen(tape).prefix(sizes.steps * stateCount))) }
+        if mask != nil {
+            try Comparer.checkSameBits(
+                "masked", masked.checkedValues("masked"),
+                Array(seen(tape).prefix(sizes.steps * stateCount)))
+        }
         try Comparer.checkZeros("h", tape, at: order.rowPadding((sizes.steps + 1) * sizes.batch))
         return tape
     }
 
     /// The same by `rnn_step`, called once for each step; lengths are not its business.
     func steps() throws -> [Float] {
-        var tape = h0, h_prev = h0
+        var tape = h0
+        var h_prev = h0
         for t in 0..<sizes.steps {
             let h = GuardedBuffer(repeating: .nan, count: stateCount)
             x.withUnsafeBufferPointer { x in
-                forEachShare { kernels.rnn_step($0, x.baseAddress! + t * sizes.batch * shape.x_stride, w, h_prev, h.pointer, $1) }
+                forEachShare {
+                    kernels.rnn_step(
+                        $0, x.baseAddress! + t * sizes.batch * shape.x_stride, w, h_prev, h.pointer,
+                        $1)
+                }
             }
             h_prev = try h.checkedValues("h")
             tape += h_prev
@@ -77,7 +99,9 @@ struct RNNRun {
         return tape
     }
 
-    var transposedCount: Int { (KernelOrder.padded(sizes.input) + KernelOrder.padded(sizes.hidden)) * order.rowCount }
+    var transposedCount: Int {
+        (KernelOrder.padded(sizes.input) + KernelOrder.padded(sizes.hidden)) * order.rowCount
+    }
 
     func transposed() throws -> [Float] {
         let transposed = GuardedBuffer(repeating: .nan, count: transposedCount)
@@ -87,29 +111,39 @@ struct RNNRun {
 
     struct Backward { var dz, dh, dx: [Float] }
 
-    func backward(h: [Float], transposed: [Float], withDy: Bool = true, withDx: Bool = true) throws -> Backward {
-        let dz = GuardedBuffer(repeating: .nan, count: sizes.steps * stateCount), dh = GuardedBuffer(dh)
+    func backward(h: [Float], transposed: [Float], withDy: Bool = true, withDx: Bool = true) throws
+        -> Backward
+    {
+        let dz = GuardedBuffer(repeating: .nan, count: sizes.steps * stateCount)
+        let dh = GuardedBuffer(dh)
         let dx = GuardedBuffer(repeating: .nan, count: rowCount * KernelOrder.padded(sizes.input))
         dy.withUnsafeBufferPointer { dy in
             withLengths { lengths in
                 forEachShare {
                     kernels.rnn_backward_data(
-                        $0, lengths, mask, transposed, h, withDy ? dy.baseAddress : nil, dz.pointer, dh.pointer, withDx ? dx.pointer : nil, $1)
+                        $0, lengths, mask, transposed, h, withDy ? dy.baseAddress : nil, dz.pointer,
+                        dh.pointer, withDx ? dx.pointer : nil, $1)
                 }
             }
         }
-        let result = try Backward(dz: dz.checkedValues("dz"), dh: dh.checkedValues("dh"), dx: dx.checkedValues("dx"))
+        let result = try Backward(
+            dz: dz.checkedValues("dz"), dh: dh.checkedValues("dh"), dx: dx.checkedValues("dx"))
         try Comparer.checkZeros("dz", result.dz, at: order.rowPadding(rowCount))
         try Comparer.checkZeros("dh", result.dh, at: order.rowPadding(sizes.batch))
         if withDx {
-            try Comparer.checkZeros("dx", result.dx, at: KernelOrder(units: sizes.input, groups: 1, columns: 1).rowPadding(rowCount))
+            try Comparer.checkZeros(
+                "dx", result.dx,
+                at: KernelOrder(units: sizes.input, groups: 1, columns: 1).rowPadding(rowCount))
         }
         return result
     }
 
     func weights(h: [Float], dz: [Float]) throws -> [Float] {
-        let dw = GuardedBuffer(gradient), h = seen(h)
-        withLengths { lengths in forEachShare { kernels.rnn_backward_weights($0, lengths, x, h, dz, dw.pointer, $1) } }
+        let dw = GuardedBuffer(gradient)
+        let h = seen(h)
+        withLengths { lengths in
+            forEachShare { kernels.rnn_backward_weights($0, lengths, x, h, dz, dw.pointer, $1) }
+        }
         let result = try dw.checkedValues("dw")
         try Comparer.checkZeros("dw", result, at: order.matrixPadding)
         return result
@@ -117,13 +151,19 @@ struct RNNRun {
 
     struct Solved {
         var h, dz, dh, dx, gradient: [Float]
-        var named: [(name: String, floats: [Float])] { [("h", h), ("dz", dz), ("dh", dh), ("dx", dx), ("gradient", gradient)] }
+        var named: [(name: String, floats: [Float])] {
+            [("h", h), ("dz", dz), ("dh", dh), ("dx", dx), ("gradient", gradient)]
+        }
     }
 
-    /// Forward, transpose, backward and the gradient with respect to the weights, one after the other.
+    /// Forward, transpose, backward and the gradient with respect to the weights, one after the
+    /// other.
     func solved() throws -> Solved {
-        let h = try forward(), backward = try backward(h: h, transposed: transposed())
-        return try Solved(h: h, dz: backward.dz, dh: backward.dh, dx: backward.dx, gradient: weights(h: h, dz: backward.dz))
+        let h = try forward()
+        let backward = try backward(h: h, transposed: transposed())
+        return try Solved(
+            h: h, dz: backward.dz, dh: backward.dh, dx: backward.dx,
+            gradient: weights(h: h, dz: backward.dz))
     }
 
     // MARK: The textbook's layout
@@ -131,17 +171,23 @@ struct RNNRun {
     func states(_ floats: [Float]) -> [[[Double]]] { sequences(floats, units: sizes.hidden) }
 
     private func sequences(_ floats: [Float], units: Int) -> [[[Double]]] {
-        let rows = KernelOrder.unpadded(floats, rows: floats.count / KernelOrder.padded(units), units: units)
-        return stride(from: 0, to: rows.count, by: sizes.batch).map { Array(rows[$0..<$0 + sizes.batch]) }
+        let rows = KernelOrder.unpadded(
+            floats, rows: floats.count / KernelOrder.padded(units), units: units)
+        return stride(from: 0, to: rows.count, by: sizes.batch).map {
+            Array(rows[$0..<$0 + sizes.batch])
+        }
     }
 
     func backward(_ backward: Backward) -> RNNBackward<Double> {
-        RNNBackward(dz: states(backward.dz), dx: sequences(backward.dx, units: sizes.input), dh0: states(backward.dh)[0])
+        RNNBackward(
+            dz: states(backward.dz), dx: sequences(backward.dx, units: sizes.input),
+            dh0: states(backward.dh)[0])
     }
 
     func solution(_ solved: Solved, f: Activation) -> RNNSolution<Double> {
         RNNSolution(
-            h: states(solved.h), backward: backward(Backward(dz: solved.dz, dh: solved.dh, dx: solved.dx)),
+            h: states(solved.h),
+            backward: backward(Backward(dz: solved.dz, dh: solved.dh, dx: solved.dx)),
             gradient: order.rnnCell(solved.gradient, input: sizes.input, f: f))
     }
 }
@@ -161,17 +207,25 @@ extension Activation {
 
 extension KernelOrder {
     func matrix(_ cell: RNNCell<Double>) -> [Float] {
-        let parameters = cell.parameters, inputs = cell.inputSize
+        let parameters = cell.parameters
+        let inputs = cell.inputSize
         return matrix { _, unit, column in
-            column == 0 ? parameters.b[unit] : column <= inputs ? parameters.W[unit][column - 1] : parameters.U[unit][column - 1 - inputs]
+            column == 0
+                ? parameters.b[unit]
+                : column <= inputs
+                    ? parameters.W[unit][column - 1] : parameters.U[unit][column - 1 - inputs]
         }
     }
 
     func rnnCell(_ floats: [Float], input: Int, f: Activation) -> RNNCell<Double> {
         func rows(_ columns: Range<Int>) -> [[Double]] {
-            (0..<units).map { unit in columns.map { Double(floats[matrixIndex(group: 0, unit: unit, column: $0)]) } }
+            (0..<units).map { unit in
+                columns.map { Double(floats[matrixIndex(group: 0, unit: unit, column: $0)]) }
+            }
         }
         return RNNCell(
-            parameters: GateParameters(W: rows(1..<1 + input), U: rows(1 + input..<1 + input + units), b: rows(0..<1).map { $0[0] }), f: f)
+            parameters: GateParameters(
+                W: rows(1..<1 + input), U: rows(1 + input..<1 + input + units),
+                b: rows(0..<1).map { $0[0] }), f: f)
     }
 }

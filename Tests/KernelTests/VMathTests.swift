@@ -28,16 +28,24 @@ enum VectorFunction: String, CaseIterable, Sendable {
         }
     }
 
-    /// The largest error in thousandths of a unit in the last place, as README.md's table states it: the first column of its first line
-    /// that begins with the function.
+    /// The largest error in thousandths of a unit in the last place, as README.md's table states
+    /// it: the first column of its first line that begins with the function.
     func statedThousandths() throws -> Int {
-        let readme = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../README.md")
-        let line = try #require(String(contentsOf: readme, encoding: .utf8).split(separator: "\n").first { $0.hasPrefix("| \(rawValue) | ") })
-        let figure = try #require(Double(line.split(separator: "|")[1].trimmingCharacters(in: .whitespaces)))
+        let readme = URL(filePath: #filePath).deletingLastPathComponent().appending(
+            path: "../../README.md")
+        let line = try #require(
+            String(contentsOf: readme, encoding: .utf8).split(separator: "\n").first {
+                $0.hasPrefix("| \(rawValue) | ")
+            })
+        let figure = try #require(
+            Double(line.split(separator: "|")[1].trimmingCharacters(in: .whitespaces)))
         return Int((figure * 1000).rounded())
     }
 
-    func callAsFunction(_ kernels: recurrent_kernels, _ count: Int, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>) {
+    func callAsFunction(
+        _ kernels: recurrent_kernels, _ count: Int, _ x: UnsafePointer<Float>,
+        _ y: UnsafeMutablePointer<Float>
+    ) {
         switch self {
         case .exp: kernels.vector_exp(count, x, y)
         case .log: kernels.vector_log(count, x, y)
@@ -55,7 +63,8 @@ enum VectorFunction: String, CaseIterable, Sendable {
         }
     }
 
-    /// Whether `y` must be the nearest float to the true value: where a bounded function reaches its limits.
+    /// Whether `y` must be the nearest float to the true value: where a bounded function reaches
+    /// its limits.
     func mustBeNearest(_ nearest: Float) -> Bool {
         switch self {
         case .exp, .log: false
@@ -64,9 +73,11 @@ enum VectorFunction: String, CaseIterable, Sendable {
         }
     }
 
-    /// The error of `y` in units in the last place of the true value; infinite where no rounding error may be.
+    /// The error of `y` in units in the last place of the true value; infinite where no rounding
+    /// error may be.
     func error(_ x: Float, _ y: Float) -> Double {
-        let expected = reference(Double(x)), nearest = Float(expected)
+        let expected = reference(Double(x))
+        let nearest = Float(expected)
         if expected.isNaN || y.isNaN { return expected.isNaN && y.isNaN ? 0 : .infinity }
         if nearest.isInfinite || y.isInfinite || mustBeNearest(nearest) {
             return y == nearest && y.sign == nearest.sign ? 0 : .infinity
@@ -83,9 +94,12 @@ enum VectorFunction: String, CaseIterable, Sendable {
         for count in TestSizes.few + [TestSizes.large] {
             let x = generator.awkwardFloats(count, scale: 10)
             for inPlace in [false, true] {
-                let from = GuardedBuffer(x), to = inPlace ? from : GuardedBuffer(repeating: 0, count: count)
+                let from = GuardedBuffer(x)
+                let to = inPlace ? from : GuardedBuffer(repeating: 0, count: count)
                 self(isa.kernels, count, from.pointer, to.pointer)
-                for (x, y) in zip(x, try to.checkedValues(rawValue)) { #expect(error(x, y) <= bound, "\(rawValue)(\(x)) = \(y)") }
+                for (x, y) in zip(x, try to.checkedValues(rawValue)) {
+                    #expect(error(x, y) <= bound, "\(rawValue)(\(x)) = \(y)")
+                }
             }
         }
     }
@@ -125,23 +139,30 @@ private struct Walk: Sendable {
     private func check(chunks: Range<Int>) -> Findings {
         let fastest = KernelTable.all[KernelTable.all.count - 1]
         var findings = Findings()
-        var x = [Float](repeating: 0, count: Self.chunk), y = x, other = x
+        var x = [Float](repeating: 0, count: Self.chunk)
+        var y = x
+        var other = x
         for chunk in chunks {
             // Chunks overlap by one float, so that every pair of neighbours is compared.
             let first = UInt64(chunk) * UInt64(Self.chunk - 1) * stride
-            let count = min(Self.chunk, Int(((1 << 32) - min(first, 1 << 32) + stride - 1) / stride))
+            let count = min(
+                Self.chunk, Int(((1 << 32) - min(first, 1 << 32) + stride - 1) / stride))
             for n in 0..<count { x[n] = Float(bitPattern: UInt32(first + UInt64(n) * stride)) }
             function(fastest.kernels, count, x, &y)
             checkErrors(x, y, count, &findings)
             if function == .tanh || function == .sigmoid { checkMonotone(x, y, count, &findings) }
-            // The generic kernels emulate the fused multiply-add: a walk over all floats has them at every 16th chunk.
+            // The generic kernels emulate the fused multiply-add: a walk over all floats has them
+            // at every 16th chunk.
             let slowest = stride > 1 || chunk % 16 == 0 ? 0 : 1
             for isa in KernelTable.all.dropLast().dropFirst(slowest) {
                 function(isa.kernels, count, x, &other)
                 checkSameBits(x, y, other, count, &findings, isa.testDescription)
             }
             if function == .tanh {
-                for n in 0..<count { x[n] = -x[n]; y[n] = -y[n] }
+                for n in 0..<count {
+                    x[n] = -x[n]
+                    y[n] = -y[n]
+                }
                 function(fastest.kernels, count, x, &other)
                 checkSameBits(x, y, other, count, &findings, "odd")
             }
@@ -156,7 +177,8 @@ private struct Walk: Sendable {
         }
     }
 
-    private func checkMonotone(_ x: [Float], _ y: [Float], _ count: Int, _ findings: inout Findings) {
+    private func checkMonotone(_ x: [Float], _ y: [Float], _ count: Int, _ findings: inout Findings)
+    {
         for n in 1..<max(count, 1) where x[n].sign == x[n - 1].sign && !x[n].isNaN {
             let ordered = x[n].sign == .minus ? y[n] <= y[n - 1] : y[n] >= y[n - 1]
             if !ordered { findings.add("not monotone at \(x[n]): \(y[n - 1]), \(y[n])") }
@@ -164,9 +186,11 @@ private struct Walk: Sendable {
     }
 
     private func checkSameBits(
-        _ x: [Float], _ y: [Float], _ other: [Float], _ count: Int, _ findings: inout Findings, _ name: String
+        _ x: [Float], _ y: [Float], _ other: [Float], _ count: Int, _ findings: inout Findings,
+        _ name: String
     ) {
-        for n in 0..<count where y[n].bitPattern != other[n].bitPattern && !(y[n].isNaN && other[n].isNaN) {
+        for n in 0..<count
+        where y[n].bitPattern != other[n].bitPattern && !(y[n].isNaN && other[n].isNaN) {
             findings.add("\(name) at \(x[n]): \(other[n]), expected \(y[n])")
         }
     }
@@ -178,15 +202,22 @@ private struct Walk: Sendable {
     func everyFloat(function: VectorFunction) async throws {
         let all = ProcessInfo.processInfo.environment["RECURRENT_EXHAUSTIVE"] == "1"
         let findings = await Walk(function: function, stride: all ? 1 : 4099).run()
-        #expect(findings.error <= function.bound, "\(function) is off by \(findings.error) ULP at \(findings.x)")
+        #expect(
+            findings.error <= function.bound,
+            "\(function) is off by \(findings.error) ULP at \(findings.x)")
         #expect(findings.faults.isEmpty)
         var y: Float = 0
         function(KernelTable.all[0].kernels, 1, [function.worst], &y)
-        let worst = function.error(function.worst, y), thousandths = Int((worst * 1000).rounded(.up))
-        #expect(findings.error <= worst && (!all || findings.error == worst), "\(function): \(findings.error) at \(findings.x), expected \(worst)")
+        let worst = function.error(function.worst, y)
+        let thousandths = Int((worst * 1000).rounded(.up))
+        #expect(
+            findings.error <= worst && (!all || findings.error == worst),
+            "\(function): \(findings.error) at \(findings.x), expected \(worst)")
         // What vmath.h and README.md state is what is found, not more.
         #expect(worst > function.bound - 0.01)
-        #expect(try thousandths == function.statedThousandths(), "README.md, \(function): expected \(thousandths) thousandths")
+        #expect(
+            try thousandths == function.statedThousandths(),
+            "README.md, \(function): expected \(thousandths) thousandths")
         if all { print("| \(function) | \(Double(thousandths) / 1000) | at \(findings.x)") }
     }
 
@@ -194,15 +225,20 @@ private struct Walk: Sendable {
     @Test(arguments: VectorFunction.allCases, KernelTable.all)
     func neighboursOfSeams(function: VectorFunction, isa: KernelTable) {
         let seams: [Float] = [
-            0, 0x1p-126, 0x1p-24, 0.34657359, 0.5, 0.70710678, 1, 1.4142135, 8.6625, 9.010913, 16.63553, 17.328679, 40, 87.33654,
+            0, 0x1p-126, 0x1p-24, 0.34657359, 0.5, 0.70710678, 1, 1.4142135, 8.6625, 9.010913,
+            16.63553, 17.328679, 40, 87.33654,
             88.72284, 89, 103.97208, 104, 1e10, .greatestFiniteMagnitude, .infinity,
         ]
-        let x = seams.flatMap { seam in (-20...20).map { Float(bitPattern: UInt32(clamping: Int(seam.bitPattern) + $0)) } }
+        let x = seams.flatMap { seam in
+            (-20...20).map { Float(bitPattern: UInt32(clamping: Int(seam.bitPattern) + $0)) }
+        }
         for sign: Float in [1, -1] {
             let signed = x.map { sign * $0 }
             var y = signed
             function(isa.kernels, y.count, signed, &y)
-            for (x, y) in zip(signed, y) { #expect(function.error(x, y) <= function.bound, "\(function)(\(x)) = \(y)") }
+            for (x, y) in zip(signed, y) {
+                #expect(function.error(x, y) <= function.bound, "\(function)(\(x)) = \(y)")
+            }
         }
     }
 
@@ -218,7 +254,9 @@ private struct Walk: Sendable {
         for function in VectorFunction.allCases {
             var y = x
             function(isa.kernels, x.count, x, &y)
-            #expect(throws: Never.self) { try Comparer.checkSameBits(function.rawValue, y, expected[function]!) }
+            #expect(throws: Never.self) {
+                try Comparer.checkSameBits(function.rawValue, y, expected[function]!)
+            }
         }
     }
 }

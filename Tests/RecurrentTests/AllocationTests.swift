@@ -3,7 +3,8 @@ import CMallocCounter
 import Recurrent
 import Testing
 
-/// What `body` allocates on the calling thread. Other threads are counted by Tests/run, with valgrind.
+/// What `body` allocates on the calling thread. Other threads are counted by Tests/run, with
+/// valgrind.
 private func allocations(_ body: () -> Void) -> Int {
     let before = malloc_counter_count()
     body()
@@ -13,14 +14,16 @@ private func allocations(_ body: () -> Void) -> Int {
 /// Unoptimized Swift allocates where optimized Swift need not.
 private let isOptimized: Bool = {
     #if DEBUG
-    false
+        false
     #else
-    true
+        true
     #endif
 }()
 
 @Suite(.enabled(if: malloc_counter_works())) struct AllocationTests {
-    @Test(.enabled(if: isOptimized), arguments: workloads) func aThousandStepsAllocateNothing(workload: String) throws {
+    @Test(.enabled(if: isOptimized), arguments: workloads) func aThousandStepsAllocateNothing(
+        workload: String
+    ) throws {
         for isa in ISA.available {
             let count = withStep(of: workload, threads: 1, kernels: try Kernels(isa: isa)) { step in
                 allocations { for _ in 0..<1000 { step() } }
@@ -32,7 +35,8 @@ private let isOptimized: Bool = {
     /// In a process of its own, where nothing has been set up by a step before.
     @Test(.enabled(if: isOptimized)) func theFirstStepOfFixedSizesAllocatesNothing() async {
         await #expect(processExitsWith: .success) {
-            var lstm = LSTM<1, 40>(), sum: Float = 0
+            var lstm = LSTM<1, 40>()
+            var sum: Float = 0
             let count = allocations {
                 let h = lstm.step([0.5])
                 sum = h[39]
@@ -41,9 +45,13 @@ private let isOptimized: Bool = {
         }
     }
 
-    @Test(.enabled(if: isOptimized), arguments: workloads) func theFirstStepAllocatesNothing(workload: String) async {
+    @Test(.enabled(if: isOptimized), arguments: workloads) func theFirstStepAllocatesNothing(
+        workload: String
+    ) async {
         await #expect(processExitsWith: .success) { [workload = workload as String] in
-            let count = withStep(of: workload, threads: 1, kernels: .best) { step in allocations(step) }
+            let count = withStep(of: workload, threads: 1, kernels: .best) { step in
+                allocations(step)
+            }
             precondition(count == 0, "\(workload): \(count ?? -1) allocations")
         }
     }
@@ -52,7 +60,9 @@ private let isOptimized: Bool = {
         var numbers: [Int] = []
         let none = allocations {}
         let some = allocations { numbers = [Int](repeating: 1, count: 1000) }
-        let aligned = allocations { UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64).deallocate() }
+        let aligned = allocations {
+            UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64).deallocate()
+        }
         #expect(none == 0)
         #expect(some == 1, "an array of \(numbers.count)")
         #expect(aligned == 1)

@@ -5,23 +5,34 @@ import Testing
 
 /// A training that was cut off goes on with the same bits as one that was not.
 @Suite struct CheckpointTests {
-    private static let shape = ModelShape(input: .tokens(vocabulary: 7, dimension: 5), layers: [.lstm(17), .lstm(6)], outputSize: 7, loss: .crossEntropy)
-    private let path = FileManager.default.temporaryDirectory.appending(path: "checkpoint-\(UUID().uuidString)").path
+    private static let shape = ModelShape(
+        input: .tokens(vocabulary: 7, dimension: 5), layers: [.lstm(17), .lstm(6)], outputSize: 7,
+        loss: .crossEntropy)
+    private let path = FileManager.default.temporaryDirectory.appending(
+        path: "checkpoint-\(UUID().uuidString)"
+    ).path
 
-    private func trainer(_ optimizer: Optimizer, shape: ModelShape = Self.shape, batch: Int = 3, dropout: Float = 0.3,
-                         recurrentDropout: Float = 0) -> Trainer {
-        Trainer(Model(shape, seed: 1), optimizer: optimizer, batch: batch, steps: 4, initialState: .carried, clip: GradientClip(norm: 1),
-                dropout: dropout, recurrentDropout: recurrentDropout, seed: 9)
+    private func trainer(
+        _ optimizer: Optimizer, shape: ModelShape = Self.shape, batch: Int = 3,
+        dropout: Float = 0.3,
+        recurrentDropout: Float = 0
+    ) -> Trainer {
+        Trainer(
+            Model(shape, seed: 1), optimizer: optimizer, batch: batch, steps: 4,
+            initialState: .carried, clip: GradientClip(norm: 1),
+            dropout: dropout, recurrentDropout: recurrentDropout, seed: 9)
     }
 
     private func step(_ trainer: inout Trainer, _ index: Int) -> TrainingStep {
-        let tokens = (0..<12).map { Int32((index * 5 + $0 * $0) % 7) }, targets = tokens.map { ($0 + 3) % 7 }
+        let tokens = (0..<12).map { Int32((index * 5 + $0 * $0) % 7) }
+        let targets = tokens.map { ($0 + 3) % 7 }
         return trainer.step(tokens: tokens.span, targets: targets.span)
     }
 
     @Test(arguments: Optimizer.names) func goesOnWithTheSameBits(name: String) throws {
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let rule = try #require(Optimizer.named(name)), count = 6
+        let rule = try #require(Optimizer.named(name))
+        let count = 6
         var whole = trainer(rule)
         whole.learningRate = 0.01
         let expected = (0..<count).map { step(&whole, $0) }
@@ -35,7 +46,11 @@ import Testing
             _ = step(&second, 40)
             #expect(try second.restoreCheckpoint(contentsOf: path) == ["segment": "\(cut)"])
             #expect(second.learningRate == 0.01)
-            for index in cut..<count { #expect(step(&second, index) == expected[index], "\(name), cut at \(cut), step \(index)") }
+            for index in cut..<count {
+                #expect(
+                    step(&second, index) == expected[index], "\(name), cut at \(cut), step \(index)"
+                )
+            }
         }
     }
 
@@ -43,8 +58,11 @@ import Testing
     @Test func momentumAndTheEvaluationStateGoOn() throws {
         defer { try? FileManager.default.removeItem(atPath: path) }
         let rule = Optimizer.sgd(SGD(learningRate: 0.1, momentum: 0.9))
-        let tokens = [Int32](repeating: 2, count: 12), targets = [Int32](repeating: 3, count: 12)
-        func evaluation(_ trainer: inout Trainer) -> Evaluation { trainer.evaluate(tokens: tokens.span, targets: targets.span) }
+        let tokens = [Int32](repeating: 2, count: 12)
+        let targets = [Int32](repeating: 3, count: 12)
+        func evaluation(_ trainer: inout Trainer) -> Evaluation {
+            trainer.evaluate(tokens: tokens.span, targets: targets.span)
+        }
         var whole = trainer(rule)
         for index in 0..<3 { _ = step(&whole, index) }
         whole.momentum = 0.5
@@ -78,24 +96,37 @@ import Testing
     @Test func whatDoesNotFitIsRefusedAndChangesNothing() throws {
         defer { try? FileManager.default.removeItem(atPath: path) }
         let rule = Optimizer.adam(Adam())
-        var first = trainer(rule), second = trainer(rule)
+        var first = trainer(rule)
+        var second = trainer(rule)
         _ = step(&second, 1)
         #expect(message(&second, path).hasSuffix("No such file or directory"))
         try first.model.save(to: path)
-        #expect(message(&second, path).contains("not a checkpoint; expected metadata recurrent.checkpoint, found none"))
+        #expect(
+            message(&second, path).contains(
+                "not a checkpoint; expected metadata recurrent.checkpoint, found none"))
         _ = step(&first, 0)
         try first.saveCheckpoint(to: path)
-        let other = ModelShape(input: .tokens(vocabulary: 7, dimension: 5), layers: [.lstm(17), .lstm(7)], outputSize: 7, loss: .crossEntropy)
-        for different in [DifferentTrainer.shape, .optimizer, .dropout, .recurrentDropout, .regularization] {
-            var trainer = switch different {
-            case .shape: trainer(rule, shape: other)
-            case .regularization: Trainer(Model(Self.shape, seed: 1), optimizer: rule, batch: 3, steps: 4, clip: GradientClip(norm: 1),
-                                          regularization: Regularization(l2: 1e-4), dropout: 0.3, seed: 9)
-            case .optimizer: trainer(.adam(Adam(beta1: 0.8)))
-            case .dropout: trainer(rule, dropout: 0)
-            case .recurrentDropout: trainer(rule, recurrentDropout: 0.5)
-            }
-            #expect(message(&trainer, path).contains("a checkpoint of another training; expected "), "\(different)")
+        let other = ModelShape(
+            input: .tokens(vocabulary: 7, dimension: 5), layers: [.lstm(17), .lstm(7)],
+            outputSize: 7, loss: .crossEntropy)
+        for different in [
+            DifferentTrainer.shape, .optimizer, .dropout, .recurrentDropout, .regularization,
+        ] {
+            var trainer =
+                switch different {
+                case .shape: trainer(rule, shape: other)
+                case .regularization:
+                    Trainer(
+                        Model(Self.shape, seed: 1), optimizer: rule, batch: 3, steps: 4,
+                        clip: GradientClip(norm: 1),
+                        regularization: Regularization(l2: 1e-4), dropout: 0.3, seed: 9)
+                case .optimizer: trainer(.adam(Adam(beta1: 0.8)))
+                case .dropout: trainer(rule, dropout: 0)
+                case .recurrentDropout: trainer(rule, recurrentDropout: 0.5)
+                }
+            #expect(
+                message(&trainer, path).contains("a checkpoint of another training; expected "),
+                "\(different)")
         }
     }
 
@@ -111,5 +142,7 @@ import Testing
         #expect(attributes[.posixPermissions] as? Int == 0o640)
     }
 
-    private enum DifferentTrainer { case shape, optimizer, dropout, recurrentDropout, regularization }
+    private enum DifferentTrainer {
+        case shape, optimizer, dropout, recurrentDropout, regularization
+    }
 }

@@ -1,9 +1,10 @@
-import RecurrentFormats
 import Recurrent
+import RecurrentFormats
 import TestSupport
 
-/// The small convolutional classifier of the lectures: convolution, ReLU, max pooling, dense layer, softmax with cross-entropy. Images of one
-/// channel, a convolution of 3 × 3 taps to 16 channels, so that no lane is padding, and pooling of 2 × 2.
+/// The small convolutional classifier of the lectures: convolution, ReLU, max pooling, dense layer,
+/// softmax with cross-entropy. Images of one channel, a convolution of 3 × 3 taps to 16 channels,
+/// so that no lane is padding, and pooling of 2 × 2.
 struct ConvolutionalClassifier {
     let images: Int
     let kernels: Kernels
@@ -24,10 +25,16 @@ struct ConvolutionalClassifier {
     init(images: Int, size: Int, classes: Int, kernels: Kernels) {
         self.images = images
         self.kernels = kernels
-        let places = WindowAxis(size: size, kernelSize: 3), pools = WindowAxis(size: places.windows, kernelSize: 2, stride: 2)
-        convolution = ConvolutionShape(images: images, rows: places, columns: places, inputChannels: 1, outputChannels: Self.channels, inputStride: 1)
-        pooling = PoolingShape(.max, images: images, rows: pools, columns: pools, channels: Self.channels)
-        dense = DenseShape(rows: images, inputSize: pools.windows * pools.windows * Self.channels, outputSize: classes)
+        let places = WindowAxis(size: size, kernelSize: 3)
+        let pools = WindowAxis(size: places.windows, kernelSize: 2, stride: 2)
+        convolution = ConvolutionShape(
+            images: images, rows: places, columns: places, inputChannels: 1,
+            outputChannels: Self.channels, inputStride: 1)
+        pooling = PoolingShape(
+            .max, images: images, rows: pools, columns: pools, channels: Self.channels)
+        dense = DenseShape(
+            rows: images, inputSize: pools.windows * pools.windows * Self.channels,
+            outputSize: classes)
         parameters = [Float](repeating: 0, count: convolution.weightCount + dense.weightCount)
         gradient = parameters
         losses = [Float](repeating: 0, count: images)
@@ -35,16 +42,25 @@ struct ConvolutionalClassifier {
         dx = [Float](repeating: 0, count: convolution.inputGradientCount)
     }
 
-    mutating func load(convolution weight: [Float], bias: [Float], dense denseWeight: [Float], denseBias: [Float]) {
-        parameters = KernelOrder.convolution(weight: weight, bias: bias, inputChannels: 1) + KernelOrder.dense(weight: denseWeight, bias: denseBias)
+    mutating func load(
+        convolution weight: [Float], bias: [Float], dense denseWeight: [Float], denseBias: [Float]
+    ) {
+        parameters =
+            KernelOrder.convolution(weight: weight, bias: bias, inputChannels: 1)
+            + KernelOrder.dense(weight: denseWeight, bias: denseBias)
     }
 
     /// Normal weights of He, and no bias.
     mutating func initialize(seed: UInt64) {
         var generator = Generator(seed: seed)
-        func weights(_ count: Int, inputs: Int) -> [Float] { generator.floats(count, scale: (6 / Float(inputs)).squareRoot()) }
-        load(convolution: weights(9 * Self.channels, inputs: 9), bias: [Float](repeating: 0, count: Self.channels),
-             dense: weights(dense.outputSize * dense.inputSize, inputs: dense.inputSize), denseBias: [Float](repeating: 0, count: dense.outputSize))
+        func weights(_ count: Int, inputs: Int) -> [Float] {
+            generator.floats(count, scale: (6 / Float(inputs)).squareRoot())
+        }
+        load(
+            convolution: weights(9 * Self.channels, inputs: 9),
+            bias: [Float](repeating: 0, count: Self.channels),
+            dense: weights(dense.outputSize * dense.inputSize, inputs: dense.inputSize),
+            denseBias: [Float](repeating: 0, count: dense.outputSize))
     }
 
     /// Forward; with `learns` also backward, which adds the gradient of the mean loss.
@@ -52,36 +68,56 @@ struct ConvolutionalClassifier {
         let rows = RowsShape(rows: convolution.outputCount / Self.channels, units: Self.channels)
         let answers = RowsShape(rows: images, units: dense.outputSize)
         let split = convolution.weightCount
-        var y = [Float](repeating: 0, count: convolution.outputCount), dy = y
-        var pooled = [Float](repeating: 0, count: pooling.outputCount), dpooled = pooled, dlogits = logits
-        var transposed = [Float](repeating: 0, count: max(dense.transposedCount, convolution.transposedCount))
+        var y = [Float](repeating: 0, count: convolution.outputCount)
+        var dy = y
+        var pooled = [Float](repeating: 0, count: pooling.outputCount)
+        var dpooled = pooled
+        var dlogits = logits
+        var transposed = [Float](
+            repeating: 0, count: max(dense.transposedCount, convolution.transposedCount))
         parameters.withUnsafeBufferPointer { w in
-            let convolutionWeights = w.baseAddress!, denseWeights = w.baseAddress! + split
+            let convolutionWeights = w.baseAddress!
+            let denseWeights = w.baseAddress! + split
             kernels.convolutionForward(convolution, x: x, weights: convolutionWeights, y: &y)
-            y.withUnsafeMutableBufferPointer { kernels.activationForward(rows, .relu, x: $0.baseAddress!, y: $0.baseAddress!) }
+            y.withUnsafeMutableBufferPointer {
+                kernels.activationForward(rows, .relu, x: $0.baseAddress!, y: $0.baseAddress!)
+            }
             kernels.poolingForward(pooling, x: y, y: &pooled)
             kernels.denseForward(dense, x: pooled, weights: denseWeights, y: &logits)
-            kernels.softmaxCrossEntropy(answers, logits: logits, targets: classes, scale: 1 / Float(images), losses: &losses,
-                                        logitsGradient: &dlogits)
+            kernels.softmaxCrossEntropy(
+                answers, logits: logits, targets: classes, scale: 1 / Float(images),
+                losses: &losses,
+                logitsGradient: &dlogits)
             guard learns else { return }
             gradient.withUnsafeMutableBufferPointer { dw in
                 kernels.denseTranspose(dense, weights: denseWeights, transposed: &transposed)
-                kernels.denseBackwardInput(dense, outputGradient: dlogits, transposed: transposed, inputGradient: &dpooled)
-                kernels.denseBackwardWeights(dense, x: pooled, outputGradient: dlogits, weightGradient: dw.baseAddress! + split)
-                kernels.poolingBackward(pooling, x: y, y: pooled, outputGradient: dpooled, inputGradient: &dy)
+                kernels.denseBackwardInput(
+                    dense, outputGradient: dlogits, transposed: transposed, inputGradient: &dpooled)
+                kernels.denseBackwardWeights(
+                    dense, x: pooled, outputGradient: dlogits,
+                    weightGradient: dw.baseAddress! + split)
+                kernels.poolingBackward(
+                    pooling, x: y, y: pooled, outputGradient: dpooled, inputGradient: &dy)
                 dy.withUnsafeMutableBufferPointer { dy in
-                    kernels.activationBackward(rows, .relu, y: y, outputGradient: dy.baseAddress!, inputGradient: dy.baseAddress!)
+                    kernels.activationBackward(
+                        rows, .relu, y: y, outputGradient: dy.baseAddress!,
+                        inputGradient: dy.baseAddress!)
                 }
-                kernels.convolutionTranspose(convolution, weights: convolutionWeights, transposed: &transposed)
-                kernels.convolutionBackwardInput(convolution, outputGradient: dy, transposed: transposed, inputGradient: &dx)
-                kernels.convolutionBackwardWeights(convolution, x: x, outputGradient: dy, weightGradient: dw.baseAddress!)
+                kernels.convolutionTranspose(
+                    convolution, weights: convolutionWeights, transposed: &transposed)
+                kernels.convolutionBackwardInput(
+                    convolution, outputGradient: dy, transposed: transposed, inputGradient: &dx)
+                kernels.convolutionBackwardWeights(
+                    convolution, x: x, outputGradient: dy, weightGradient: dw.baseAddress!)
             }
         }
     }
 
     mutating func update(_ optimizer: Optimizer, step: Int, moments: inout [Float]) {
-        kernels.update(optimizer, parameters.count, scale: 1, step: step, parameters: &parameters, gradient: &gradient, moments: &moments,
-                       momentStride: parameters.count)
+        kernels.update(
+            optimizer, parameters.count, scale: 1, step: step, parameters: &parameters,
+            gradient: &gradient, moments: &moments,
+            momentStride: parameters.count)
     }
 
     /// The most probable class of each image.

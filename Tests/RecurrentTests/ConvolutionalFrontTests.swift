@@ -1,63 +1,102 @@
-import RecurrentFormats
 import Recurrent
+import RecurrentFormats
 import RecurrentReference
 import TestSupport
 import Testing
 
-/// A convolution over time in front of an LSTM layer. Sequences lie side by side, [time][sequence][channel], as recurrent layers have them: time
-/// is the rows of one image, and sequences are its columns, with windows of one.
+/// A convolution over time in front of an LSTM layer. Sequences lie side by side,
+/// [time][sequence][channel], as recurrent layers have them: time is the rows of one image, and
+/// sequences are its columns, with windows of one.
 @Suite struct ConvolutionalFrontTests {
     @Test(arguments: ISA.available) func gradientIsTheReferences(isa: ISA) throws {
-        let kernels = try Kernels(isa: isa), (batch, inputs, channels, hidden) = (3, 2, 5, 4)
-        let time = RecurrentReference.WindowAxis(size: 9, taps: 3, stride: 2, padding: 1), sequences = RecurrentReference.WindowAxis(size: batch, taps: 1)
-        let problem = ConvolutionProblem(ConvolutionSizes(inputs, channels, rows: time, columns: sequences), seed: 31).map { RunningError($0) }
-        let layer = LSTMProblem(LSTMSizes(channels, hidden, batch: batch, steps: time.windows), seed: 32).map { RunningError($0) }
+        let kernels = try Kernels(isa: isa)
+        let (batch, inputs, channels, hidden) = (3, 2, 5, 4)
+        let time = RecurrentReference.WindowAxis(size: 9, taps: 3, stride: 2, padding: 1)
+        let sequences = RecurrentReference.WindowAxis(size: batch, taps: 1)
+        let problem = ConvolutionProblem(
+            ConvolutionSizes(inputs, channels, rows: time, columns: sequences), seed: 31
+        ).map { RunningError($0) }
+        let layer = LSTMProblem(
+            LSTMSizes(channels, hidden, batch: batch, steps: time.windows), seed: 32
+        ).map { RunningError($0) }
         let relu = RecurrentReference.Activation.relu
 
         // The reference.
         let y = problem.layer.forward(x: problem.x)[0].map { $0.map { $0.map { relu($0) } } }
         let tape = layer.cell.forward(x: y, h0: layer.h0, c0: layer.c0)
         let backward = layer.cell.backward(tape: tape, dy: layer.dy, dh: layer.dh, dc: layer.dc)
-        let dy = zip(backward.dx, y).map { zip($0, $1).map { zip($0, $1).map { $0 * relu.derivative(y: $1) } } }
+        let dy = zip(backward.dx, y).map {
+            zip($0, $1).map { zip($0, $1).map { $0 * relu.derivative(y: $1) } }
+        }
         var gradient = problem.gradient
         gradient.addGradient(x: problem.x, dy: [dy])
 
         // The kernels.
         func floats(_ values: [RunningError]) -> [Float] { values.map { Float($0.value) } }
-        func padded(_ rows: [[RunningError]]) -> [Float] { KernelOrder.embedding(weight: floats(rows.flatMap { $0 }), width: rows[0].count) }
+        func padded(_ rows: [[RunningError]]) -> [Float] {
+            KernelOrder.embedding(weight: floats(rows.flatMap { $0 }), width: rows[0].count)
+        }
         func matrix(_ convolution: Convolution<RunningError>) -> [Float] {
             KernelOrder.dense(weight: floats(flat(convolution.W)), bias: floats(convolution.b))
         }
-        let front = ConvolutionShape(rows: WindowAxis(size: 9, kernelSize: 3, stride: 2, padding: 1), columns: WindowAxis(size: batch, kernelSize: 1),
-                                     inputChannels: inputs, outputChannels: channels, inputStride: inputs)
+        let front = ConvolutionShape(
+            rows: WindowAxis(size: 9, kernelSize: 3, stride: 2, padding: 1),
+            columns: WindowAxis(size: batch, kernelSize: 1),
+            inputChannels: inputs, outputChannels: channels, inputStride: inputs)
         let rows = RowsShape(rows: time.windows * batch, units: channels)
-        let shape = LSTMShape(inputSize: channels, hiddenSize: hidden, batch: batch, steps: time.windows, inputStride: front.paddedOutputChannels)
+        let shape = LSTMShape(
+            inputSize: channels, hiddenSize: hidden, batch: batch, steps: time.windows,
+            inputStride: front.paddedOutputChannels)
         let gates = layer.cell.gates.all
-        let (weightIH, weightHH) = (gates.flatMap { $0.W.flatMap { $0 } }, gates.flatMap { $0.U.flatMap { $0 } })
-        let weights = KernelOrder.lstm(weightIH: floats(weightIH), weightHH: floats(weightHH), bias: floats(gates.flatMap(\.b)))
-        let x = floats(flat(problem.x)), w = matrix(problem.layer)
-        var activated = [Float](repeating: .nan, count: front.outputCount), frontTransposed = [Float](repeating: .nan, count: front.transposedCount)
-        var ifgo = [Float](repeating: .nan, count: shape.gatesCount), difgo = ifgo
+        let (weightIH, weightHH) = (
+            gates.flatMap { $0.W.flatMap { $0 } }, gates.flatMap { $0.U.flatMap { $0 } }
+        )
+        let weights = KernelOrder.lstm(
+            weightIH: floats(weightIH), weightHH: floats(weightHH), bias: floats(gates.flatMap(\.b))
+        )
+        let x = floats(flat(problem.x))
+        let w = matrix(problem.layer)
+        var activated = [Float](repeating: .nan, count: front.outputCount)
+        var frontTransposed = [Float](repeating: .nan, count: front.transposedCount)
+        var ifgo = [Float](repeating: .nan, count: shape.gatesCount)
+        var difgo = ifgo
         var transposed = [Float](repeating: .nan, count: shape.transposedCount)
-        var c = padded(layer.c0) + [Float](repeating: .nan, count: shape.statesCount - shape.stateCount)
-        var h = padded(layer.h0) + [Float](repeating: .nan, count: shape.statesCount - shape.stateCount)
-        var (dh, dc, da) = (padded(layer.dh), padded(layer.dc), [Float](repeating: .nan, count: shape.inputGradientCount))
-        var dx = [Float](repeating: .nan, count: front.inputGradientCount), dw = matrix(problem.gradient)
+        var c =
+            padded(layer.c0) + [Float](repeating: .nan, count: shape.statesCount - shape.stateCount)
+        var h =
+            padded(layer.h0) + [Float](repeating: .nan, count: shape.statesCount - shape.stateCount)
+        var (dh, dc, da) = (
+            padded(layer.dh), padded(layer.dc),
+            [Float](repeating: .nan, count: shape.inputGradientCount)
+        )
+        var dx = [Float](repeating: .nan, count: front.inputGradientCount)
+        var dw = matrix(problem.gradient)
         kernels.convolutionForward(front, x: x, weights: w, y: &activated)
-        activated.withUnsafeMutableBufferPointer { kernels.activationForward(rows, .relu, x: $0.baseAddress!, y: $0.baseAddress!) }
-        kernels.lstmForward(shape, lengths: nil, x: activated, weights: weights, gates: &ifgo, c: &c, h: &h)
+        activated.withUnsafeMutableBufferPointer {
+            kernels.activationForward(rows, .relu, x: $0.baseAddress!, y: $0.baseAddress!)
+        }
+        kernels.lstmForward(
+            shape, lengths: nil, x: activated, weights: weights, gates: &ifgo, c: &c, h: &h)
         kernels.lstmTranspose(shape, weights: weights, transposed: &transposed)
-        kernels.lstmBackwardData(shape, lengths: nil, transposed: transposed, gates: ifgo, c: c, outputGradient: padded(Array(layer.dy.joined())),
-                                 gatesGradient: &difgo, dh: &dh, dc: &dc, inputGradient: &da)
+        kernels.lstmBackwardData(
+            shape, lengths: nil, transposed: transposed, gates: ifgo, c: c,
+            outputGradient: padded(Array(layer.dy.joined())),
+            gatesGradient: &difgo, dh: &dh, dc: &dc, inputGradient: &da)
         da.withUnsafeMutableBufferPointer { da in
-            kernels.activationBackward(rows, .relu, y: activated, outputGradient: da.baseAddress!, inputGradient: da.baseAddress!)
+            kernels.activationBackward(
+                rows, .relu, y: activated, outputGradient: da.baseAddress!,
+                inputGradient: da.baseAddress!)
         }
         kernels.convolutionTranspose(front, weights: w, transposed: &frontTransposed)
-        kernels.convolutionBackwardInput(front, outputGradient: da, transposed: frontTransposed, inputGradient: &dx)
+        kernels.convolutionBackwardInput(
+            front, outputGradient: da, transposed: frontTransposed, inputGradient: &dx)
         kernels.convolutionBackwardWeights(front, x: x, outputGradient: da, weightGradient: &dw)
 
-        try Comparer.check("h", KernelOrder.embedding(h, width: hidden), tape.h.flatMap { $0.flatMap { $0 } })
-        try Comparer.check("dx", KernelOrder.embedding(dx, width: inputs), flat(problem.layer.backwardInput(dy: [dy])))
+        try Comparer.check(
+            "h", KernelOrder.embedding(h, width: hidden), tape.h.flatMap { $0.flatMap { $0 } })
+        try Comparer.check(
+            "dx", KernelOrder.embedding(dx, width: inputs),
+            flat(problem.layer.backwardInput(dy: [dy])))
         let found = KernelOrder.dense(dw, inputSize: 3 * inputs, outputSize: channels)
         try Comparer.check("dW", found.weight, flat(gradient.W))
         try Comparer.check("db", found.bias, gradient.b)

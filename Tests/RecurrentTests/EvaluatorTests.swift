@@ -10,7 +10,8 @@ import Testing
         return (tokens, tokens.map { $0 == 5 ? -1 : ($0 * 3 + 1) % 11 })
     }
 
-    /// Every bit as a trainer measures, the state carried, before and after the parameters have changed.
+    /// Every bit as a trainer measures, the state carried, before and after the parameters have
+    /// changed.
     @Test(arguments: [
         RecurrentLayer.lstm(17), .gru(20), .rnn(5),
         .lstm(9, LSTMVariant(hasPeepholes: true, projectionSize: 4)),
@@ -42,7 +43,8 @@ import Testing
         }
     }
 
-    /// Neither gradient nor moments nor scratch: less than the parameters alone, where these are most of a trainer.
+    /// Neither gradient nor moments nor scratch: less than the parameters alone, where these are
+    /// most of a trainer.
     @Test func takesTheTapeAlone() {
         let shape = ModelShape(
             input: .tokens(vocabulary: 50, dimension: 16), layers: [.lstm(128)], outputSize: 50,
@@ -68,7 +70,8 @@ import Testing
             let shape = ModelShape(
                 input: .tokens(vocabulary: 3, dimension: 2), layers: [.lstm(3)], outputSize: 3,
                 loss: .crossEntropy)
-            let evaluator = try Evaluator(shape, batch: 1, steps: 2), tokens: [Int32] = [0]
+            let evaluator = try Evaluator(shape, batch: 1, steps: 2)
+            let tokens: [Int32] = [0]
             _ = evaluator.evaluate(Model(shape, seed: 1), tokens: tokens.span, targets: tokens.span)
         }
     }

@@ -4,7 +4,8 @@ import TestSupport
 import Testing
 
 @Suite struct FlushToZeroTests {
-    /// A smallest normal number times a half: a subnormal number, or zero where those are flushed. Not inlined, so that it stays where it is.
+    /// A smallest normal number times a half: a subnormal number, or zero where those are flushed.
+    /// Not inlined, so that it stays where it is.
     @inline(never) private func product(_ a: Float, _ b: Float) -> Float { a * b }
     private func flushesResults() -> Bool { product(.leastNormalMagnitude, 0.5) == 0 }
     private func flushesOperands() -> Bool { product(.leastNonzeroMagnitude, 0x1p64) == 0 }
@@ -18,9 +19,9 @@ import Testing
         let found = recurrent_float_mode()
         let inside = withFlushToZero { (flushesResults(), flushesOperands()) }
         #if arch(x86_64) || arch(arm64)
-        #expect(inside == (true, true))
+            #expect(inside == (true, true))
         #else
-        #expect(inside == (false, false))
+            #expect(inside == (false, false))
         #endif
         #expect(!flushesResults() && !flushesOperands())
         #expect(recurrent_float_mode() == found)
@@ -54,7 +55,8 @@ import Testing
         #expect(handle.value == 7)
     }
 
-    /// A kernel on every instruction set: h = 1/2 tanh(c) for a subnormal c, which is subnormal, and zero inside.
+    /// A kernel on every instruction set: h = 1/2 tanh(c) for a subnormal c, which is subnormal,
+    /// and zero inside.
     @Test(arguments: ISA.available) func kernelsFlush(isa: ISA) throws {
         func step(_ cell: inout LSTMCell) -> Float {
             cell.state = [0, .leastNormalMagnitude]
@@ -66,7 +68,7 @@ import Testing
         var cell = LSTMCell(inputSize: 1, hiddenSize: 1, kernels: try Kernels(isa: isa))
         #expect(step(&cell).isSubnormal)
         #if arch(x86_64) || arch(arm64)
-        #expect(withFlushToZero { step(&cell) } == 0)
+            #expect(withFlushToZero { step(&cell) } == 0)
         #endif
         #expect(step(&cell).isSubnormal)
     }

@@ -1,23 +1,31 @@
-import RecurrentFormats
 import Recurrent
+import RecurrentFormats
 import RecurrentReference
 import TestSupport
 import Testing
 
 @Suite struct GRUCellTests {
     private func cell(
-        inputSize: Int, hiddenSize: Int, definition: Recurrent.GRUDefinition = .resetAfter, batch: Int = 1, kernels: Kernels = .best
+        inputSize: Int, hiddenSize: Int, definition: Recurrent.GRUDefinition = .resetAfter,
+        batch: Int = 1, kernels: Kernels = .best
     ) -> Recurrent.GRUCell {
         var generator = Generator(seed: UInt64(inputSize * 1000 + hiddenSize))
-        var cell = Recurrent.GRUCell(inputSize: inputSize, hiddenSize: hiddenSize, definition: definition, batch: batch, kernels: kernels)
-        cell.load(weightIH: generator.floats(3 * hiddenSize * inputSize), weightHH: generator.floats(3 * hiddenSize * hiddenSize, scale: 0.5),
-                  biasIH: generator.floats(3 * hiddenSize, scale: 0.5), biasHH: generator.floats(3 * hiddenSize, scale: 0.5))
+        var cell = Recurrent.GRUCell(
+            inputSize: inputSize, hiddenSize: hiddenSize, definition: definition, batch: batch,
+            kernels: kernels)
+        cell.load(
+            weightIH: generator.floats(3 * hiddenSize * inputSize),
+            weightHH: generator.floats(3 * hiddenSize * hiddenSize, scale: 0.5),
+            biasIH: generator.floats(3 * hiddenSize, scale: 0.5),
+            biasHH: generator.floats(3 * hiddenSize, scale: 0.5))
         return cell
     }
 
     /// Steps of a cell over [steps][batch][inputSize].
     private func run(_ cell: inout Recurrent.GRUCell, _ x: [Float]) -> [Float] {
-        let (inputs, outputs) = (cell.shape.batch * cell.shape.inputSize, cell.shape.batch * cell.shape.hiddenSize)
+        let (inputs, outputs) = (
+            cell.shape.batch * cell.shape.inputSize, cell.shape.batch * cell.shape.hiddenSize
+        )
         return (0..<x.count / inputs).flatMap { step in
             var h = Array(repeating: Float.nan, count: outputs)
             var span = h.mutableSpan
@@ -26,103 +34,169 @@ import Testing
         }
     }
 
-    @Test(arguments: ISA.available, GRUGolden.both) func stepsAsPyTorch(isa: ISA, golden: GRUGolden) throws {
-        let x = try golden.sequence("x"), h0 = try golden.state("h0")
-        var cell = Recurrent.GRUCell(inputSize: x[0][0].count, hiddenSize: h0[0].count, batch: h0.count, kernels: try Kernels(isa: isa))
-        try cell.load(weightIH: golden.parameter("weight_ih"), weightHH: golden.parameter("weight_hh"), biasIH: golden.parameter("bias_ih"),
-                      biasHH: golden.parameter("bias_hh"))
+    @Test(arguments: ISA.available, GRUGolden.both) func stepsAsPyTorch(isa: ISA, golden: GRUGolden)
+        throws
+    {
+        let x = try golden.sequence("x")
+        let h0 = try golden.state("h0")
+        var cell = Recurrent.GRUCell(
+            inputSize: x[0][0].count, hiddenSize: h0[0].count, batch: h0.count,
+            kernels: try Kernels(isa: isa))
+        try cell.load(
+            weightIH: golden.parameter("weight_ih"), weightHH: golden.parameter("weight_hh"),
+            biasIH: golden.parameter("bias_ih"),
+            biasHH: golden.parameter("bias_hh"))
         cell.state = flat([h0])
-        try Comparer.check("h", run(&cell, flat(x)), flat(golden.sequence("h")).map(Double.init), absolute: 1e-6, relative: 1e-6)
+        try Comparer.check(
+            "h", run(&cell, flat(x)), flat(golden.sequence("h")).map(Double.init), absolute: 1e-6,
+            relative: 1e-6)
     }
 
-    private func flat(_ sequence: [[[Double]]]) -> [Float] { sequence.flatMap { $0.flatMap { $0.map { Float($0) } } } }
+    private func flat(_ sequence: [[[Double]]]) -> [Float] {
+        sequence.flatMap { $0.flatMap { $0.map { Float($0) } } }
+    }
 
-    /// The unsafe-pointer calls: a whole sequence, back through time, and the gradient with respect to the weights.
-    @Test(arguments: ISA.available, GRUGolden.both) func learnsAsPyTorch(isa: ISA, golden: GRUGolden) throws {
-        let inputs = try golden.sequence("x"), h0 = try golden.state("h0"), hidden = h0[0].count, kernels = try Kernels(isa: isa)
-        let shape = GRUShape(inputSize: inputs[0][0].count, hiddenSize: hidden, batch: h0.count, steps: inputs.count)
-        func padded(_ floats: [Float], _ units: Int) -> [Float] { KernelOrder.embedding(weight: floats, width: units) }
-        func unpadded(_ floats: [Float], _ units: Int) -> [Float] { KernelOrder.embedding(floats, width: units) }
+    /// The unsafe-pointer calls: a whole sequence, back through time, and the gradient with respect
+    /// to the weights.
+    @Test(arguments: ISA.available, GRUGolden.both) func learnsAsPyTorch(
+        isa: ISA, golden: GRUGolden
+    ) throws {
+        let inputs = try golden.sequence("x")
+        let h0 = try golden.state("h0")
+        let hidden = h0[0].count
+        let kernels = try Kernels(isa: isa)
+        let shape = GRUShape(
+            inputSize: inputs[0][0].count, hiddenSize: hidden, batch: h0.count, steps: inputs.count)
+        func padded(_ floats: [Float], _ units: Int) -> [Float] {
+            KernelOrder.embedding(weight: floats, width: units)
+        }
+        func unpadded(_ floats: [Float], _ units: Int) -> [Float] {
+            KernelOrder.embedding(floats, width: units)
+        }
         func expect(_ name: String, _ found: [Float], _ expected: [Float]) throws {
-            try Comparer.check(name, found, expected.map(Double.init), absolute: 2e-6, relative: 2e-6)
+            try Comparer.check(
+                name, found, expected.map(Double.init), absolute: 2e-6, relative: 2e-6)
         }
         // The two biases of r and z are added; the candidate's stay apart.
         let (biasIH, biasHH) = (try golden.parameter("bias_ih"), try golden.parameter("bias_hh"))
         let bias = biasIH.indices.map { $0 < 2 * hidden ? biasIH[$0] + biasHH[$0] : biasIH[$0] }
-        let weights = try KernelOrder.gru(weightIH: golden.parameter("weight_ih"), weightHH: golden.parameter("weight_hh"), bias: bias,
-                                          hiddenBias: Array(biasHH[(2 * hidden)...]))
+        let weights = try KernelOrder.gru(
+            weightIH: golden.parameter("weight_ih"), weightHH: golden.parameter("weight_hh"),
+            bias: bias,
+            hiddenBias: Array(biasHH[(2 * hidden)...]))
         #expect(weights.count == shape.weightCount)
 
         func unknown(_ count: Int) -> [Float] { [Float](repeating: .nan, count: count) }
-        let x = flat(inputs), dy = padded(flat(try golden.sequence("dy")), hidden)
-        var h = padded(flat([h0]), hidden) + unknown(shape.statesCount - shape.stateCount), dh = [Float](repeating: 0, count: shape.stateCount)
-        var gates = unknown(shape.gatesCount), past = unknown(shape.pastCount), transposed = unknown(shape.transposedCount)
-        var dgates = unknown(shape.gatesCount), dpast = unknown(shape.pastCount), dx = unknown(shape.inputGradientCount)
+        let x = flat(inputs)
+        let dy = padded(flat(try golden.sequence("dy")), hidden)
+        var h = padded(flat([h0]), hidden) + unknown(shape.statesCount - shape.stateCount)
+        var dh = [Float](repeating: 0, count: shape.stateCount)
+        var gates = unknown(shape.gatesCount)
+        var past = unknown(shape.pastCount)
+        var transposed = unknown(shape.transposedCount)
+        var dgates = unknown(shape.gatesCount)
+        var dpast = unknown(shape.pastCount)
+        var dx = unknown(shape.inputGradientCount)
         var dw = [Float](repeating: 0, count: shape.weightCount)
-        kernels.gruForward(shape, lengths: nil, x: x, weights: weights, gates: &gates, past: &past, h: &h)
+        kernels.gruForward(
+            shape, lengths: nil, x: x, weights: weights, gates: &gates, past: &past, h: &h)
         kernels.gruTranspose(shape, weights: weights, transposed: &transposed)
-        kernels.gruBackwardData(shape, lengths: nil, transposed: transposed, gates: gates, past: past, h: h, outputGradient: dy,
-                                gateGradient: &dgates, pastGradient: &dpast, dh: &dh, inputGradient: &dx)
-        kernels.gruBackwardWeights(shape, lengths: nil, x: x, past: past, h: h, gateGradient: dgates, pastGradient: dpast, weightGradient: &dw)
+        kernels.gruBackwardData(
+            shape, lengths: nil, transposed: transposed, gates: gates, past: past, h: h,
+            outputGradient: dy,
+            gateGradient: &dgates, pastGradient: &dpast, dh: &dh, inputGradient: &dx)
+        kernels.gruBackwardWeights(
+            shape, lengths: nil, x: x, past: past, h: h, gateGradient: dgates, pastGradient: dpast,
+            weightGradient: &dw)
 
         try expect("h", unpadded(Array(h[shape.stateCount...]), hidden), flat(golden.sequence("h")))
         try expect("dx", unpadded(dx, shape.inputSize), flat(golden.sequence("dx")))
         try expect("dh0", unpadded(dh, hidden), flat([golden.state("dh0")]))
-        let gradient = KernelOrder.gru(dw, inputSize: shape.inputSize, hiddenSize: hidden, hasHiddenBias: true)
+        let gradient = KernelOrder.gru(
+            dw, inputSize: shape.inputSize, hiddenSize: hidden, hasHiddenBias: true)
         try expect("dweight_ih", gradient.weightIH, golden.parameter("dweight_ih"))
         try expect("dweight_hh", gradient.weightHH, golden.parameter("dweight_hh"))
         try expect("dbias_ih", gradient.bias, golden.parameter("dbias_ih"))
-        try expect("dbias_hh", gradient.bias[..<(2 * hidden)] + gradient.hiddenBias, golden.parameter("dbias_hh"))
+        try expect(
+            "dbias_hh", gradient.bias[..<(2 * hidden)] + gradient.hiddenBias,
+            golden.parameter("dbias_hh"))
     }
 
-    /// Two steps from a state that is not zero, beside the reference; where b′ is not by itself, the biases are summed.
-    @Test(arguments: Recurrent.GRUDefinition.allCases) func stepsAsItsDefinition(definition: Recurrent.GRUDefinition) throws {
+    /// Two steps from a state that is not zero, beside the reference; where b′ is not by itself,
+    /// the biases are summed.
+    @Test(arguments: Recurrent.GRUDefinition.allCases) func stepsAsItsDefinition(
+        definition: Recurrent.GRUDefinition
+    ) throws {
         var cell = cell(inputSize: 2, hiddenSize: 1, definition: definition)
-        cell.load(weightIH: [0.5, 1, -0.5, 0.25, 1.25, -1], weightHH: [-0.75, 1.5, -2], biasIH: [0.25, 0.125, 0.375], biasHH: [0.5, -0.25, 0.625])
+        cell.load(
+            weightIH: [0.5, 1, -0.5, 0.25, 1.25, -1], weightHH: [-0.75, 1.5, -2],
+            biasIH: [0.25, 0.125, 0.375], biasHH: [0.5, -0.25, 0.625])
         cell.state = [0.5]
-        func gate(_ W: [Double], _ U: Double, _ b: Double) -> GateParameters<Double> { GateParameters(W: [W], U: [[U]], b: [b]) }
-        let ours: RecurrentReference.GRUDefinition = definition == .resetAfter ? .resetAfter : definition == .resetBefore ? .resetBefore : .lecture
+        func gate(_ W: [Double], _ U: Double, _ b: Double) -> GateParameters<Double> {
+            GateParameters(W: [W], U: [[U]], b: [b])
+        }
+        let ours: RecurrentReference.GRUDefinition =
+            definition == .resetAfter
+            ? .resetAfter : definition == .resetBefore ? .resetBefore : .lecture
         let reference = RecurrentReference.GRUCell(
-            gates: GRUGates(r: gate([0.5, 1], -0.75, 0.75), z: gate([-0.5, 0.25], 1.5, -0.125),
-                            n: gate([1.25, -1], -2, definition == .resetAfter ? 0.375 : 1)), hiddenBias: [0.625], definition: ours)
-        let h = reference.forward(x: [[[1, -0.5]], [[0.25, 2]]], h0: [[0.5]]).h.dropFirst().map { $0[0][0] }
+            gates: GRUGates(
+                r: gate([0.5, 1], -0.75, 0.75), z: gate([-0.5, 0.25], 1.5, -0.125),
+                n: gate([1.25, -1], -2, definition == .resetAfter ? 0.375 : 1)),
+            hiddenBias: [0.625], definition: ours)
+        let h = reference.forward(x: [[[1, -0.5]], [[0.25, 2]]], h0: [[0.5]]).h.dropFirst().map {
+            $0[0][0]
+        }
         try Comparer.check("h", run(&cell, [1, -0.5, 0.25, 2]), h, absolute: 1e-7, relative: 1e-6)
     }
 
     /// Every number of streams from 1 to 9: each stream's bits are those of a cell of its own.
-    @Test(arguments: ISA.available, [1, 8, 16, 17, 40, 81]) func streamsSideBySideAreAsAlone(isa: ISA, hiddenSize: Int) throws {
+    @Test(arguments: ISA.available, [1, 8, 16, 17, 40, 81]) func streamsSideBySideAreAsAlone(
+        isa: ISA, hiddenSize: Int
+    ) throws {
         var generator = Generator(seed: 9)
-        let (most, steps, inputSize) = (9, 3, 2), kernels = try Kernels(isa: isa)
+        let (most, steps, inputSize) = (9, 3, 2)
+        let kernels = try Kernels(isa: isa)
         let x = (0..<most).map { _ in generator.awkwardFloats(steps * inputSize) }
         let alone = x.map { x in
             var cell = cell(inputSize: inputSize, hiddenSize: hiddenSize, kernels: kernels)
             return run(&cell, x)
         }
         for batch in 1...most {
-            var together = cell(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch, kernels: kernels)
-            let all = run(&together, (0..<steps).flatMap { step in x[..<batch].flatMap { $0[(step * inputSize)...].prefix(inputSize) } })
+            var together = cell(
+                inputSize: inputSize, hiddenSize: hiddenSize, batch: batch, kernels: kernels)
+            let all = run(
+                &together,
+                (0..<steps).flatMap { step in
+                    x[..<batch].flatMap { $0[(step * inputSize)...].prefix(inputSize) }
+                })
             for stream in 0..<batch {
-                let h = (0..<steps).flatMap { all[(($0 * batch + stream) * hiddenSize)...].prefix(hiddenSize) }
+                let h = (0..<steps).flatMap {
+                    all[(($0 * batch + stream) * hiddenSize)...].prefix(hiddenSize)
+                }
                 try Comparer.checkSameBits("stream \(stream) of \(batch)", h, alone[stream])
             }
         }
     }
 
     @Test(arguments: 1...2) func oneStreamIsReset(steps: Int) throws {
-        var together = cell(inputSize: 1, hiddenSize: 20, batch: 3), alone = cell(inputSize: 1, hiddenSize: 20)
+        var together = cell(inputSize: 1, hiddenSize: 20, batch: 3)
+        var alone = cell(inputSize: 1, hiddenSize: 20)
         for _ in 0..<steps { _ = run(&together, [0.3, -0.8, 2]) }
         let before = together.state
         together.reset(stream: 1)
         let after = together.state
         #expect(Array(after[20..<40]) == [Float](repeating: 0, count: 20))
         #expect(after[..<20] == before[..<20] && after[40...] == before[40...])
-        try Comparer.checkSameBits("h", Array(run(&together, [0.1, 0.2, 0.3])[20..<40]), run(&alone, [0.2]))
+        try Comparer.checkSameBits(
+            "h", Array(run(&together, [0.1, 0.2, 0.3])[20..<40]), run(&alone, [0.2]))
     }
 
     @Test func stateIsSavedRestoredAndReset() throws {
         var cell = cell(inputSize: 1, hiddenSize: 20, definition: .lecture, batch: 2)
         let x: [Float] = [0.1, 0.9, -0.4, 2, 0.3, -0.3]
-        let fromRest = run(&cell, x), saved = cell.state, goesOn = run(&cell, x)
+        let fromRest = run(&cell, x)
+        let saved = cell.state
+        let goesOn = run(&cell, x)
         cell.state = saved
         try Comparer.checkSameBits("restored", run(&cell, x), goesOn)
         cell.reset()
@@ -137,7 +211,9 @@ import Testing
             var span = h.mutableSpan
             cell.step([1, 2].span, into: &span)
         }
-        await #expect(processExitsWith: .failure) { _ = Recurrent.GRUCell(inputSize: 0, hiddenSize: 4) }
+        await #expect(processExitsWith: .failure) {
+            _ = Recurrent.GRUCell(inputSize: 0, hiddenSize: 4)
+        }
         await #expect(processExitsWith: .failure) {
             var cell = Recurrent.GRUCell(inputSize: 1, hiddenSize: 4, batch: 2)
             cell.reset(stream: 2)
@@ -152,11 +228,15 @@ import Testing
         }
     }
 
-    /// Weights and states that are not finite are refused; a stream that an input has spoiled says so, until it is reset.
+    /// Weights and states that are not finite are refused; a stream that an input has spoiled says
+    /// so, until it is reset.
     @Test func whatIsNotFiniteIsRefusedOrSaid() async {
-        let weights = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        let weights = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent])
+        {
             var cell = Recurrent.GRUCell(inputSize: 1, hiddenSize: 1)
-            cell.load(weightIH: [0, 0, .nan], weightHH: [0, 0, .nan], biasIH: [0, 0, 0], biasHH: [0, 0, 0])
+            cell.load(
+                weightIH: [0, 0, .nan], weightHH: [0, 0, .nan], biasIH: [0, 0, 0],
+                biasHH: [0, 0, 0])
         }
         #expect(says(weights, "weights: expected finite numbers, found nan"))
         let bias = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {

@@ -2,13 +2,21 @@ import Recurrent
 import TestSupport
 import Testing
 
-/// What the sequences of a segment start from, and what is left of one whose numbers are not finite.
+/// What the sequences of a segment start from, and what is left of one whose numbers are not
+/// finite.
 @Suite struct InitialStateTests {
-    /// A layer of each kind, one value in and two out. Updates change nothing: the learning rate is zero.
-    private func trainer(_ initialState: InitialState = .zero, head: ModelShape.Head = .everyStep, batch: Int = 3) -> Trainer {
-        let shape = ModelShape(input: .values(size: 1), layers: [.lstm(17), .gru(5), .rnn(9), .lstm(6, LSTMVariant(projectionSize: 4))],
-                               head: head, outputSize: 2, loss: .crossEntropy)
-        return Trainer(Model(shape, seed: 3), optimizer: .sgd(SGD(learningRate: 0)), batch: batch, steps: 4, initialState: initialState)
+    /// A layer of each kind, one value in and two out. Updates change nothing: the learning rate is
+    /// zero.
+    private func trainer(
+        _ initialState: InitialState = .zero, head: ModelShape.Head = .everyStep, batch: Int = 3
+    ) -> Trainer {
+        let shape = ModelShape(
+            input: .values(size: 1),
+            layers: [.lstm(17), .gru(5), .rnn(9), .lstm(6, LSTMVariant(projectionSize: 4))],
+            head: head, outputSize: 2, loss: .crossEntropy)
+        return Trainer(
+            Model(shape, seed: 3), optimizer: .sgd(SGD(learningRate: 0)), batch: batch, steps: 4,
+            initialState: initialState)
     }
 
     private func values(_ seed: UInt64) -> [Float] {
@@ -18,17 +26,26 @@ import Testing
 
     private func outputs(_ trainer: borrowing Trainer) -> [Float] {
         var answers: [Float] = []
-        for sequence in 0..<trainer.batch { answers += trainer.withOutput(sequence: sequence) { [$0[0], $0[1]] } }
+        for sequence in 0..<trainer.batch {
+            answers += trainer.withOutput(sequence: sequence) { [$0[0], $0[1]] }
+        }
         return answers
     }
 
-    /// The answers to independent sequences do not depend on what was asked before: neither in training nor afterwards.
-    @Test(arguments: ModelShape.Head.allCases) func sequencesAreIndependentUnlessCarried(head: ModelShape.Head) throws {
-        let first = values(1), second = values(2), targets = [Int32](repeating: 1, count: head == .everyStep ? 12 : 3)
+    /// The answers to independent sequences do not depend on what was asked before: neither in
+    /// training nor afterwards.
+    @Test(arguments: ModelShape.Head.allCases) func sequencesAreIndependentUnlessCarried(
+        head: ModelShape.Head
+    ) throws {
+        let first = values(1)
+        let second = values(2)
+        let targets = [Int32](repeating: 1, count: head == .everyStep ? 12 : 3)
         for state in InitialState.allCases {
-            var used = trainer(state, head: head), new = trainer(state, head: head)
+            var used = trainer(state, head: head)
+            var new = trainer(state, head: head)
             let before = used.step(values: first.span, targets: targets.span)
-            let after = used.step(values: second.span, targets: targets.span), alone = new.step(values: second.span, targets: targets.span)
+            let after = used.step(values: second.span, targets: targets.span)
+            let alone = new.step(values: second.span, targets: targets.span)
             #expect((after == alone) == (state == .zero) && before.updated, "\(head), \(state)")
             used.predict(values: first.span)
             used.predict(values: second.span)
@@ -39,7 +56,9 @@ import Testing
             used.resetEvaluationState()
             new.resetState()
             new.resetEvaluationState()
-            #expect(used.step(values: second.span, targets: targets.span) == new.step(values: second.span, targets: targets.span))
+            #expect(
+                used.step(values: second.span, targets: targets.span)
+                    == new.step(values: second.span, targets: targets.span))
             used.predict(values: first.span)
             new.predict(values: first.span)
             try Comparer.checkSameBits("\(head), \(state)", outputs(used), outputs(new))
@@ -47,18 +66,27 @@ import Testing
     }
 
     @Test func zeroIsTheDefault() {
-        let shape = ModelShape(input: .values(size: 1), layers: [.rnn(2)], outputSize: 1, loss: .meanSquaredError)
-        #expect(Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 1, steps: 1).initialState == .zero)
+        let shape = ModelShape(
+            input: .values(size: 1), layers: [.rnn(2)], outputSize: 1, loss: .meanSquaredError)
+        #expect(
+            Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 1, steps: 1).initialState
+                == .zero)
     }
 
-    /// One NaN in a sequence stops the learning of all, says which it is, and is over when that one is reset.
+    /// One NaN in a sequence stops the learning of all, says which it is, and is over when that one
+    /// is reset.
     @Test func oneSequenceThatIsNotFiniteIsFoundAndReset() {
         var bad = values(1)
         bad[1 * 3 + 1] = .nan
-        let good = values(1), next = values(2), targets: [Int32] = (0..<12).map { $0 % 2 }
-        var hurt = trainer(.carried), whole = trainer(.carried)
+        let good = values(1)
+        let next = values(2)
+        let targets: [Int32] = (0..<12).map { $0 % 2 }
+        var hurt = trainer(.carried)
+        var whole = trainer(.carried)
         #expect(!hurt.step(values: bad.span, targets: targets.span).updated)
-        #expect((0..<3).map { hurt.isStateFinite(sequence: $0) } == [true, false, true] && !hurt.isStateFinite)
+        #expect(
+            (0..<3).map { hurt.isStateFinite(sequence: $0) } == [true, false, true]
+                && !hurt.isStateFinite)
         #expect(!hurt.step(values: good.span, targets: targets.span).updated)
         _ = whole.step(values: good.span, targets: targets.span)
         _ = whole.step(values: good.span, targets: targets.span)
@@ -73,10 +101,13 @@ import Testing
         var bad = values(1)
         bad[2] = .infinity
         bad[5] = .nan
-        var hurt = trainer(.carried), whole = trainer(.carried)
+        var hurt = trainer(.carried)
+        var whole = trainer(.carried)
         hurt.predict(values: bad.span)
         whole.predict(values: values(1).span)
-        #expect((0..<3).map { hurt.isEvaluationStateFinite(sequence: $0) } == [true, true, false] && hurt.isStateFinite)
+        #expect(
+            (0..<3).map { hurt.isEvaluationStateFinite(sequence: $0) } == [true, true, false]
+                && hurt.isStateFinite)
         hurt.resetEvaluationState(sequence: 2)
         whole.resetEvaluationState(sequence: 2)
         hurt.predict(values: values(2).span)
@@ -91,8 +122,10 @@ import Testing
     }
 
     @Test func aSequenceThatIsNoneTraps() async {
-        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-            let shape = ModelShape(input: .values(size: 1), layers: [.rnn(2)], outputSize: 1, loss: .meanSquaredError)
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent])
+        {
+            let shape = ModelShape(
+                input: .values(size: 1), layers: [.rnn(2)], outputSize: 1, loss: .meanSquaredError)
             var trainer = Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 2, steps: 1)
             trainer.resetState(sequence: 2)
         }
@@ -101,8 +134,10 @@ import Testing
 
     /// What is left of a model's stream: nothing, after a reset.
     @Test(arguments: 1...3) func aModelsStreamIsReset(steps: Int) throws {
-        let shape = ModelShape(input: .values(size: 1), layers: [.lstm(17), .gru(5), .lstm(6, LSTMVariant(projectionSize: 4))], head: .mean,
-                               outputSize: 2, loss: .crossEntropy)
+        let shape = ModelShape(
+            input: .values(size: 1),
+            layers: [.lstm(17), .gru(5), .lstm(6, LSTMVariant(projectionSize: 4))], head: .mean,
+            outputSize: 2, loss: .crossEntropy)
         let model = Model(shape, seed: 3)
         func run(_ state: inout ModelState) -> [Float] {
             var outputs: [Float] = []
@@ -112,7 +147,8 @@ import Testing
             }
             return outputs
         }
-        var used = ModelState(model), new = ModelState(model)
+        var used = ModelState(model)
+        var new = ModelState(model)
         let fromZero = run(&new)
         for _ in 0..<steps { model.step(values: [3].span, state: &used) }
         used.reset()
@@ -128,19 +164,27 @@ import Testing
     // MARK: What counts for nothing is counted
 
     @Test func tokensAndTargetsOutOfRangeAreCounted() {
-        let shape = ModelShape(input: .tokens(vocabulary: 4, dimension: 2), layers: [.lstm(3)], outputSize: 4, loss: .crossEntropy)
+        let shape = ModelShape(
+            input: .tokens(vocabulary: 4, dimension: 2), layers: [.lstm(3)], outputSize: 4,
+            loss: .crossEntropy)
         var trainer = Trainer(Model(shape, seed: 1), optimizer: .sgd(SGD()), batch: 2, steps: 3)
-        let tokens: [Int32] = [0, 4, -1, 3, .max, 2], targets: [Int32] = [3, 4, -1, .max, 0, .min]
+        let tokens: [Int32] = [0, 4, -1, 3, .max, 2]
+        let targets: [Int32] = [3, 4, -1, .max, 0, .min]
         let step = trainer.step(tokens: tokens.span, targets: targets.span)
         #expect(step.unknownTokens == 3 && step.invalidTargets == 2 && step.updated)
         // What lies past the end of a sequence is no one's.
-        let evaluation = trainer.evaluate(tokens: tokens.span, targets: targets.span, lengths: [3, 0].span)
-        #expect(evaluation.unknownTokens == 2 && evaluation.invalidTargets == 0 && evaluation.count == 2)
+        let evaluation = trainer.evaluate(
+            tokens: tokens.span, targets: targets.span, lengths: [3, 0].span)
+        #expect(
+            evaluation.unknownTokens == 2 && evaluation.invalidTargets == 0 && evaluation.count == 2
+        )
         var sum = trainer.accumulate(tokens: tokens.span, targets: targets.span)
         sum += trainer.accumulate(tokens: tokens.span, targets: targets.span, lengths: [1, 1].span)
         let update = trainer.update()
         #expect(sum.unknownTokens == 4 && sum.invalidTargets == 3 && sum.count == 3)
         #expect(update.unknownTokens == 4 && update.invalidTargets == 3 && update.loss == sum.loss)
-        #expect(trainer.evaluate(tokens: [0, 1, 2, 3, 0, 1].span, targets: [0, 1, 2, 3, 0, -1].span).unknownTokens == 0)
+        #expect(
+            trainer.evaluate(tokens: [0, 1, 2, 3, 0, 1].span, targets: [0, 1, 2, 3, 0, -1].span)
+                .unknownTokens == 0)
     }
 }

@@ -1,69 +1,101 @@
 import Foundation
-@testable import Recurrent
 import Testing
+
+@testable import Recurrent
 
 @Suite struct InitializerTests {
     private static let (units, inputs, hidden) = (60, 90, 64)
 
     /// Variance, and the largest magnitude.
-    private static let distributions: [(weights: InitialWeights, variance: Double, most: Double)] = {
-        let (n, m, h) = (Double(inputs), Double(units), Double(hidden))
-        func normal(_ weights: InitialWeights, _ variance: Double) -> (weights: InitialWeights, variance: Double, most: Double) {
-            (weights, variance, 6 * variance.squareRoot())
-        }
-        func uniform(_ weights: InitialWeights, _ variance: Double) -> (weights: InitialWeights, variance: Double, most: Double) {
-            (weights, variance, (3 * variance).squareRoot())
-        }
-        return [
-            uniform(.uniform, 1 / (3 * h)), normal(.gaussian(deviation: 0.3), 0.09), normal(.lecunNormal, 1 / n), uniform(.lecunUniform, 1 / n),
-            normal(.xavierNormal, 2 / (n + m)), uniform(.xavierUniform, 2 / (n + m)), normal(.heNormal, 2 / n), uniform(.heUniform, 2 / n),
-        ]
-    }()
+    private static let distributions: [(weights: InitialWeights, variance: Double, most: Double)] =
+        {
+            let (n, m, h) = (Double(inputs), Double(units), Double(hidden))
+            func normal(_ weights: InitialWeights, _ variance: Double) -> (
+                weights: InitialWeights, variance: Double, most: Double
+            ) {
+                (weights, variance, 6 * variance.squareRoot())
+            }
+            func uniform(_ weights: InitialWeights, _ variance: Double) -> (
+                weights: InitialWeights, variance: Double, most: Double
+            ) {
+                (weights, variance, (3 * variance).squareRoot())
+            }
+            return [
+                uniform(.uniform, 1 / (3 * h)), normal(.gaussian(deviation: 0.3), 0.09),
+                normal(.lecunNormal, 1 / n), uniform(.lecunUniform, 1 / n),
+                normal(.xavierNormal, 2 / (n + m)), uniform(.xavierUniform, 2 / (n + m)),
+                normal(.heNormal, 2 / n), uniform(.heUniform, 2 / n),
+            ]
+        }()
 
-    /// Mean and variance within five standard deviations of what so many numbers have; the bound itself is reached only by uniform numbers.
+    /// Mean and variance within five standard deviations of what so many numbers have; the bound
+    /// itself is reached only by uniform numbers.
     @Test(arguments: distributions.indices) func moments(index: Int) {
         let (weights, variance, most) = Self.distributions[index]
         var generator = SplitMix64(seed: 7)
-        let values = weights.draw(gates: 4, units: Self.units, inputs: Self.inputs, hidden: Self.hidden, using: &generator).map(Double.init)
+        let values = weights.draw(
+            gates: 4, units: Self.units, inputs: Self.inputs, hidden: Self.hidden, using: &generator
+        ).map(Double.init)
         let count = Double(values.count)
         #expect(values.count == 4 * Self.units * Self.inputs)
-        #expect(abs(values.reduce(0, +) / count) <= 5 * (variance / count).squareRoot(), "\(weights): mean")
+        #expect(
+            abs(values.reduce(0, +) / count) <= 5 * (variance / count).squareRoot(),
+            "\(weights): mean")
         let found = values.reduce(0) { $0 + $1 * $1 } / count
         // A normal number's square has the variance 2 σ⁴, which is more than a uniform one's.
-        #expect(abs(found - variance) <= 5 * variance * (2 / count).squareRoot(), "\(weights): variance \(found), expected \(variance)")
+        #expect(
+            abs(found - variance) <= 5 * variance * (2 / count).squareRoot(),
+            "\(weights): variance \(found), expected \(variance)")
         #expect(values.allSatisfy { abs($0) <= most * (1 + 1e-7) }, "\(weights): limit")
         #expect(values.contains { abs($0) > 0.6 * most }, "\(weights): spread")
     }
 
-    @Test(arguments: [(16, 16), (40, 17), (17, 40), (1, 1), (1, 5), (5, 1)]) func orthogonalRowsOrColumns(rows: Int, columns: Int) {
+    @Test(arguments: [(16, 16), (40, 17), (17, 40), (1, 1), (1, 5), (5, 1)])
+    func orthogonalRowsOrColumns(rows: Int, columns: Int) {
         var generator = SplitMix64(seed: 3)
         let gain = 1.5
-        let matrix = InitialWeights.orthogonal(gain: gain).draw(gates: 4, units: rows, inputs: columns, hidden: rows, using: &generator).map(Double.init)
+        let matrix = InitialWeights.orthogonal(gain: gain).draw(
+            gates: 4, units: rows, inputs: columns, hidden: rows, using: &generator
+        ).map(Double.init)
         let (count, length) = (min(rows, columns), max(rows, columns))
         for gate in 0..<4 {
             func element(_ vector: Int, _ place: Int) -> Double {
-                matrix[gate * rows * columns + (rows <= columns ? vector * columns + place : place * columns + vector)]
+                matrix[
+                    gate * rows * columns
+                        + (rows <= columns ? vector * columns + place : place * columns + vector)]
             }
             for one in 0..<count {
                 for other in 0...one {
-                    let product = (0..<length).reduce(0) { $0 + element(one, $1) * element(other, $1) }
+                    let product = (0..<length).reduce(0) {
+                        $0 + element(one, $1) * element(other, $1)
+                    }
                     // Each element is rounded to a float.
-                    #expect(abs(product - (one == other ? gain * gain : 0)) <= 3e-7, "gate \(gate): \(one) · \(other)")
+                    #expect(
+                        abs(product - (one == other ? gain * gain : 0)) <= 3e-7,
+                        "gate \(gate): \(one) · \(other)")
                 }
             }
         }
-        #expect(rows * columns == 1 || matrix[..<(rows * columns)] != matrix[(rows * columns)..<(2 * rows * columns)], "gates are drawn apart")
+        #expect(
+            rows * columns == 1
+                || matrix[..<(rows * columns)] != matrix[(rows * columns)..<(2 * rows * columns)],
+            "gates are drawn apart")
     }
 
-    private static let shape = ModelShape(input: .tokens(vocabulary: 5, dimension: 3), layers: [.lstm(17), .lstm(4)], outputSize: 6, loss: .crossEntropy)
+    private static let shape = ModelShape(
+        input: .tokens(vocabulary: 5, dimension: 3), layers: [.lstm(17), .lstm(4)], outputSize: 6,
+        loss: .crossEntropy)
 
     private func parameters(_ initialization: Initialization, seed: UInt64 = 1) -> [[Float]] {
-        let parameters = Model(Self.shape, seed: seed, initialization: initialization).stateDictParameters
+        let parameters = Model(Self.shape, seed: seed, initialization: initialization)
+            .stateDictParameters
         return parameters.cells + [parameters.dense!, parameters.embedding!]
     }
 
     @Test func aSeedGivesTheSameAndAnotherSeedOthers() {
-        let orthogonal = Initialization(inputWeights: .xavierUniform, recurrentWeights: .orthogonal(), denseWeights: .heNormal, biases: .zero)
+        let orthogonal = Initialization(
+            inputWeights: .xavierUniform, recurrentWeights: .orthogonal(), denseWeights: .heNormal,
+            biases: .zero)
         for initialization in [Initialization(), orthogonal] {
             #expect(parameters(initialization) == parameters(initialization))
             #expect(parameters(initialization) != parameters(initialization, seed: 2))
@@ -73,48 +105,71 @@ import Testing
 
     /// Gate f of the bias row: 16 floats from 16 on in each panel of 1 + I + H rows of 64.
     @Test func forgetGatesAreBiased() {
-        let plain = parameters(Initialization()), biased = parameters(Initialization(forgetBias: 1))
-        let row = 4 * 16, panel = (1 + 3 + 17) * row
+        let plain = parameters(Initialization())
+        let biased = parameters(Initialization(forgetBias: 1))
+        let row = 4 * 16
+        let panel = (1 + 3 + 17) * row
         for place in plain[0].indices {
-            let isForgetBias = place % panel / row == 0 && place % row / 16 == 1 && place / panel * 16 + place % 16 < 17
+            let isForgetBias =
+                place % panel / row == 0 && place % row / 16 == 1
+                && place / panel * 16 + place % 16 < 17
             #expect(biased[0][place] == (isForgetBias ? 1 : plain[0][place]))
         }
         #expect(plain[2...] == biased[2...], "the numbers of the other layers stay the same")
     }
 
-    /// The gates that keep the old state have ln u, those that replace it -ln u, u in 1 ... 99; the others are as they were.
-    @Test(arguments: [RecurrentCell.lstm(.plain), .lstm(LSTMVariant(hasCoupledGates: true)), .gru(.resetAfter), .gru(.resetBefore), .gru(.lecture),
-                      .rnn(.tanh)])
+    /// The gates that keep the old state have ln u, those that replace it -ln u, u in 1 ... 99; the
+    /// others are as they were.
+    @Test(arguments: [
+        RecurrentCell.lstm(.plain), .lstm(LSTMVariant(hasCoupledGates: true)), .gru(.resetAfter),
+        .gru(.resetBefore), .gru(.lecture),
+        .rnn(.tanh),
+    ])
     func memoriesAreOfAllLengths(cell: RecurrentCell) {
-        let signs: [Float] = switch cell {
-        case .lstm(let variant): variant.hasCoupledGates ? [-1, 0, 0, 0] : [-1, 1, 0, 0]
-        case .gru(.lecture): [0, -1, 0]
-        case .gru: [0, 1, 0]
-        case .rnn: [0]
-        }
-        let units = 20, shape = ModelShape(input: .values(size: 1), layers: [RecurrentLayer(cell, hiddenSize: units)], outputSize: 1, loss: .meanSquaredError)
+        let signs: [Float] =
+            switch cell {
+            case .lstm(let variant): variant.hasCoupledGates ? [-1, 0, 0, 0] : [-1, 1, 0, 0]
+            case .gru(.lecture): [0, -1, 0]
+            case .gru: [0, 1, 0]
+            case .rnn: [0]
+            }
+        let units = 20
+        let shape = ModelShape(
+            input: .values(size: 1), layers: [RecurrentLayer(cell, hiddenSize: units)],
+            outputSize: 1, loss: .meanSquaredError)
         func biases(_ initialization: Initialization) -> [[Float]] {
-            let weights = Model(shape, seed: 5, initialization: initialization).stateDictParameters.cells[0]
+            let weights = Model(shape, seed: 5, initialization: initialization).stateDictParameters
+                .cells[0]
             let panel = weights.count / 2
-            return signs.indices.map { gate in (0..<units).map { weights[$0 / 16 * panel + gate * 16 + $0 % 16] } }
+            return signs.indices.map { gate in
+                (0..<units).map { weights[$0 / 16 * panel + gate * 16 + $0 % 16] }
+            }
         }
-        let plain = biases(Initialization()), spread = biases(Initialization(longestMemory: 100))
+        let plain = biases(Initialization())
+        let spread = biases(Initialization(longestMemory: 100))
         for (gate, sign) in signs.enumerated() {
             guard sign != 0 else {
                 #expect(spread[gate] == plain[gate])
                 continue
             }
             let times = spread[gate].map { exp(Double(sign * $0)) }
-            #expect(times.allSatisfy { $0 >= 1 && $0 <= 99.001 } && times.min()! < 30 && times.max()! > 70, "\(cell), gate \(gate): \(times)")
+            #expect(
+                times.allSatisfy { $0 >= 1 && $0 <= 99.001 } && times.min()! < 30
+                    && times.max()! > 70, "\(cell), gate \(gate): \(times)")
         }
         if cell == .lstm(.plain) { #expect(spread[0] == spread[1].map { -$0 }) }
     }
 
-    /// The forget gate of a coupled cell is what the input gate leaves: 1 - σ(-1) = σ(1); it has no weights of its own.
+    /// The forget gate of a coupled cell is what the input gate leaves: 1 - σ(-1) = σ(1); it has no
+    /// weights of its own.
     @Test func coupledGatesForgetThroughTheInputGate() {
-        let variant = LSTMVariant(hasPeepholes: true, hasCoupledGates: true, projectionSize: 3), units = 5
-        let shape = ModelShape(input: .values(size: 2), layers: [.lstm(units, variant)], outputSize: 1, loss: .meanSquaredError)
-        let weights = Model(shape, seed: 5, initialization: Initialization(forgetBias: 1)).stateDictParameters.cells[0]
+        let variant = LSTMVariant(hasPeepholes: true, hasCoupledGates: true, projectionSize: 3)
+        let units = 5
+        let shape = ModelShape(
+            input: .values(size: 2), layers: [.lstm(units, variant)], outputSize: 1,
+            loss: .meanSquaredError)
+        let weights = Model(shape, seed: 5, initialization: Initialization(forgetBias: 1))
+            .stateDictParameters.cells[0]
         let columns = 1 + 2 + 1 + 3
         for unit in 0..<units {
             #expect(weights[unit] == -1)
@@ -125,7 +180,9 @@ import Testing
 
     @Test func memoriesThatCannotBeAreRefused() async {
         await #expect(processExitsWith: .failure) { _ = Initialization(longestMemory: 2) }
-        await #expect(processExitsWith: .failure) { _ = Initialization(forgetBias: 1, longestMemory: 9) }
+        await #expect(processExitsWith: .failure) {
+            _ = Initialization(forgetBias: 1, longestMemory: 9)
+        }
     }
 
     @Test func biasesMayBeZero() {
@@ -143,8 +200,11 @@ import Testing
         let gain = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             _ = Initialization(recurrentWeights: .orthogonal(gain: .nan))
         }
-        #expect(says(gain, "initial recurrent weights: expected a deviation, or gain, that is finite"))
-        let bias = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { _ = Initialization(forgetBias: .infinity) }
+        #expect(
+            says(gain, "initial recurrent weights: expected a deviation, or gain, that is finite"))
+        let bias = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            _ = Initialization(forgetBias: .infinity)
+        }
         #expect(says(bias, "initialization: expected a finite bias of forget gates, found inf"))
     }
 }

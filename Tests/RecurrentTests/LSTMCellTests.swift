@@ -14,16 +14,23 @@ import Testing
         }
     }
 
-    private func cell(inputSize: Int, hiddenSize: Int, batch: Int = 1, kernels: Kernels = .best) -> LSTMCell {
+    private func cell(inputSize: Int, hiddenSize: Int, batch: Int = 1, kernels: Kernels = .best)
+        -> LSTMCell
+    {
         let weights = Weights(inputSize: inputSize, hiddenSize: hiddenSize)
-        var cell = LSTMCell(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch, kernels: kernels)
-        cell.load(weightIH: weights.weightIH, weightHH: weights.weightHH, biasIH: weights.biasIH, biasHH: weights.biasHH)
+        var cell = LSTMCell(
+            inputSize: inputSize, hiddenSize: hiddenSize, batch: batch, kernels: kernels)
+        cell.load(
+            weightIH: weights.weightIH, weightHH: weights.weightHH, biasIH: weights.biasIH,
+            biasHH: weights.biasHH)
         return cell
     }
 
     /// Steps of a cell over [steps][batch][inputSize].
     private func run(_ cell: inout LSTMCell, _ x: [Float]) -> [Float] {
-        let (inputs, outputs) = (cell.shape.batch * cell.shape.inputSize, cell.shape.batch * cell.shape.hiddenSize)
+        let (inputs, outputs) = (
+            cell.shape.batch * cell.shape.inputSize, cell.shape.batch * cell.shape.hiddenSize
+        )
         return (0..<x.count / inputs).flatMap { step in
             var h = Array(repeating: Float.nan, count: outputs)
             var span = h.mutableSpan
@@ -35,12 +42,16 @@ import Testing
     @Test func sizesInTheTypeAndAtRunTimeAreOneLayer() throws {
         let weights = Weights(inputSize: 3, hiddenSize: 19)
         var fixed = LSTM<3, 19>()
-        fixed.load(weightIH: weights.weightIH, weightHH: weights.weightHH, biasIH: weights.biasIH, biasHH: weights.biasHH)
+        fixed.load(
+            weightIH: weights.weightIH, weightHH: weights.weightHH, biasIH: weights.biasIH,
+            biasHH: weights.biasHH)
         var cell = cell(inputSize: 3, hiddenSize: 19)
         let x: [Float] = [0.5, -1, 2, 0, 0.25, -3]
         let expected = run(&cell, x)
-        let first = fixed.step([0.5, -1, 2]), second = fixed.step([0, 0.25, -3])
-        try Comparer.checkSameBits("h", (0..<19).map { first[$0] } + (0..<19).map { second[$0] }, expected)
+        let first = fixed.step([0.5, -1, 2])
+        let second = fixed.step([0, 0.25, -3])
+        try Comparer.checkSameBits(
+            "h", (0..<19).map { first[$0] } + (0..<19).map { second[$0] }, expected)
         _ = fixed.step([.nan, 0, 0])
         #expect(fixed.isFinite == false)
         fixed.reset()
@@ -49,22 +60,26 @@ import Testing
         try Comparer.checkSameBits("h", (0..<19).map { again[$0] }, Array(expected[..<19]))
     }
 
-    /// Every number of streams from 1 to 33, on every instruction set: each stream's bits are those of a cell of its own. The bits of
-    /// different instruction sets are compared elsewhere.
+    /// Every number of streams from 1 to 33, on every instruction set: each stream's bits are those
+    /// of a cell of its own. The bits of different instruction sets are compared elsewhere.
     @Test(arguments: ISA.available, [1, 8, 16, 17, 40])
     func streamsSideBySideAreAsAlone(isa: ISA, hiddenSize: Int) throws {
         var generator = Generator(seed: 9)
-        let (most, steps, inputSize) = (isa == .generic ? 7 : 33, 3, 2), kernels = try Kernels(isa: isa)
+        let (most, steps, inputSize) = (isa == .generic ? 7 : 33, 3, 2)
+        let kernels = try Kernels(isa: isa)
         let x = (0..<most).map { _ in generator.awkwardFloats(steps * inputSize) }
         let alone = x.map { x in
             var cell = cell(inputSize: inputSize, hiddenSize: hiddenSize, kernels: kernels)
             return run(&cell, x)
         }
         for batch in 1...most {
-            var together = cell(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch, kernels: kernels)
+            var together = cell(
+                inputSize: inputSize, hiddenSize: hiddenSize, batch: batch, kernels: kernels)
             var inputs: [Float] = []
             for step in 0..<steps {
-                for stream in 0..<batch { inputs += x[stream][step * inputSize..<(step + 1) * inputSize] }
+                for stream in 0..<batch {
+                    inputs += x[stream][step * inputSize..<(step + 1) * inputSize]
+                }
             }
             let all = run(&together, inputs)
             for stream in 0..<batch {
@@ -80,7 +95,8 @@ import Testing
 
     /// One stream begins anew; the others do not notice. After odd and after even numbers of steps.
     @Test(arguments: 1...2) func oneStreamIsReset(steps: Int) throws {
-        let (batch, hiddenSize) = (3, 20), x: [Float] = [0.3, -0.8, 2]
+        let (batch, hiddenSize) = (3, 20)
+        let x: [Float] = [0.3, -0.8, 2]
         var undisturbed = cell(inputSize: 1, hiddenSize: hiddenSize, batch: batch)
         let fromRest = run(&undisturbed, x)
         var resetting = cell(inputSize: 1, hiddenSize: hiddenSize, batch: batch)
@@ -88,33 +104,50 @@ import Testing
         for _ in 1..<steps { _ = run(&undisturbed, x) }
         resetting.reset(stream: 1)
         let (found, others) = (run(&resetting, x), run(&undisturbed, x))
-        try Comparer.checkSameBits("h", found, Array(others[..<20] + fromRest[20..<40] + others[40...]))
+        try Comparer.checkSameBits(
+            "h", found, Array(others[..<20] + fromRest[20..<40] + others[40...]))
         #expect(others[20..<40] != fromRest[20..<40])
     }
 
-    /// On every instruction set: steps with weights in bfloat16 are steps with weights so rounded, to the bit.
+    /// On every instruction set: steps with weights in bfloat16 are steps with weights so rounded,
+    /// to the bit.
     @Test(arguments: ISA.available, [1, 16, 17, 32, 40, 64, 80])
     func bfloat16IsRoundedWeights(isa: ISA, hiddenSize: Int) throws {
-        let weights = Weights(inputSize: 3, hiddenSize: hiddenSize), kernels = try Kernels(isa: isa)
-        var packed = LSTMCell(inputSize: 3, hiddenSize: hiddenSize, batch: 2, weightFormat: .bfloat16, kernels: kernels)
-        packed.load(weightIH: weights.weightIH, weightHH: weights.weightHH, biasIH: weights.biasIH, biasHH: weights.biasHH)
+        let weights = Weights(inputSize: 3, hiddenSize: hiddenSize)
+        let kernels = try Kernels(isa: isa)
+        var packed = LSTMCell(
+            inputSize: 3, hiddenSize: hiddenSize, batch: 2, weightFormat: .bfloat16,
+            kernels: kernels)
+        packed.load(
+            weightIH: weights.weightIH, weightHH: weights.weightHH, biasIH: weights.biasIH,
+            biasHH: weights.biasHH)
         var rounded = LSTMCell(inputSize: 3, hiddenSize: hiddenSize, batch: 2, kernels: kernels)
-        rounded.load(weightIH: weights.weightIH.map(roundedToBFloat16), weightHH: weights.weightHH.map(roundedToBFloat16),
-                     biasIH: weights.biasIH, biasHH: weights.biasHH)
+        rounded.load(
+            weightIH: weights.weightIH.map(roundedToBFloat16),
+            weightHH: weights.weightHH.map(roundedToBFloat16),
+            biasIH: weights.biasIH, biasHH: weights.biasHH)
         var generator = Generator(seed: 4)
         let x = generator.floats(4 * 2 * 3)
         try Comparer.checkSameBits("h", run(&packed, x), run(&rounded, x))
     }
 
-    /// In silence, with no bias but the forget gate's, c decays by a factor until it is zero: no state stays subnormal, which would make
-    /// every later step slow. Whole panels and halves of them, one stream and several, float32 and bfloat16.
-    @Test(arguments: ISA.available, [8, 16, 40]) func silenceComesToRest(isa: ISA, hiddenSize: Int) throws {
-        let weights = Weights(inputSize: 1, hiddenSize: hiddenSize), kernels = try Kernels(isa: isa)
+    /// In silence, with no bias but the forget gate's, c decays by a factor until it is zero: no
+    /// state stays subnormal, which would make every later step slow. Whole panels and halves of
+    /// them, one stream and several, float32 and bfloat16.
+    @Test(arguments: ISA.available, [8, 16, 40]) func silenceComesToRest(isa: ISA, hiddenSize: Int)
+        throws
+    {
+        let weights = Weights(inputSize: 1, hiddenSize: hiddenSize)
+        let kernels = try Kernels(isa: isa)
         let none = [Float](repeating: 0, count: 4 * hiddenSize)
         let bias = none.indices.map { Float($0 / hiddenSize == 1 ? 1 : 0) }
         for (batch, format) in [(1, WeightFormat.float32), (3, .float32), (1, .bfloat16)] {
-            var cell = LSTMCell(inputSize: 1, hiddenSize: hiddenSize, batch: batch, weightFormat: format, kernels: kernels)
-            cell.load(weightIH: weights.weightIH.map { $0 / 8 }, weightHH: weights.weightHH.map { $0 / 8 }, biasIH: bias, biasHH: none)
+            var cell = LSTMCell(
+                inputSize: 1, hiddenSize: hiddenSize, batch: batch, weightFormat: format,
+                kernels: kernels)
+            cell.load(
+                weightIH: weights.weightIH.map { $0 / 8 },
+                weightHH: weights.weightHH.map { $0 / 8 }, biasIH: bias, biasHH: none)
             cell.state = [Float](repeating: 0.5, count: 2 * batch * hiddenSize)
             _ = run(&cell, [Float](repeating: 0, count: 600 * batch))
             #expect(cell.state.allSatisfy { $0 == 0 })
@@ -146,14 +179,17 @@ import Testing
 
     /// What `step` says of NaN: it stays in its stream, until that is reset.
     @Test(arguments: ISA.available) func aStateThatIsNotANumberStaysUntilReset(isa: ISA) throws {
-        let hiddenSize = 20, kernels = try Kernels(isa: isa)
+        let hiddenSize = 20
+        let kernels = try Kernels(isa: isa)
         var cell = cell(inputSize: 2, hiddenSize: hiddenSize, batch: 2, kernels: kernels)
         var untouched = self.cell(inputSize: 2, hiddenSize: hiddenSize, batch: 2, kernels: kernels)
         _ = run(&cell, [0.5, .nan, 1, 1])
         _ = run(&untouched, [0, 0, 1, 1])
-        let after = run(&cell, [0.5, 0.5, 2, -1]), expected = run(&untouched, [0.5, 0.5, 2, -1])
+        let after = run(&cell, [0.5, 0.5, 2, -1])
+        let expected = run(&untouched, [0.5, 0.5, 2, -1])
         #expect(after[..<hiddenSize].allSatisfy { $0.isNaN })
-        try Comparer.checkSameBits("the other stream", Array(after[hiddenSize...]), Array(expected[hiddenSize...]))
+        try Comparer.checkSameBits(
+            "the other stream", Array(after[hiddenSize...]), Array(expected[hiddenSize...]))
         cell.reset(stream: 0)
         untouched.reset(stream: 0)
         try Comparer.checkSameBits("h", run(&cell, [1, 2, 3, 4]), run(&untouched, [1, 2, 3, 4]))
@@ -183,11 +219,15 @@ import Testing
         }
     }
 
-    /// Weights and states that are not finite are refused; a stream that an input has spoiled says so, until it is reset.
+    /// Weights and states that are not finite are refused; a stream that an input has spoiled says
+    /// so, until it is reset.
     @Test func whatIsNotFiniteIsRefusedOrSaid() async {
-        let weights = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        let weights = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent])
+        {
             var cell = LSTMCell(inputSize: 1, hiddenSize: 1)
-            cell.load(weightIH: [0, 0, 0, .nan], weightHH: [0, 0, 0, .nan], biasIH: [0, 0, 0, 0], biasHH: [0, 0, 0, 0])
+            cell.load(
+                weightIH: [0, 0, 0, .nan], weightHH: [0, 0, 0, .nan], biasIH: [0, 0, 0, 0],
+                biasHH: [0, 0, 0, 0])
         }
         #expect(says(weights, "weights: expected finite numbers, found nan"))
         let bias = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {

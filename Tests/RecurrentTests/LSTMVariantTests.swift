@@ -1,5 +1,5 @@
-import RecurrentFormats
 import Recurrent
+import RecurrentFormats
 import TestSupport
 import Testing
 
@@ -11,40 +11,52 @@ import Testing
         init(inputSize: Int, hiddenSize: Int, _ variant: LSTMVariant) {
             var generator = Generator(seed: UInt64(inputSize * 1000 + hiddenSize))
             weightIH = generator.floats(4 * hiddenSize * inputSize, scale: 0.5)
-            weightHH = generator.floats(4 * hiddenSize * (variant.projectionSize ?? hiddenSize), scale: 0.5)
+            weightHH = generator.floats(
+                4 * hiddenSize * (variant.projectionSize ?? hiddenSize), scale: 0.5)
             biasIH = generator.floats(4 * hiddenSize, scale: 0.5)
             biasHH = generator.floats(4 * hiddenSize, scale: 0.5)
             weightHR = generator.floats((variant.projectionSize ?? 0) * hiddenSize, scale: 0.5)
             peepholes = generator.floats(variant.hasPeepholes ? 3 * hiddenSize : 0)
         }
 
-        /// Every pre-activation of a gate (i f g o) far on one side of zero, whatever x, h and c are.
+        /// Every pre-activation of a gate (i f g o) far on one side of zero, whatever x, h and c
+        /// are.
         mutating func saturate(_ gate: Int, _ bias: Float) {
             let hiddenSize = biasIH.count / 4
             for index in gate * hiddenSize..<(gate + 1) * hiddenSize { biasIH[index] = bias }
         }
     }
 
-    private static let everything = LSTMVariant(squash: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 0.4, projectionSize: 6)
+    private static let everything = LSTMVariant(
+        squash: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 0.4,
+        projectionSize: 6)
     private static let variants = [
-        .plain, LSTMVariant(squash: .sigmoid), LSTMVariant(hasPeepholes: true), LSTMVariant(hasCoupledGates: true), LSTMVariant(cellClip: 0.4),
+        .plain, LSTMVariant(squash: .sigmoid), LSTMVariant(hasPeepholes: true),
+        LSTMVariant(hasCoupledGates: true), LSTMVariant(cellClip: 0.4),
         LSTMVariant(projectionSize: 6), everything,
     ]
 
     private func cell(
-        inputSize: Int, hiddenSize: Int, _ variant: LSTMVariant, batch: Int = 1, kernels: Kernels = .best, _ change: (inout Weights) -> Void = { _ in }
+        inputSize: Int, hiddenSize: Int, _ variant: LSTMVariant, batch: Int = 1,
+        kernels: Kernels = .best, _ change: (inout Weights) -> Void = { _ in }
     ) -> LSTMCell {
         var weights = Weights(inputSize: inputSize, hiddenSize: hiddenSize, variant)
         change(&weights)
-        var cell = LSTMCell(inputSize: inputSize, hiddenSize: hiddenSize, variant: variant, batch: batch, kernels: kernels)
-        cell.load(weightIH: weights.weightIH, weightHH: weights.weightHH, biasIH: weights.biasIH, biasHH: weights.biasHH,
-                  weightHR: weights.weightHR, peepholes: weights.peepholes)
+        var cell = LSTMCell(
+            inputSize: inputSize, hiddenSize: hiddenSize, variant: variant, batch: batch,
+            kernels: kernels)
+        cell.load(
+            weightIH: weights.weightIH, weightHH: weights.weightHH, biasIH: weights.biasIH,
+            biasHH: weights.biasHH,
+            weightHR: weights.weightHR, peepholes: weights.peepholes)
         return cell
     }
 
     /// Steps of a cell over [steps][batch][inputSize].
     private func run(_ cell: inout LSTMCell, _ x: [Float]) -> [Float] {
-        let (inputs, outputs) = (cell.shape.batch * cell.shape.inputSize, cell.shape.batch * cell.shape.outputSize)
+        let (inputs, outputs) = (
+            cell.shape.batch * cell.shape.inputSize, cell.shape.batch * cell.shape.outputSize
+        )
         return (0..<x.count / inputs).flatMap { step in
             var h = Array(repeating: Float.nan, count: outputs)
             var span = h.mutableSpan
@@ -56,21 +68,29 @@ import Testing
     // MARK: One cell
 
     /// Every variant does something, and its streams are as they would be alone.
-    @Test(arguments: variants, ISA.available) func streamsSideBySideAreAsAlone(variant: LSTMVariant, isa: ISA) throws {
+    @Test(arguments: variants, ISA.available) func streamsSideBySideAreAsAlone(
+        variant: LSTMVariant, isa: ISA
+    ) throws {
         let (inputSize, hiddenSize, batch, kernels) = (2, 20, 7, try Kernels(isa: isa))
         var generator = Generator(seed: 3)
         let x = (0..<batch).map { _ in generator.floats(3 * inputSize, scale: 3) }
-        var together = cell(inputSize: inputSize, hiddenSize: hiddenSize, variant, batch: batch, kernels: kernels)
+        var together = cell(
+            inputSize: inputSize, hiddenSize: hiddenSize, variant, batch: batch, kernels: kernels)
         var inputs: [Float] = []
-        for step in 0..<3 { for stream in x { inputs += stream[step * inputSize..<(step + 1) * inputSize] } }
-        let all = run(&together, inputs), outputs = together.shape.outputSize
+        for step in 0..<3 {
+            for stream in x { inputs += stream[step * inputSize..<(step + 1) * inputSize] }
+        }
+        let all = run(&together, inputs)
+        let outputs = together.shape.outputSize
         for stream in 0..<batch {
-            var alone = cell(inputSize: inputSize, hiddenSize: hiddenSize, variant, kernels: kernels)
+            var alone = cell(
+                inputSize: inputSize, hiddenSize: hiddenSize, variant, kernels: kernels)
             var own: [Float] = []
             for step in 0..<3 { own += all[((step * batch + stream) * outputs)...].prefix(outputs) }
             try Comparer.checkSameBits("stream \(stream)", own, run(&alone, x[stream]))
             if variant != .plain, variant.projectionSize == nil {
-                var plain = cell(inputSize: inputSize, hiddenSize: hiddenSize, .plain, kernels: kernels)
+                var plain = cell(
+                    inputSize: inputSize, hiddenSize: hiddenSize, .plain, kernels: kernels)
                 #expect(run(&plain, x[stream]) != own)
             }
         }
@@ -79,7 +99,9 @@ import Testing
     @Test(arguments: variants) func stateIsSavedRestoredAndReset(variant: LSTMVariant) throws {
         var cell = cell(inputSize: 1, hiddenSize: 20, variant, batch: 2)
         let x: [Float] = [0.1, 0.9, -0.4, 2, 0.3, -0.3]
-        let fromRest = run(&cell, x), saved = cell.state, goesOn = run(&cell, x)
+        let fromRest = run(&cell, x)
+        let saved = cell.state
+        let goesOn = run(&cell, x)
         #expect(saved.count == 2 * (cell.shape.outputSize + 20))
         cell.state = saved
         try Comparer.checkSameBits("restored", run(&cell, x), goesOn)
@@ -100,16 +122,25 @@ import Testing
         await #expect(processExitsWith: .failure) { _ = LSTMVariant(cellClip: .infinity) }
         await #expect(processExitsWith: .failure) { _ = LSTMVariant(projectionSize: 0) }
         await #expect(processExitsWith: .failure) {
-            _ = LSTMCell(inputSize: 1, hiddenSize: 4, variant: LSTMVariant(hasPeepholes: true), weightFormat: .bfloat16)
+            _ = LSTMCell(
+                inputSize: 1, hiddenSize: 4, variant: LSTMVariant(hasPeepholes: true),
+                weightFormat: .bfloat16)
         }
         await #expect(processExitsWith: .failure) {
-            var cell = LSTMCell(inputSize: 1, hiddenSize: 1, variant: LSTMVariant(hasPeepholes: true))
-            cell.load(weightIH: [1, 1, 1, 1], weightHH: [1, 1, 1, 1], biasIH: [1, 1, 1, 1], biasHH: [1, 1, 1, 1])
+            var cell = LSTMCell(
+                inputSize: 1, hiddenSize: 1, variant: LSTMVariant(hasPeepholes: true))
+            cell.load(
+                weightIH: [1, 1, 1, 1], weightHH: [1, 1, 1, 1], biasIH: [1, 1, 1, 1],
+                biasHH: [1, 1, 1, 1])
         }
         await #expect(processExitsWith: .failure) {
-            let shape = LSTMShape(inputSize: 1, hiddenSize: 1, variant: LSTMVariant(hasPeepholes: true)), none: [Float] = []
+            let shape = LSTMShape(
+                inputSize: 1, hiddenSize: 1, variant: LSTMVariant(hasPeepholes: true))
+            let none: [Float] = []
             var gradient: [Float] = []
-            Kernels.best.lstmBackwardWeights(shape, lengths: nil, x: none, h: none, gatesGradient: none, weightGradient: &gradient)
+            Kernels.best.lstmBackwardWeights(
+                shape, lengths: nil, x: none, h: none, gatesGradient: none,
+                weightGradient: &gradient)
         }
     }
 
@@ -118,56 +149,92 @@ import Testing
     /// nn.LSTM of PyTorch with proj_size: Tests/Golden/make_lstm_projection.py.
     private struct Golden {
         let file: Safetensors
-        init() throws { file = try Safetensors(try readFile(PyTorchTrainingTests.golden.appending(path: "lstm_projection.safetensors").path)) }
+        init() throws {
+            file = try Safetensors(
+                try readFile(
+                    PyTorchTrainingTests.golden.appending(path: "lstm_projection.safetensors").path)
+            )
+        }
         func shape(_ name: String) throws -> [Int] { try file.tensor(named: name).shape }
         func floats(_ name: String) throws -> [Float] { try file.tensor(named: name).values }
 
         func lstmShape() throws -> LSTMShape {
             let (x, h0, c0) = (try shape("x"), try shape("h0"), try shape("c0"))
-            return LSTMShape(inputSize: x[2], hiddenSize: c0[2], variant: LSTMVariant(projectionSize: h0[2]), batch: x[1], steps: x[0])
+            return LSTMShape(
+                inputSize: x[2], hiddenSize: c0[2], variant: LSTMVariant(projectionSize: h0[2]),
+                batch: x[1], steps: x[0])
         }
         /// The parameters, or their gradient, of which the two biases have the same.
         func kernelOrder(_ prefix: String = "") throws -> [Float] {
-            let (biasIH, biasHH) = (try floats(prefix + "bias_ih_l0"), try floats(prefix + "bias_hh_l0"))
-            return try KernelOrder.lstm(weightIH: floats(prefix + "weight_ih_l0"), weightHH: floats(prefix + "weight_hh_l0"),
-                                        bias: prefix == "" ? zip(biasIH, biasHH).map { $0 + $1 } : biasIH, peepholes: [],
-                                        weightHR: floats(prefix + "weight_hr_l0"))
+            let (biasIH, biasHH) = (
+                try floats(prefix + "bias_ih_l0"), try floats(prefix + "bias_hh_l0")
+            )
+            return try KernelOrder.lstm(
+                weightIH: floats(prefix + "weight_ih_l0"),
+                weightHH: floats(prefix + "weight_hh_l0"),
+                bias: prefix == "" ? zip(biasIH, biasHH).map { $0 + $1 } : biasIH, peepholes: [],
+                weightHR: floats(prefix + "weight_hr_l0"))
         }
     }
 
     @Test(arguments: ISA.available) func stepsAsPyTorch(isa: ISA) throws {
-        let golden = try Golden(), shape = try golden.lstmShape()
-        var cell = LSTMCell(inputSize: shape.inputSize, hiddenSize: shape.hiddenSize, variant: shape.variant, batch: shape.batch,
-                            kernels: try Kernels(isa: isa))
-        try cell.load(weightIH: golden.floats("weight_ih_l0"), weightHH: golden.floats("weight_hh_l0"), biasIH: golden.floats("bias_ih_l0"),
-                      biasHH: golden.floats("bias_hh_l0"), weightHR: golden.floats("weight_hr_l0"))
+        let golden = try Golden()
+        let shape = try golden.lstmShape()
+        var cell = LSTMCell(
+            inputSize: shape.inputSize, hiddenSize: shape.hiddenSize, variant: shape.variant,
+            batch: shape.batch,
+            kernels: try Kernels(isa: isa))
+        try cell.load(
+            weightIH: golden.floats("weight_ih_l0"), weightHH: golden.floats("weight_hh_l0"),
+            biasIH: golden.floats("bias_ih_l0"),
+            biasHH: golden.floats("bias_hh_l0"), weightHR: golden.floats("weight_hr_l0"))
         cell.state = try golden.floats("h0") + golden.floats("c0")
         let h = try golden.floats("h")
-        try Comparer.check("h", run(&cell, golden.floats("x")), h.map(Double.init), absolute: 1e-6, relative: 1e-6)
-        try Comparer.check("state", cell.state, (h.suffix(shape.batch * shape.outputSize) + golden.floats("c")).map(Double.init),
-                           absolute: 1e-6, relative: 1e-6)
+        try Comparer.check(
+            "h", run(&cell, golden.floats("x")), h.map(Double.init), absolute: 1e-6, relative: 1e-6)
+        try Comparer.check(
+            "state", cell.state,
+            (h.suffix(shape.batch * shape.outputSize) + golden.floats("c")).map(Double.init),
+            absolute: 1e-6, relative: 1e-6)
     }
 
-    /// The unsafe-pointer calls: a whole sequence, back through time, and the gradient with respect to the weights.
+    /// The unsafe-pointer calls: a whole sequence, back through time, and the gradient with respect
+    /// to the weights.
     @Test(arguments: ISA.available) func learnsAsPyTorch(isa: ISA) throws {
-        let golden = try Golden(), shape = try golden.lstmShape(), kernels = try Kernels(isa: isa)
-        func padded(_ name: String, _ units: Int) throws -> [Float] { KernelOrder.embedding(weight: try golden.floats(name), width: units) }
-        func expect(_ name: String, _ found: [Float], _ expected: [Float]) throws {
-            try Comparer.check(name, found, expected.map(Double.init), absolute: 2e-6, relative: 2e-6)
+        let golden = try Golden()
+        let shape = try golden.lstmShape()
+        let kernels = try Kernels(isa: isa)
+        func padded(_ name: String, _ units: Int) throws -> [Float] {
+            KernelOrder.embedding(weight: try golden.floats(name), width: units)
         }
-        let x = try golden.floats("x"), weights = try golden.kernelOrder(), (units, outputs) = (shape.hiddenSize, shape.outputSize)
+        func expect(_ name: String, _ found: [Float], _ expected: [Float]) throws {
+            try Comparer.check(
+                name, found, expected.map(Double.init), absolute: 2e-6, relative: 2e-6)
+        }
+        let x = try golden.floats("x")
+        let weights = try golden.kernelOrder()
+        let (units, outputs) = (shape.hiddenSize, shape.outputSize)
         #expect(weights.count == shape.weightCount)
         func unwritten(_ count: Int) -> [Float] { [Float](repeating: .nan, count: count) }
         var h = try padded("h0", outputs) + unwritten(shape.outputsCount - shape.outputCount)
         var c = try padded("c0", units) + unwritten(shape.statesCount - shape.stateCount)
-        var gates = unwritten(shape.gatesCount), gatesGradient = unwritten(shape.gatesGradientCount), transposed = unwritten(shape.transposedCount)
-        var dh = [Float](repeating: 0, count: shape.outputCount), dc = try padded("dc", units), dx = unwritten(shape.inputGradientCount)
+        var gates = unwritten(shape.gatesCount)
+        var gatesGradient = unwritten(shape.gatesGradientCount)
+        var transposed = unwritten(shape.transposedCount)
+        var dh = [Float](repeating: 0, count: shape.outputCount)
+        var dc = try padded("dc", units)
+        var dx = unwritten(shape.inputGradientCount)
         var dw = [Float](repeating: 0, count: shape.weightCount)
-        kernels.lstmForward(shape, lengths: nil, x: x, weights: weights, gates: &gates, c: &c, h: &h)
+        kernels.lstmForward(
+            shape, lengths: nil, x: x, weights: weights, gates: &gates, c: &c, h: &h)
         kernels.lstmTranspose(shape, weights: weights, transposed: &transposed)
-        kernels.lstmBackwardData(shape, lengths: nil, transposed: transposed, gates: gates, c: c, outputGradient: try padded("dy", outputs),
-                                 gatesGradient: &gatesGradient, dh: &dh, dc: &dc, inputGradient: &dx)
-        kernels.lstmBackwardWeights(shape, lengths: nil, x: x, gates: gates, h: h, gatesGradient: gatesGradient, weightGradient: &dw)
+        kernels.lstmBackwardData(
+            shape, lengths: nil, transposed: transposed, gates: gates, c: c,
+            outputGradient: try padded("dy", outputs),
+            gatesGradient: &gatesGradient, dh: &dh, dc: &dc, inputGradient: &dx)
+        kernels.lstmBackwardWeights(
+            shape, lengths: nil, x: x, gates: gates, h: h, gatesGradient: gatesGradient,
+            weightGradient: &dw)
         try expect("h", Array(h.dropFirst(shape.outputCount)), padded("h", outputs))
         try expect("c", Array(c.suffix(shape.stateCount)), padded("c", units))
         try expect("dx", dx, padded("dx", shape.inputSize))

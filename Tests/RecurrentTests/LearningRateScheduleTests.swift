@@ -11,7 +11,9 @@ import Testing
     }
 
     private static let golden = Result {
-        try JSONDecoder().decode(Golden.self, from: Data(contentsOf: PyTorchTrainingTests.golden.appending(path: "schedules.json")))
+        try JSONDecoder().decode(
+            Golden.self,
+            from: Data(contentsOf: PyTorchTrainingTests.golden.appending(path: "schedules.json")))
     }
 
     private static let schedules: [(name: String, schedule: LearningRateSchedule)] = [
@@ -34,7 +36,9 @@ import Testing
         let count = name == "warm_up" ? 9 + 40 : expected.count
         for (step, rate) in expected[..<count].enumerated() {
             // PyTorch works most rates out from the ones before them.
-            #expect(abs(schedule.factor(step) - rate) <= 1e-13, "update \(step): \(schedule.factor(step)), expected \(rate)")
+            #expect(
+                abs(schedule.factor(step) - rate) <= 1e-13,
+                "update \(step): \(schedule.factor(step)), expected \(rate)")
         }
     }
 
@@ -42,7 +46,9 @@ import Testing
         let golden = try Self.golden.get()
         for (name, patience, threshold) in [("patience_0", 0, 0), ("patience_2", 2, 0.15)] {
             var schedule = PlateauSchedule(patience: patience, threshold: threshold)
-            #expect(golden.errors.map { schedule.update(error: $0) } == golden.plateaus[name], "\(name)")
+            #expect(
+                golden.errors.map { schedule.update(error: $0) } == golden.plateaus[name], "\(name)"
+            )
         }
     }
 
@@ -55,22 +61,34 @@ import Testing
     @Test func staysWhereItEnds() {
         #expect(LearningRateSchedule.constant.factor(1 << 40) == 1)
         #expect(LearningRateSchedule.linear(from: 1, to: 0.5, steps: 3).factor(99) == 0.5)
-        for schedule in [LearningRateSchedule.cosine(steps: 10, last: 0.25), .oneCycle(steps: 10, last: 0.25)] {
+        for schedule in [
+            LearningRateSchedule.cosine(steps: 10, last: 0.25), .oneCycle(steps: 10, last: 0.25),
+        ] {
             for step in [10, 11, 1 << 40] { #expect(abs(schedule.factor(step) - 0.25) <= 1e-15) }
         }
         #expect(LearningRateSchedule.steps(every: 1, factor: 0.5).factor(1 << 40) == 0)
-        #expect(LearningRateSchedule.cosineWithRestarts(steps: 3, growth: 1, last: 0).factor(3 << 40) == 1)
+        #expect(
+            LearningRateSchedule.cosineWithRestarts(steps: 3, growth: 1, last: 0).factor(3 << 40)
+                == 1)
         #expect(LearningRateSchedule.oneCycle(steps: 1).factor(0) > 0)
         // Periods that no number counts.
-        let growing = LearningRateSchedule.cosineWithRestarts(steps: 1 << 20, growth: 1 << 50, last: 0)
+        let growing = LearningRateSchedule.cosineWithRestarts(
+            steps: 1 << 20, growth: 1 << 50, last: 0)
         #expect(growing.factor(1 << 20) == 1 && growing.factor((1 << 62) + 1 << 20) > 0)
         #expect(LearningRateSchedule.warmUp(steps: .max, then: .constant).factor(.max - 1) == 1)
     }
 
     /// A trainer refuses a rate below zero.
     @Test func aRateThatFallsToZeroIsNotNegative() {
-        let schedules = [LearningRateSchedule.cosine(steps: 10, last: 0), .oneCycle(steps: 10, last: 0), .linear(from: 1, to: 0, steps: 10)]
-        for schedule in schedules { #expect(schedule.factor(10) == 0 && (0..<10).allSatisfy { schedule.factor($0) >= 0 }, "\(schedule)") }
+        let schedules = [
+            LearningRateSchedule.cosine(steps: 10, last: 0), .oneCycle(steps: 10, last: 0),
+            .linear(from: 1, to: 0, steps: 10),
+        ]
+        for schedule in schedules {
+            #expect(
+                schedule.factor(10) == 0 && (0..<10).allSatisfy { schedule.factor($0) >= 0 },
+                "\(schedule)")
+        }
     }
 
     /// 1 - 2^(-1 - log2(⌊t / 250⌋ + 1)), by the formula as it is printed.

@@ -1,7 +1,8 @@
 import RecurrentFormats
-@testable import Recurrent
 import TestSupport
 import Testing
+
+@testable import Recurrent
 
 /// A model file whose parsed parts, not its bytes, are changed: numbers and names that a reader of
 /// the header takes, and that the model then has to make sense of.
@@ -36,17 +37,22 @@ private struct EditedFile {
         var data: [UInt8] = []
         for part in parts {
             let count = part.shape.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
-            let begin = data.count, size = max(0, min(count, 4096))
+            let begin = data.count
+            let size = max(0, min(count, 4096))
             for index in 0..<size {
                 let bits = index < part.values.count ? part.values[index].bitPattern : 0
-                let lowest = part.type == .f32 ? 0 : 16, width = part.type == .f32 ? 32 : 16
+                let lowest = part.type == .f32 ? 0 : 16
+                let width = part.type == .f32 ? 32 : 16
                 for shift in stride(from: 0, to: width, by: 8) {
                     data.append(UInt8(truncatingIfNeeded: bits >> (lowest + shift)))
                 }
             }
-            let type = part.type == .f32 ? "F32" : "BF16", offsets = "[\(begin),\(data.count)]"
+            let type = part.type == .f32 ? "F32" : "BF16"
+            let offsets = "[\(begin),\(data.count)]"
             members.append(
-                "\"\(part.name)\":{\"dtype\":\"\(type)\",\"shape\":\(part.shape),\"data_offsets\":\(offsets)}"
+                """
+                "\(part.name)":{"dtype":"\(type)","shape":\(part.shape),"data_offsets":\(offsets)}
+                """
             )
         }
         let header = Array("{\(members.joined(separator: ","))}".utf8)
@@ -108,7 +114,8 @@ extension EditedFile {
                 ][any(0..<3)]
         case 6:
             // One part, or all of a layer.
-            let (old, new) = any(Self.replacements), one = random.next() % 4 == 0
+            let (old, new) = any(Self.replacements)
+            let one = random.next() % 4 == 0
             for other in parts.indices where !one || other == index {
                 parts[other].name = parts[other].name.replacing(old, with: new)
             }
@@ -151,11 +158,14 @@ extension EditedFile {
     /// Whatever is written where a number or a name stands: a model that can be saved and read
     /// again as it is, or one line.
     @Test(arguments: shapes.indices) func everyEditIsAModelOrAnError(index: Int) throws {
-        let folder = try TemporaryFolder(), path = folder.path("model"),
-            again = folder.path("again")
+        let folder = try TemporaryFolder()
+        let path = folder.path("model")
+        let again = folder.path("again")
         try Model(Self.shapes[index], seed: 1).save(to: path)
         let whole = try EditedFile(path)
-        var random = SplitMix64(seed: UInt64(index)), models = 0, errors: Set<String> = []
+        var random = SplitMix64(seed: UInt64(index))
+        var models = 0
+        var errors: Set<String> = []
         for _ in 0..<200 {
             var file = whole
             for _ in 0...random.next() % 3 { file.edit(&random) }

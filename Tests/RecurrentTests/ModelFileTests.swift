@@ -1,7 +1,8 @@
 import RecurrentFormats
-@testable import Recurrent
 import TestSupport
 import Testing
+
+@testable import Recurrent
 
 /// What a model file says, what its reader says, and what neither may say of the other.
 @Suite struct ModelFileTests {
@@ -70,7 +71,8 @@ import Testing
     }
 
     @Test func anOwnersNotesComeBackAsTheyWere() throws {
-        let folder = try TemporaryFolder(), path = folder.path("model")
+        let folder = try TemporaryFolder()
+        let path = folder.path("model")
         var model = Model(Self.shape(), seed: 1)
         // The last is what save_model writes for weights that are tied: in a file of this package
         // it is a note.
@@ -84,20 +86,22 @@ import Testing
     }
 
     @Test func whatTheFileSaysAndWeDoNotKnowIsRefused() throws {
-        let folder = try TemporaryFolder(), path = folder.path("model")
+        let folder = try TemporaryFolder()
+        let path = folder.path("model")
         try Model(Self.shape(), seed: 1).save(to: path)
         try Self.change(path, metadata: { $0["recurrent.colour"] = "red" })
         let expected = """
-            \(path): metadata recurrent.colour; expected none but recurrent.batch, recurrent.cells, \
-            recurrent.delta, recurrent.head, recurrent.loss, recurrent.steps, recurrent.vocabulary, \
-            found what this version does not know
+            \(path): metadata recurrent.colour; expected none but recurrent.batch, \
+            recurrent.cells, recurrent.delta, recurrent.head, recurrent.loss, recurrent.steps, \
+            recurrent.vocabulary, found what this version does not know
             """
         #expect(Self.error(path) == expected)
         let cell = #expect(throws: ModelFileError.self) {
             _ = try LSTMCell(contentsOf: path, layer: 0)
         }
         #expect(cell?.description == expected)
-        try Self.change(path, metadata: { $0 = ["recurrent.loss": "crossEntropy", "recurrent.delta": "2"] })
+        try Self.change(
+            path, metadata: { $0 = ["recurrent.loss": "crossEntropy", "recurrent.delta": "2"] })
         #expect(
             Self.error(path).contains(
                 "metadata recurrent.delta; expected recurrent.loss huber with it, or none, found 2")
@@ -118,15 +122,16 @@ import Testing
     @Test(arguments: RecurrentCell.all) func aCellThatPyTorchDoesNotHaveHasOtherNames(
         cell: RecurrentCell
     ) throws {
-        let folder = try TemporaryFolder(), path = folder.path("model")
+        let folder = try TemporaryFolder()
+        let path = folder.path("model")
         let model = Model(Self.shape([RecurrentLayer(cell, hiddenSize: 5)]), seed: 2)
         try model.save(to: path)
         let ofPyTorch: [RecurrentCell] = [
             .lstm(.plain), .lstm(LSTMVariant(projectionSize: 32)), .gru(.resetAfter), .rnn(.tanh),
             .rnn(.relu),
         ]
-        let found = Set(try Self.names(path)),
-            shared = found.intersection(Self.namesOfPyTorch(cell))
+        let found = Set(try Self.names(path))
+        let shared = found.intersection(Self.namesOfPyTorch(cell))
         if ofPyTorch.contains(cell) {
             #expect(found == Self.namesOfPyTorch(cell))
         } else {
@@ -142,7 +147,8 @@ import Testing
     @Test(arguments: RecurrentCell.all) func filesOfEarlierVersionsAreRead(cell: RecurrentCell)
         throws
     {
-        let folder = try TemporaryFolder(), path = folder.path("model")
+        let folder = try TemporaryFolder()
+        let path = folder.path("model")
         let layers = [RecurrentLayer(cell, hiddenSize: 5, isBidirectional: true), .gru(4)]
         let model = Model(Self.shape(layers), seed: 2)
         try model.save(to: path)
@@ -157,7 +163,8 @@ import Testing
     }
 
     @Test func namesAndMetadataAgree() throws {
-        let folder = try TemporaryFolder(), path = folder.path("model")
+        let folder = try TemporaryFolder()
+        let path = folder.path("model")
         try Model(Self.shape([.lstm(3, LSTMVariant(hasCoupledGates: true))]), seed: 1).save(
             to: path)
         try Self.change(path, metadata: { $0["recurrent.cells"] = "lstm(coupled)" })
@@ -184,8 +191,9 @@ import Testing
 
     /// A file of PyTorch says nothing of loss, head and activation.
     @Test func theReaderSaysWhatTheFileCannot() throws {
-        let folder = try TemporaryFolder(), path = folder.path("model"),
-            shape = Self.shape([.rnn(4), .rnn(3)])
+        let folder = try TemporaryFolder()
+        let path = folder.path("model")
+        let shape = Self.shape([.rnn(4), .rnn(3)])
         try Model(shape, seed: 1).save(to: path)
         try Self.change(path, metadata: { $0 = ["format": "pt"] })
         let usual = try Model(contentsOf: path)
@@ -206,7 +214,8 @@ import Testing
     }
 
     @Test func fileAndReaderDoNotSayDifferentThings() throws {
-        let folder = try TemporaryFolder(), path = folder.path("model")
+        let folder = try TemporaryFolder()
+        let path = folder.path("model")
         try Model(Self.shape([.rnn(4)]), seed: 1).save(to: path)
         #expect(
             Self.error(path, loss: .crossEntropy)
@@ -232,7 +241,8 @@ import Testing
     /// safetensors.torch.save_model keeps one of the tensors that share their memory, and the names
     /// of the others.
     @Test func tiedWeightsAreReadAsEqualOnes() throws {
-        let folder = try TemporaryFolder(), path = folder.path("model")
+        let folder = try TemporaryFolder()
+        let path = folder.path("model")
         let shape = ModelShape(
             input: .tokens(vocabulary: 6, dimension: 4), layers: [.lstm(4)], outputSize: 6,
             loss: .crossEntropy)
@@ -246,13 +256,14 @@ import Testing
         #expect(model.shape == shape && model.metadata == ["format": "pt"])
         try model.save(to: path)
         let file = try Safetensors(try readFile(path))
-        let embedding = try file.tensor(named: "embedding.weight"),
-            dense = try file.tensor(named: "dense.weight")
+        let embedding = try file.tensor(named: "embedding.weight")
+        let dense = try file.tensor(named: "dense.weight")
         #expect(embedding.values == dense.values && embedding.shape == [6, 4])
     }
 
     @Test func tiedWeightsFit() throws {
-        let folder = try TemporaryFolder(), path = folder.path("model")
+        let folder = try TemporaryFolder()
+        let path = folder.path("model")
         func write(_ alias: String, inputSize: Int) throws {
             let shape = ModelShape(
                 input: .values(size: inputSize), layers: [.lstm(4)], outputSize: 6,
@@ -278,14 +289,16 @@ import Testing
         _ size: Int, _ step: (Span<Float>, inout MutableSpan<Float>) -> Void
     ) -> [Float] {
         (0..<2).flatMap { t in
-            var h = [Float](repeating: 0, count: size), span = h.mutableSpan
+            var h = [Float](repeating: 0, count: size)
+            var span = h.mutableSpan
             step([0.5 - Float(t), 0.25, -1, 2, 0.75, 1].span, &span)
             return h
         }
     }
 
     @Test func aCellIsReadWholeOrChosen() throws {
-        let folder = try TemporaryFolder(), path = folder.path("model")
+        let folder = try TemporaryFolder()
+        let path = folder.path("model")
         let layers: [RecurrentLayer] = [
             .lstm(3, isBidirectional: true), .lstm(5), .gru(4), .rnn(2),
         ]
@@ -323,8 +336,8 @@ import Testing
             let found = Self.outputs(units) { read.step($0.extracting(first: inputs), into: &$1) }
             try Comparer.checkSameBits("h", found, expected)
         }
-        let gru = try GRUCell(contentsOf: path, layer: 2),
-            rnn = try RNNCell(contentsOf: path, layer: 3)
+        let gru = try GRUCell(contentsOf: path, layer: 2)
+        let rnn = try RNNCell(contentsOf: path, layer: 3)
         #expect(
             gru.shape.inputSize == 5 && gru.shape.hiddenSize == 4 && rnn.shape.inputSize == 4
                 && rnn.shape.hiddenSize == 2)
@@ -343,7 +356,8 @@ import Testing
     }
 
     @Test func aCellIsWhatTheReaderSays() throws {
-        let folder = try TemporaryFolder(), path = folder.path("model")
+        let folder = try TemporaryFolder()
+        let path = folder.path("model")
         try Model(Self.shape([.rnn(3)]), seed: 1).save(to: path)
         try Self.change(
             path, tensors: { $0.name.hasPrefix("rnn") ? $0 : nil }, metadata: { $0 = [:] })

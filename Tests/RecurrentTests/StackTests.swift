@@ -1,5 +1,5 @@
-import RecurrentFormats
 import Recurrent
+import RecurrentFormats
 import RecurrentReference
 import TestSupport
 import Testing
@@ -14,17 +14,37 @@ struct StackCase: CustomStringConvertible, Sendable {
 
     static let all: [StackCase] = [
         StackCase([.gru(5), .lstm(4)], .everyStep, readsTokens: false, ends: false),
-        StackCase([.lstm(3, isBidirectional: true), .rnn(17)], .everyStep, readsTokens: true, ends: true),
-        StackCase([.rnn(3, .sigmoid), .gru(9, .resetBefore, isBidirectional: true)], .mean, readsTokens: true, ends: true),
-        StackCase([.gru(17, .lecture, isBidirectional: true)], .lastStep, readsTokens: false, ends: true),
-        StackCase([.lstm(16, isBidirectional: true), .lstm(2, isBidirectional: true)], .lastStep, readsTokens: true, ends: false),
-        StackCase([.rnn(4), .gru(3, .lecture), .lstm(5)], .lastStep, readsTokens: false, ends: true),
+        StackCase(
+            [.lstm(3, isBidirectional: true), .rnn(17)], .everyStep, readsTokens: true, ends: true),
+        StackCase(
+            [.rnn(3, .sigmoid), .gru(9, .resetBefore, isBidirectional: true)], .mean,
+            readsTokens: true, ends: true),
+        StackCase(
+            [.gru(17, .lecture, isBidirectional: true)], .lastStep, readsTokens: false, ends: true),
+        StackCase(
+            [.lstm(16, isBidirectional: true), .lstm(2, isBidirectional: true)], .lastStep,
+            readsTokens: true, ends: false),
+        StackCase(
+            [.rnn(4), .gru(3, .lecture), .lstm(5)], .lastStep, readsTokens: false, ends: true),
         StackCase([.lstm(4)], .mean, readsTokens: false, ends: false),
-        StackCase([.lstm(5, Recurrent.LSTMVariant(squash: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 0.45, projectionSize: 3)), .rnn(4)],
-                  .everyStep, readsTokens: false, ends: true),
-        StackCase([.lstm(3, Recurrent.LSTMVariant(projectionSize: 17), isBidirectional: true), .lstm(18, Recurrent.LSTMVariant(hasPeepholes: true))], .lastStep,
-                  readsTokens: true, ends: true),
-        StackCase([.lstm(6, Recurrent.LSTMVariant(hasCoupledGates: true, projectionSize: 2)), .gru(3)], .mean, readsTokens: false, ends: false),
+        StackCase(
+            [
+                .lstm(
+                    5,
+                    Recurrent.LSTMVariant(
+                        squash: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 0.45,
+                        projectionSize: 3)), .rnn(4),
+            ],
+            .everyStep, readsTokens: false, ends: true),
+        StackCase(
+            [
+                .lstm(3, Recurrent.LSTMVariant(projectionSize: 17), isBidirectional: true),
+                .lstm(18, Recurrent.LSTMVariant(hasPeepholes: true)),
+            ], .lastStep,
+            readsTokens: true, ends: true),
+        StackCase(
+            [.lstm(6, Recurrent.LSTMVariant(hasCoupledGates: true, projectionSize: 2)), .gru(3)],
+            .mean, readsTokens: false, ends: false),
     ]
 
     init(_ layers: [RecurrentLayer], _ head: ModelShape.Head, readsTokens: Bool, ends: Bool) {
@@ -33,13 +53,22 @@ struct StackCase: CustomStringConvertible, Sendable {
     }
 
     var description: String {
-        let layers = layers.map { $0.cell.name + ($0.isBidirectional ? " both ways" : "") + " of \($0.hiddenSize)" }.joined(separator: ", ")
-        return "\(layers), \(head), \(readsTokens ? "tokens" : "values"), \(lengths == nil ? "whole" : "ended")"
+        let layers = layers.map {
+            $0.cell.name + ($0.isBidirectional ? " both ways" : "") + " of \($0.hiddenSize)"
+        }.joined(separator: ", ")
+        return
+            """
+            \(layers), \(head), \(readsTokens ? "tokens" : "values"), \
+            \(lengths == nil ? "whole" : "ended")
+            """
     }
 
     var shape: ModelShape {
-        ModelShape(input: readsTokens ? .tokens(vocabulary: outputSize, dimension: inputSize) : .values(size: inputSize), layers: layers, head: head,
-                   outputSize: outputSize, loss: readsTokens ? .crossEntropy : .meanSquaredError)
+        ModelShape(
+            input: readsTokens
+                ? .tokens(vocabulary: outputSize, dimension: inputSize) : .values(size: inputSize),
+            layers: layers, head: head,
+            outputSize: outputSize, loss: readsTokens ? .crossEntropy : .meanSquaredError)
     }
     var rows: Int { head == .everyStep ? steps * batch : batch }
     func isLive(_ row: Int, _ step: Int) -> Bool { lengths.map { step < $0[row] } ?? true }
@@ -48,28 +77,42 @@ struct StackCase: CustomStringConvertible, Sendable {
     var classes: [Int32] { (0..<rows).map { Int32(($0 * 3 + 1) % outputSize) } }
     /// NaN where a sequence has ended.
     var values: [Float] {
-        (0..<steps * batch * inputSize).map { isLive($0 / inputSize % batch, $0 / inputSize / batch) ? Float($0 * 7 % 13) / 13 - 0.4 : .nan }
+        (0..<steps * batch * inputSize).map {
+            isLive($0 / inputSize % batch, $0 / inputSize / batch)
+                ? Float($0 * 7 % 13) / 13 - 0.4 : .nan
+        }
     }
     var targets: [Float] { (0..<rows * outputSize).map { Float($0 * 5 % 11) / 11 } }
 
-    func trainer(_ model: consuming Model, _ optimizer: Optimizer = .sgd(SGD(learningRate: 1)), dropout: Float = 0, recurrentDropout: Float = 0,
-                 threads: Int = 1, kernels: Kernels = .best) -> Trainer {
-        Trainer(model, optimizer: optimizer, batch: batch, steps: steps, initialState: .carried, dropout: dropout,
-                recurrentDropout: recurrentDropout, seed: seed, threads: threads, kernels: kernels)
+    func trainer(
+        _ model: consuming Model, _ optimizer: Optimizer = .sgd(SGD(learningRate: 1)),
+        dropout: Float = 0, recurrentDropout: Float = 0,
+        threads: Int = 1, kernels: Kernels = .best
+    ) -> Trainer {
+        Trainer(
+            model, optimizer: optimizer, batch: batch, steps: steps, initialState: .carried,
+            dropout: dropout,
+            recurrentDropout: recurrentDropout, seed: seed, threads: threads, kernels: kernels)
     }
 
     func step(_ trainer: inout Trainer) -> TrainingStep {
-        readsTokens ? trainer.step(tokens: tokens.span, targets: classes.span, lengths: lengths?.span)
+        readsTokens
+            ? trainer.step(tokens: tokens.span, targets: classes.span, lengths: lengths?.span)
             : trainer.step(values: values.span, targets: targets.span, lengths: lengths?.span)
     }
 
     func evaluate(_ trainer: inout Trainer) -> Evaluation {
-        readsTokens ? trainer.evaluate(tokens: tokens.span, targets: classes.span, lengths: lengths?.span)
+        readsTokens
+            ? trainer.evaluate(tokens: tokens.span, targets: classes.span, lengths: lengths?.span)
             : trainer.evaluate(values: values.span, targets: targets.span, lengths: lengths?.span)
     }
 
     func predict(_ trainer: inout Trainer) {
-        if readsTokens { trainer.predict(tokens: tokens.span, lengths: lengths?.span) } else { trainer.predict(values: values.span, lengths: lengths?.span) }
+        if readsTokens {
+            trainer.predict(tokens: tokens.span, lengths: lengths?.span)
+        } else {
+            trainer.predict(values: values.span, lengths: lengths?.span)
+        }
     }
 }
 
@@ -78,10 +121,13 @@ struct Tensors: Equatable {
     var values: [String: [Double]] = [:]
 
     init(_ model: borrowing Model) throws {
-        let folder = try TemporaryFolder(), path = folder.path("model")
+        let folder = try TemporaryFolder()
+        let path = folder.path("model")
         try model.save(to: path)
         let file = try Safetensors(readFile(path))
-        for entry in file.entries { values[entry.name] = try file.tensor(named: entry.name).values.map(Double.init) }
+        for entry in file.entries {
+            values[entry.name] = try file.tensor(named: entry.name).values.map(Double.init)
+        }
     }
 
     /// Rows of `columns` numbers.
@@ -93,55 +139,80 @@ struct Tensors: Equatable {
 
 extension StackCase {
     /// h of every step of a direction, by the reference.
-    private func run(_ layer: RecurrentLayer, _ name: (String) -> String, _ tensors: Tensors, x: [[[Double]]], mask: [[Double]]?) -> [[[Double]]] {
-        let inputs = x[0][0].count, units = layer.hiddenSize, h0 = x[0].map { _ in [Double](repeating: 0, count: layer.unitCount) }
+    private func run(
+        _ layer: RecurrentLayer, _ name: (String) -> String, _ tensors: Tensors, x: [[[Double]]],
+        mask: [[Double]]?
+    ) -> [[[Double]]] {
+        let inputs = x[0][0].count
+        let units = layer.hiddenSize
+        let h0 = x[0].map { _ in [Double](repeating: 0, count: layer.unitCount) }
         func gate(_ index: Int, biasHH: Bool = true) -> GateParameters<Double> {
             let rows = index * units..<(index + 1) * units
-            let bias = zip(tensors.values[name("bias_ih")]!, tensors.values[name("bias_hh")]!).map { biasHH ? $0 + $1 : $0 }
-            return GateParameters(W: Array(tensors.matrix(name("weight_ih"), inputs)[rows]),
-                                  U: Array(tensors.matrix(name("weight_hh"), layer.unitCount)[rows]), b: Array(bias[rows]))
+            let bias = zip(tensors.values[name("bias_ih")]!, tensors.values[name("bias_hh")]!).map {
+                biasHH ? $0 + $1 : $0
+            }
+            return GateParameters(
+                W: Array(tensors.matrix(name("weight_ih"), inputs)[rows]),
+                U: Array(tensors.matrix(name("weight_hh"), layer.unitCount)[rows]),
+                b: Array(bias[rows]))
         }
         switch layer.cell {
         case .lstm(let variant):
-            let peepholes = variant.hasPeepholes ? tensors.matrix(name("peephole"), units) : [[], [], []]
+            let peepholes =
+                variant.hasPeepholes ? tensors.matrix(name("peephole"), units) : [[], [], []]
             let cell = RecurrentReference.LSTMCell(
                 gates: LSTMGates(i: gate(0), f: gate(1), g: gate(2), o: gate(3)),
                 peepholes: LSTMGates(i: peepholes[0], f: peepholes[1], g: [], o: peepholes[2]),
-                projection: variant.projectionSize == nil ? [] : tensors.matrix(name("weight_hr"), units),
-                variant: RecurrentReference.LSTMVariant(sigmoid: variant.squash == .sigmoid, peepholes: variant.hasPeepholes, coupled: variant.hasCoupledGates,
-                                               clip: variant.cellClip.map(Double.init), projection: variant.projectionSize))
+                projection: variant.projectionSize == nil
+                    ? [] : tensors.matrix(name("weight_hr"), units),
+                variant: RecurrentReference.LSTMVariant(
+                    sigmoid: variant.squash == .sigmoid, peepholes: variant.hasPeepholes,
+                    coupled: variant.hasCoupledGates,
+                    clip: variant.cellClip.map(Double.init), projection: variant.projectionSize))
             let c0 = h0.map { _ in [Double](repeating: 0, count: units) }
-            return Array(cell.forward(x: x, h0: h0, c0: c0, lengths: lengths, mask: mask).h.dropFirst())
+            return Array(
+                cell.forward(x: x, h0: h0, c0: c0, lengths: lengths, mask: mask).h.dropFirst())
         case .gru(let definition):
             let isAfter = definition == .resetAfter
             let gates = GRUGates(r: gate(0), z: gate(1), n: gate(2, biasHH: !isAfter))
             let cell = RecurrentReference.GRUCell(
-                gates: gates, hiddenBias: isAfter ? Array(tensors.values[name("bias_hh")]!.suffix(units)) : [],
-                definition: isAfter ? .resetAfter : definition == .resetBefore ? .resetBefore : .lecture)
+                gates: gates,
+                hiddenBias: isAfter ? Array(tensors.values[name("bias_hh")]!.suffix(units)) : [],
+                definition: isAfter
+                    ? .resetAfter : definition == .resetBefore ? .resetBefore : .lecture)
             return Array(cell.forward(x: x, h0: h0, lengths: lengths, mask: mask).h.dropFirst())
         case .rnn(let activation):
-            let cell = RecurrentReference.RNNCell(parameters: gate(0), f: activation == .tanh ? .tanh : activation == .sigmoid ? .sigmoid : .relu)
+            let cell = RecurrentReference.RNNCell(
+                parameters: gate(0),
+                f: activation == .tanh ? .tanh : activation == .sigmoid ? .sigmoid : .relu)
             return Array(cell.forward(x: x, h0: h0, lengths: lengths, mask: mask).dropFirst())
         }
     }
 
-    /// What the dense layer gives for each row, by the reference: nothing for one that has ended. Recurrent dropout is that of the first step.
+    /// What the dense layer gives for each row, by the reference: nothing for one that has ended.
+    /// Recurrent dropout is that of the first step.
     func outputs(_ tensors: Tensors, recurrentDropout: Double = 0) -> [[Double]] {
         func mask(_ layer: Int, _ direction: Int) -> [[Double]]? {
             guard recurrentDropout > 0 else { return nil }
-            let ones = (0..<batch).map { _ in [Double](repeating: 1, count: layers[layer].unitCount) }
-            return Dropout(seed: seed, counter: 1 << 63 + UInt64(2 * layer + direction), probability: recurrentDropout)(ones)
+            let ones = (0..<batch).map { _ in [Double](repeating: 1, count: layers[layer].unitCount)
+            }
+            return Dropout(
+                seed: seed, counter: 1 << 63 + UInt64(2 * layer + direction),
+                probability: recurrentDropout)(ones)
         }
         var x = (0..<steps).map { t in
             (0..<batch).map { b in
                 let row = t * batch + b
-                if readsTokens { return tensors.matrix("embedding.weight", inputSize)[Int(tokens[row])] }
+                if readsTokens {
+                    return tensors.matrix("embedding.weight", inputSize)[Int(tokens[row])]
+                }
                 return (0..<inputSize).map { Double(values[row * inputSize + $0]) }
             }
         }
         for (index, layer) in layers.enumerated() {
             // Cells that PyTorch does not have go by their whole name.
-            let cell = layer.cell.name, isWhole = tensors.values["\(cell).bias_ih_l\(index)"] != nil
+            let cell = layer.cell.name
+            let isWhole = tensors.values["\(cell).bias_ih_l\(index)"] != nil
             let module = isWhole ? cell : String(cell.prefix { $0 != "(" })
             func name(_ parameter: String) -> String { "\(module).\(parameter)_l\(index)" }
             let forward = run(layer, name, tensors, x: x, mask: mask(index, 0))
@@ -149,19 +220,24 @@ extension StackCase {
                 x = forward
                 continue
             }
-            let reversed = run(layer, { name($0) + "_reverse" }, tensors, x: sequenceCopy(x, lengths: lengths, reversed: true),
-                               mask: mask(index, 1))
+            let reversed = run(
+                layer, { name($0) + "_reverse" }, tensors,
+                x: sequenceCopy(x, lengths: lengths, reversed: true),
+                mask: mask(index, 1))
             let backward = sequenceCopy(reversed, lengths: lengths, reversed: true)
             x = zip(forward, backward).map { zip($0, $1).map(+) }
         }
-        let dense = Dense(W: tensors.matrix("dense.weight", x[0][0].count), b: tensors.values["dense.bias"]!)
+        let dense = Dense(
+            W: tensors.matrix("dense.weight", x[0][0].count), b: tensors.values["dense.bias"]!)
         switch head {
         case .everyStep: return x.flatMap { dense.forward(x: $0) }
         case .mean: return dense.forward(x: sequencePool(x, lengths: lengths, .mean))
         case .lastStep:
-            let last = sequencePool(x, lengths: lengths, .last), first = sequencePool(x, lengths: lengths, .last, reversed: true)
+            let last = sequencePool(x, lengths: lengths, .last)
+            let first = sequencePool(x, lengths: lengths, .last, reversed: true)
             let units = layers.last!.unitCount
-            return dense.forward(x: zip(last, first).map { Array($0.prefix(units) + $1.dropFirst(units)) })
+            return dense.forward(
+                x: zip(last, first).map { Array($0.prefix(units) + $1.dropFirst(units)) })
         }
     }
 
@@ -170,23 +246,36 @@ extension StackCase {
         let live = (0..<rows).filter { isLive($0 % batch, $0 / batch) }
         let outputs = outputs(tensors, recurrentDropout: recurrentDropout)
         let losses = live.map { row in
-            readsTokens ? softmaxCrossEntropy(outputs[row], target: Int(classes[row])).loss
-                : meanSquaredError(outputs[row], target: targets[row * outputSize..<(row + 1) * outputSize].map(Double.init)).loss
+            readsTokens
+                ? softmaxCrossEntropy(outputs[row], target: Int(classes[row])).loss
+                : meanSquaredError(
+                    outputs[row],
+                    target: targets[row * outputSize..<(row + 1) * outputSize].map(Double.init)
+                ).loss
         }
         return losses.reduce(0, +) / Double(live.count)
     }
 }
 
 @Suite struct StackTests {
-    /// Outputs, loss and the gradient by every fifth parameter, against the reference in Double and its central differences; with recurrent
-    /// dropout in training too, by the masks of the first step.
-    @Test(arguments: StackCase.all, [0, 0.5]) func isWhatTheReferenceSays(test: StackCase, recurrentDropout: Double) throws {
+    /// Outputs, loss and the gradient by every fifth parameter, against the reference in Double and
+    /// its central differences; with recurrent dropout in training too, by the masks of the first
+    /// step.
+    @Test(arguments: StackCase.all, [0, 0.5]) func isWhatTheReferenceSays(
+        test: StackCase, recurrentDropout: Double
+    ) throws {
         let before = try Tensors(Model(test.shape, seed: 7))
-        var trainer = test.trainer(Model(test.shape, seed: 7), recurrentDropout: Float(recurrentDropout))
+        var trainer = test.trainer(
+            Model(test.shape, seed: 7), recurrentDropout: Float(recurrentDropout))
         #expect(abs(test.evaluate(&trainer).loss - test.loss(before)) < 1e-6)
-        for (row, expected) in test.outputs(before).enumerated() where test.isLive(row % test.batch, row / test.batch) {
+        for (row, expected) in test.outputs(before).enumerated()
+        where test.isLive(row % test.batch, row / test.batch) {
             trainer.withOutput(step: row / test.batch, sequence: row % test.batch) { output in
-                for unit in expected.indices { #expect(abs(Double(output[unit]) - expected[unit]) < 1e-6, "row \(row), unit \(unit)") }
+                for unit in expected.indices {
+                    #expect(
+                        abs(Double(output[unit]) - expected[unit]) < 1e-6,
+                        "row \(row), unit \(unit)")
+                }
             }
         }
         let step = test.step(&trainer)
@@ -195,18 +284,24 @@ extension StackCase {
         #expect(abs(step.loss - loss) < 1e-6)
         #expect((abs(loss - test.loss(before)) > 1e-4) == (recurrentDropout > 0))
         let after = try Tensors(trainer.model)
-        // Gradient descent at the rate 1: the gradient is the difference, to half a last place of a weight under 2 and of a sum of floats.
-        var checked = 0, differs = 0
+        // Gradient descent at the rate 1: the gradient is the difference, to half a last place of a
+        // weight under 2 and of a sum of floats.
+        var checked = 0
+        var differs = 0
         for (name, weights) in before.values {
             // A second bias that is part of the first one is written as zero and learns nothing.
-            for index in stride(from: name.count % 5, to: weights.count, by: 5) where !(name.contains("bias_hh") && weights[index] == 0) {
+            for index in stride(from: name.count % 5, to: weights.count, by: 5)
+            where !(name.contains("bias_hh") && weights[index] == 0) {
                 var nudged = before
                 nudged.values[name]![index] += 1e-5
                 let above = test.loss(nudged, recurrentDropout: recurrentDropout)
                 nudged.values[name]![index] -= 2e-5
-                let expected = (above - test.loss(nudged, recurrentDropout: recurrentDropout)) / 2e-5
+                let expected =
+                    (above - test.loss(nudged, recurrentDropout: recurrentDropout)) / 2e-5
                 let found = weights[index] - after.values[name]![index]
-                #expect(abs(found - expected) <= 2e-7 + 1e-5 * abs(expected), "\(name)[\(index)]: \(found), not \(expected)")
+                #expect(
+                    abs(found - expected) <= 2e-7 + 1e-5 * abs(expected),
+                    "\(name)[\(index)]: \(found), not \(expected)")
                 checked += 1
                 if abs(expected) > 1e-4 { differs += 1 }
             }
@@ -214,20 +309,29 @@ extension StackCase {
         #expect(checked > 20 && differs > checked / 3)
     }
 
-    @Test(arguments: StackCase.all) func threadsAndInstructionSetsChangeNoBit(test: StackCase) throws {
+    @Test(arguments: StackCase.all) func threadsAndInstructionSetsChangeNoBit(test: StackCase)
+        throws
+    {
         func losses(_ threads: Int, _ isa: ISA) throws -> [Double] {
-            var trainer = test.trainer(Model(test.shape, seed: 7), .adam(Adam()), dropout: 0.3, recurrentDropout: 0.4, threads: threads,
-                                       kernels: try Kernels(isa: isa))
+            var trainer = test.trainer(
+                Model(test.shape, seed: 7), .adam(Adam()), dropout: 0.3, recurrentDropout: 0.4,
+                threads: threads,
+                kernels: try Kernels(isa: isa))
             return (0..<4).flatMap { _ in [test.step(&trainer).loss, test.evaluate(&trainer).loss] }
         }
         let expected = try losses(1, .generic)
         for isa in ISA.available {
-            for threads in [1, 2, 5] { #expect(try losses(threads, isa) == expected, "\(isa), \(threads) threads") }
+            for threads in [1, 2, 5] {
+                #expect(try losses(threads, isa) == expected, "\(isa), \(threads) threads")
+            }
         }
     }
 
     /// The state of a stream after each step is that of a whole sequence of so many steps.
-    @Test(arguments: StackCase.all.filter { !$0.layers.contains(where: \.isBidirectional) && !$0.readsTokens })
+    @Test(
+        arguments: StackCase.all.filter {
+            !$0.layers.contains(where: \.isBidirectional) && !$0.readsTokens
+        })
     func stepsAreSequences(test: StackCase) throws {
         for length in 1...test.steps {
             let model = Model(test.shape, seed: 3)
@@ -235,18 +339,24 @@ extension StackCase {
             var outputs: [[Float]] = []
             let values = (0..<length * test.inputSize).map { Float($0 * 5 % 7) / 7 }
             for t in 0..<length {
-                model.step(values: Array(values[t * test.inputSize..<(t + 1) * test.inputSize]).span, state: &state)
+                model.step(
+                    values: Array(values[t * test.inputSize..<(t + 1) * test.inputSize]).span,
+                    state: &state)
                 outputs.append(state.withOutput { output in (0..<output.count).map { output[$0] } })
             }
             var trainer = Trainer(model, optimizer: .sgd(SGD()), batch: 1, steps: length)
             trainer.predict(values: values.span)
-            let last = trainer.withOutput(step: test.head == .everyStep ? length - 1 : 0, sequence: 0) { output in (0..<output.count).map { output[$0] } }
+            let last = trainer.withOutput(
+                step: test.head == .everyStep ? length - 1 : 0, sequence: 0
+            ) { output in (0..<output.count).map { output[$0] } }
             #expect(outputs.last == last, "\(length) steps")
         }
     }
 
     @Test(arguments: StackCase.all) func aFileHoldsAll(test: StackCase) throws {
-        let model = Model(test.shape, seed: 5), folder = try TemporaryFolder(), path = folder.path("model")
+        let model = Model(test.shape, seed: 5)
+        let folder = try TemporaryFolder()
+        let path = folder.path("model")
         try model.save(to: path)
         let read = try Model(contentsOf: path)
         #expect(read.shape == test.shape)
@@ -256,47 +366,75 @@ extension StackCase {
 
     /// A run that was cut off goes on with the same bits, whatever its layers carry.
     @Test(arguments: StackCase.all) func checkpointsHoldAll(test: StackCase) throws {
-        let folder = try TemporaryFolder(), path = folder.path("checkpoint")
-        var whole = test.trainer(Model(test.shape, seed: 7), .adam(Adam()), dropout: 0.2, recurrentDropout: 0.3)
+        let folder = try TemporaryFolder()
+        let path = folder.path("checkpoint")
+        var whole = test.trainer(
+            Model(test.shape, seed: 7), .adam(Adam()), dropout: 0.2, recurrentDropout: 0.3)
         for _ in 0..<3 { _ = test.step(&whole) }
         try whole.saveCheckpoint(to: path)
-        var resumed = test.trainer(Model(test.shape, seed: 8), .adam(Adam()), dropout: 0.2, recurrentDropout: 0.3)
+        var resumed = test.trainer(
+            Model(test.shape, seed: 8), .adam(Adam()), dropout: 0.2, recurrentDropout: 0.3)
         _ = try resumed.restoreCheckpoint(contentsOf: path)
         for _ in 0..<2 { #expect(test.step(&resumed) == test.step(&whole)) }
     }
 
     @Test func cellsHaveNames() {
-        let mixed = RecurrentCell.lstm(Recurrent.LSTMVariant(squash: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 2.5, projectionSize: 8))
+        let mixed = RecurrentCell.lstm(
+            Recurrent.LSTMVariant(
+                squash: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 2.5,
+                projectionSize: 8))
         #expect(mixed.name == "lstm(sigmoid+peepholes+coupled+clip:2.5+projection:8)")
         for cell in RecurrentCell.all + [mixed] { #expect(RecurrentCell(named: cell.name) == cell) }
-        for name in ["", "lstm()", "lstm(tanh)", "lstm(sigmoid+sigmoid)", "lstm(clip)", "lstm(clip:0)", "lstm(clip:inf)", "lstm(peepholes:2)", "lstm(projection:0)",
-                     "lstm(projection:99999999999999999999)", "lstm(sigmoid+)", "gru(peepholes)", "LSTM"] {
+        for name in [
+            "", "lstm()", "lstm(tanh)", "lstm(sigmoid+sigmoid)", "lstm(clip)", "lstm(clip:0)",
+            "lstm(clip:inf)", "lstm(peepholes:2)", "lstm(projection:0)",
+            "lstm(projection:99999999999999999999)", "lstm(sigmoid+)", "gru(peepholes)", "LSTM",
+        ] {
             #expect(RecurrentCell(named: name) == nil, "\(name)")
         }
     }
 
-    @Test(arguments: ["gru(lecture)", "lstm(peepholes) rnn", "lstm(projection:4) rnn", "lstm rnn lstm", "lstm(clip:-1) rnn", ""])
+    @Test(arguments: [
+        "gru(lecture)", "lstm(peepholes) rnn", "lstm(projection:4) rnn", "lstm rnn lstm",
+        "lstm(clip:-1) rnn", "",
+    ])
     func aFileThatNamesOtherCellsIsRefused(cells: String) throws {
-        let folder = try TemporaryFolder(), path = folder.path("model")
+        let folder = try TemporaryFolder()
+        let path = folder.path("model")
         let shape = ModelShape(
             input: .values(size: 1), layers: [.lstm(2), .rnn(3)], outputSize: 1,
             loss: .meanSquaredError)
         try Model(shape, seed: 1).save(to: path)
         try ModelFileTests.change(path, metadata: { $0["recurrent.cells"] = cells })
         let error = #expect(throws: ModelFileError.self) { _ = try Model(contentsOf: path) }
-        #expect(error?.description == "\(path): metadata recurrent.cells; expected definitions of lstm rnn, found \(cells)")
+        #expect(
+            error?.description
+                == """
+                \(path): metadata recurrent.cells; expected definitions of lstm rnn, found \
+                \(cells)
+                """
+        )
     }
 
     @Test func wrongUseTraps() async {
         await #expect(processExitsWith: .failure) {
-            _ = ModelState(Model(ModelShape(input: .values(size: 1), layers: [.gru(2, isBidirectional: true)], outputSize: 1, loss: .meanSquaredError), seed: 1))
+            _ = ModelState(
+                Model(
+                    ModelShape(
+                        input: .values(size: 1), layers: [.gru(2, isBidirectional: true)],
+                        outputSize: 1, loss: .meanSquaredError), seed: 1))
         }
         await #expect(processExitsWith: .failure) {
-            _ = ModelShape(input: .values(size: 1), layers: [], outputSize: 1, loss: .meanSquaredError)
+            _ = ModelShape(
+                input: .values(size: 1), layers: [], outputSize: 1, loss: .meanSquaredError)
         }
         await #expect(processExitsWith: .failure) {  // the last segment was trained on
-            var trainer = Trainer(Model(ModelShape(input: .values(size: 1), layers: [.rnn(2)], outputSize: 1, loss: .meanSquaredError), seed: 1),
-                                  optimizer: .sgd(SGD()), batch: 1, steps: 1)
+            var trainer = Trainer(
+                Model(
+                    ModelShape(
+                        input: .values(size: 1), layers: [.rnn(2)], outputSize: 1,
+                        loss: .meanSquaredError), seed: 1),
+                optimizer: .sgd(SGD()), batch: 1, steps: 1)
             _ = trainer.step(values: [0.5].span, targets: [0.5].span)
             trainer.withOutput(sequence: 0) { _ in }
         }

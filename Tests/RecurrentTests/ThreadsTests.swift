@@ -2,7 +2,8 @@ import Recurrent
 import Synchronization
 import Testing
 
-/// What the threads of a pool share in these tests: whatever a test captures, called through the pool's plain context.
+/// What the threads of a pool share in these tests: whatever a test captures, called through the
+/// pool's plain context.
 private final class Shared: @unchecked Sendable {
     let body: (Share) -> Void
     init(_ body: @escaping (Share) -> Void) { self.body = body }
@@ -10,7 +11,9 @@ private final class Shared: @unchecked Sendable {
 
 /// Runs `body` for each share, `calls` times, on a pool of its own.
 private func onThreads(_ count: Int, calls: Int = 1, _ body: @escaping (Share) -> Void) {
-    let pool = Pool(threadCount: count) { context, _, share in Unmanaged<Shared>.fromOpaque(context).takeUnretainedValue().body(share) }
+    let pool = Pool(threadCount: count) { context, _, share in
+        Unmanaged<Shared>.fromOpaque(context).takeUnretainedValue().body(share)
+    }
     let shared = Shared(body)
     for _ in 0..<calls { pool.run(Unmanaged.passUnretained(shared).toOpaque()) }
     pool.close()
@@ -30,7 +33,8 @@ private final class Counter: Sendable { let value = Atomic<Int>(0) }
         #expect(counts.allSatisfy { $0.value.load(ordering: .relaxed) == calls })
     }
 
-    /// Nobody is behind the barrier before everybody has come to it, with more threads than processors too.
+    /// Nobody is behind the barrier before everybody has come to it, with more threads than
+    /// processors too.
     @Test(arguments: [2, 4, 9]) func barrier(threads: Int) {
         let (arrived, early) = (Counter(), Counter())
         onThreads(threads, calls: 3) { share in
@@ -39,7 +43,9 @@ private final class Counter: Sendable { let value = Atomic<Int>(0) }
                 share.wait()
                 arrived.value.add(1, ordering: .relaxed)
                 share.wait()
-                if arrived.value.load(ordering: .relaxed) != before + threads { early.value.add(1, ordering: .relaxed) }
+                if arrived.value.load(ordering: .relaxed) != before + threads {
+                    early.value.add(1, ordering: .relaxed)
+                }
                 share.wait()
             }
         }
@@ -52,11 +58,14 @@ private final class Counter: Sendable { let value = Atomic<Int>(0) }
         let pool = Pool(threadCount: 2, isAdaptive: true) { context, _, share in
             Unmanaged<Shared>.fromOpaque(context).takeUnretainedValue().body(share)
         }
-        let shared = Shared { share in (share.count == 1 ? alone : together).value.add(1, ordering: .relaxed) }
+        let shared = Shared { share in
+            (share.count == 1 ? alone : together).value.add(1, ordering: .relaxed)
+        }
         func run() { pool.run(Unmanaged.passUnretained(shared).toOpaque()) }
         var calls = 0
         func repeats(until counter: Counter, pause: Duration?) async throws {
-            let before = counter.value.load(ordering: .relaxed), end = ContinuousClock.now + .seconds(20)
+            let before = counter.value.load(ordering: .relaxed)
+            let end = ContinuousClock.now + .seconds(20)
             while counter.value.load(ordering: .relaxed) == before && ContinuousClock.now < end {
                 if let pause { try await Task.sleep(for: pause) }
                 run()
@@ -69,14 +78,17 @@ private final class Counter: Sendable { let value = Atomic<Int>(0) }
             try await repeats(until: together, pause: nil)
         }
         pool.close()
-        #expect(alone.value.load(ordering: .relaxed) + together.value.load(ordering: .relaxed) / 2 == calls)
+        #expect(
+            alone.value.load(ordering: .relaxed) + together.value.load(ordering: .relaxed) / 2
+                == calls)
         withExtendedLifetime(shared) {}
     }
 
     @Test func wakesThreadsThatSleep() async throws {
         let count = Counter()
         let pool = Pool(threadCount: 3) { context, _, _ in
-            Unmanaged<Counter>.fromOpaque(context).takeUnretainedValue().value.add(1, ordering: .relaxed)
+            Unmanaged<Counter>.fromOpaque(context).takeUnretainedValue().value.add(
+                1, ordering: .relaxed)
         }
         for _ in 0..<3 {
             try await Task.sleep(for: .milliseconds(5))
@@ -93,7 +105,8 @@ private final class LSTMPass: @unchecked Sendable {
     private let kernels: Kernels, shape: LSTMShape
     private let lengths: UnsafeMutableBufferPointer<Int>?
     private let x, weights, outputGradient: Floats
-    private let gates, c, h, transposed, gatesGradient, dh, dc, inputGradient, weightGradient: Floats
+    private let gates, c, h, transposed, gatesGradient, dh, dc, inputGradient,
+        weightGradient: Floats
 
     init(_ shape: LSTMShape, lengths: [Int]?, kernels: Kernels) {
         var generator = SplitMix64(seed: 5)
@@ -125,7 +138,9 @@ private final class LSTMPass: @unchecked Sendable {
         weightGradient = floats(shape.weightCount)
     }
 
-    private var written: [Floats] { [gates, c, h, transposed, gatesGradient, dh, dc, inputGradient, weightGradient] }
+    private var written: [Floats] {
+        [gates, c, h, transposed, gatesGradient, dh, dc, inputGradient, weightGradient]
+    }
 
     deinit {
         for floats in written + [x, weights, outputGradient] { floats.deallocate() }
@@ -133,21 +148,30 @@ private final class LSTMPass: @unchecked Sendable {
     }
 
     func forward(_ share: Share) {
-        kernels.lstmForward(shape, lengths: lengths.map { UnsafePointer($0.baseAddress!) }, x: x.baseAddress!, weights: weights.baseAddress!,
-                            gates: gates.baseAddress!, c: c.baseAddress!, h: h.baseAddress!, share: share)
+        kernels.lstmForward(
+            shape, lengths: lengths.map { UnsafePointer($0.baseAddress!) }, x: x.baseAddress!,
+            weights: weights.baseAddress!,
+            gates: gates.baseAddress!, c: c.baseAddress!, h: h.baseAddress!, share: share)
     }
 
     func work(_ share: Share) {
         let lengths = lengths.map { UnsafePointer($0.baseAddress!) }
         forward(share)
-        kernels.lstmTranspose(shape, weights: weights.baseAddress!, transposed: transposed.baseAddress!, share: share)
+        kernels.lstmTranspose(
+            shape, weights: weights.baseAddress!, transposed: transposed.baseAddress!, share: share)
         share.wait()
-        kernels.lstmBackwardData(shape, lengths: lengths, transposed: transposed.baseAddress!, gates: gates.baseAddress!,
-                                 c: c.baseAddress!, outputGradient: outputGradient.baseAddress!, gatesGradient: gatesGradient.baseAddress!,
-                                 dh: dh.baseAddress!, dc: dc.baseAddress!, inputGradient: inputGradient.baseAddress!, share: share)
+        kernels.lstmBackwardData(
+            shape, lengths: lengths, transposed: transposed.baseAddress!, gates: gates.baseAddress!,
+            c: c.baseAddress!, outputGradient: outputGradient.baseAddress!,
+            gatesGradient: gatesGradient.baseAddress!,
+            dh: dh.baseAddress!, dc: dc.baseAddress!, inputGradient: inputGradient.baseAddress!,
+            share: share)
         share.wait()
-        kernels.lstmBackwardWeights(shape, lengths: lengths, x: x.baseAddress!, gates: gates.baseAddress!, c: c.baseAddress!, h: h.baseAddress!,
-                                    gatesGradient: gatesGradient.baseAddress!, weightGradient: weightGradient.baseAddress!, share: share)
+        kernels.lstmBackwardWeights(
+            shape, lengths: lengths, x: x.baseAddress!, gates: gates.baseAddress!,
+            c: c.baseAddress!, h: h.baseAddress!,
+            gatesGradient: gatesGradient.baseAddress!, weightGradient: weightGradient.baseAddress!,
+            share: share)
     }
 
     var bits: [[UInt32]] { written.map { $0.map(\.bitPattern) } }
@@ -155,10 +179,15 @@ private final class LSTMPass: @unchecked Sendable {
 
 @Suite struct ThreadsTests {
     /// Of batch rows, of panels and of both, with shares that get nothing.
-    static let sizes = [(1, 5), (1, 16), (1, 40), (1, 64), (1, 256), (2, 40), (2, 256), (3, 5), (3, 64), (3, 144), (8, 16), (8, 40), (8, 144),
-                        (16, 5), (16, 64), (33, 16), (33, 40)]
+    static let sizes = [
+        (1, 5), (1, 16), (1, 40), (1, 64), (1, 256), (2, 40), (2, 256), (3, 5), (3, 64), (3, 144),
+        (8, 16), (8, 40), (8, 144),
+        (16, 5), (16, 64), (33, 16), (33, 40),
+    ]
 
-    @Test(arguments: sizes, [false, true]) func changeNoBitOfAnLSTM(size: (batch: Int, hidden: Int), ended: Bool) {
+    @Test(arguments: sizes, [false, true]) func changeNoBitOfAnLSTM(
+        size: (batch: Int, hidden: Int), ended: Bool
+    ) {
         let shape = LSTMShape(inputSize: 7, hiddenSize: size.hidden, batch: size.batch, steps: 4)
         let lengths = ended ? (0..<size.batch).map { [2, 4, 0, 3, 4][$0 % 5] } : nil
         let whole = LSTMPass(shape, lengths: lengths, kernels: .best)
@@ -171,9 +200,14 @@ private final class LSTMPass: @unchecked Sendable {
     }
 
     /// With a projection, which reads all panels, threads split batch rows alone.
-    @Test(arguments: [(1, 144), (3, 40), (8, 40), (33, 16)], [nil, 21]) func changeNoBitOfAVariant(size: (batch: Int, hidden: Int), projection: Int?) {
-        let variant = LSTMVariant(squash: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 0.5, projectionSize: projection)
-        let shape = LSTMShape(inputSize: 7, hiddenSize: size.hidden, variant: variant, batch: size.batch, steps: 4)
+    @Test(arguments: [(1, 144), (3, 40), (8, 40), (33, 16)], [nil, 21]) func changeNoBitOfAVariant(
+        size: (batch: Int, hidden: Int), projection: Int?
+    ) {
+        let variant = LSTMVariant(
+            squash: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 0.5,
+            projectionSize: projection)
+        let shape = LSTMShape(
+            inputSize: 7, hiddenSize: size.hidden, variant: variant, batch: size.batch, steps: 4)
         let whole = LSTMPass(shape, lengths: nil, kernels: .best)
         whole.work(.all)
         for threads in 2...4 {
@@ -184,7 +218,8 @@ private final class LSTMPass: @unchecked Sendable {
     }
 
     @Test(arguments: ISA.available) func everyInstructionSet(isa: ISA) throws {
-        let kernels = try Kernels(isa: isa), shape = LSTMShape(inputSize: 5, hiddenSize: 80, batch: 2, steps: 5)
+        let kernels = try Kernels(isa: isa)
+        let shape = LSTMShape(inputSize: 5, hiddenSize: 80, batch: 2, steps: 5)
         let whole = LSTMPass(shape, lengths: nil, kernels: kernels)
         whole.work(.all)
         for threads in 2...4 {
@@ -196,8 +231,10 @@ private final class LSTMPass: @unchecked Sendable {
 
     /// A thread that comes late finds its steps done by those that would have waited for it.
     @Test func othersDoTheStepsOfAThreadThatIsLate() {
-        let shape = LSTMShape(inputSize: 7, hiddenSize: 144, batch: 1, steps: 4), finished = Counter()
-        let whole = LSTMPass(shape, lengths: nil, kernels: .best), pass = LSTMPass(shape, lengths: nil, kernels: .best)
+        let shape = LSTMShape(inputSize: 7, hiddenSize: 144, batch: 1, steps: 4)
+        let finished = Counter()
+        let whole = LSTMPass(shape, lengths: nil, kernels: .best)
+        let pass = LSTMPass(shape, lengths: nil, kernels: .best)
         whole.forward(.all)
         onThreads(4) { share in
             if share.index == 1 {
@@ -216,7 +253,8 @@ private final class LSTMPass: @unchecked Sendable {
         let shapes = [(1, 64), (33, 16), (2, 144), (1, 16), (1, 144), (3, 80)].map {
             LSTMShape(inputSize: 3, hiddenSize: $0.1, batch: $0.0, steps: 3)
         }
-        let whole = shapes.map { LSTMPass($0, lengths: nil, kernels: .best) }, passes = shapes.map { LSTMPass($0, lengths: nil, kernels: .best) }
+        let whole = shapes.map { LSTMPass($0, lengths: nil, kernels: .best) }
+        let passes = shapes.map { LSTMPass($0, lengths: nil, kernels: .best) }
         onThreads(5) { share in
             for pass in passes {
                 pass.work(share)

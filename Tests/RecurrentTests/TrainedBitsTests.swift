@@ -2,24 +2,35 @@ import Foundation
 import Recurrent
 import Testing
 
-/// Models after a few training steps have the same bits everywhere: hashes of their files. Those of each kernel are in Tests/Golden/hashes.txt.
+/// Models after a few training steps have the same bits everywhere: hashes of their files. Those of
+/// each kernel are in Tests/Golden/hashes.txt.
 @Suite struct TrainedBitsTests {
     /// To be replaced by what the failures print where training has changed on purpose.
     static let hashes: [(optimizer: String, hash: UInt64)] = [
-        ("sgd", 0x1EC9_65BC_FB0F_B047), ("momentum", 0xD242_8D17_0301_2E9B), ("nesterov", 0x7AC6_D3D9_58BE_3132),
-        ("adagrad", 0xBD89_A5F5_E96A_3431), ("rmsprop", 0x77AB_440C_8974_6652), ("adadelta", 0xB495_2A51_3287_F195),
-        ("adam", 0x49F7_2263_0A5E_63E7), ("adamw", 0x511D_34DC_0554_7E7A), ("amsgrad", 0x2A2A_5B36_7721_F5B5),
+        ("sgd", 0x1EC9_65BC_FB0F_B047), ("momentum", 0xD242_8D17_0301_2E9B),
+        ("nesterov", 0x7AC6_D3D9_58BE_3132),
+        ("adagrad", 0xBD89_A5F5_E96A_3431), ("rmsprop", 0x77AB_440C_8974_6652),
+        ("adadelta", 0xB495_2A51_3287_F195),
+        ("adam", 0x49F7_2263_0A5E_63E7), ("adamw", 0x511D_34DC_0554_7E7A),
+        ("amsgrad", 0x2A2A_5B36_7721_F5B5),
     ]
 
     /// FNV-1a of 64 bits.
-    private func hash(_ bytes: Data) -> UInt64 { bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 } }
+    private func hash(_ bytes: Data) -> UInt64 {
+        bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
 
     private func train(_ optimizer: Optimizer, threads: Int, isa: ISA) throws -> UInt64 {
-        let shape = ModelShape(input: .tokens(vocabulary: 11, dimension: 9), layers: [.lstm(36), .lstm(17)], outputSize: 11, loss: .crossEntropy)
-        var trainer = Trainer(Model(shape, seed: 1), optimizer: optimizer, batch: 3, steps: 5, initialState: .carried,
-                              clip: GradientClip(norm: 0.5), dropout: 0.2, threads: threads, kernels: try Kernels(isa: isa))
+        let shape = ModelShape(
+            input: .tokens(vocabulary: 11, dimension: 9), layers: [.lstm(36), .lstm(17)],
+            outputSize: 11, loss: .crossEntropy)
+        var trainer = Trainer(
+            Model(shape, seed: 1), optimizer: optimizer, batch: 3, steps: 5, initialState: .carried,
+            clip: GradientClip(norm: 0.5), dropout: 0.2, threads: threads,
+            kernels: try Kernels(isa: isa))
         for segment in 0..<3 {
-            let tokens = (0..<15).map { Int32((segment + $0 * $0) % 11) }, targets = tokens.map { ($0 * 3 + 1) % 11 }
+            let tokens = (0..<15).map { Int32((segment + $0 * $0) % 11) }
+            let targets = tokens.map { ($0 * 3 + 1) % 11 }
             _ = trainer.step(tokens: tokens.span, targets: targets.span)
         }
         let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
@@ -33,7 +44,9 @@ import Testing
         for isa in ISA.available {
             for threads in 1...4 {
                 let hash = try train(rule, threads: threads, isa: isa)
-                #expect(hash == expected, "0x\(String(hash, radix: 16)) with \(isa), \(threads) threads")
+                #expect(
+                    hash == expected, "0x\(String(hash, radix: 16)) with \(isa), \(threads) threads"
+                )
             }
         }
     }

@@ -4,7 +4,8 @@ import RecurrentReference
 import TestSupport
 import Testing
 
-/// The losses once more, as the textbooks write them and with complex numbers: nothing of their gradients is shared with the reference.
+/// The losses once more, as the textbooks write them and with complex numbers: nothing of their
+/// gradients is shared with the reference.
 private typealias C = Complex<Double>
 
 private func complexCrossEntropy(_ logits: [C], target: Int) -> C {
@@ -45,15 +46,20 @@ private func complexLookup(_ table: [C], dimension: Int, indices: [Int], dy: [[D
     return sum
 }
 
-/// Each coordinate of `gradient` against the complex step of `loss`: Squire and Trapp 1998, f'(x) = Im f(x + ih) / h.
-private func check(_ x: [Double], _ gradient: [Double], absolute: Double = 0, loss: ([C]) -> C) throws {
+/// Each coordinate of `gradient` against the complex step of `loss`: Squire and Trapp 1998, f'(x) =
+/// Im f(x + ih) / h.
+private func check(_ x: [Double], _ gradient: [Double], absolute: Double = 0, loss: ([C]) -> C)
+    throws
+{
     let step = 1e-30
     try #require(gradient.count == x.count)
     for index in x.indices {
         var moved = x.map { C($0) }
         moved[index].imaginary = step
         let derivative = loss(moved).imaginary / step
-        #expect((gradient[index] - derivative).magnitude <= absolute + 1e-12 * derivative.magnitude, "coordinate \(index) of \(x.count)")
+        #expect(
+            (gradient[index] - derivative).magnitude <= absolute + 1e-12 * derivative.magnitude,
+            "coordinate \(index) of \(x.count)")
     }
 }
 
@@ -63,42 +69,64 @@ private func check(_ x: [Double], _ gradient: [Double], absolute: Double = 0, lo
         return generator.floats(count, scale: scale).map(Double.init)
     }
 
-    /// With logits up to 20 some classes have no chance. p - 1 cancels where the target is nearly certain: hence the ulp of 1.
-    @Test(arguments: [1, 2, 17], [2, 20] as [Float]) func crossEntropy(classes: Int, scale: Float) throws {
+    /// With logits up to 20 some classes have no chance. p - 1 cancels where the target is nearly
+    /// certain: hence the ulp of 1.
+    @Test(arguments: [1, 2, 17], [2, 20] as [Float]) func crossEntropy(classes: Int, scale: Float)
+        throws
+    {
         let logits = Self.doubles(classes, seed: 3, scale: scale)
         for target in logits.indices {
-            try check(logits, softmaxCrossEntropy(logits, target: target).dlogits, absolute: 1.0.ulp) { complexCrossEntropy($0, target: target) }
+            try check(
+                logits, softmaxCrossEntropy(logits, target: target).dlogits, absolute: 1.0.ulp
+            ) { complexCrossEntropy($0, target: target) }
         }
     }
 
     @Test(arguments: [1, 2, 17]) func squaredError(units: Int) throws {
-        let y = Self.doubles(units, seed: 4), target = Self.doubles(units, seed: 5)
-        try check(y, meanSquaredError(y, target: target).dy) { complexSquaredError($0, target: target) }
+        let y = Self.doubles(units, seed: 4)
+        let target = Self.doubles(units, seed: 5)
+        try check(y, meanSquaredError(y, target: target).dy) {
+            complexSquaredError($0, target: target)
+        }
     }
 
     /// Away from equality, where the absolute value has no derivative.
     @Test(arguments: [1, 2, 17]) func absoluteError(units: Int) throws {
-        let y = Self.doubles(units, seed: 4), target = Self.doubles(units, seed: 5)
-        try check(y, meanAbsoluteError(y, target: target).dy) { complexMean($0, target: target, complexMagnitude) }
+        let y = Self.doubles(units, seed: 4)
+        let target = Self.doubles(units, seed: 5)
+        try check(y, meanAbsoluteError(y, target: target).dy) {
+            complexMean($0, target: target, complexMagnitude)
+        }
         #expect(meanAbsoluteError(y, target: y).dy.allSatisfy { $0 == 0 })
     }
 
     @Test(arguments: [1, 2, 17], [0.01, 0.7, 100]) func huber(units: Int, delta: Double) throws {
-        let y = Self.doubles(units, seed: 4), target = Self.doubles(units, seed: 5)
-        try check(y, huberLoss(y, target: target, delta: delta).dy) { complexMean($0, target: target) { complexHuber($0, delta: delta) } }
+        let y = Self.doubles(units, seed: 4)
+        let target = Self.doubles(units, seed: 5)
+        try check(y, huberLoss(y, target: target, delta: delta).dy) {
+            complexMean($0, target: target) { complexHuber($0, delta: delta) }
+        }
     }
 
     /// The ends: half the squared error for a large δ, δ times the absolute error for a small one.
     @Test func huberLiesBetweenSquaredAndAbsoluteErrors() {
-        let y = Self.doubles(17, seed: 4), target = Self.doubles(17, seed: 5), small = 1e-9
-        #expect((huberLoss(y, target: target, delta: 1e3).loss - meanSquaredError(y, target: target).loss / 2).magnitude < 1e-15)
-        #expect((huberLoss(y, target: target, delta: small).loss / small - meanAbsoluteError(y, target: target).loss).magnitude < small)
+        let y = Self.doubles(17, seed: 4)
+        let target = Self.doubles(17, seed: 5)
+        let small = 1e-9
+        #expect(
+            (huberLoss(y, target: target, delta: 1e3).loss - meanSquaredError(y, target: target)
+                .loss / 2).magnitude < 1e-15)
+        #expect(
+            (huberLoss(y, target: target, delta: small).loss / small
+                - meanAbsoluteError(y, target: target).loss).magnitude < small)
     }
 
     @Test(arguments: [1, 2, 17], [2, 20] as [Float]) func binary(units: Int, scale: Float) throws {
-        let logits = Self.doubles(units, seed: 3, scale: scale), between = Self.doubles(units, seed: 8, scale: 1).map(\.magnitude)
+        let logits = Self.doubles(units, seed: 3, scale: scale)
+        let between = Self.doubles(units, seed: 8, scale: 1).map(\.magnitude)
         for target in [between, between.map { $0.rounded() }] {
-            try check(logits, binaryCrossEntropy(logits, target: target).dlogits, absolute: 1.0.ulp) {
+            try check(logits, binaryCrossEntropy(logits, target: target).dlogits, absolute: 1.0.ulp)
+            {
                 complexBinaryCrossEntropy($0, target: target)
             }
         }
@@ -109,11 +137,15 @@ private func check(_ x: [Double], _ gradient: [Double], absolute: Double = 0, lo
         for target in [0, 1] {
             let (loss, dlogits) = binaryCrossEntropy([logit], target: [Double(target)])
             let (expected, gradient) = softmaxCrossEntropy([0, logit], target: target)
-            #expect((loss - expected).magnitude <= 1.0.ulp + 1e-15 * expected && (dlogits[0] - gradient[1]).magnitude <= 1.0.ulp)
+            #expect(
+                (loss - expected).magnitude <= 1.0.ulp + 1e-15 * expected
+                    && (dlogits[0] - gradient[1]).magnitude <= 1.0.ulp)
         }
     }
 
-    @Test(arguments: [(0.3, 0), (0, 0.2), (0.01, 7)] as [(Double, Double)]) func normPenalties(l1: Double, l2: Double) throws {
+    @Test(arguments: [(0.3, 0), (0, 0.2), (0.01, 7)] as [(Double, Double)]) func normPenalties(
+        l1: Double, l2: Double
+    ) throws {
         let parameters = Self.doubles(17, seed: 9)
         try check(parameters, normPenalty(parameters, l1: l1, l2: l2).gradient) {
             $0.reduce(C(0)) { $0 + C(l1) * complexMagnitude($1) + C(l2 / 2) * $1 * $1 }
@@ -123,9 +155,13 @@ private func check(_ x: [Double], _ gradient: [Double], absolute: Double = 0, lo
 
     /// Indices that come twice, never, and that the table does not have.
     @Test func embedding() throws {
-        let table = Self.doubles(12, seed: 6), indices = [2, 0, 2, -1, 3, 9], values = Self.doubles(18, seed: 7)
+        let table = Self.doubles(12, seed: 6)
+        let indices = [2, 0, 2, -1, 3, 9]
+        let values = Self.doubles(18, seed: 7)
         let dy = (0..<6).map { Array(values[3 * $0..<3 * $0 + 3]) }
         let gradient = embeddingBackward(dy: dy, indices: indices, vocabulary: 4, dimension: 3)
-        try check(table, Array(gradient.joined())) { complexLookup($0, dimension: 3, indices: indices, dy: dy) }
+        try check(table, Array(gradient.joined())) {
+            complexLookup($0, dimension: 3, indices: indices, dy: dy)
+        }
     }
 }

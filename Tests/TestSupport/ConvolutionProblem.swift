@@ -1,7 +1,12 @@
 public import RecurrentReference
 
 extension WindowAxis: CustomStringConvertible {
-    public var description: String { "\(size) to \(windows), \(taps) taps, stride \(stride), dilation \(dilation), padding \(padding)" }
+    public var description: String {
+        """
+        \(size) to \(windows), \(taps) taps, stride \(stride), dilation \(dilation), padding \
+        \(padding)
+        """
+    }
 }
 
 /// The dimensions of a convolution, and how its data lies in memory.
@@ -14,14 +19,20 @@ public struct ConvolutionSizes: Sendable, CustomStringConvertible {
     let awkward: Bool
 
     /// One row of places where `rows` is not given.
-    public init(_ inputs: Int, _ outputs: Int, images: Int = 1, rows: WindowAxis = WindowAxis(size: 1, taps: 1), columns: WindowAxis, gap: Int = 0,
-                awkward: Bool = false) {
+    public init(
+        _ inputs: Int, _ outputs: Int, images: Int = 1,
+        rows: WindowAxis = WindowAxis(size: 1, taps: 1), columns: WindowAxis, gap: Int = 0,
+        awkward: Bool = false
+    ) {
         (self.inputs, self.outputs, self.images) = (inputs, outputs, images)
         (self.rows, self.columns, self.gap, self.awkward) = (rows, columns, gap, awkward)
     }
 
     public var description: String {
-        "\(inputs) to \(outputs) channels, images \(images), rows \(rows), columns \(columns)\(awkward ? ", awkward" : "")"
+        """
+        \(inputs) to \(outputs) channels, images \(images), rows \(rows), columns \
+        \(columns)\(awkward ? ", awkward" : "")
+        """
     }
 }
 
@@ -36,27 +47,32 @@ public struct ConvolutionProblem<S: Scalar>: Sendable {
     public func map<Other>(_ transform: (S) -> Other) -> ConvolutionProblem<Other> {
         func map(_ image: [[[S]]]) -> [[[Other]]] { image.map { $0.map { $0.map(transform) } } }
         return ConvolutionProblem<Other>(
-            sizes: sizes, layer: layer.map(transform), x: x.map(map), dy: dy.map(map), gradient: gradient.map(transform))
+            sizes: sizes, layer: layer.map(transform), x: x.map(map), dy: dy.map(map),
+            gradient: gradient.map(transform))
     }
 
     /// Forward and backward by the reference.
     public func solved() -> ConvolutionSolution<S> {
         var gradient = gradient
         gradient.addGradient(x: x, dy: dy)
-        return ConvolutionSolution(y: layer.forward(x: x), dx: layer.backwardInput(dy: dy), gradient: gradient)
+        return ConvolutionSolution(
+            y: layer.forward(x: x), dx: layer.backwardInput(dy: dy), gradient: gradient)
     }
 
     /// One image by itself.
     public func image(_ image: Int) -> ConvolutionProblem {
         var sizes = sizes
         sizes.images = 1
-        return ConvolutionProblem(sizes: sizes, layer: layer, x: [x[image]], dy: [dy[image]], gradient: gradient)
+        return ConvolutionProblem(
+            sizes: sizes, layer: layer, x: [x[image]], dy: [dy[image]], gradient: gradient)
     }
 }
 
 extension Convolution {
     public func map<Other>(_ transform: (S) -> Other) -> Convolution<Other> {
-        Convolution<Other>(W: W.map { $0.map { $0.map { $0.map(transform) } } }, b: b.map(transform), rows: rows, columns: columns)
+        Convolution<Other>(
+            W: W.map { $0.map { $0.map { $0.map(transform) } } }, b: b.map(transform), rows: rows,
+            columns: columns)
     }
     public var named: Named<S> { [("dW", flat(W)), ("db", b)] }
 }
@@ -64,16 +80,27 @@ extension Convolution {
 extension ConvolutionProblem<Double> {
     public init(_ sizes: ConvolutionSizes, seed: UInt64) {
         var generator = Generator(seed: seed)
-        func channels(_ count: Int) -> [Double] { (sizes.awkward ? generator.awkwardFloats(count) : generator.floats(count)).map { Double($0) } }
-        func image(_ rows: Int, _ columns: Int, _ count: Int) -> [[[Double]]] { (0..<rows).map { _ in (0..<columns).map { _ in channels(count) } } }
+        func channels(_ count: Int) -> [Double] {
+            (sizes.awkward ? generator.awkwardFloats(count) : generator.floats(count)).map {
+                Double($0)
+            }
+        }
+        func image(_ rows: Int, _ columns: Int, _ count: Int) -> [[[Double]]] {
+            (0..<rows).map { _ in (0..<columns).map { _ in channels(count) } }
+        }
         func layer() -> Convolution<Double> {
-            Convolution(W: (0..<sizes.outputs).map { _ in image(sizes.rows.taps, sizes.columns.taps, sizes.inputs) }, b: channels(sizes.outputs),
-                        rows: sizes.rows, columns: sizes.columns)
+            Convolution(
+                W: (0..<sizes.outputs).map { _ in
+                    image(sizes.rows.taps, sizes.columns.taps, sizes.inputs)
+                }, b: channels(sizes.outputs),
+                rows: sizes.rows, columns: sizes.columns)
         }
         let images = 0..<sizes.images
         self.init(
-            sizes: sizes, layer: layer(), x: images.map { _ in image(sizes.rows.size, sizes.columns.size, sizes.inputs) },
-            dy: images.map { _ in image(sizes.rows.windows, sizes.columns.windows, sizes.outputs) }, gradient: layer())
+            sizes: sizes, layer: layer(),
+            x: images.map { _ in image(sizes.rows.size, sizes.columns.size, sizes.inputs) },
+            dy: images.map { _ in image(sizes.rows.windows, sizes.columns.windows, sizes.outputs) },
+            gradient: layer())
     }
 }
 
@@ -90,4 +117,6 @@ public struct ConvolutionSolution<S: Scalar>: Sendable {
 }
 
 /// The elements of images, or of a kernel, in order.
-public func flat<S>(_ images: [[[[S]]]]) -> [S] { images.flatMap { $0.flatMap { $0.flatMap { $0 } } } }
+public func flat<S>(_ images: [[[[S]]]]) -> [S] {
+    images.flatMap { $0.flatMap { $0.flatMap { $0 } } }
+}

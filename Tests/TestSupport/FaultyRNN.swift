@@ -3,14 +3,19 @@ public import RecurrentReference
 /// A mistake that an implementation of the plain recurrent layer may make.
 public enum RNNMistake: String, CaseIterable, Sendable {
     // Forward.
-    case biasMissing, biasTwice, lastInputMissing, lastHiddenUnitMissing, inputColumnOffByOne, WTransposed, UTransposed
-    case activationMissing, otherActivation, hiddenStateOneStepTooOld, lastStepMissing, rowEndsOneStepEarly, rowsShareTheirState
+    case biasMissing, biasTwice, lastInputMissing, lastHiddenUnitMissing, inputColumnOffByOne,
+        WTransposed, UTransposed
+    case activationMissing, otherActivation, hiddenStateOneStepTooOld, lastStepMissing,
+        rowEndsOneStepEarly, rowsShareTheirState
     // Backward, to the pre-activations and the inputs.
-    case derivativeMissing, derivativeHalf, derivativeOfStateBefore, dhNotCarried, dyOfLastStepMissing, dyOneStepLate, signFlipped
+    case derivativeMissing, derivativeHalf, derivativeOfStateBefore, dhNotCarried,
+        dyOfLastStepMissing, dyOneStepLate, signFlipped
     case UTransposedInDh, WTransposedInDx, finalGradientMissing, finalGradientLostInEndedRows
     // Backward, to the parameters.
-    case biasGradientMissing, biasGradientTwice, firstRowMissing, firstStepMissingInGradient, lastStepMissingInGradient, onlyLastStepInGradient
-    case hiddenStateAfterForBefore, gradientColumnOffByOne, gradientNotAccumulated, gradientDividedByRows
+    case biasGradientMissing, biasGradientTwice, firstRowMissing, firstStepMissingInGradient,
+        lastStepMissingInGradient, onlyLastStepInGradient
+    case hiddenStateAfterForBefore, gradientColumnOffByOne, gradientNotAccumulated,
+        gradientDividedByRows
 }
 
 /// Forward and backward in Double, element by element, with one mistake or none.
@@ -33,12 +38,14 @@ public struct FaultyRNN {
     }
 
     public func solution() -> RNNSolution<Double> {
-        let h = forward(), backward = backward(h)
+        let h = forward()
+        let backward = backward(h)
         return RNNSolution(h: h, backward: backward, gradient: gradient(h, backward))
     }
 
     private func activated(_ z: Double) -> Double {
-        let all = Activation.allCases, index = all.firstIndex(of: problem.cell.f)!
+        let all = Activation.allCases
+        let index = all.firstIndex(of: problem.cell.f)!
         switch all[makes(.otherActivation) ? (index + 1) % all.count : index] {
         case _ where makes(.activationMissing): return z
         case .tanh: return Double.tanh(z)
@@ -63,16 +70,24 @@ public struct FaultyRNN {
         let parameters = problem.cell.parameters
         for t in 0..<sizes.steps {
             h.append(h[t])
-            for row in 0..<sizes.batch where t < steps(row) && !(makes(.lastStepMissing) && t == sizes.steps - 1) {
-                let h_prev = h[makes(.hiddenStateOneStepTooOld) ? max(t - 1, 0) : t][makes(.rowsShareTheirState) ? 0 : row]
+            for row in 0..<sizes.batch
+            where t < steps(row) && !(makes(.lastStepMissing) && t == sizes.steps - 1) {
+                let h_prev = h[makes(.hiddenStateOneStepTooOld) ? max(t - 1, 0) : t][
+                    makes(.rowsShareTheirState) ? 0 : row]
                 let x = problem.x[t][row]
                 for n in units {
-                    var z = makes(.biasMissing) ? 0 : makes(.biasTwice) ? 2 * parameters.b[n] : parameters.b[n]
+                    var z =
+                        makes(.biasMissing)
+                        ? 0 : makes(.biasTwice) ? 2 * parameters.b[n] : parameters.b[n]
                     for k in inputs.dropLast(makes(.lastInputMissing) ? 1 : 0) {
-                        z += (makes(.WTransposed) ? parameters.W[k][n] : parameters.W[n][k]) * x[makes(.inputColumnOffByOne) ? (k + 1) % x.count : k]
+                        z +=
+                            (makes(.WTransposed) ? parameters.W[k][n] : parameters.W[n][k])
+                            * x[makes(.inputColumnOffByOne) ? (k + 1) % x.count : k]
                     }
                     for m in units.dropLast(makes(.lastHiddenUnitMissing) ? 1 : 0) {
-                        z += (makes(.UTransposed) ? parameters.U[m][n] : parameters.U[n][m]) * h_prev[m]
+                        z +=
+                            (makes(.UTransposed) ? parameters.U[m][n] : parameters.U[n][m])
+                            * h_prev[m]
                     }
                     h[t + 1][row][n] = activated(z)
                 }
@@ -84,9 +99,12 @@ public struct FaultyRNN {
     private func backward(_ h: [[[Double]]]) -> RNNBackward<Double> {
         let parameters = problem.cell.parameters
         var result = RNNBackward(
-            dz: problem.dy.map { $0.map { $0.map { _ in 0 } } }, dx: problem.x.map { $0.map { $0.map { _ in 0 } } }, dh0: problem.dh)
+            dz: problem.dy.map { $0.map { $0.map { _ in 0 } } },
+            dx: problem.x.map { $0.map { $0.map { _ in 0 } } }, dh0: problem.dh)
         for row in 0..<sizes.batch {
-            if makes(.finalGradientMissing) || (makes(.finalGradientLostInEndedRows) && steps(row) < sizes.steps) {
+            if makes(.finalGradientMissing)
+                || (makes(.finalGradientLostInEndedRows) && steps(row) < sizes.steps)
+            {
                 result.dh0[row] = units.map { _ in 0 }
             }
             for t in (0..<steps(row)).reversed() {
@@ -95,15 +113,22 @@ public struct FaultyRNN {
                     if !(makes(.dyOfLastStepMissing) && t == sizes.steps - 1) {
                         dh += problem.dy[makes(.dyOneStepLate) ? max(t - 1, 0) : t][row][n]
                     }
-                    return dh * derivative(h[makes(.derivativeOfStateBefore) ? t : t + 1][row][n]) * (makes(.signFlipped) ? -1 : 1)
+                    return dh * derivative(h[makes(.derivativeOfStateBefore) ? t : t + 1][row][n])
+                        * (makes(.signFlipped) ? -1 : 1)
                 }
                 result.dz[t][row] = dz
                 result.dh0[row] = units.map { m in
                     if makes(.dhNotCarried) { return 0 }
-                    return units.reduce(0.0) { $0 + dz[$1] * (makes(.UTransposedInDh) ? parameters.U[m][$1] : parameters.U[$1][m]) }
+                    return units.reduce(0.0) {
+                        $0 + dz[$1]
+                            * (makes(.UTransposedInDh) ? parameters.U[m][$1] : parameters.U[$1][m])
+                    }
                 }
                 result.dx[t][row] = inputs.map { k in
-                    units.reduce(0.0) { $0 + dz[$1] * (makes(.WTransposedInDx) ? parameters.W[k][$1] : parameters.W[$1][k]) }
+                    units.reduce(0.0) {
+                        $0 + dz[$1]
+                            * (makes(.WTransposedInDx) ? parameters.W[k][$1] : parameters.W[$1][k])
+                    }
                 }
             }
         }
@@ -111,18 +136,27 @@ public struct FaultyRNN {
     }
 
     private func gradient(_ h: [[[Double]]], _ backward: RNNBackward<Double>) -> RNNCell<Double> {
-        var result = makes(.gradientNotAccumulated) ? problem.gradient.map { _ in 0 } : problem.gradient
+        var result =
+            makes(.gradientNotAccumulated) ? problem.gradient.map { _ in 0 } : problem.gradient
         for t in 0..<sizes.steps {
             if makes(.firstStepMissingInGradient) && t == 0 { continue }
             if makes(.lastStepMissingInGradient) && t == sizes.steps - 1 { continue }
             if makes(.onlyLastStepInGradient) && t < sizes.steps - 1 { continue }
-            for row in 0..<sizes.batch where t < steps(row) && !(makes(.firstRowMissing) && row == 0) {
-                let h_prev = h[makes(.hiddenStateAfterForBefore) ? t + 1 : t][row], x = problem.x[t][row]
+            for row in 0..<sizes.batch
+            where t < steps(row) && !(makes(.firstRowMissing) && row == 0) {
+                let h_prev = h[makes(.hiddenStateAfterForBefore) ? t + 1 : t][row]
+                let x = problem.x[t][row]
                 for n in units {
-                    let d = backward.dz[t][row][n] / (makes(.gradientDividedByRows) ? Double(sizes.batch) : 1)
-                    for k in inputs { result.parameters.W[n][k] += d * x[makes(.gradientColumnOffByOne) ? (k + 1) % x.count : k] }
+                    let d =
+                        backward.dz[t][row][n]
+                        / (makes(.gradientDividedByRows) ? Double(sizes.batch) : 1)
+                    for k in inputs {
+                        result.parameters.W[n][k] +=
+                            d * x[makes(.gradientColumnOffByOne) ? (k + 1) % x.count : k]
+                    }
                     for m in units { result.parameters.U[n][m] += d * h_prev[m] }
-                    result.parameters.b[n] += makes(.biasGradientMissing) ? 0 : makes(.biasGradientTwice) ? 2 * d : d
+                    result.parameters.b[n] +=
+                        makes(.biasGradientMissing) ? 0 : makes(.biasGradientTwice) ? 2 * d : d
                 }
             }
         }

@@ -1,6 +1,7 @@
 public import RecurrentReference
 
-/// Data for a GRU layer in the textbook's layout; every number is a float's value. Where a row has ended, x and dy are NaN.
+/// Data for a GRU layer in the textbook's layout; every number is a float's value. Where a row has
+/// ended, x and dy are NaN.
 public struct GRUProblem<S: Scalar>: Sendable {
     public let sizes: LSTMSizes
     public var cell: GRUCell<S>
@@ -13,7 +14,8 @@ public struct GRUProblem<S: Scalar>: Sendable {
     public func map<Other>(_ transform: (S) -> Other) -> GRUProblem<Other> {
         func map(_ matrix: [[S]]) -> [[Other]] { matrix.map { $0.map(transform) } }
         return GRUProblem<Other>(
-            sizes: sizes, cell: cell.map(transform), x: x.map(map), dy: dy.map(map), h0: map(h0), dh: map(dh), mask: mask.map(map),
+            sizes: sizes, cell: cell.map(transform), x: x.map(map), dy: dy.map(map), h0: map(h0),
+            dh: map(dh), mask: mask.map(map),
             gradient: gradient.map(transform))
     }
 
@@ -21,9 +23,11 @@ public struct GRUProblem<S: Scalar>: Sendable {
     public func solved(unmasked: MaskedPart? = nil) -> GRUSolution<S> {
         func mask(_ part: MaskedPart) -> [[S]]? { part == unmasked ? nil : self.mask }
         let tape = cell.forward(x: x, h0: h0, lengths: sizes.lengths, mask: mask(.forward))
-        let backward = cell.backward(tape: tape, dy: dy, dh: dh, lengths: sizes.lengths, mask: mask(.backward))
+        let backward = cell.backward(
+            tape: tape, dy: dy, dh: dh, lengths: sizes.lengths, mask: mask(.backward))
         var gradient = gradient
-        gradient.addGradient(x: x, tape: tape, backward: backward, lengths: sizes.lengths, mask: mask(.gradient))
+        gradient.addGradient(
+            x: x, tape: tape, backward: backward, lengths: sizes.lengths, mask: mask(.gradient))
         return GRUSolution(tape: tape, backward: backward, gradient: gradient)
     }
 
@@ -33,7 +37,8 @@ public struct GRUProblem<S: Scalar>: Sendable {
         sizes.batch = 1
         sizes.lengths = sizes.lengths.map { [$0[row]] }
         return GRUProblem(
-            sizes: sizes, cell: cell, x: x.map { [$0[row]] }, dy: dy.map { [$0[row]] }, h0: [h0[row]], dh: [dh[row]],
+            sizes: sizes, cell: cell, x: x.map { [$0[row]] }, dy: dy.map { [$0[row]] },
+            h0: [h0[row]], dh: [dh[row]],
             mask: mask.map { [$0[row]] }, gradient: gradient)
     }
 
@@ -41,13 +46,17 @@ public struct GRUProblem<S: Scalar>: Sendable {
     public func segment(_ steps: Range<Int>) -> GRUProblem {
         var sizes = sizes
         (sizes.steps, sizes.lengths) = (steps.count, nil)
-        return GRUProblem(sizes: sizes, cell: cell, x: Array(x[steps]), dy: Array(dy[steps]), h0: h0, dh: dh, mask: mask, gradient: gradient)
+        return GRUProblem(
+            sizes: sizes, cell: cell, x: Array(x[steps]), dy: Array(dy[steps]), h0: h0, dh: dh,
+            mask: mask, gradient: gradient)
     }
 }
 
 extension GRUCell {
     public func map<Other>(_ transform: (S) -> Other) -> GRUCell<Other> {
-        GRUCell<Other>(gates: gates.map { $0.map(transform) }, hiddenBias: hiddenBias.map(transform), definition: definition)
+        GRUCell<Other>(
+            gates: gates.map { $0.map(transform) }, hiddenBias: hiddenBias.map(transform),
+            definition: definition)
     }
 }
 
@@ -56,11 +65,14 @@ extension GRUProblem<Double> {
         let lstm = LSTMProblem<Double>(sizes, seed: seed)
         // b′, which the other definitions lack, and whose gradient they leave at zero.
         func cell(_ gates: LSTMGates<GateParameters<Double>>) -> GRUCell<Double> {
-            GRUCell(gates: GRUGates(r: gates.i, z: gates.f, n: gates.g), hiddenBias: definition == .resetAfter ? gates.o.b : gates.o.b.map { _ in 0 },
-                    definition: definition)
+            GRUCell(
+                gates: GRUGates(r: gates.i, z: gates.f, n: gates.g),
+                hiddenBias: definition == .resetAfter ? gates.o.b : gates.o.b.map { _ in 0 },
+                definition: definition)
         }
         self.init(
-            sizes: sizes, cell: cell(lstm.cell.gates), x: lstm.x, dy: lstm.dy, h0: lstm.h0, dh: lstm.dh, mask: lstm.mask, gradient: cell(lstm.gradient.gates))
+            sizes: sizes, cell: cell(lstm.cell.gates), x: lstm.x, dy: lstm.dy, h0: lstm.h0,
+            dh: lstm.dh, mask: lstm.mask, gradient: cell(lstm.gradient.gates))
     }
 }
 
@@ -76,15 +88,23 @@ public struct GRUSolution<S: Scalar>: Sendable {
         self.gradient = gradient
     }
 
-    public func named(_ sizes: LSTMSizes) -> Named<S> { tape.named(sizes) + backward.named + gradient.named }
+    public func named(_ sizes: LSTMSizes) -> Named<S> {
+        tape.named(sizes) + backward.named + gradient.named
+    }
 }
 
 extension GRUTape {
     /// The gates of ended steps are not compared: nothing reads them.
     public func named(_ sizes: LSTMSizes) -> Named<S> {
-        let live = gates.indices.flatMap { t in gates[t].indices.filter { sizes.isLive(row: $0, step: t) }.map { (t, $0) } }
-        var named: Named<S> = [("h", h.joined().flatMap { $0 }), ("past", live.flatMap { past[$0][$1] })]
-        for (index, name) in ["r", "z", "n"].enumerated() { named.append((name, live.flatMap { gates[$0][$1].all[index] })) }
+        let live = gates.indices.flatMap { t in
+            gates[t].indices.filter { sizes.isLive(row: $0, step: t) }.map { (t, $0) }
+        }
+        var named: Named<S> = [
+            ("h", h.joined().flatMap { $0 }), ("past", live.flatMap { past[$0][$1] }),
+        ]
+        for (index, name) in ["r", "z", "n"].enumerated() {
+            named.append((name, live.flatMap { gates[$0][$1].all[index] }))
+        }
         return named
     }
 }
@@ -92,9 +112,12 @@ extension GRUTape {
 extension GRUBackward {
     public var named: Named<S> {
         var named: Named<S> = [
-            ("dh0", dh0.flatMap { $0 }), ("dx", dx.joined().flatMap { $0 }), ("dpast", dpast.joined().flatMap { $0 }),
+            ("dh0", dh0.flatMap { $0 }), ("dx", dx.joined().flatMap { $0 }),
+            ("dpast", dpast.joined().flatMap { $0 }),
         ]
-        for (index, name) in ["dr", "dz", "dn"].enumerated() { named.append((name, dgates.joined().flatMap { $0.all[index] })) }
+        for (index, name) in ["dr", "dz", "dn"].enumerated() {
+            named.append((name, dgates.joined().flatMap { $0.all[index] }))
+        }
         return named
     }
 }
@@ -102,7 +125,10 @@ extension GRUBackward {
 extension GRUCell {
     public var named: Named<S> {
         zip(["r", "z", "n"], gates.all).flatMap { name, gate in
-            [("dW \(name)", gate.W.flatMap { $0 }), ("dU \(name)", gate.U.flatMap { $0 }), ("db \(name)", gate.b)]
+            [
+                ("dW \(name)", gate.W.flatMap { $0 }), ("dU \(name)", gate.U.flatMap { $0 }),
+                ("db \(name)", gate.b),
+            ]
         } + [("db′", hiddenBias)]
     }
 }

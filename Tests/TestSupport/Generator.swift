@@ -7,7 +7,9 @@ public struct Generator: RandomNumberGenerator, Sendable {
     public mutating func next() -> UInt64 { generator.next() }
 
     /// A float from [-1, 1), by hand because `Float.random` is slow in debug builds.
-    private mutating func unit() -> Float { Float(Int32(truncatingIfNeeded: next() >> 40) - 0x80_0000) * 0x1p-23 }
+    private mutating func unit() -> Float {
+        Float(Int32(truncatingIfNeeded: next() >> 40) - 0x80_0000) * 0x1p-23
+    }
 
     /// `count` floats from [-scale, scale).
     public mutating func floats(_ count: Int, scale: Float = 1) -> [Float] {
@@ -30,7 +32,8 @@ public struct Generator: RandomNumberGenerator, Sendable {
     }
 }
 
-/// The sizes that every kernel is tested at, beside those that its own tiles ask for: around one and two panels, and one large odd one.
+/// The sizes that every kernel is tested at, beside those that its own tiles ask for: around one
+/// and two panels, and one large odd one.
 public enum TestSizes {
     public static let few = [1, 15, 16, 17, 31, 33, 64]
     public static let large = 131

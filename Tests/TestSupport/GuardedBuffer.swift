@@ -1,6 +1,7 @@
 public import CRecurrent
 
-/// A buffer for a kernel, between guards that must not change and that poison a sum that reads them.
+/// A buffer for a kernel, between guards that must not change and that poison a sum that reads
+/// them.
 public final class GuardedBuffer {
     public let pointer: UnsafeMutablePointer<Float>
     private let count: Int
@@ -16,7 +17,9 @@ public final class GuardedBuffer {
         pointer.update(from: values, count: count)
     }
 
-    public convenience init(repeating value: Float, count: Int) { self.init([Float](repeating: value, count: count)) }
+    public convenience init(repeating value: Float, count: Int) {
+        self.init([Float](repeating: value, count: count))
+    }
 
     deinit { (pointer - Self.guardCount).deallocate() }
 
@@ -32,7 +35,9 @@ public final class GuardedBuffer {
     public func checkGuards(_ name: String) throws(Mismatch) {
         for index in Array(-Self.guardCount..<0) + Array(count..<count + Self.guardCount)
         where pointer[index].bitPattern != Self.guardValue.bitPattern {
-            throw Mismatch(name: "guard of \(name)", index: index, actual: pointer[index], expected: .nan, bound: 0)
+            throw Mismatch(
+                name: "guard of \(name)", index: index, actual: pointer[index], expected: .nan,
+                bound: 0)
         }
     }
 }
@@ -42,7 +47,9 @@ public let shareCounts = [1, 2, 3, 4, 7]
 
 extension recurrent_share {
     /// A part that does not wait for others.
-    public init(index: Int, count: Int) { self.init(index: UInt32(index), count: UInt32(count), barrier: nil) }
+    public init(index: Int, count: Int) {
+        self.init(index: UInt32(index), count: UInt32(count), barrier: nil)
+    }
 }
 
 /// Calls `body` for each of `count` shares.
@@ -56,7 +63,9 @@ extension recurrent_rows_shape {
     /// `values` [rows][units] in padded rows, with `behind` in the lanes past the last unit.
     public func padded(_ values: [Float], behind: Float = 0) -> [Float] {
         precondition(values.count == rows * units)
-        return (0..<rows * stride).map { $0 % stride < units ? values[$0 / stride * units + $0 % stride] : behind }
+        return (0..<rows * stride).map {
+            $0 % stride < units ? values[$0 / stride * units + $0 % stride] : behind
+        }
     }
 
     /// The units of padded rows, row by row.
@@ -67,8 +76,10 @@ extension recurrent_rows_shape {
 
     /// Throws unless the lanes past the last unit are zero.
     public func checkPadding(_ name: String, _ padded: [Float]) throws(Mismatch) {
-        for (index, value) in padded.enumerated() where index % stride >= units && value.bitPattern != 0 {
-            throw Mismatch(name: "padding of \(name)", index: index, actual: value, expected: 0, bound: 0)
+        for (index, value) in padded.enumerated()
+        where index % stride >= units && value.bitPattern != 0 {
+            throw Mismatch(
+                name: "padding of \(name)", index: index, actual: value, expected: 0, bound: 0)
         }
     }
 }

@@ -1,6 +1,6 @@
-/// The values that a float calculation may have: every operation widens by two roundings, one for its own and one for that
-/// of a coefficient that was worked out in Double and rounded once. A formula written in intervals gives the bound of each
-/// element from its own terms.
+/// The values that a float calculation may have: every operation widens by two roundings, one for
+/// its own and one for that of a coefficient that was worked out in Double and rounded once. A
+/// formula written in intervals gives the bound of each element from its own terms.
 public struct Interval: Sendable {
     public var low: Double
     public var high: Double
@@ -22,8 +22,12 @@ public struct Interval: Sendable {
         high = value
     }
 
-    public static func + (a: Interval, b: Interval) -> Interval { Interval(rounding: a.low + b.low, a.high + b.high) }
-    public static func - (a: Interval, b: Interval) -> Interval { Interval(rounding: a.low - b.high, a.high - b.low) }
+    public static func + (a: Interval, b: Interval) -> Interval {
+        Interval(rounding: a.low + b.low, a.high + b.high)
+    }
+    public static func - (a: Interval, b: Interval) -> Interval {
+        Interval(rounding: a.low - b.high, a.high - b.low)
+    }
     public static func * (a: Interval, b: Interval) -> Interval {
         Interval(a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high)
     }
@@ -39,7 +43,9 @@ public struct Interval: Sendable {
         let least = low < 0 && high > 0 ? 0 : low * low
         return Interval(least, low * low, high * high, high * high)
     }
-    public var squareRoot: Interval { Interval(rounding: max(low, 0).squareRoot(), max(high, 0).squareRoot()) }
+    public var squareRoot: Interval {
+        Interval(rounding: max(low, 0).squareRoot(), max(high, 0).squareRoot())
+    }
 
     /// max(self, other), which rounds nothing.
     public func atLeast(_ other: Interval) -> Interval {

@@ -1,4 +1,5 @@
-/// Where the elements of matrices and rows lie in kernel order, written anew, so that it also checks the module that owns the permutations.
+/// Where the elements of matrices and rows lie in kernel order, written anew, so that it also
+/// checks the module that owns the permutations.
 public struct KernelOrder: Sendable {
     public let units: Int
     public let groups: Int
@@ -32,7 +33,8 @@ public struct KernelOrder: Sendable {
         for unit in 0..<units {
             for group in 0..<groups {
                 for column in 0..<columns {
-                    floats[matrixIndex(group: group, unit: unit, column: column)] = Float(element(group, unit, column))
+                    floats[matrixIndex(group: group, unit: unit, column: column)] = Float(
+                        element(group, unit, column))
                 }
             }
         }
@@ -44,7 +46,10 @@ public struct KernelOrder: Sendable {
         var floats = [Float](repeating: 0, count: count * rowCount)
         for row in 0..<count {
             for group in 0..<groups {
-                for unit in 0..<units { floats[rowIndex(row: row, group: group, unit: unit)] = Float(element(row, group, unit)) }
+                for unit in 0..<units {
+                    floats[rowIndex(row: row, group: group, unit: unit)] = Float(
+                        element(row, group, unit))
+                }
             }
         }
         return floats
@@ -52,7 +57,9 @@ public struct KernelOrder: Sendable {
 
     /// Rows of states, padded to whole panels with zeros.
     public static func padded(_ rows: [[Double]]) -> [Float] {
-        rows.flatMap { row in row.map { Float($0) } + [Float](repeating: 0, count: padded(row.count) - row.count) }
+        rows.flatMap { row in
+            row.map { Float($0) } + [Float](repeating: 0, count: padded(row.count) - row.count)
+        }
     }
 
     /// The first `units` of each of `count` padded rows.
@@ -63,7 +70,9 @@ public struct KernelOrder: Sendable {
     /// The indices of lanes past the last unit, in a matrix.
     public var matrixPadding: [Int] {
         (units..<max(units, Self.padded(units))).flatMap { unit in
-            (0..<groups).flatMap { group in (0..<columns).map { matrixIndex(group: group, unit: unit, column: $0) } }
+            (0..<groups).flatMap { group in
+                (0..<columns).map { matrixIndex(group: group, unit: unit, column: $0) }
+            }
         }
     }
 

@@ -6,8 +6,10 @@ public struct KernelTable: @unchecked Sendable, CustomTestStringConvertible {
     public let table: UnsafePointer<recurrent_kernels>
 
     /// Those that this processor has, slowest first.
-    public static let all: [KernelTable] = [recurrent_isa_generic, recurrent_isa_avx2, recurrent_isa_avx512]
-        .compactMap { recurrent_kernels_of($0).map { KernelTable(table: $0) } }
+    public static let all: [KernelTable] = [
+        recurrent_isa_generic, recurrent_isa_avx2, recurrent_isa_avx512,
+    ]
+    .compactMap { recurrent_kernels_of($0).map { KernelTable(table: $0) } }
 
     /// The table's function pointers.
     public var kernels: recurrent_kernels { table.pointee }

@@ -1,12 +1,14 @@
-import RecurrentFormats
 public import FuzzDriver
+import RecurrentFormats
 
 @_cdecl("FuzzSafetensors_main") public func main(_ count: CInt, _ arguments: Arguments) -> CInt {
     fuzz(count, arguments, fuzzSafetensors)
 }
 
 /// Bytes → an error, or tensors that survive being written and read again. Anything else traps.
-@_cdecl("LLVMFuzzerTestOneInput") public func fuzzSafetensors(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+@_cdecl("LLVMFuzzerTestOneInput") public func fuzzSafetensors(
+    _ start: UnsafePointer<UInt8>, _ count: Int
+) -> CInt {
     var bytes = Array(UnsafeBufferPointer(start: start, count: count))
     checkFile(bytes)
     // Once more with a length that fits, which a mutation seldom finds.
@@ -23,11 +25,14 @@ private func checkFile(_ bytes: [UInt8]) {
         if let shape = try? StateDictShape(file) { checkModel(file, shape) }
         checkTensors(file)
     } catch {
-        precondition(!error.description.utf8.contains { $0 < UInt8(ascii: " ") }, "an error of more than one line")
+        precondition(
+            !error.description.utf8.contains { $0 < UInt8(ascii: " ") },
+            "an error of more than one line")
     }
 }
 
-/// A model whose shape was found loads, unless its elements are no finite floats, and comes back from its own tensors.
+/// A model whose shape was found loads, unless its elements are no finite floats, and comes back
+/// from its own tensors.
 private func checkModel(_ file: Safetensors, _ shape: StateDictShape) {
     do {
         let parameters = try StateDictParameters(file, shape: shape)
@@ -52,7 +57,9 @@ private func checkTensors(_ file: Safetensors) {
         for tensor in tensors {
             let found = try again.tensor(named: tensor.name)
             precondition(found.shape == tensor.shape, "\(found.shape), not \(tensor.shape)")
-            precondition(found.values.map(\.bitPattern) == tensor.values.map(\.bitPattern), "\(tensor.name): other values")
+            precondition(
+                found.values.map(\.bitPattern) == tensor.values.map(\.bitPattern),
+                "\(tensor.name): other values")
         }
     } catch {
         preconditionFailure(error.description)

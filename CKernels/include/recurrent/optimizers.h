@@ -17,7 +17,7 @@ static inline size_t recurrent_squares_blocks(size_t count) {
 /// How a norm above the largest allowed one is brought down.
 typedef enum recurrent_clip_convention {
     recurrent_clip_epsilon,  ///< most / (norm + 1e-6), at most 1: PyTorch
-    /// Most / norm where norm > most: the deep learning book, section 10.11.1
+    /// most / norm where norm > most: the deep learning book, section 10.11.1
     recurrent_clip_exact,
 } recurrent_clip_convention;
 
@@ -51,7 +51,7 @@ typedef enum recurrent_epsilon_place {
 /// Where momentum has the learning rate.
 typedef enum recurrent_momentum {
     recurrent_momentum_buffer,  ///< b = μ b + g, p -= η b: PyTorch
-    /// B = μ b - η g, p += b: Polyak 1964, the deep learning book, Keras
+    /// b = μ b - η g, p += b: Polyak 1964, the deep learning book, Keras
     recurrent_momentum_velocity,
 } recurrent_momentum;
 

@@ -1,24 +1,28 @@
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-internal import Musl
+    internal import Musl
 #elseif canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #endif
 
 /// The system has no memory left for what was asked for.
 public struct OutOfMemory: Error, CustomStringConvertible, Hashable, Sendable {
     /// What was asked for.
     public let bytes: Int
-    public var description: String { "memory: refused by the system; expected \(bytes) bytes, found fewer" }
+    public var description: String {
+        "memory: refused by the system; expected \(bytes) bytes, found fewer"
+    }
 }
 
-/// The offsets of buffers in one block of memory, reserved one after the other before anything is allocated.
-/// Each starts on a multiple of 16 floats, the width of the kernels' vectors and of a cache line.
+/// The offsets of buffers in one block of memory, reserved one after the other before anything is
+/// allocated. Each starts on a multiple of 16 floats, the width of the kernels' vectors and of a
+/// cache line.
 struct Layout: Sendable {
     private(set) var floats = 0
 
-    /// More than any system has: where a sum stays that is too large, so that its allocation is refused.
+    /// More than any system has: where a sum stays that is too large, so that its allocation is
+    /// refused.
     private static let most = Int.max / MemoryLayout<Float>.stride / 16 * 16
 
     /// Reserves `count` floats and returns where they start.
@@ -37,7 +41,8 @@ struct Layout: Sendable {
 
     /// Swift's own allocations trap where the system refuses, those of C say so.
     init(taking layout: Layout) throws(OutOfMemory) {
-        let floats = max(layout.floats, 16), bytes = floats * MemoryLayout<Float>.stride
+        let floats = max(layout.floats, 16)
+        let bytes = floats * MemoryLayout<Float>.stride
         var memory: UnsafeMutableRawPointer?
         guard unsafe posix_memalign(&memory, 64, bytes) == 0, let memory = unsafe memory else {
             throw OutOfMemory(bytes: bytes)

@@ -6,14 +6,24 @@ enum CellShape: Hashable, Sendable {
 
     init(_ layer: RecurrentLayer, inputSize: Int, batch: Int, steps: Int, inputStride: Int) {
         let hiddenSize = layer.hiddenSize
-        self = switch layer.cell {
-        case .lstm(let variant):
-            .lstm(LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize, variant: variant, batch: batch, steps: steps, inputStride: inputStride))
-        case .gru(let definition):
-            .gru(GRUShape(inputSize: inputSize, hiddenSize: hiddenSize, definition: definition, batch: batch, steps: steps, inputStride: inputStride))
-        case .rnn(let activation):
-            .rnn(RNNShape(inputSize: inputSize, hiddenSize: hiddenSize, activation: activation, batch: batch, steps: steps, inputStride: inputStride))
-        }
+        self =
+            switch layer.cell {
+            case .lstm(let variant):
+                .lstm(
+                    LSTMShape(
+                        inputSize: inputSize, hiddenSize: hiddenSize, variant: variant,
+                        batch: batch, steps: steps, inputStride: inputStride))
+            case .gru(let definition):
+                .gru(
+                    GRUShape(
+                        inputSize: inputSize, hiddenSize: hiddenSize, definition: definition,
+                        batch: batch, steps: steps, inputStride: inputStride))
+            case .rnn(let activation):
+                .rnn(
+                    RNNShape(
+                        inputSize: inputSize, hiddenSize: hiddenSize, activation: activation,
+                        batch: batch, steps: steps, inputStride: inputStride))
+            }
     }
 
     var inputSize: Int {
@@ -61,7 +71,9 @@ enum CellShape: Hashable, Sendable {
     }
 
     /// h of each sequence, to which a mask of recurrent dropout belongs.
-    var outputRows: RowsShape { RowsShape(rows: outputCount / padded(outputSize), units: outputSize) }
+    var outputRows: RowsShape {
+        RowsShape(rows: outputCount / padded(outputSize), units: outputSize)
+    }
 
     /// c at one time step, and its tape; none but in an LSTM.
     var stateCount: Int { if case .lstm(let shape) = self { shape.stateCount } else { 0 } }
@@ -69,7 +81,11 @@ enum CellShape: Hashable, Sendable {
 
     /// Rows of c at one time step, where there is one, and of h: one of each sequence.
     var stateRows: PaddedRows? {
-        if case .lstm(let shape) = self { PaddedRows(count: shape.batch, units: shape.hiddenSize) } else { nil }
+        if case .lstm(let shape) = self {
+            PaddedRows(count: shape.batch, units: shape.hiddenSize)
+        } else {
+            nil
+        }
     }
     var hiddenRows: PaddedRows { PaddedRows(count: outputRows.rows, units: outputSize) }
 
@@ -117,12 +133,22 @@ enum CellShape: Hashable, Sendable {
 
 extension Kernels {
     /// One time step for inference; buffers as in `lstmStep` and `gruStep`.
-    func step(_ cell: CellShape, _ format: WeightFormat, x: UnsafePointer<Float>, weights: UnsafePointer<Float>, hPrevious: UnsafePointer<Float>,
-              c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>) {
+    func step(
+        _ cell: CellShape, _ format: WeightFormat, x: UnsafePointer<Float>,
+        weights: UnsafePointer<Float>, hPrevious: UnsafePointer<Float>,
+        c: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>,
+        scratch: UnsafeMutablePointer<Float>
+    ) {
         switch cell {
-        case .lstm(let shape): unsafe lstmStep(shape, format, x: x, weights: weights, hPrevious: hPrevious, c: c, h: h, scratch: scratch)
-        case .gru(let shape): unsafe gruStep(shape, x: x, weights: weights, hPrevious: hPrevious, h: h, scratch: scratch)
-        case .rnn(let shape): unsafe rnnStep(shape, x: x, weights: weights, hPrevious: hPrevious, h: h)
+        case .lstm(let shape):
+            unsafe lstmStep(
+                shape, format, x: x, weights: weights, hPrevious: hPrevious, c: c, h: h,
+                scratch: scratch)
+        case .gru(let shape):
+            unsafe gruStep(
+                shape, x: x, weights: weights, hPrevious: hPrevious, h: h, scratch: scratch)
+        case .rnn(let shape):
+            unsafe rnnStep(shape, x: x, weights: weights, hPrevious: hPrevious, h: h)
         }
     }
 }
@@ -135,15 +161,18 @@ extension Kernels {
     let scratch: UnsafeMutablePointer<Float>
 }
 
-/// One direction of a recurrent layer in training: its weights, its tape, and the scratch that all cells share.
+/// One direction of a recurrent layer in training: its weights, its tape, and the scratch that all
+/// cells share.
 @safe struct CellPass {
     let shape: CellShape
     let weights: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>
     /// Tape. c and past are not there in every cell: then nothing is read or written.
-    let gates: UnsafeMutablePointer<Float>, c: UnsafeMutablePointer<Float>, past: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>
+    let gates: UnsafeMutablePointer<Float>, c: UnsafeMutablePointer<Float>,
+        past: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>
     /// Scratch.
     let gatesGradient: UnsafeMutablePointer<Float>, pastGradient: UnsafeMutablePointer<Float>
-    let dh: UnsafeMutablePointer<Float>, dc: UnsafeMutablePointer<Float>, transposed: UnsafeMutablePointer<Float>
+    let dh: UnsafeMutablePointer<Float>, dc: UnsafeMutablePointer<Float>,
+        transposed: UnsafeMutablePointer<Float>
     /// Where there is recurrent dropout.
     let dropout: RecurrentDropoutPass?
 
@@ -151,62 +180,94 @@ extension Kernels {
     var hidden: UnsafeMutablePointer<Float> { unsafe h + shape.outputCount }
 
     /// - Parameter drops: whether the mask of recurrent dropout is used, where there is one.
-    func forward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, drops: Bool, _ share: Share) {
-        let mask = unsafe drops ? dropout?.mask : nil, masked = unsafe drops ? dropout?.masked : nil
+    func forward(
+        _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, drops: Bool,
+        _ share: Share
+    ) {
+        let mask = unsafe drops ? dropout?.mask : nil
+        let masked = unsafe drops ? dropout?.masked : nil
         switch shape {
         case .lstm(let shape):
-            unsafe kernels.lstmForward(shape, lengths: lengths, mask: mask, x: x, weights: weights, gates: gates, c: c, h: h, masked: masked,
-                                       share: share)
+            unsafe kernels.lstmForward(
+                shape, lengths: lengths, mask: mask, x: x, weights: weights, gates: gates, c: c,
+                h: h, masked: masked,
+                share: share)
         case .gru(let shape):
-            unsafe kernels.gruForward(shape, lengths: lengths, mask: mask, x: x, weights: weights, gates: gates, past: past, h: h, masked: masked,
-                                      share: share)
+            unsafe kernels.gruForward(
+                shape, lengths: lengths, mask: mask, x: x, weights: weights, gates: gates,
+                past: past, h: h, masked: masked,
+                share: share)
         case .rnn(let shape):
-            unsafe kernels.rnnForward(shape, lengths: lengths, mask: mask, x: x, weights: weights, h: h, masked: masked, share: share)
+            unsafe kernels.rnnForward(
+                shape, lengths: lengths, mask: mask, x: x, weights: weights, h: h, masked: masked,
+                share: share)
         }
     }
 
     /// What the backward pass needs beside the gradient with respect to the output.
     func prepareBackward(_ kernels: Kernels, _ share: Share) {
         switch shape {
-        case .lstm(let shape): unsafe kernels.lstmTranspose(shape, weights: weights, transposed: transposed, share: share)
-        case .gru(let shape): unsafe kernels.gruTranspose(shape, weights: weights, transposed: transposed, share: share)
-        case .rnn(let shape): unsafe kernels.rnnTranspose(shape, weights: weights, transposed: transposed, share: share)
+        case .lstm(let shape):
+            unsafe kernels.lstmTranspose(
+                shape, weights: weights, transposed: transposed, share: share)
+        case .gru(let shape):
+            unsafe kernels.gruTranspose(
+                shape, weights: weights, transposed: transposed, share: share)
+        case .rnn(let shape):
+            unsafe kernels.rnnTranspose(
+                shape, weights: weights, transposed: transposed, share: share)
         }
         unsafe kernels.fill(shape.outputCount, 0, x: dh, share: share)
         unsafe kernels.fill(shape.stateCount, 0, x: dc, share: share)
     }
 
-    func backwardData(_ kernels: Kernels, lengths: UnsafePointer<Int>?, outputGradient: UnsafePointer<Float>,
-                      inputGradient: UnsafeMutablePointer<Float>?, _ share: Share) {
+    func backwardData(
+        _ kernels: Kernels, lengths: UnsafePointer<Int>?, outputGradient: UnsafePointer<Float>,
+        inputGradient: UnsafeMutablePointer<Float>?, _ share: Share
+    ) {
         let mask = unsafe dropout?.mask
         switch shape {
         case .lstm(let shape):
-            unsafe kernels.lstmBackwardData(shape, lengths: lengths, mask: mask, transposed: transposed, gates: gates, c: c,
-                                            outputGradient: outputGradient, gatesGradient: gatesGradient, dh: dh, dc: dc,
-                                            inputGradient: inputGradient, share: share)
+            unsafe kernels.lstmBackwardData(
+                shape, lengths: lengths, mask: mask, transposed: transposed, gates: gates, c: c,
+                outputGradient: outputGradient, gatesGradient: gatesGradient, dh: dh, dc: dc,
+                inputGradient: inputGradient, share: share)
         case .gru(let shape):
-            unsafe kernels.gruBackwardData(shape, lengths: lengths, mask: mask, transposed: transposed, gates: gates, past: past, h: h,
-                                           masked: dropout?.masked, outputGradient: outputGradient, gateGradient: gatesGradient,
-                                           pastGradient: pastGradient, dh: dh, inputGradient: inputGradient, scratch: dropout?.scratch,
-                                           share: share)
+            unsafe kernels.gruBackwardData(
+                shape, lengths: lengths, mask: mask, transposed: transposed, gates: gates,
+                past: past, h: h,
+                masked: dropout?.masked, outputGradient: outputGradient,
+                gateGradient: gatesGradient,
+                pastGradient: pastGradient, dh: dh, inputGradient: inputGradient,
+                scratch: dropout?.scratch,
+                share: share)
         case .rnn(let shape):
-            unsafe kernels.rnnBackwardData(shape, lengths: lengths, mask: mask, transposed: transposed, h: h, outputGradient: outputGradient,
-                                           preActivationGradient: gatesGradient, dh: dh, inputGradient: inputGradient, share: share)
+            unsafe kernels.rnnBackwardData(
+                shape, lengths: lengths, mask: mask, transposed: transposed, h: h,
+                outputGradient: outputGradient,
+                preActivationGradient: gatesGradient, dh: dh, inputGradient: inputGradient,
+                share: share)
         }
     }
 
-    func backwardWeights(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, _ share: Share) {
+    func backwardWeights(
+        _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, _ share: Share
+    ) {
         let h = unsafe dropout?.masked ?? h
         switch shape {
         case .lstm(let shape):
-            unsafe kernels.lstmBackwardWeights(shape, lengths: lengths, x: x, gates: gates, c: c, h: h, gatesGradient: gatesGradient,
-                                               weightGradient: weightGradient, share: share)
+            unsafe kernels.lstmBackwardWeights(
+                shape, lengths: lengths, x: x, gates: gates, c: c, h: h,
+                gatesGradient: gatesGradient,
+                weightGradient: weightGradient, share: share)
         case .gru(let shape):
-            unsafe kernels.gruBackwardWeights(shape, lengths: lengths, x: x, past: past, h: h, gateGradient: gatesGradient,
-                                              pastGradient: pastGradient, weightGradient: weightGradient, share: share)
+            unsafe kernels.gruBackwardWeights(
+                shape, lengths: lengths, x: x, past: past, h: h, gateGradient: gatesGradient,
+                pastGradient: pastGradient, weightGradient: weightGradient, share: share)
         case .rnn(let shape):
-            unsafe kernels.rnnBackwardWeights(shape, lengths: lengths, x: x, h: h, preActivationGradient: gatesGradient,
-                                              weightGradient: weightGradient, share: share)
+            unsafe kernels.rnnBackwardWeights(
+                shape, lengths: lengths, x: x, h: h, preActivationGradient: gatesGradient,
+                weightGradient: weightGradient, share: share)
         }
     }
 }

@@ -1,5 +1,6 @@
-/// Measures models of one shape, of tokens and cross-entropy, on segments of `steps` time steps of `batch` sequences: forward alone, with
-/// the tape of one segment, and without gradient, moments or scratch. The state is carried from segment to segment until `reset`.
+/// Measures models of one shape, of tokens and cross-entropy, on segments of `steps` time steps of
+/// `batch` sequences: forward alone, with the tape of one segment, and without gradient, moments or
+/// scratch. The state is carried from segment to segment until `reset`.
 ///
 /// After `init`, nothing allocates.
 @safe package final class Evaluator {
@@ -11,7 +12,8 @@
     private let batch: Int, steps: Int
 
     /// - Throws: `OutOfMemory` where the system refuses.
-    /// - Precondition: the input is tokens, the loss cross-entropy, the head every step's; batch and steps as in `Trainer.init`.
+    /// - Precondition: the input is tokens, the loss cross-entropy, the head every step's; batch
+    ///   and steps as in `Trainer.init`.
     package init(
         _ shape: ModelShape, batch: Int, steps: Int, threads: Int = 1, kernels: Kernels = .best
     ) throws(OutOfMemory) {
@@ -19,17 +21,25 @@
             shape.loss == .crossEntropy, shape.head == .everyStep
         else {
             fail(
-                "evaluator: expected a model of tokens, cross-entropy and the head of every step, found \(shape)"
+                """
+                evaluator: expected a model of tokens, cross-entropy and the head of every \
+                step, found \(shape)
+                """
             )
         }
-        require(isDimension(batch) && isDimension(steps) && isRowCount(batch * steps),
-            "evaluator: expected batch and steps of 1 to \(ModelShape.largestDimension), found \(batch) and \(steps)"
+        require(
+            isDimension(batch) && isDimension(steps) && isRowCount(batch * steps),
+            """
+            evaluator: expected batch and steps of 1 to \(ModelShape.largestDimension), found \
+            \(batch) and \(steps)
+            """
         )
         let layout = TrainingLayout(
             shape, batch: batch, steps: steps, momentCount: 0, dropout: false,
             recurrentDropout: false,
-                                    purpose: .evaluation)
-        let arena = try Arena(taking: layout.memory), base = unsafe arena.base
+            purpose: .evaluation)
+        let arena = try Arena(taking: layout.memory)
+        let base = unsafe arena.base
         // Until a model is at hand, its parameters are the arena's, which nobody reads.
         let layers = UnsafeMutableBufferPointer<LayerPass>.allocate(capacity: layout.layers.count)
         for index in layout.layers.indices {
@@ -39,12 +49,14 @@
                     shape, layout, index, batch: batch, steps: steps, base: base, parameters: base))
         }
         unsafe pass = .allocate(capacity: 1)
-        unsafe pass.initialize(to: TrainingPass(
-            kernels: kernels, layout: layout, layers: layers,
+        unsafe pass.initialize(
+            to: TrainingPass(
+                kernels: kernels, layout: layout, layers: layers,
                 embedding: EmbeddingShape(
                     vocabulary: vocabulary, dimension: dimension, rows: batch * steps),
                 pooling: nil,
-                dense: shape.dense(rows: batch * steps), loss: shape.loss, initialState: .carried, base: base,
+                dense: shape.dense(rows: batch * steps), loss: shape.loss, initialState: .carried,
+                base: base,
                 parameters: base, clip: .none,
                 regularization: .none, optimizer: .sgd(SGD()),
                 mask: DropoutMask(seed: 0, probability: 0), recurrentDropout: 0))
@@ -75,7 +87,8 @@
     ///
     /// - Parameters:
     ///   - tokens: [T][B] indices into the vocabulary.
-    ///   - targets: [T][B] classes; one that is negative or not below the output size counts for nothing.
+    ///   - targets: [T][B] classes; one that is negative or not below the output size counts for
+    ///     nothing.
     /// - Precondition: the model has the shape, its weights are in float32; the counts are those.
     package func evaluate(_ model: borrowing Model, tokens: Span<Int32>, targets: Span<Int32>)
         -> Evaluation
@@ -83,10 +96,15 @@
         require(
             model.shape == shape && model.weightFormat == .float32,
             "evaluator: made for a model of another shape")
-        require(tokens.count == batch * steps && targets.count == batch * steps,
-            "evaluator: expected \(batch * steps) tokens and targets, found \(tokens.count) and \(targets.count)"
+        require(
+            tokens.count == batch * steps && targets.count == batch * steps,
+            """
+            evaluator: expected \(batch * steps) tokens and targets, found \(tokens.count) and \
+            \(targets.count)
+            """
         )
-        let parameters = unsafe model.parameters, base = unsafe arena.base
+        let parameters = unsafe model.parameters
+        let base = unsafe arena.base
         for index in layout.layers.indices {
             unsafe pass.pointee.layers[index] = LayerPass(
                 shape, layout, index, batch: batch, steps: steps, base: base, parameters: parameters
@@ -111,7 +129,8 @@
         return Evaluation(lossSum: sum, count: count)
     }
 
-    /// Calls `body` with the loss of each row of the last segment, [T][B]; 0 where a row has no target.
+    /// Calls `body` with the loss of each row of the last segment, [T][B]; 0 where a row has no
+    /// target.
     package func withLosses<Result>(_ body: (Span<Float>) throws -> Result) rethrows -> Result {
         let losses = unsafe UnsafeBufferPointer(start: pass.pointee.losses, count: batch * steps)
         return try body(unsafe losses.span)

@@ -1,14 +1,17 @@
 internal import RecurrentFormats
 
-/// A GRU layer that runs one time step at a time: weights and the state of `batch` independent streams, in one block of memory.
+/// A GRU layer that runs one time step at a time: weights and the state of `batch` independent
+/// streams, in one block of memory.
 ///
 ///     var cell = GRUCell(inputSize: 1, hiddenSize: 40)
 ///     cell.load(weightIH: …, weightHH: …, biasIH: …, biasHH: …)
-///     let h = unsafe cell.step(x)          // in the audio callback: no allocation, no lock, no system call
+///     let h = unsafe cell.step(x)  // in the audio callback: it never allocates, locks or waits
 ///
-/// Each stream's bits are those that it would have alone; a step of many streams reads the weights once for all of them.
+/// Each stream's bits are those that it would have alone; a step of many streams reads the weights
+/// once for all of them.
 ///
-/// `GRUDefinition` says which of the formulas of that name it is: Cho et al. 2014. Kernel: `gru_step`.
+/// `GRUDefinition` says which of the formulas of that name it is: Cho et al. 2014. Kernel:
+/// `gru_step`.
 @safe public struct GRUCell: ~Copyable, @unchecked Sendable {
     public let shape: GRUShape
     public let kernels: Kernels
@@ -21,11 +24,16 @@ internal import RecurrentFormats
     /// A cell with zero weights and zero state: load weights before use.
     ///
     /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`.
-    public init(inputSize: Int, hiddenSize: Int, definition: GRUDefinition = .resetAfter, batch: Int = 1, kernels: Kernels = .best) {
-        shape = GRUShape(inputSize: inputSize, hiddenSize: hiddenSize, definition: definition, batch: batch)
+    public init(
+        inputSize: Int, hiddenSize: Int, definition: GRUDefinition = .resetAfter, batch: Int = 1,
+        kernels: Kernels = .best
+    ) {
+        shape = GRUShape(
+            inputSize: inputSize, hiddenSize: hiddenSize, definition: definition, batch: batch)
         self.kernels = kernels
         var layout = Layout()
-        let offsets = [shape.stateCount, shape.stateCount, shape.weightCount, shape.scratchCount].map { layout.reserve($0) }
+        let offsets = [shape.stateCount, shape.stateCount, shape.weightCount, shape.scratchCount]
+            .map { layout.reserve($0) }
         arena = Arena(layout)
         unsafe h = arena.base + offsets[0]
         unsafe hNext = arena.base + offsets[1]
@@ -38,43 +46,58 @@ internal import RecurrentFormats
     /// - Parameters:
     ///   - weightIH: [3H][I].
     ///   - weightHH: [3H][H].
-    ///   - biasIH, biasHH: [3H]. The cell uses their sum, but in `.resetAfter`, where the last H of `biasHH` are b′.
+    ///   - biasIH, biasHH: [3H]. The cell uses their sum, but in `.resetAfter`, where the last H of
+    ///     `biasHH` are b′.
     /// - Precondition: the counts are those, and the numbers finite, as are the sums of the biases.
-    public mutating func load(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]) {
-        let hidden = shape.hiddenSize, rows = KernelOrder.gruGates * hidden
-        require(weightIH.count == rows * shape.inputSize && weightHH.count == rows * hidden && biasIH.count == rows && biasHH.count == rows,
-                "weights: expected those of \(shape.inputSize) inputs and \(hidden) hidden units")
+    public mutating func load(
+        weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]
+    ) {
+        let hidden = shape.hiddenSize
+        let rows = KernelOrder.gruGates * hidden
+        require(
+            weightIH.count == rows * shape.inputSize && weightHH.count == rows * hidden
+                && biasIH.count == rows && biasHH.count == rows,
+            "weights: expected those of \(shape.inputSize) inputs and \(hidden) hidden units")
         let summed = shape.definition == .resetAfter ? rows - hidden : rows
         let bias = zip(biasIH, biasHH[..<summed]).map { $0 + $1 } + biasIH[summed...]
-        load(KernelOrder.gru(
-            weightIH: weightIH, weightHH: weightHH, bias: bias,
-            hiddenBias: Array(biasHH[summed...])))
+        load(
+            KernelOrder.gru(
+                weightIH: weightIH, weightHH: weightHH, bias: bias,
+                hiddenBias: Array(biasHH[summed...])))
     }
 
     /// Takes weights in kernel order.
     mutating func load(_ kernelOrder: [Float]) {
-        require(kernelOrder.count == shape.weightCount,
-                "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
+        require(
+            kernelOrder.count == shape.weightCount,
+            "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
         requireFinite(kernelOrder, "weights")
-        unsafe kernelOrder.withUnsafeBufferPointer { unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count) }
+        unsafe kernelOrder.withUnsafeBufferPointer {
+            unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count)
+        }
     }
 
     /// One time step of every stream.
     ///
-    /// An input that is NaN makes its stream's state NaN, infinite ones may, and the state stays NaN whatever comes after:
-    /// `reset(stream:)` begins the stream anew. The other streams do not notice.
+    /// An input that is NaN makes its stream's state NaN, infinite ones may, and the state stays
+    /// NaN whatever comes after: `reset(stream:)` begins the stream anew. The other streams do not
+    /// notice.
     ///
     /// - Parameter x: [batch][inputSize].
     /// - Returns: h, [batch][paddedHiddenSize]; valid until the step after the next.
     /// - Precondition: the count of x is that.
     @discardableResult
     public mutating func step(_ x: UnsafeBufferPointer<Float>) -> UnsafeBufferPointer<Float> {
-        require(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
-        return unsafe UnsafeBufferPointer(start: stepUnchecked(x.baseAddress!), count: shape.batch * shape.paddedHiddenSize)
+        require(
+            x.count == shape.batch * shape.inputSize,
+            "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
+        return unsafe UnsafeBufferPointer(
+            start: stepUnchecked(x.baseAddress!), count: shape.batch * shape.paddedHiddenSize)
     }
 
     private mutating func stepUnchecked(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
-        unsafe kernels.gruStep(shape, x: x, weights: weights, hPrevious: h, h: hNext, scratch: scratch)
+        unsafe kernels.gruStep(
+            shape, x: x, weights: weights, hPrevious: h, h: hNext, scratch: scratch)
         unsafe swap(&h, &hNext)
         return unsafe UnsafePointer(h)
     }
@@ -86,7 +109,9 @@ internal import RecurrentFormats
     ///   - h: batch × hiddenSize floats, written.
     /// - Precondition: the counts are those.
     public mutating func step(_ x: Span<Float>, into h: inout MutableSpan<Float>) {
-        require(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
+        require(
+            x.count == shape.batch * shape.inputSize,
+            "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
         require(h.count == rows.floats, "h: expected \(rows.floats) floats, found \(h.count)")
         let result = unsafe x.withUnsafeBufferPointer { unsafe stepUnchecked($0.baseAddress!) }
         unsafe h.withUnsafeMutableBufferPointer { unsafe rows.unpad(result, to: $0.baseAddress!) }
@@ -99,18 +124,24 @@ internal import RecurrentFormats
     ///
     /// - Precondition: 0 ≤ stream < batch.
     public mutating func reset(stream: Int) {
-        require(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
-        unsafe (h + stream * shape.paddedHiddenSize).update(repeating: 0, count: shape.paddedHiddenSize)
+        require(
+            stream >= 0 && stream < shape.batch,
+            "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
+        unsafe (h + stream * shape.paddedHiddenSize).update(
+            repeating: 0, count: shape.paddedHiddenSize)
     }
 
-    /// Whether the state of every stream is finite. One that is not says nothing any more, until its `reset(stream:)`.
+    /// Whether the state of every stream is finite. One that is not says nothing any more, until
+    /// its `reset(stream:)`.
     public var isFinite: Bool { (0..<shape.batch).allSatisfy { isFinite(stream: $0) } }
 
     /// Whether the state of one stream is finite.
     ///
     /// - Precondition: 0 ≤ stream < batch.
     public func isFinite(stream: Int) -> Bool {
-        require(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
+        require(
+            stream >= 0 && stream < shape.batch,
+            "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
         return unsafe rows.isFinite(h, row: stream)
     }
 
@@ -120,7 +151,9 @@ internal import RecurrentFormats
     public var state: [Float] {
         get { unsafe rows.unpadded(h) }
         set {
-            require(newValue.count == rows.floats, "state: expected \(rows.floats) floats, found \(newValue.count)")
+            require(
+                newValue.count == rows.floats,
+                "state: expected \(rows.floats) floats, found \(newValue.count)")
             requireFinite(newValue, "state")
             unsafe rows.pad(newValue[...], to: h)
         }

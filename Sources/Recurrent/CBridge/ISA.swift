@@ -1,10 +1,12 @@
 internal import CRecurrent
 
-/// An instruction set that the kernels are compiled for. The bits of every result are the same on all of them.
+/// An instruction set that the kernels are compiled for. The bits of every result are the same on
+/// all of them.
 ///
 /// C counterpart: `recurrent_isa`.
 public enum ISA: String, CaseIterable, Sendable {
-    /// What the compiler's target has: NEON on arm64, SSE2 on x86-64 (correct, and slow: no fused multiply-add).
+    /// What the compiler's target has: NEON on arm64, SSE2 on x86-64 (correct, and slow: no fused
+    /// multiply-add).
     case generic
     /// x86-64 with AVX2 and FMA.
     case avx2

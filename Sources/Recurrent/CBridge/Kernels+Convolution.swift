@@ -1,7 +1,7 @@
 internal import CRecurrent
 
-/// Windows that move along one axis of images, or along a sequence: window p has its tap k at the place p stride + k dilation - padding. Taps
-/// outside are left out.
+/// Windows that move along one axis of images, or along a sequence: window p has its tap k at the
+/// place p stride + k dilation - padding. Taps outside are left out.
 ///
 /// C counterpart: `recurrent_axis`.
 public struct WindowAxis: Hashable, Sendable {
@@ -18,29 +18,47 @@ public struct WindowAxis: Hashable, Sendable {
 
     /// As many windows as fit between `padding` places outside at either end, as in PyTorch.
     ///
-    /// - Precondition: the size, the kernel's size, stride and dilation are in 1...`ModelShape.largestDimension`, padding in
-    ///   0...`ModelShape.largestDimension`, and at least one window fits.
+    /// - Precondition: the size, the kernel's size, stride and dilation are in
+    ///   1...`ModelShape.largestDimension`, padding in 0...`ModelShape.largestDimension`, and at
+    ///   least one window fits.
     public init(size: Int, kernelSize: Int, stride: Int = 1, dilation: Int = 1, padding: Int = 0) {
-        self.init(size: size, kernelSize: kernelSize, stride: stride, dilation: dilation, paddings: (padding, padding))
+        self.init(
+            size: size, kernelSize: kernelSize, stride: stride, dilation: dilation,
+            paddings: (padding, padding))
     }
 
-    /// A window for each place, which looks at no later ones: for sequences whose future is not known.
+    /// A window for each place, which looks at no later ones: for sequences whose future is not
+    /// known.
     ///
     /// - Precondition: as for other windows.
     public static func causal(size: Int, kernelSize: Int, dilation: Int = 1) -> WindowAxis {
-        WindowAxis(size: size, kernelSize: kernelSize, stride: 1, dilation: dilation, paddings: (dilation &* (kernelSize &- 1), 0))
+        WindowAxis(
+            size: size, kernelSize: kernelSize, stride: 1, dilation: dilation,
+            paddings: (dilation &* (kernelSize &- 1), 0))
     }
 
     /// The one row of a sequence.
     public static let single = WindowAxis(size: 1, kernelSize: 1)
 
-    private init(size: Int, kernelSize: Int, stride: Int, dilation: Int, paddings: (first: Int, last: Int)) {
-        require([size, kernelSize, stride, dilation].allSatisfy(isDimension) && (0...ModelShape.largestDimension).contains(paddings.first), """
-            window axis: expected a size, a kernel size, a stride and a dilation of 1 to \(ModelShape.largestDimension) and no larger padding, \
-            found size \(size), kernel size \(kernelSize), stride \(stride), dilation \(dilation), padding \(paddings.first)
+    private init(
+        size: Int, kernelSize: Int, stride: Int, dilation: Int, paddings: (first: Int, last: Int)
+    ) {
+        require(
+            [size, kernelSize, stride, dilation].allSatisfy(isDimension)
+                && (0...ModelShape.largestDimension).contains(paddings.first),
+            """
+            window axis: expected a size, a kernel size, a stride and a dilation of 1 to \
+            \(ModelShape.largestDimension) and no larger padding, found size \(size), kernel size \
+            \(kernelSize), stride \(stride), dilation \(dilation), padding \(paddings.first)
             """)
         let room = size + paddings.first + paddings.last - dilation * (kernelSize - 1) - 1
-        require(room >= 0, "window axis: expected at least one window, found \(kernelSize) taps \(dilation) apart in \(size) places")
+        require(
+            room >= 0,
+            """
+            window axis: expected at least one window, found \(kernelSize) taps \(dilation) \
+            apart in \(size) places
+            """
+        )
         self.size = size
         self.kernelSize = kernelSize
         self.stride = stride
@@ -50,7 +68,9 @@ public struct WindowAxis: Hashable, Sendable {
     }
 
     var cValue: recurrent_axis {
-        recurrent_axis(size: size, windows: windows, taps: kernelSize, stride: stride, dilation: dilation, padding: padding)
+        recurrent_axis(
+            size: size, windows: windows, taps: kernelSize, stride: stride, dilation: dilation,
+            padding: padding)
     }
 }
 
@@ -65,8 +85,9 @@ private func isRowCount(_ counts: Int...) -> Bool {
     return true
 }
 
-/// The dimensions of a convolution of images, or of sequences, which are images of one row. Sequences side by side, [time][sequence][channel] as
-/// recurrent layers have them, are one image: time is its rows, and the sequences are its columns, with a kernel size of 1.
+/// The dimensions of a convolution of images, or of sequences, which are images of one row.
+/// Sequences side by side, [time][sequence][channel] as recurrent layers have them, are one image:
+/// time is its rows, and the sequences are its columns, with a kernel size of 1.
 ///
 /// C counterpart: `recurrent_convolution_shape`.
 public struct ConvolutionShape: Hashable, Sendable {
@@ -83,20 +104,36 @@ public struct ConvolutionShape: Hashable, Sendable {
     /// Floats from one place of the input to the next.
     public let inputStride: Int
 
-    /// - Precondition: images and channels are in 1...`ModelShape.largestDimension`; the places of all images, the windows of all images, and the
-    ///   terms of an output are each at most 2^31. The input stride is 16 ⌈inputChannels / 16⌉ unless given.
-    public init(images: Int = 1, rows: WindowAxis = .single, columns: WindowAxis, inputChannels: Int, outputChannels: Int, inputStride: Int? = nil) {
-        require(isDimension(images) && isDimension(inputChannels) && isDimension(outputChannels), """
-            convolution shape: expected dimensions of 1 to \(ModelShape.largestDimension), \
-            found images \(images), input channels \(inputChannels), output channels \(outputChannels)
+    /// - Precondition: images and channels are in 1...`ModelShape.largestDimension`; the places of
+    ///   all images, the windows of all images, and the terms of an output are each at most 2^31.
+    ///   The input stride is 16 ⌈inputChannels / 16⌉ unless given.
+    public init(
+        images: Int = 1, rows: WindowAxis = .single, columns: WindowAxis, inputChannels: Int,
+        outputChannels: Int, inputStride: Int? = nil
+    ) {
+        require(
+            isDimension(images) && isDimension(inputChannels) && isDimension(outputChannels),
+            """
+            convolution shape: expected dimensions of 1 to \(ModelShape.largestDimension), found \
+            images \(images), input channels \(inputChannels), output channels \(outputChannels)
             """)
-        require(isRowCount(images, rows.size, columns.size) && isRowCount(images, rows.windows, columns.windows)
-                    && isRowCount(rows.kernelSize, columns.kernelSize, inputChannels), """
-            convolution shape: expected at most \(ModelShape.largestRowCount) places, windows and terms, found images \(images), \
-            rows \(rows.size) to \(rows.windows), columns \(columns.size) to \(columns.windows), input channels \(inputChannels)
+        require(
+            isRowCount(images, rows.size, columns.size)
+                && isRowCount(images, rows.windows, columns.windows)
+                && isRowCount(rows.kernelSize, columns.kernelSize, inputChannels),
+            """
+            convolution shape: expected at most \(ModelShape.largestRowCount) places, windows and \
+            terms, found images \(images), rows \(rows.size) to \(rows.windows), columns \
+            \(columns.size) to \(columns.windows), input channels \(inputChannels)
             """)
-        require((inputStride ?? inputChannels) >= inputChannels && isDimension(inputStride ?? inputChannels),
-                "convolution shape: expected an input stride of \(inputChannels) to \(ModelShape.largestDimension), found \(inputStride!)")
+        require(
+            (inputStride ?? inputChannels) >= inputChannels
+                && isDimension(inputStride ?? inputChannels),
+            """
+            convolution shape: expected an input stride of \(inputChannels) to \
+            \(ModelShape.largestDimension), found \(inputStride!)
+            """
+        )
         self.images = images
         self.rows = rows
         self.columns = columns
@@ -106,8 +143,10 @@ public struct ConvolutionShape: Hashable, Sendable {
     }
 
     var cValue: recurrent_convolution_shape {
-        recurrent_convolution_shape(images: images, rows: rows.cValue, columns: columns.cValue, inputs: inputChannels, outputs: outputChannels,
-                                    x_stride: inputStride)
+        recurrent_convolution_shape(
+            images: images, rows: rows.cValue, columns: columns.cValue, inputs: inputChannels,
+            outputs: outputChannels,
+            x_stride: inputStride)
     }
 
     /// Floats of the input: images × rows × columns × `inputStride`.
@@ -116,11 +155,14 @@ public struct ConvolutionShape: Hashable, Sendable {
     public var paddedOutputChannels: Int { recurrent_padded(outputChannels) }
     /// Floats of the output. C counterpart: `recurrent_convolution_y_floats`.
     public var outputCount: Int { recurrent_convolution_y_floats(cValue) }
-    /// Floats of weights and bias in kernel order. C counterpart: `recurrent_convolution_weights_floats`.
+    /// Floats of weights and bias in kernel order. C counterpart:
+    /// `recurrent_convolution_weights_floats`.
     public var weightCount: Int { recurrent_convolution_weights_floats(cValue) }
-    /// Floats of the transposed copy of the weights. C counterpart: `recurrent_convolution_transposed_floats`.
+    /// Floats of the transposed copy of the weights. C counterpart:
+    /// `recurrent_convolution_transposed_floats`.
     public var transposedCount: Int { recurrent_convolution_transposed_floats(cValue) }
-    /// Floats of the gradient with respect to the input. C counterpart: `recurrent_convolution_dx_floats`.
+    /// Floats of the gradient with respect to the input. C counterpart:
+    /// `recurrent_convolution_dx_floats`.
     public var inputGradientCount: Int { recurrent_convolution_dx_floats(cValue) }
 }
 
@@ -157,13 +199,22 @@ public struct PoolingShape: Hashable, Sendable {
     public let channels: Int
     public let pooling: Pooling
 
-    /// - Precondition: images and channels are in 1...`ModelShape.largestDimension`; the places and the windows of all images, and the taps of a
-    ///   window, are each at most 2^31.
-    public init(_ pooling: Pooling, images: Int = 1, rows: WindowAxis = .single, columns: WindowAxis, channels: Int) {
-        require(isDimension(images) && isDimension(channels) && isRowCount(images, rows.size, columns.size)
-                    && isRowCount(images, rows.windows, columns.windows) && isRowCount(rows.kernelSize, columns.kernelSize), """
-            pooling shape: expected images and channels of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) places, \
-            found images \(images), rows \(rows.size) to \(rows.windows), columns \(columns.size) to \(columns.windows), channels \(channels)
+    /// - Precondition: images and channels are in 1...`ModelShape.largestDimension`; the places and
+    ///   the windows of all images, and the taps of a window, are each at most 2^31.
+    public init(
+        _ pooling: Pooling, images: Int = 1, rows: WindowAxis = .single, columns: WindowAxis,
+        channels: Int
+    ) {
+        require(
+            isDimension(images) && isDimension(channels)
+                && isRowCount(images, rows.size, columns.size)
+                && isRowCount(images, rows.windows, columns.windows)
+                && isRowCount(rows.kernelSize, columns.kernelSize),
+            """
+            pooling shape: expected images and channels of 1 to \(ModelShape.largestDimension) and \
+            at most \(ModelShape.largestRowCount) places, found images \(images), rows \
+            \(rows.size) to \(rows.windows), columns \(columns.size) to \(columns.windows), \
+            channels \(channels)
             """)
         self.images = images
         self.rows = rows
@@ -173,7 +224,9 @@ public struct PoolingShape: Hashable, Sendable {
     }
 
     var cValue: recurrent_pooling_shape {
-        recurrent_pooling_shape(images: images, rows: rows.cValue, columns: columns.cValue, channels: channels, pooling: pooling.cValue)
+        recurrent_pooling_shape(
+            images: images, rows: rows.cValue, columns: columns.cValue, channels: channels,
+            pooling: pooling.cValue)
     }
 
     /// Floats of a place in memory: 16 ⌈channels / 16⌉.
@@ -191,35 +244,53 @@ extension Kernels {
     ///   - x: [N][H][W][inputStride].
     ///   - weights: kernel order, `shape.weightCount` floats.
     ///   - y: [N][H′][W′][paddedOutputChannels], written.
-    public func convolutionForward(_ shape: ConvolutionShape, x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
-                                   y: UnsafeMutablePointer<Float>, share: Share = .all) {
+    public func convolutionForward(
+        _ shape: ConvolutionShape, x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+        y: UnsafeMutablePointer<Float>, share: Share = .all
+    ) {
         var shape = shape.cValue
         unsafe table.pointee.convolution_forward(&shape, x, weights, y, share.cValue)
     }
 
-    /// The transposed copy of the weights that `convolutionBackwardInput` reads. Kernel: `convolution_transpose`.
-    public func convolutionTranspose(_ shape: ConvolutionShape, weights: UnsafePointer<Float>, transposed: UnsafeMutablePointer<Float>,
-                                     share: Share = .all) {
+    /// The transposed copy of the weights that `convolutionBackwardInput` reads. Kernel:
+    /// `convolution_transpose`.
+    public func convolutionTranspose(
+        _ shape: ConvolutionShape, weights: UnsafePointer<Float>,
+        transposed: UnsafeMutablePointer<Float>,
+        share: Share = .all
+    ) {
         var shape = shape.cValue
         unsafe table.pointee.convolution_transpose(&shape, weights, transposed, share.cValue)
     }
 
-    /// The gradient with respect to the input, [N][H][W][16 ⌈inputChannels / 16⌉]. Kernel: `convolution_backward_input`.
-    public func convolutionBackwardInput(_ shape: ConvolutionShape, outputGradient: UnsafePointer<Float>, transposed: UnsafePointer<Float>,
-                                         inputGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
+    /// The gradient with respect to the input, [N][H][W][16 ⌈inputChannels / 16⌉]. Kernel:
+    /// `convolution_backward_input`.
+    public func convolutionBackwardInput(
+        _ shape: ConvolutionShape, outputGradient: UnsafePointer<Float>,
+        transposed: UnsafePointer<Float>,
+        inputGradient: UnsafeMutablePointer<Float>, share: Share = .all
+    ) {
         var shape = shape.cValue
-        unsafe table.pointee.convolution_backward_input(&shape, outputGradient, transposed, inputGradient, share.cValue)
+        unsafe table.pointee.convolution_backward_input(
+            &shape, outputGradient, transposed, inputGradient, share.cValue)
     }
 
     /// Adds the gradient with respect to the weights. Kernel: `convolution_backward_weights`.
-    public func convolutionBackwardWeights(_ shape: ConvolutionShape, x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
-                                           weightGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
+    public func convolutionBackwardWeights(
+        _ shape: ConvolutionShape, x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
+        weightGradient: UnsafeMutablePointer<Float>, share: Share = .all
+    ) {
         var shape = shape.cValue
-        unsafe table.pointee.convolution_backward_weights(&shape, x, outputGradient, weightGradient, share.cValue)
+        unsafe table.pointee.convolution_backward_weights(
+            &shape, x, outputGradient, weightGradient, share.cValue)
     }
 
-    /// Pooling: `x` and `y` are `shape.inputCount` and `shape.outputCount` floats. Kernel: `pooling_forward`.
-    public func poolingForward(_ shape: PoolingShape, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>, share: Share = .all) {
+    /// Pooling: `x` and `y` are `shape.inputCount` and `shape.outputCount` floats. Kernel:
+    /// `pooling_forward`.
+    public func poolingForward(
+        _ shape: PoolingShape, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
+        share: Share = .all
+    ) {
         var shape = shape.cValue
         unsafe table.pointee.pooling_forward(&shape, x, y, share.cValue)
     }
@@ -227,9 +298,13 @@ extension Kernels {
     /// The gradient with respect to the input, written. Kernel: `pooling_backward`.
     ///
     /// - Parameter x, y: of `poolingForward`.
-    public func poolingBackward(_ shape: PoolingShape, x: UnsafePointer<Float>, y: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
-                                inputGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
+    public func poolingBackward(
+        _ shape: PoolingShape, x: UnsafePointer<Float>, y: UnsafePointer<Float>,
+        outputGradient: UnsafePointer<Float>,
+        inputGradient: UnsafeMutablePointer<Float>, share: Share = .all
+    ) {
         var shape = shape.cValue
-        unsafe table.pointee.pooling_backward(&shape, x, y, outputGradient, inputGradient, share.cValue)
+        unsafe table.pointee.pooling_backward(
+            &shape, x, y, outputGradient, inputGradient, share.cValue)
     }
 }

@@ -13,14 +13,23 @@ public struct DenseShape: Hashable, Sendable {
     /// Floats from one input row to the next.
     public let inputStride: Int
 
-    /// - Precondition: dimensions are in 1...`ModelShape.largestDimension`, rows in 1...2^31. The input stride is 16 ⌈inputSize / 16⌉ unless given.
+    /// - Precondition: dimensions are in 1...`ModelShape.largestDimension`, rows in 1...2^31. The
+    ///   input stride is 16 ⌈inputSize / 16⌉ unless given.
     public init(rows: Int, inputSize: Int, outputSize: Int, inputStride: Int? = nil) {
-        require(isRowCount(rows) && isDimension(inputSize) && isDimension(outputSize), """
-            dense shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) rows, \
-            found rows \(rows), input \(inputSize), output \(outputSize)
+        require(
+            isRowCount(rows) && isDimension(inputSize) && isDimension(outputSize),
+            """
+            dense shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \
+            \(ModelShape.largestRowCount) rows, found rows \(rows), input \(inputSize), output \
+            \(outputSize)
             """)
-        require((inputStride ?? inputSize) >= inputSize && isDimension(inputStride ?? inputSize),
-                "dense shape: expected an input stride of \(inputSize) to \(ModelShape.largestDimension), found \(inputStride!)")
+        require(
+            (inputStride ?? inputSize) >= inputSize && isDimension(inputStride ?? inputSize),
+            """
+            dense shape: expected an input stride of \(inputSize) to \
+            \(ModelShape.largestDimension), found \(inputStride!)
+            """
+        )
         self.rows = rows
         self.inputSize = inputSize
         self.outputSize = outputSize
@@ -28,14 +37,17 @@ public struct DenseShape: Hashable, Sendable {
     }
 
     var cValue: recurrent_product_shape {
-        recurrent_product_shape(rows: rows, inputs: inputSize, outputs: outputSize, groups: 1, x_stride: inputStride)
+        recurrent_product_shape(
+            rows: rows, inputs: inputSize, outputs: outputSize, groups: 1, x_stride: inputStride)
     }
 
     /// Floats of a row of the output in memory: 16 ⌈outputSize / 16⌉.
     public var paddedOutputSize: Int { recurrent_padded(outputSize) }
-    /// Floats of weights and bias in kernel order. C counterpart: `recurrent_product_weights_floats`.
+    /// Floats of weights and bias in kernel order. C counterpart:
+    /// `recurrent_product_weights_floats`.
     public var weightCount: Int { recurrent_product_weights_floats(cValue) }
-    /// The same in a format, in 32-bit words. C counterpart of bfloat16: `recurrent_product_bfloat16_floats`.
+    /// The same in a format, in 32-bit words. C counterpart of bfloat16:
+    /// `recurrent_product_bfloat16_floats`.
     public func weightCount(_ format: WeightFormat) -> Int {
         switch format {
         case .float32: weightCount
@@ -54,32 +66,47 @@ extension Kernels {
     ///   - x: [M][inputStride].
     ///   - weights: kernel order, `weightCount(format)` words.
     ///   - y: [M][paddedOutputSize], written.
-    public func denseForward(_ shape: DenseShape, _ format: WeightFormat = .float32, x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
-                             y: UnsafeMutablePointer<Float>, share: Share = .all) {
+    public func denseForward(
+        _ shape: DenseShape, _ format: WeightFormat = .float32, x: UnsafePointer<Float>,
+        weights: UnsafePointer<Float>,
+        y: UnsafeMutablePointer<Float>, share: Share = .all
+    ) {
         var shape = shape.cValue
         switch format {
         case .float32: unsafe table.pointee.product_forward(&shape, x, weights, y, share.cValue)
-        case .bfloat16: unsafe table.pointee.product_forward_bfloat16(&shape, x, weights, y, share.cValue)
+        case .bfloat16:
+            unsafe table.pointee.product_forward_bfloat16(&shape, x, weights, y, share.cValue)
         }
     }
 
-    /// The transposed copy of the weights that `denseBackwardInput` reads. Kernel: `product_transpose`.
-    public func denseTranspose(_ shape: DenseShape, weights: UnsafePointer<Float>, transposed: UnsafeMutablePointer<Float>, share: Share = .all) {
+    /// The transposed copy of the weights that `denseBackwardInput` reads. Kernel:
+    /// `product_transpose`.
+    public func denseTranspose(
+        _ shape: DenseShape, weights: UnsafePointer<Float>, transposed: UnsafeMutablePointer<Float>,
+        share: Share = .all
+    ) {
         var shape = shape.cValue
         unsafe table.pointee.product_transpose(&shape, weights, transposed, share.cValue)
     }
 
-    /// The gradient with respect to the input, [M][16 ⌈inputSize / 16⌉]. Kernel: `product_backward_input`.
-    public func denseBackwardInput(_ shape: DenseShape, outputGradient: UnsafePointer<Float>, transposed: UnsafePointer<Float>,
-                                   inputGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
+    /// The gradient with respect to the input, [M][16 ⌈inputSize / 16⌉]. Kernel:
+    /// `product_backward_input`.
+    public func denseBackwardInput(
+        _ shape: DenseShape, outputGradient: UnsafePointer<Float>, transposed: UnsafePointer<Float>,
+        inputGradient: UnsafeMutablePointer<Float>, share: Share = .all
+    ) {
         var shape = shape.cValue
-        unsafe table.pointee.product_backward_input(&shape, outputGradient, transposed, inputGradient, share.cValue)
+        unsafe table.pointee.product_backward_input(
+            &shape, outputGradient, transposed, inputGradient, share.cValue)
     }
 
     /// Adds the gradient with respect to the weights. Kernel: `product_backward_weights`.
-    public func denseBackwardWeights(_ shape: DenseShape, x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
-                                     weightGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
+    public func denseBackwardWeights(
+        _ shape: DenseShape, x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
+        weightGradient: UnsafeMutablePointer<Float>, share: Share = .all
+    ) {
         var shape = shape.cValue
-        unsafe table.pointee.product_backward_weights(&shape, x, outputGradient, weightGradient, share.cValue)
+        unsafe table.pointee.product_backward_weights(
+            &shape, x, outputGradient, weightGradient, share.cValue)
     }
 }

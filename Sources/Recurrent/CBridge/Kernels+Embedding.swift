@@ -13,16 +13,21 @@ public struct EmbeddingShape: Hashable, Sendable {
 
     /// - Precondition: dimensions are in 1...`ModelShape.largestDimension`, rows in 1...2^31.
     public init(vocabulary: Int, dimension: Int, rows: Int) {
-        require(isDimension(vocabulary) && isDimension(dimension) && isRowCount(rows), """
-            embedding shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) rows, \
-            found vocabulary \(vocabulary), dimension \(dimension), rows \(rows)
+        require(
+            isDimension(vocabulary) && isDimension(dimension) && isRowCount(rows),
+            """
+            embedding shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at \
+            most \(ModelShape.largestRowCount) rows, found vocabulary \(vocabulary), dimension \
+            \(dimension), rows \(rows)
             """)
         self.vocabulary = vocabulary
         self.dimension = dimension
         self.rows = rows
     }
 
-    var cValue: recurrent_embedding_shape { recurrent_embedding_shape(vocabulary: vocabulary, dimension: dimension, rows: rows) }
+    var cValue: recurrent_embedding_shape {
+        recurrent_embedding_shape(vocabulary: vocabulary, dimension: dimension, rows: rows)
+    }
     /// Floats of the table. C counterpart: `recurrent_embedding_table_floats`.
     public var tableCount: Int { recurrent_embedding_table_floats(cValue) }
     /// Floats of the vectors looked up. C counterpart: `recurrent_embedding_rows_floats`.
@@ -31,16 +36,22 @@ public struct EmbeddingShape: Hashable, Sendable {
 
 extension Kernels {
     /// y[m] = table[indices[m]]; zero for an index outside the table. Kernel: `embedding_forward`.
-    public func embeddingForward(_ shape: EmbeddingShape, table rows: UnsafePointer<Float>, indices: UnsafePointer<Int32>,
-                                 y: UnsafeMutablePointer<Float>, share: Share = .all) {
+    public func embeddingForward(
+        _ shape: EmbeddingShape, table rows: UnsafePointer<Float>, indices: UnsafePointer<Int32>,
+        y: UnsafeMutablePointer<Float>, share: Share = .all
+    ) {
         var shape = shape.cValue
         unsafe table.pointee.embedding_forward(&shape, rows, indices, y, share.cValue)
     }
 
     /// Adds the rows' gradients to the table's. Kernel: `embedding_backward`.
-    public func embeddingBackward(_ shape: EmbeddingShape, indices: UnsafePointer<Int32>, outputGradient: UnsafePointer<Float>,
-                                  tableGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
+    public func embeddingBackward(
+        _ shape: EmbeddingShape, indices: UnsafePointer<Int32>,
+        outputGradient: UnsafePointer<Float>,
+        tableGradient: UnsafeMutablePointer<Float>, share: Share = .all
+    ) {
         var shape = shape.cValue
-        unsafe table.pointee.embedding_backward(&shape, indices, outputGradient, tableGradient, share.cValue)
+        unsafe table.pointee.embedding_backward(
+            &shape, indices, outputGradient, tableGradient, share.cValue)
     }
 }

@@ -1,6 +1,7 @@
 internal import CRecurrent
 
-/// What the running variance of batch normalization is an average of: v is the variance of a batch, L its rows.
+/// What the running variance of batch normalization is an average of: v is the variance of a batch,
+/// L its rows.
 public enum VarianceEstimate: CaseIterable, Sendable {
     /// v L/(L - 1): PyTorch; Ioffe and Szegedy 2015, algorithm 2.
     case unbiased
@@ -16,8 +17,9 @@ public enum VarianceEstimate: CaseIterable, Sendable {
 }
 
 extension Kernels {
-    /// Batch normalization in training, y = γ (x - μ) / √(v + ε) + β, with the mean and the variance of each unit over the rows; their running
-    /// averages go a part `momentum` of the way. Kernel: `batch_normalization_forward`.
+    /// Batch normalization in training, y = γ (x - μ) / √(v + ε) + β, with the mean and the
+    /// variance of each unit over the rows; their running averages go a part `momentum` of the way.
+    /// Kernel: `batch_normalization_forward`.
     ///
     /// - Parameters:
     ///   - live: [M], or nil: rows where it is zero have no part in anything.
@@ -28,40 +30,53 @@ extension Kernels {
     ///   - mean, inverseDeviation: [16 ⌈N/16⌉], written: the tape.
     ///   - y: as x, written.
     public func batchNormalizationForward(
-        _ shape: RowsShape, live: UnsafePointer<Int32>?, epsilon: Float, momentum: Float, estimate: VarianceEstimate = .unbiased,
-        x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>, runningMean: UnsafeMutablePointer<Float>,
-        runningVariance: UnsafeMutablePointer<Float>, mean: UnsafeMutablePointer<Float>, inverseDeviation: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>, share: Share = .all
+        _ shape: RowsShape, live: UnsafePointer<Int32>?, epsilon: Float, momentum: Float,
+        estimate: VarianceEstimate = .unbiased,
+        x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
+        runningMean: UnsafeMutablePointer<Float>,
+        runningVariance: UnsafeMutablePointer<Float>, mean: UnsafeMutablePointer<Float>,
+        inverseDeviation: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>,
+        share: Share = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.batch_normalization_forward(&shape, live, epsilon, momentum, estimate.cValue, x, gamma, beta, runningMean,
-                                                         runningVariance, mean, inverseDeviation, y, share.cValue)
+        unsafe table.pointee.batch_normalization_forward(
+            &shape, live, epsilon, momentum, estimate.cValue, x, gamma, beta, runningMean,
+            runningVariance, mean, inverseDeviation, y, share.cValue)
     }
 
-    /// Batch normalization with the running mean and variance that training has found; in place where x and y are the same.
-    /// Kernel: `batch_normalization_inference`.
+    /// Batch normalization with the running mean and variance that training has found; in place
+    /// where x and y are the same. Kernel: `batch_normalization_inference`.
     public func batchNormalizationInference(
-        _ shape: RowsShape, epsilon: Float, x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
-        runningMean: UnsafePointer<Float>, runningVariance: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>, share: Share = .all
+        _ shape: RowsShape, epsilon: Float, x: UnsafePointer<Float>, gamma: UnsafePointer<Float>,
+        beta: UnsafePointer<Float>,
+        runningMean: UnsafePointer<Float>, runningVariance: UnsafePointer<Float>,
+        y: UnsafeMutablePointer<Float>, share: Share = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.batch_normalization_inference(&shape, epsilon, x, gamma, beta, runningMean, runningVariance, y, share.cValue)
+        unsafe table.pointee.batch_normalization_inference(
+            &shape, epsilon, x, gamma, beta, runningMean, runningVariance, y, share.cValue)
     }
 
-    /// The gradient of `batchNormalizationForward`: adds those by γ and β, and writes that by x. Kernel: `batch_normalization_backward`.
+    /// The gradient of `batchNormalizationForward`: adds those by γ and β, and writes that by x.
+    /// Kernel: `batch_normalization_backward`.
     ///
     /// - Parameter inputGradient: written; may be `outputGradient`.
     public func batchNormalizationBackward(
-        _ shape: RowsShape, live: UnsafePointer<Int32>?, x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, mean: UnsafePointer<Float>,
-        inverseDeviation: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, gammaGradient: UnsafeMutablePointer<Float>,
-        betaGradient: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>, share: Share = .all
+        _ shape: RowsShape, live: UnsafePointer<Int32>?, x: UnsafePointer<Float>,
+        gamma: UnsafePointer<Float>, mean: UnsafePointer<Float>,
+        inverseDeviation: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
+        gammaGradient: UnsafeMutablePointer<Float>,
+        betaGradient: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
+        share: Share = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.batch_normalization_backward(&shape, live, x, gamma, mean, inverseDeviation, outputGradient, gammaGradient,
-                                                          betaGradient, inputGradient, share.cValue)
+        unsafe table.pointee.batch_normalization_backward(
+            &shape, live, x, gamma, mean, inverseDeviation, outputGradient, gammaGradient,
+            betaGradient, inputGradient, share.cValue)
     }
 
-    /// Layer normalization, y = γ (x - μ) / √(v + ε) + β, with the mean and the variance of each row over its units.
-    /// Kernel: `layer_normalization_forward`.
+    /// Layer normalization, y = γ (x - μ) / √(v + ε) + β, with the mean and the variance of each
+    /// row over its units. Kernel: `layer_normalization_forward`.
     ///
     /// - Parameters:
     ///   - epsilon: ε, above zero.
@@ -70,34 +85,45 @@ extension Kernels {
     ///   - mean, inverseDeviation: [M], written: the tape.
     ///   - y: as x, written.
     public func layerNormalizationForward(
-        _ shape: RowsShape, epsilon: Float, x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
-        mean: UnsafeMutablePointer<Float>, inverseDeviation: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>, share: Share = .all
+        _ shape: RowsShape, epsilon: Float, x: UnsafePointer<Float>, gamma: UnsafePointer<Float>,
+        beta: UnsafePointer<Float>,
+        mean: UnsafeMutablePointer<Float>, inverseDeviation: UnsafeMutablePointer<Float>,
+        y: UnsafeMutablePointer<Float>, share: Share = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.layer_normalization_forward(&shape, epsilon, x, gamma, beta, mean, inverseDeviation, y, share.cValue)
+        unsafe table.pointee.layer_normalization_forward(
+            &shape, epsilon, x, gamma, beta, mean, inverseDeviation, y, share.cValue)
     }
 
-    /// The gradient of `layerNormalizationForward` by x. Kernel: `layer_normalization_backward_input`.
+    /// The gradient of `layerNormalizationForward` by x. Kernel:
+    /// `layer_normalization_backward_input`.
     ///
     /// - Parameter inputGradient: written; may be `outputGradient`.
     public func layerNormalizationBackwardInput(
-        _ shape: RowsShape, x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, mean: UnsafePointer<Float>,
-        inverseDeviation: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
+        _ shape: RowsShape, x: UnsafePointer<Float>, gamma: UnsafePointer<Float>,
+        mean: UnsafePointer<Float>,
+        inverseDeviation: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
+        inputGradient: UnsafeMutablePointer<Float>,
         share: Share = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.layer_normalization_backward_input(&shape, x, gamma, mean, inverseDeviation, outputGradient, inputGradient,
-                                                                share.cValue)
+        unsafe table.pointee.layer_normalization_backward_input(
+            &shape, x, gamma, mean, inverseDeviation, outputGradient, inputGradient,
+            share.cValue)
     }
 
-    /// Adds the gradients of `layerNormalizationForward` by γ and β. Kernel: `layer_normalization_backward_parameters`.
+    /// Adds the gradients of `layerNormalizationForward` by γ and β. Kernel:
+    /// `layer_normalization_backward_parameters`.
     public func layerNormalizationBackwardParameters(
-        _ shape: RowsShape, x: UnsafePointer<Float>, mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>,
-        outputGradient: UnsafePointer<Float>, gammaGradient: UnsafeMutablePointer<Float>, betaGradient: UnsafeMutablePointer<Float>,
+        _ shape: RowsShape, x: UnsafePointer<Float>, mean: UnsafePointer<Float>,
+        inverseDeviation: UnsafePointer<Float>,
+        outputGradient: UnsafePointer<Float>, gammaGradient: UnsafeMutablePointer<Float>,
+        betaGradient: UnsafeMutablePointer<Float>,
         share: Share = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.layer_normalization_backward_parameters(&shape, x, mean, inverseDeviation, outputGradient, gammaGradient,
-                                                                     betaGradient, share.cValue)
+        unsafe table.pointee.layer_normalization_backward_parameters(
+            &shape, x, mean, inverseDeviation, outputGradient, gammaGradient,
+            betaGradient, share.cValue)
     }
 }

@@ -2,7 +2,8 @@ internal import CRecurrent
 
 /// How the gradient is made small enough before an update uses it.
 public struct GradientClip: Hashable, Sendable {
-    /// The largest global norm: the gradient times max / (norm + 1e-6), where that is below 1 (PyTorch).
+    /// The largest global norm: the gradient times max / (norm + 1e-6), where that is below 1
+    /// (PyTorch).
     public let norm: Double?
     /// The largest magnitude of each element.
     public let value: Double?
@@ -44,15 +45,22 @@ extension EpsilonPlace {
 }
 
 extension MomentumConvention {
-    var cValue: recurrent_momentum { self == .buffer ? recurrent_momentum_buffer : recurrent_momentum_velocity }
+    var cValue: recurrent_momentum {
+        self == .buffer ? recurrent_momentum_buffer : recurrent_momentum_velocity
+    }
 }
 
 extension Kernels {
-    /// Blocks of partial sums that `sumOfSquares` writes for `count` floats. C counterpart: `recurrent_squares_blocks`.
+    /// Blocks of partial sums that `sumOfSquares` writes for `count` floats. C counterpart:
+    /// `recurrent_squares_blocks`.
     public static func squaresBlockCount(_ count: Int) -> Int { recurrent_squares_blocks(count) }
 
-    /// The squares of `count` floats, summed in Double, one partial sum for each block. Kernel: `sum_of_squares`.
-    public func sumOfSquares(_ count: Int, x: UnsafePointer<Float>, partial: UnsafeMutablePointer<Double>, share: Share = .all) {
+    /// The squares of `count` floats, summed in Double, one partial sum for each block. Kernel:
+    /// `sum_of_squares`.
+    public func sumOfSquares(
+        _ count: Int, x: UnsafePointer<Float>, partial: UnsafeMutablePointer<Double>,
+        share: Share = .all
+    ) {
         unsafe table.pointee.sum_of_squares(count, x, partial, share.cValue)
     }
 
@@ -63,72 +71,110 @@ extension Kernels {
         return norm
     }
 
-    /// Adds the gradient of the regularization by `count` parameters; `partial` becomes the regularization, one partial sum for each block of
-    /// `sumOfSquares`. Kernel: `add_norm_penalty`.
-    public func addNormPenalty(_ regularization: Regularization, _ count: Int, parameters: UnsafePointer<Float>,
-                               gradient: UnsafeMutablePointer<Float>, partial: UnsafeMutablePointer<Double>, share: Share = .all) {
-        unsafe table.pointee.add_norm_penalty(count, regularization.l1, regularization.l2, parameters, gradient, partial, share.cValue)
+    /// Adds the gradient of the regularization by `count` parameters; `partial` becomes the
+    /// regularization, one partial sum for each block of `sumOfSquares`. Kernel:
+    /// `add_norm_penalty`.
+    public func addNormPenalty(
+        _ regularization: Regularization, _ count: Int, parameters: UnsafePointer<Float>,
+        gradient: UnsafeMutablePointer<Float>, partial: UnsafeMutablePointer<Double>,
+        share: Share = .all
+    ) {
+        unsafe table.pointee.add_norm_penalty(
+            count, regularization.l1, regularization.l2, parameters, gradient, partial, share.cValue
+        )
     }
 
-    /// The inner product of `count` floats, summed in Double, one partial sum for each block of `sumOfSquares`. Kernel: `dot_product`.
-    public func dotProduct(_ count: Int, _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, partial: UnsafeMutablePointer<Double>,
-                           share: Share = .all) {
+    /// The inner product of `count` floats, summed in Double, one partial sum for each block of
+    /// `sumOfSquares`. Kernel: `dot_product`.
+    public func dotProduct(
+        _ count: Int, _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>,
+        partial: UnsafeMutablePointer<Double>,
+        share: Share = .all
+    ) {
         unsafe table.pointee.dot_product(count, x, y, partial, share.cValue)
     }
 
     /// z = a x + b y, a and b as floats; z may be x or y. Kernel: `linear_combination`.
-    public func linearCombination(_ count: Int, _ a: Double, _ x: UnsafePointer<Float>, _ b: Double, _ y: UnsafePointer<Float>,
-                                  z: UnsafeMutablePointer<Float>, share: Share = .all) {
+    public func linearCombination(
+        _ count: Int, _ a: Double, _ x: UnsafePointer<Float>, _ b: Double,
+        _ y: UnsafePointer<Float>,
+        z: UnsafeMutablePointer<Float>, share: Share = .all
+    ) {
         unsafe table.pointee.linear_combination(count, a, x, b, y, z, share.cValue)
     }
 
     /// x = value. Kernel: `fill`.
-    public func fill(_ count: Int, _ value: Float, x: UnsafeMutablePointer<Float>, share: Share = .all) {
+    public func fill(
+        _ count: Int, _ value: Float, x: UnsafeMutablePointer<Float>, share: Share = .all
+    ) {
         unsafe table.pointee.fill(count, value, x, share.cValue)
     }
 
-    /// One update of `count` parameters, in one pass: the gradient is scaled, clipped, used and set to zero.
-    /// Kernels: `sgd_update`, `adagrad_update`, `rmsprop_update`, `adadelta_update`, `adam_update`.
+    /// One update of `count` parameters, in one pass: the gradient is scaled, clipped, used and set
+    /// to zero. Kernels: `sgd_update`, `adagrad_update`, `rmsprop_update`, `adadelta_update`,
+    /// `adam_update`.
     ///
     /// - Parameters:
     ///   - scale: what the gradient is multiplied by first.
-    ///   - moments: `optimizer.momentCount` buffers of `count` floats that lie `momentStride` floats apart.
+    ///   - moments: `optimizer.momentCount` buffers of `count` floats that lie `momentStride`
+    ///     floats apart.
     ///   - step: 1 in the first update.
-    public func update(_ optimizer: Optimizer, _ count: Int, scale: Double, clip: GradientClip = .none, step: Int,
-                       parameters: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>,
-                       moments: UnsafeMutablePointer<Float>, momentStride: Int, share: Share = .all) {
+    public func update(
+        _ optimizer: Optimizer, _ count: Int, scale: Double, clip: GradientClip = .none, step: Int,
+        parameters: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>,
+        moments: UnsafeMutablePointer<Float>, momentStride: Int, share: Share = .all
+    ) {
         let rule = clip.rule(scale: scale)
         switch optimizer {
         case .sgd(let sgd):
             var hyper = recurrent_sgd(
-                gradient: rule, learning_rate: sgd.learningRate, momentum: sgd.momentum, dampening: sgd.dampening,
-                weight_decay: sgd.weightDecay, convention: sgd.convention.cValue, nesterov: sgd.nesterov, first_step: step == 1)
-            unsafe table.pointee.sgd_update(count, &hyper, parameters, gradient, sgd.momentum != 0 ? moments : nil, share.cValue)
+                gradient: rule, learning_rate: sgd.learningRate, momentum: sgd.momentum,
+                dampening: sgd.dampening,
+                weight_decay: sgd.weightDecay, convention: sgd.convention.cValue,
+                nesterov: sgd.nesterov, first_step: step == 1)
+            unsafe table.pointee.sgd_update(
+                count, &hyper, parameters, gradient, sgd.momentum != 0 ? moments : nil, share.cValue
+            )
         case .adaGrad(let adaGrad):
             var hyper = recurrent_adagrad(
-                gradient: rule, learning_rate: adaGrad.learningRate / (1 + Double(step - 1) * adaGrad.learningRateDecay),
-                epsilon: adaGrad.epsilon, weight_decay: adaGrad.weightDecay, epsilon_place: adaGrad.epsilonPlace.cValue)
-            unsafe table.pointee.adagrad_update(count, &hyper, parameters, gradient, moments, share.cValue)
+                gradient: rule,
+                learning_rate: adaGrad.learningRate
+                    / (1 + Double(step - 1) * adaGrad.learningRateDecay),
+                epsilon: adaGrad.epsilon, weight_decay: adaGrad.weightDecay,
+                epsilon_place: adaGrad.epsilonPlace.cValue)
+            unsafe table.pointee.adagrad_update(
+                count, &hyper, parameters, gradient, moments, share.cValue)
         case .rmsProp(let rmsProp):
             var hyper = recurrent_rmsprop(
-                gradient: rule, learning_rate: rmsProp.learningRate, decay: rmsProp.decay, epsilon: rmsProp.epsilon,
-                momentum: rmsProp.momentum, weight_decay: rmsProp.weightDecay, epsilon_place: rmsProp.epsilonPlace.cValue,
+                gradient: rule, learning_rate: rmsProp.learningRate, decay: rmsProp.decay,
+                epsilon: rmsProp.epsilon,
+                momentum: rmsProp.momentum, weight_decay: rmsProp.weightDecay,
+                epsilon_place: rmsProp.epsilonPlace.cValue,
                 convention: rmsProp.convention.cValue)
             let mean = unsafe rmsProp.centered ? moments + momentStride : nil
-            let buffer = unsafe rmsProp.momentum != 0 ? moments + (rmsProp.centered ? 2 : 1) * momentStride : nil
-            unsafe table.pointee.rmsprop_update(count, &hyper, parameters, gradient, moments, mean, buffer, share.cValue)
+            let buffer =
+                unsafe rmsProp.momentum != 0
+                ? moments + (rmsProp.centered ? 2 : 1) * momentStride : nil
+            unsafe table.pointee.rmsprop_update(
+                count, &hyper, parameters, gradient, moments, mean, buffer, share.cValue)
         case .adaDelta(let adaDelta):
             var hyper = recurrent_adadelta(
-                gradient: rule, learning_rate: adaDelta.learningRate, decay: adaDelta.decay, epsilon: adaDelta.epsilon,
+                gradient: rule, learning_rate: adaDelta.learningRate, decay: adaDelta.decay,
+                epsilon: adaDelta.epsilon,
                 weight_decay: adaDelta.weightDecay)
-            unsafe table.pointee.adadelta_update(count, &hyper, parameters, gradient, moments, moments + momentStride, share.cValue)
+            unsafe table.pointee.adadelta_update(
+                count, &hyper, parameters, gradient, moments, moments + momentStride, share.cValue)
         case .adam(let adam):
             var hyper = recurrent_adam(
-                gradient: rule, learning_rate: adam.learningRate, beta1: adam.beta1, beta2: adam.beta2,
-                bias_correction1: 1 - integerPower(adam.beta1, step), bias_correction2: 1 - integerPower(adam.beta2, step),
-                epsilon: adam.epsilon, weight_decay: adam.weightDecay, decoupled: adam.decoupled, epsilon_place: adam.epsilonPlace.cValue)
-            unsafe table.pointee.adam_update(count, &hyper, parameters, gradient, moments, moments + momentStride,
-                                             adam.amsgrad ? moments + 2 * momentStride : nil, share.cValue)
+                gradient: rule, learning_rate: adam.learningRate, beta1: adam.beta1,
+                beta2: adam.beta2,
+                bias_correction1: 1 - integerPower(adam.beta1, step),
+                bias_correction2: 1 - integerPower(adam.beta2, step),
+                epsilon: adam.epsilon, weight_decay: adam.weightDecay, decoupled: adam.decoupled,
+                epsilon_place: adam.epsilonPlace.cValue)
+            unsafe table.pointee.adam_update(
+                count, &hyper, parameters, gradient, moments, moments + momentStride,
+                adam.amsgrad ? moments + 2 * momentStride : nil, share.cValue)
         }
     }
 }

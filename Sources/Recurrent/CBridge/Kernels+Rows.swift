@@ -11,9 +11,11 @@ public struct RowsShape: Hashable, Sendable {
 
     /// - Precondition: units are in 1...`ModelShape.largestDimension`, rows in 1...2^31.
     public init(rows: Int, units: Int) {
-        require(isRowCount(rows) && isDimension(units), """
-            rows shape: expected 1 to \(ModelShape.largestDimension) units and at most \(ModelShape.largestRowCount) rows, \
-            found rows \(rows), units \(units)
+        require(
+            isRowCount(rows) && isDimension(units),
+            """
+            rows shape: expected 1 to \(ModelShape.largestDimension) units and at most \
+            \(ModelShape.largestRowCount) rows, found rows \(rows), units \(units)
             """)
         self.rows = rows
         self.units = units
@@ -24,7 +26,8 @@ public struct RowsShape: Hashable, Sendable {
     public var count: Int { recurrent_rows_floats(cValue) }
 }
 
-/// Which elements dropout drops: a function of these numbers and of the element's place alone, so the gradient's call repeats the mask.
+/// Which elements dropout drops: a function of these numbers and of the element's place alone, so
+/// the gradient's call repeats the mask.
 ///
 /// C counterpart: `recurrent_dropout`.
 public struct DropoutMask: Hashable, Sendable {
@@ -36,61 +39,97 @@ public struct DropoutMask: Hashable, Sendable {
 
     /// - Precondition: probability in 0..<1.
     public init(seed: UInt64, counter: UInt64 = 0, probability: Float) {
-        require((0..<1).contains(probability), "dropout: expected a probability in 0..<1, found \(probability)")
+        require(
+            (0..<1).contains(probability),
+            "dropout: expected a probability in 0..<1, found \(probability)")
         self.seed = seed
         self.counter = counter
         self.probability = probability
     }
 
-    var cValue: recurrent_dropout { recurrent_dropout(seed: seed, counter: counter, probability: probability) }
+    var cValue: recurrent_dropout {
+        recurrent_dropout(seed: seed, counter: counter, probability: probability)
+    }
 }
 
 extension Kernels {
     /// Softmax of each row: probabilities, in place where both are the same. Kernel: `softmax`.
-    public func softmax(_ shape: RowsShape, logits: UnsafePointer<Float>, probabilities: UnsafeMutablePointer<Float>, share: Share = .all) {
+    public func softmax(
+        _ shape: RowsShape, logits: UnsafePointer<Float>,
+        probabilities: UnsafeMutablePointer<Float>, share: Share = .all
+    ) {
         var shape = shape.cValue
         unsafe table.pointee.softmax(&shape, logits, probabilities, share.cValue)
     }
 
-    /// Cross-entropy of the softmax of each row with its target, in nats, and the gradient with respect to the logits times `scale`.
-    /// A target outside 0..<N gives zero for both. Kernel: `softmax_cross_entropy`.
-    public func softmaxCrossEntropy(_ shape: RowsShape, logits: UnsafePointer<Float>, targets: UnsafePointer<Int32>, scale: Float,
-                                    losses: UnsafeMutablePointer<Float>, logitsGradient: UnsafeMutablePointer<Float>?, share: Share = .all) {
+    /// Cross-entropy of the softmax of each row with its target, in nats, and the gradient with
+    /// respect to the logits times `scale`. A target outside 0..<N gives zero for both. Kernel:
+    /// `softmax_cross_entropy`.
+    public func softmaxCrossEntropy(
+        _ shape: RowsShape, logits: UnsafePointer<Float>, targets: UnsafePointer<Int32>,
+        scale: Float,
+        losses: UnsafeMutablePointer<Float>, logitsGradient: UnsafeMutablePointer<Float>?,
+        share: Share = .all
+    ) {
         var shape = shape.cValue
-        unsafe table.pointee.softmax_cross_entropy(&shape, logits, targets, scale, losses, logitsGradient, share.cValue)
+        unsafe table.pointee.softmax_cross_entropy(
+            &shape, logits, targets, scale, losses, logitsGradient, share.cValue)
     }
 
-    /// Mean squared error of each row, and the gradient by `y` times `scale`; rows where `live` is zero give zero.
-    /// Kernel: `mean_squared_error`.
-    public func meanSquaredError(_ shape: RowsShape, y: UnsafePointer<Float>, targets: UnsafePointer<Float>, live: UnsafePointer<Int32>?,
-                                 scale: Float, losses: UnsafeMutablePointer<Float>, outputGradient: UnsafeMutablePointer<Float>?,
-                                 share: Share = .all) {
+    /// Mean squared error of each row, and the gradient by `y` times `scale`; rows where `live` is
+    /// zero give zero. Kernel: `mean_squared_error`.
+    public func meanSquaredError(
+        _ shape: RowsShape, y: UnsafePointer<Float>, targets: UnsafePointer<Float>,
+        live: UnsafePointer<Int32>?,
+        scale: Float, losses: UnsafeMutablePointer<Float>,
+        outputGradient: UnsafeMutablePointer<Float>?,
+        share: Share = .all
+    ) {
         var shape = shape.cValue
-        unsafe table.pointee.mean_squared_error(&shape, y, targets, live, scale, losses, outputGradient, share.cValue)
+        unsafe table.pointee.mean_squared_error(
+            &shape, y, targets, live, scale, losses, outputGradient, share.cValue)
     }
 
-    /// Mean absolute error of each row, and the gradient by `y` times `scale`, as `meanSquaredError`. Kernel: `mean_absolute_error`.
-    public func meanAbsoluteError(_ shape: RowsShape, y: UnsafePointer<Float>, targets: UnsafePointer<Float>, live: UnsafePointer<Int32>?,
-                                  scale: Float, losses: UnsafeMutablePointer<Float>, outputGradient: UnsafeMutablePointer<Float>?,
-                                  share: Share = .all) {
+    /// Mean absolute error of each row, and the gradient by `y` times `scale`, as
+    /// `meanSquaredError`. Kernel: `mean_absolute_error`.
+    public func meanAbsoluteError(
+        _ shape: RowsShape, y: UnsafePointer<Float>, targets: UnsafePointer<Float>,
+        live: UnsafePointer<Int32>?,
+        scale: Float, losses: UnsafeMutablePointer<Float>,
+        outputGradient: UnsafeMutablePointer<Float>?,
+        share: Share = .all
+    ) {
         var shape = shape.cValue
-        unsafe table.pointee.mean_absolute_error(&shape, y, targets, live, scale, losses, outputGradient, share.cValue)
+        unsafe table.pointee.mean_absolute_error(
+            &shape, y, targets, live, scale, losses, outputGradient, share.cValue)
     }
 
-    /// Huber's loss of each row, with `delta` above zero, and the gradient by `y` times `scale`, as `meanSquaredError`. Kernel: `huber_loss`.
-    public func huberLoss(_ shape: RowsShape, y: UnsafePointer<Float>, targets: UnsafePointer<Float>, live: UnsafePointer<Int32>?, delta: Float,
-                          scale: Float, losses: UnsafeMutablePointer<Float>, outputGradient: UnsafeMutablePointer<Float>?, share: Share = .all) {
+    /// Huber's loss of each row, with `delta` above zero, and the gradient by `y` times `scale`, as
+    /// `meanSquaredError`. Kernel: `huber_loss`.
+    public func huberLoss(
+        _ shape: RowsShape, y: UnsafePointer<Float>, targets: UnsafePointer<Float>,
+        live: UnsafePointer<Int32>?, delta: Float,
+        scale: Float, losses: UnsafeMutablePointer<Float>,
+        outputGradient: UnsafeMutablePointer<Float>?, share: Share = .all
+    ) {
         var shape = shape.cValue
-        unsafe table.pointee.huber_loss(&shape, y, targets, live, delta, scale, losses, outputGradient, share.cValue)
+        unsafe table.pointee.huber_loss(
+            &shape, y, targets, live, delta, scale, losses, outputGradient, share.cValue)
     }
 
-    /// Binary cross-entropy, in nats, of the sigmoids of each row's logits with targets of 0...1, the mean of the row, and the gradient by
-    /// the logits times `scale`, as `meanSquaredError`. Kernel: `binary_cross_entropy`.
-    public func binaryCrossEntropy(_ shape: RowsShape, logits: UnsafePointer<Float>, targets: UnsafePointer<Float>, live: UnsafePointer<Int32>?,
-                                   scale: Float, losses: UnsafeMutablePointer<Float>, logitsGradient: UnsafeMutablePointer<Float>?,
-                                   share: Share = .all) {
+    /// Binary cross-entropy, in nats, of the sigmoids of each row's logits with targets of 0...1,
+    /// the mean of the row, and the gradient by the logits times `scale`, as `meanSquaredError`.
+    /// Kernel: `binary_cross_entropy`.
+    public func binaryCrossEntropy(
+        _ shape: RowsShape, logits: UnsafePointer<Float>, targets: UnsafePointer<Float>,
+        live: UnsafePointer<Int32>?,
+        scale: Float, losses: UnsafeMutablePointer<Float>,
+        logitsGradient: UnsafeMutablePointer<Float>?,
+        share: Share = .all
+    ) {
         var shape = shape.cValue
-        unsafe table.pointee.binary_cross_entropy(&shape, logits, targets, live, scale, losses, logitsGradient, share.cValue)
+        unsafe table.pointee.binary_cross_entropy(
+            &shape, logits, targets, live, scale, losses, logitsGradient, share.cValue)
     }
 
     /// The sum of `count` losses, in Double. Kernel: `sum_losses`.
@@ -101,7 +140,10 @@ extension Kernels {
     }
 
     /// Inverted dropout; the gradient is the same call on the gradient. Kernel: `dropout`.
-    public func dropout(_ shape: RowsShape, mask: DropoutMask, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>, share: Share = .all) {
+    public func dropout(
+        _ shape: RowsShape, mask: DropoutMask, x: UnsafePointer<Float>,
+        y: UnsafeMutablePointer<Float>, share: Share = .all
+    ) {
         var shape = shape.cValue
         var mask = mask.cValue
         unsafe table.pointee.dropout(&shape, &mask, x, y, share.cValue)

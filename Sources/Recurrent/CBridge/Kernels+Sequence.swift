@@ -18,12 +18,19 @@ public struct SequenceShape: Hashable, Sendable {
     public let isReversed: Bool
 
     /// - Parameter width: 16 ⌈N/16⌉ where nothing else is said; so are the strides.
-    /// - Precondition: steps, batch and units are in 1...`ModelShape.largestDimension`, steps × batch is at most 2^31; units ≤ width ≤
-    ///   `outputStride`; units ≤ `inputStride`.
-    public init(steps: Int, batch: Int, units: Int, width: Int? = nil, inputStride: Int? = nil, outputStride: Int? = nil, isReversed: Bool = false) {
-        require(isDimension(steps) && isDimension(batch) && isDimension(units) && isRowCount(steps * batch), """
-            sequence shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \(ModelShape.largestRowCount) rows, \
-            found steps \(steps), batch \(batch), units \(units)
+    /// - Precondition: steps, batch and units are in 1...`ModelShape.largestDimension`, steps ×
+    ///   batch is at most 2^31; units ≤ width ≤ `outputStride`; units ≤ `inputStride`.
+    public init(
+        steps: Int, batch: Int, units: Int, width: Int? = nil, inputStride: Int? = nil,
+        outputStride: Int? = nil, isReversed: Bool = false
+    ) {
+        require(
+            isDimension(steps) && isDimension(batch) && isDimension(units)
+                && isRowCount(steps * batch),
+            """
+            sequence shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \
+            \(ModelShape.largestRowCount) rows, found steps \(steps), batch \(batch), units \
+            \(units)
             """)
         self.steps = steps
         self.batch = batch
@@ -32,13 +39,20 @@ public struct SequenceShape: Hashable, Sendable {
         self.inputStride = inputStride ?? padded(units)
         self.outputStride = outputStride ?? self.width
         self.isReversed = isReversed
-        require(units <= self.width && self.width <= self.outputStride && units <= self.inputStride,
-                "sequence shape: \(units) units do not fit the width \(self.width) or the strides \(self.inputStride), \(self.outputStride)")
+        require(
+            units <= self.width && self.width <= self.outputStride && units <= self.inputStride,
+            """
+            sequence shape: \(units) units do not fit the width \(self.width) or the strides \
+            \(self.inputStride), \(self.outputStride)
+            """
+        )
     }
 
     var cValue: recurrent_sequence_shape {
-        recurrent_sequence_shape(steps: steps, batch: batch, units: units, width: width, x_stride: inputStride, y_stride: outputStride,
-                                 reversed: isReversed ? 1 : 0)
+        recurrent_sequence_shape(
+            steps: steps, batch: batch, units: units, width: width, x_stride: inputStride,
+            y_stride: outputStride,
+            reversed: isReversed ? 1 : 0)
     }
 }
 
@@ -60,21 +74,28 @@ public enum SequencePooling: String, CaseIterable, Sendable {
 }
 
 extension Kernels {
-    /// A copy of sequences, in time or against it; rows that have ended are zero. Kernel: `sequence_copy`.
+    /// A copy of sequences, in time or against it; rows that have ended are zero. Kernel:
+    /// `sequence_copy`.
     ///
     /// - Parameters:
     ///   - lengths: [B], steps of each sequence, or nil where every one has all `shape.steps`.
     ///   - x: [T][B][inputStride].
     ///   - y: [T][B][outputStride]; `width` floats of each row are written.
-    public func sequenceCopy(_ shape: SequenceShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
-                             share: Share = .all) {
+    public func sequenceCopy(
+        _ shape: SequenceShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
+        y: UnsafeMutablePointer<Float>,
+        share: Share = .all
+    ) {
         var shape = shape.cValue
         unsafe table.pointee.sequence_copy(&shape, lengths, x, y, share.cValue)
     }
 
     /// The same, added to `y`. Kernel: `add_sequence`.
-    public func addSequence(_ shape: SequenceShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
-                            share: Share = .all) {
+    public func addSequence(
+        _ shape: SequenceShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
+        y: UnsafeMutablePointer<Float>,
+        share: Share = .all
+    ) {
         var shape = shape.cValue
         unsafe table.pointee.add_sequence(&shape, lengths, x, y, share.cValue)
     }
@@ -84,20 +105,28 @@ extension Kernels {
     /// - Parameters:
     ///   - x: [T][B][inputStride].
     ///   - y: [B][outputStride]; `width` floats of each row are written.
-    public func sequencePool(_ shape: SequenceShape, _ pooling: SequencePooling, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
-                             y: UnsafeMutablePointer<Float>, share: Share = .all) {
+    public func sequencePool(
+        _ shape: SequenceShape, _ pooling: SequencePooling, lengths: UnsafePointer<Int>?,
+        x: UnsafePointer<Float>,
+        y: UnsafeMutablePointer<Float>, share: Share = .all
+    ) {
         var shape = shape.cValue
         unsafe table.pointee.sequence_pool(&shape, pooling.cValue, lengths, x, y, share.cValue)
     }
 
-    /// The gradient with respect to the steps of what `sequencePool` has made rows of. Kernel: `sequence_pool_backward`.
+    /// The gradient with respect to the steps of what `sequencePool` has made rows of. Kernel:
+    /// `sequence_pool_backward`.
     ///
     /// - Parameters:
     ///   - outputGradient: [B][inputStride].
     ///   - inputGradient: [T][B][outputStride]; `width` floats of each row are written.
-    public func sequencePoolBackward(_ shape: SequenceShape, _ pooling: SequencePooling, lengths: UnsafePointer<Int>?,
-                                     outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>, share: Share = .all) {
+    public func sequencePoolBackward(
+        _ shape: SequenceShape, _ pooling: SequencePooling, lengths: UnsafePointer<Int>?,
+        outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
+        share: Share = .all
+    ) {
         var shape = shape.cValue
-        unsafe table.pointee.sequence_pool_backward(&shape, pooling.cValue, lengths, outputGradient, inputGradient, share.cValue)
+        unsafe table.pointee.sequence_pool_backward(
+            &shape, pooling.cValue, lengths, outputGradient, inputGradient, share.cValue)
     }
 }

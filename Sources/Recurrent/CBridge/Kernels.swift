@@ -4,14 +4,19 @@ internal import CRecurrent
 public struct UnsupportedISA: Error, CustomStringConvertible, Sendable {
     public let isa: ISA
     public var description: String {
-        "instruction set: not on this processor; expected one of \(ISA.available.map(\.rawValue).joined(separator: ", ")), found \(isa.rawValue)"
+        """
+        instruction set: not on this processor; expected one of \
+        \(ISA.available.map(\.rawValue).joined(separator: ", ")), found \(isa.rawValue)
+        """
     }
 }
 
-/// Which part of a call's work to do: part `index` of `count`. The parts write to different places, so they may run on different threads.
-/// No sum is split between parts, so their number changes no bit of the result.
+/// Which part of a call's work to do: part `index` of `count`. The parts write to different places,
+/// so they may run on different threads. No sum is split between parts, so their number changes no
+/// bit of the result.
 ///
-/// The shares that a `Pool` gives to its threads can wait for each other; others may be done one after the other, in any order.
+/// The shares that a `Pool` gives to its threads can wait for each other; others may be done one
+/// after the other, in any order.
 ///
 /// C counterpart: `recurrent_share`.
 @safe public struct Share: @unchecked Sendable {
@@ -23,33 +28,43 @@ public struct UnsupportedISA: Error, CustomStringConvertible, Sendable {
     public static let all = Share(index: 0, count: 1)
 
     /// - Precondition: 0 ≤ index < count < 2³².
-    public init(index: Int, count: Int) { unsafe self.init(index: index, count: count, barrier: nil) }
+    public init(index: Int, count: Int) {
+        unsafe self.init(index: index, count: count, barrier: nil)
+    }
 
     /// A share whose thread waits at `barrier` for those of the others: nil, or `count` places.
     init(index: Int, count: Int, barrier: UnsafeMutablePointer<recurrent_barrier>?) {
-        require(index >= 0 && index < count && count < 1 << 32, "share: expected 0 ≤ index < count < 2³², found \(index) of \(count)")
+        require(
+            index >= 0 && index < count && count < 1 << 32,
+            "share: expected 0 ≤ index < count < 2³², found \(index) of \(count)")
         self.index = index
         self.count = count
         unsafe self.barrier = barrier
     }
 
-    /// Waits until the threads of all shares have come here. C counterpart: `recurrent_barrier_wait`.
+    /// Waits until the threads of all shares have come here. C counterpart:
+    /// `recurrent_barrier_wait`.
     package func wait() { unsafe recurrent_barrier_wait(cValue, 0, count) }
 
     /// Lets others know that this thread has come here.
     func arrive() { unsafe recurrent_barrier_wait(cValue, 0, 0) }
 
     var cValue: recurrent_share {
-        unsafe recurrent_share(index: UInt32(truncatingIfNeeded: index), count: UInt32(truncatingIfNeeded: count), barrier: barrier)
+        unsafe recurrent_share(
+            index: UInt32(truncatingIfNeeded: index), count: UInt32(truncatingIfNeeded: count),
+            barrier: barrier)
     }
 }
 
-/// The kernels of one instruction set: the unsafe-pointer calls of the hot path, each of which is one C call.
+/// The kernels of one instruction set: the unsafe-pointer calls of the hot path, each of which is
+/// one C call.
 ///
-/// No call allocates, locks or calls the system. Buffers are what kernel_list.h says of the kernel that a call names; counts are the
-/// caller's promise and are not checked here. Swift turns an array, and `&array`, into a pointer without a word: it is up to the caller
-/// that it is long enough. With strict memory safety (`-strict-memory-safety`), the compiler warns wherever `unsafe` is missing before a call.
-/// Layers, models and trainers take spans and buffers instead, whose counts they check.
+/// No call allocates, locks or calls the system. Buffers are what kernel_list.h says of the kernel
+/// that a call names; counts are the caller's promise and are not checked here. Swift turns an
+/// array, and `&array`, into a pointer without a word: it is up to the caller that it is long
+/// enough. With strict memory safety (`-strict-memory-safety`), the compiler warns wherever
+/// `unsafe` is missing before a call. Layers, models and trainers take spans and buffers instead,
+/// whose counts they check.
 ///
 /// C counterpart: `recurrent_kernels`.
 @safe public struct Kernels: @unchecked Sendable {
@@ -58,13 +73,16 @@ public struct UnsupportedISA: Error, CustomStringConvertible, Sendable {
 
     /// - Throws: `UnsupportedISA` where the processor lacks `isa`.
     public init(isa: ISA = .best) throws(UnsupportedISA) {
-        guard let table = unsafe recurrent_kernels_of(isa.cValue) else { throw UnsupportedISA(isa: isa) }
+        guard let table = unsafe recurrent_kernels_of(isa.cValue) else {
+            throw UnsupportedISA(isa: isa)
+        }
         unsafe self.table = table
         self.isa = isa
     }
 
     /// The kernels of the fastest instruction set of this processor.
-    public static let best = unsafe Kernels(table: recurrent_kernels_of(recurrent_isa_best())!, isa: .best)
+    public static let best = unsafe Kernels(
+        table: recurrent_kernels_of(recurrent_isa_best())!, isa: .best)
 
     private init(table: UnsafePointer<recurrent_kernels>, isa: ISA) {
         unsafe self.table = table

@@ -1,15 +1,18 @@
 internal import RecurrentFormats
 
-/// An LSTM layer that runs one time step at a time: weights and the state of `batch` independent streams, in one block of memory.
+/// An LSTM layer that runs one time step at a time: weights and the state of `batch` independent
+/// streams, in one block of memory.
 ///
 ///     var cell = LSTMCell(inputSize: 1, hiddenSize: 40)
 ///     cell.load(weightIH: …, weightHH: …, biasIH: …, biasHH: …)
-///     let h = unsafe cell.step(x)          // in the audio callback: no allocation, no lock, no system call
+///     let h = unsafe cell.step(x)  // in the audio callback: it never allocates, locks or waits
 ///
-/// Each stream's bits are those that it would have alone; a step of many streams reads the weights once for all of them.
+/// Each stream's bits are those that it would have alone; a step of many streams reads the weights
+/// once for all of them.
 ///
-/// i, f, o = σ(W x + U h + b), g = tanh(W x + U h + b), c = f∘c + i∘g, h = o∘tanh(c): Goodfellow, Bengio and Courville 2016, "Deep
-/// Learning", equations 10.40 to 10.44; `LSTMVariant` says what else it may do. Kernel: `lstm_step`.
+/// i, f, o = σ(W x + U h + b), g = tanh(W x + U h + b), c = f∘c + i∘g, h = o∘tanh(c): Goodfellow,
+/// Bengio and Courville 2016, "Deep Learning", equations 10.40 to 10.44; `LSTMVariant` says what
+/// else it may do. Kernel: `lstm_step`.
 @safe public struct LSTMCell: ~Copyable, @unchecked Sendable {
     public let shape: LSTMShape
     public let kernels: Kernels
@@ -24,16 +27,25 @@ internal import RecurrentFormats
     /// A cell with zero weights and zero state: load weights before use.
     ///
     /// - Parameter weightFormat: what weights are rounded to when they are loaded.
-    /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`; another variant than the plain one has weights in float32.
-    public init(inputSize: Int, hiddenSize: Int, variant: LSTMVariant = .plain, batch: Int = 1, weightFormat: WeightFormat = .float32,
-                kernels: Kernels = .best) {
-        shape = LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize, variant: variant, batch: batch)
+    /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`; another variant than the
+    ///   plain one has weights in float32.
+    public init(
+        inputSize: Int, hiddenSize: Int, variant: LSTMVariant = .plain, batch: Int = 1,
+        weightFormat: WeightFormat = .float32,
+        kernels: Kernels = .best
+    ) {
+        shape = LSTMShape(
+            inputSize: inputSize, hiddenSize: hiddenSize, variant: variant, batch: batch)
         self.weightFormat = weightFormat
         self.kernels = kernels
         var layout = Layout()
-        // The weights come behind the state: behind them, at 4,608 bytes, the state of a layer of 16 units would share its address modulo 4,096 with
-        // the first rows of weights, and each step would wait for the stores of the one before it (79 ns instead of 60).
-        let counts = [shape.stateCount, shape.outputCount, shape.outputCount, shape.weightCount(weightFormat), shape.scratchCount]
+        // The weights come behind the state: behind them, at 4,608 bytes, the state of a layer of
+        // 16 units would share its address modulo 4,096 with the first rows of weights, and each
+        // step would wait for the stores of the one before it (79 ns instead of 60).
+        let counts = [
+            shape.stateCount, shape.outputCount, shape.outputCount, shape.weightCount(weightFormat),
+            shape.scratchCount,
+        ]
         let offsets = counts.map { layout.reserve($0) }
         arena = Arena(layout)
         unsafe c = arena.base + offsets[0]
@@ -50,42 +62,66 @@ internal import RecurrentFormats
     ///   - weightHH: [4 H][H], or [4 H][R] of a cell with a projection.
     ///   - biasIH, biasHH: [4 H]; the cell uses their sum.
     ///   - weightHR: [R][H], of a cell with a projection.
-    ///   - peepholes: [3 H], of a cell with peepholes: those of i, f and o, which PyTorch does not have.
+    ///   - peepholes: [3 H], of a cell with peepholes: those of i, f and o, which PyTorch does not
+    ///     have.
     /// - Precondition: the counts are those, and the numbers finite, as are the sums of the biases.
-    public mutating func load(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float], weightHR: [Float] = [],
-                              peepholes: [Float] = []) {
+    public mutating func load(
+        weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float],
+        weightHR: [Float] = [],
+        peepholes: [Float] = []
+    ) {
         let (variant, hidden) = (shape.variant, shape.hiddenSize)
-        require(weightIH.count == 4 * hidden * shape.inputSize && weightHH.count == 4 * hidden * shape.outputSize && biasIH.count == 4 * hidden
-                    && biasHH.count == biasIH.count && weightHR.count == (variant.projectionSize ?? 0) * hidden
-                         && peepholes.count == (variant.hasPeepholes ? 3 * hidden : 0),
-                     "weights: expected those of \(shape.inputSize) inputs and \(hidden) hidden units, \(variant)")
-        load(KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 }, peepholes: peepholes,
-                              weightHR: weightHR))
+        require(
+            weightIH.count == 4 * hidden * shape.inputSize
+                && weightHH.count == 4 * hidden * shape.outputSize && biasIH.count == 4 * hidden
+                && biasHH.count == biasIH.count
+                && weightHR.count == (variant.projectionSize ?? 0) * hidden
+                && peepholes.count == (variant.hasPeepholes ? 3 * hidden : 0),
+            """
+            weights: expected those of \(shape.inputSize) inputs and \(hidden) hidden units, \
+            \(variant)
+            """
+        )
+        load(
+            KernelOrder.lstm(
+                weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 },
+                peepholes: peepholes,
+                weightHR: weightHR))
     }
 
     /// Takes weights in kernel order.
     mutating func load(_ kernelOrder: [Float]) {
-        require(kernelOrder.count == shape.weightCount, "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
+        require(
+            kernelOrder.count == shape.weightCount,
+            "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
         requireFinite(kernelOrder, "weights")
-        unsafe copyWeights(kernelOrder, columns: 1 + shape.inputSize + shape.hiddenSize, gates: KernelOrder.lstmGates, weightFormat, to: weights)
+        unsafe copyWeights(
+            kernelOrder, columns: 1 + shape.inputSize + shape.hiddenSize,
+            gates: KernelOrder.lstmGates, weightFormat, to: weights)
     }
 
     /// One time step of every stream.
     ///
-    /// An input that is NaN makes its stream's state NaN, infinite ones may, and the state stays NaN whatever comes after:
-    /// `reset(stream:)` begins the stream anew. The other streams do not notice.
+    /// An input that is NaN makes its stream's state NaN, infinite ones may, and the state stays
+    /// NaN whatever comes after: `reset(stream:)` begins the stream anew. The other streams do not
+    /// notice.
     ///
     /// - Parameter x: [batch][inputSize].
     /// - Returns: h, [batch][paddedOutputSize]; valid until the step after the next.
     /// - Precondition: the count of x is that.
     @discardableResult
     public mutating func step(_ x: UnsafeBufferPointer<Float>) -> UnsafeBufferPointer<Float> {
-        require(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
-        return unsafe UnsafeBufferPointer(start: stepUnchecked(x.baseAddress!), count: shape.batch * shape.paddedOutputSize)
+        require(
+            x.count == shape.batch * shape.inputSize,
+            "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
+        return unsafe UnsafeBufferPointer(
+            start: stepUnchecked(x.baseAddress!), count: shape.batch * shape.paddedOutputSize)
     }
 
     private mutating func stepUnchecked(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
-        unsafe kernels.lstmStep(shape, weightFormat, x: x, weights: weights, hPrevious: h, c: c, h: hNext, scratch: scratch)
+        unsafe kernels.lstmStep(
+            shape, weightFormat, x: x, weights: weights, hPrevious: h, c: c, h: hNext,
+            scratch: scratch)
         unsafe swap(&h, &hNext)
         return unsafe UnsafePointer(h)
     }
@@ -97,7 +133,9 @@ internal import RecurrentFormats
     ///   - h: batch × outputSize floats, written.
     /// - Precondition: the counts are those.
     public mutating func step(_ x: Span<Float>, into h: inout MutableSpan<Float>) {
-        require(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
+        require(
+            x.count == shape.batch * shape.inputSize,
+            "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
         require(h.count == hRows.floats, "h: expected \(hRows.floats) floats, found \(h.count)")
         let result = unsafe x.withUnsafeBufferPointer { unsafe stepUnchecked($0.baseAddress!) }
         unsafe h.withUnsafeMutableBufferPointer { unsafe hRows.unpad(result, to: $0.baseAddress!) }
@@ -113,19 +151,26 @@ internal import RecurrentFormats
     ///
     /// - Precondition: 0 ≤ stream < batch.
     public mutating func reset(stream: Int) {
-        require(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
-        unsafe (h + stream * shape.paddedOutputSize).update(repeating: 0, count: shape.paddedOutputSize)
-        unsafe (c + stream * shape.paddedHiddenSize).update(repeating: 0, count: shape.paddedHiddenSize)
+        require(
+            stream >= 0 && stream < shape.batch,
+            "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
+        unsafe (h + stream * shape.paddedOutputSize).update(
+            repeating: 0, count: shape.paddedOutputSize)
+        unsafe (c + stream * shape.paddedHiddenSize).update(
+            repeating: 0, count: shape.paddedHiddenSize)
     }
 
-    /// Whether the state of every stream is finite. One that is not says nothing any more, until its `reset(stream:)`.
+    /// Whether the state of every stream is finite. One that is not says nothing any more, until
+    /// its `reset(stream:)`.
     public var isFinite: Bool { (0..<shape.batch).allSatisfy { isFinite(stream: $0) } }
 
     /// Whether the state of one stream is finite.
     ///
     /// - Precondition: 0 ≤ stream < batch.
     public func isFinite(stream: Int) -> Bool {
-        require(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
+        require(
+            stream >= 0 && stream < shape.batch,
+            "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
         return unsafe hRows.isFinite(h, row: stream) && cRows.isFinite(c, row: stream)
     }
 
@@ -136,7 +181,8 @@ internal import RecurrentFormats
         get { unsafe hRows.unpadded(h) + cRows.unpadded(c) }
         set {
             let count = hRows.floats + cRows.floats
-            require(newValue.count == count, "state: expected \(count) floats, found \(newValue.count)")
+            require(
+                newValue.count == count, "state: expected \(count) floats, found \(newValue.count)")
             requireFinite(newValue, "state")
             unsafe hRows.pad(newValue.prefix(hRows.floats), to: h)
             unsafe cRows.pad(newValue.suffix(cRows.floats), to: c)

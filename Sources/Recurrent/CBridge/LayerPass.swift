@@ -1,30 +1,49 @@
-/// The second direction of a bidirectional layer, and what the two need to read one input and give one output.
+/// The second direction of a bidirectional layer, and what the two need to read one input and give
+/// one output.
 @safe struct ReversePass {
     let cell: CellPass
     /// Tape: the input against time, and the outputs of both directions side by side.
     let reversedInput: UnsafeMutablePointer<Float>, joined: UnsafeMutablePointer<Float>
-    /// Scratch: the gradient with respect to the output of one direction, and by the reversed input, which is null where the input is not learned.
+    /// Scratch: the gradient with respect to the output of one direction, and by the reversed
+    /// input, which is null where the input is not learned.
     let outputGradient: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?
-    /// The input and its gradient against time; the columns of a direction, into the joined rows and out of them, in their time.
+    /// The input and its gradient against time; the columns of a direction, into the joined rows
+    /// and out of them, in their time.
     let input: SequenceShape, inputBack: SequenceShape
     let join: (SequenceShape, SequenceShape), split: (SequenceShape, SequenceShape)
 
-    init(cell: CellPass, layer: RecurrentLayer, batch: Int, steps: Int, inputStride: Int, reversedInput: UnsafeMutablePointer<Float>,
-         joined: UnsafeMutablePointer<Float>, outputGradient: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?) {
+    init(
+        cell: CellPass, layer: RecurrentLayer, batch: Int, steps: Int, inputStride: Int,
+        reversedInput: UnsafeMutablePointer<Float>,
+        joined: UnsafeMutablePointer<Float>, outputGradient: UnsafeMutablePointer<Float>,
+        inputGradient: UnsafeMutablePointer<Float>?
+    ) {
         self.cell = cell
         unsafe self.reversedInput = reversedInput
         unsafe self.joined = joined
         unsafe self.outputGradient = outputGradient
         unsafe self.inputGradient = inputGradient
-        let units = layer.unitCount, row = padded(layer.outputSize), inputs = cell.shape.inputSize
-        input = SequenceShape(steps: steps, batch: batch, units: inputs, width: inputs, inputStride: inputStride, outputStride: inputStride,
-                              isReversed: true)
+        let units = layer.unitCount
+        let row = padded(layer.outputSize)
+        let inputs = cell.shape.inputSize
+        input = SequenceShape(
+            steps: steps, batch: batch, units: inputs, width: inputs, inputStride: inputStride,
+            outputStride: inputStride,
+            isReversed: true)
         inputBack = SequenceShape(steps: steps, batch: batch, units: inputs, isReversed: true)
         // The first direction ends where the second one begins, which writes the zeros behind both.
-        join = (SequenceShape(steps: steps, batch: batch, units: units, width: units, outputStride: row),
-                SequenceShape(steps: steps, batch: batch, units: units, width: row - units, outputStride: row, isReversed: true))
-        split = (SequenceShape(steps: steps, batch: batch, units: units, inputStride: row),
-                 SequenceShape(steps: steps, batch: batch, units: units, inputStride: row, isReversed: true))
+        join = (
+            SequenceShape(
+                steps: steps, batch: batch, units: units, width: units, outputStride: row),
+            SequenceShape(
+                steps: steps, batch: batch, units: units, width: row - units, outputStride: row,
+                isReversed: true)
+        )
+        split = (
+            SequenceShape(steps: steps, batch: batch, units: units, inputStride: row),
+            SequenceShape(
+                steps: steps, batch: batch, units: units, inputStride: row, isReversed: true)
+        )
     }
 }
 
@@ -34,33 +53,45 @@
     let reverse: ReversePass?
     /// Tape: the output after dropout.
     let dropped: UnsafeMutablePointer<Float>?
-    /// The state at the end of the last segment, c before h: of the training text, then of the text that is evaluated. A second direction begins
-    /// each segment at rest.
+    /// The state at the end of the last segment, c before h: of the training text, then of the text
+    /// that is evaluated. A second direction begins each segment at rest.
     let carried: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>)
-    /// The loss's gradient by this layer's output, and, unless the layer is the lowest and its input is not learned, by its input.
+    /// The loss's gradient by this layer's output, and, unless the layer is the lowest and its
+    /// input is not learned, by its input.
     let outputGradient: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?
     /// All rows of the output.
     let rows: RowsShape
 
-    init(_ shape: ModelShape, _ layout: TrainingLayout, _ index: Int, batch: Int, steps: Int, base: UnsafeMutablePointer<Float>,
-         parameters: UnsafePointer<Float>) {
-        let layer = layout.layers[index], above = layout.layers.count - 1 - index
+    init(
+        _ shape: ModelShape, _ layout: TrainingLayout, _ index: Int, batch: Int, steps: Int,
+        base: UnsafeMutablePointer<Float>,
+        parameters: UnsafePointer<Float>
+    ) {
+        let layer = layout.layers[index]
+        let above = layout.layers.count - 1 - index
         let inputIsLearned = index > 0 || layout.features != nil
         func pass(_ cell: CellLayout, _ direction: Int) -> CellPass {
             let weights = layout.parameters.cells[index][direction]
             return unsafe CellPass(
-                shape: cell.shape, weights: parameters + weights, weightGradient: base + layout.gradients + weights, gates: base + cell.gates,
-                c: base + cell.c, past: base + cell.past, h: base + cell.h, gatesGradient: base + layout.gatesGradient,
-                pastGradient: base + layout.pastGradient, dh: base + layout.dh, dc: base + layout.dc, transposed: base + layout.transposed,
+                shape: cell.shape, weights: parameters + weights,
+                weightGradient: base + layout.gradients + weights, gates: base + cell.gates,
+                c: base + cell.c, past: base + cell.past, h: base + cell.h,
+                gatesGradient: base + layout.gatesGradient,
+                pastGradient: base + layout.pastGradient, dh: base + layout.dh,
+                dc: base + layout.dc, transposed: base + layout.transposed,
                 dropout: cell.dropout.map {
-                    unsafe RecurrentDropoutPass(mask: base + $0.mask, masked: base + $0.masked, scratch: base + layout.dropoutScratch)
+                    unsafe RecurrentDropoutPass(
+                        mask: base + $0.mask, masked: base + $0.masked,
+                        scratch: base + layout.dropoutScratch)
                 })
         }
         cell = pass(layer.cell, 0)
         reverse = layer.reverse.map {
             unsafe ReversePass(
-                cell: pass($0, 1), layer: layer.layer, batch: batch, steps: steps, inputStride: shape.inputStride(of: index),
-                reversedInput: base + layer.reversedInput!, joined: base + layer.joined!, outputGradient: base + layout.directionGradient,
+                cell: pass($0, 1), layer: layer.layer, batch: batch, steps: steps,
+                inputStride: shape.inputStride(of: index),
+                reversedInput: base + layer.reversedInput!, joined: base + layer.joined!,
+                outputGradient: base + layout.directionGradient,
                 inputGradient: inputIsLearned ? base + layout.reversedGradient : nil)
         }
         unsafe dropped = layer.dropped.map { unsafe base + $0 }
@@ -74,36 +105,57 @@
     private var undropped: UnsafeMutablePointer<Float> { unsafe reverse?.joined ?? cell.hidden }
 
     /// What the layer above reads.
-    func output(drops: Bool) -> UnsafePointer<Float> { unsafe UnsafePointer(drops ? dropped! : undropped) }
+    func output(drops: Bool) -> UnsafePointer<Float> {
+        unsafe UnsafePointer(drops ? dropped! : undropped)
+    }
 
-    /// The masks of recurrent dropout, from ones: of a direction by `counter`, of the other by the next one.
-    func makeMasks(_ kernels: Kernels, seed: UInt64, counter: UInt64, probability: Float, _ share: Share) {
-        makeMask(cell, kernels, DropoutMask(seed: seed, counter: counter, probability: probability), share)
-        if let reverse { makeMask(reverse.cell, kernels, DropoutMask(seed: seed, counter: counter + 1, probability: probability), share) }
+    /// The masks of recurrent dropout, from ones: of a direction by `counter`, of the other by the
+    /// next one.
+    func makeMasks(
+        _ kernels: Kernels, seed: UInt64, counter: UInt64, probability: Float, _ share: Share
+    ) {
+        makeMask(
+            cell, kernels, DropoutMask(seed: seed, counter: counter, probability: probability),
+            share)
+        if let reverse {
+            makeMask(
+                reverse.cell, kernels,
+                DropoutMask(seed: seed, counter: counter + 1, probability: probability), share)
+        }
         share.wait()
     }
 
-    private func makeMask(_ cell: CellPass, _ kernels: Kernels, _ mask: DropoutMask, _ share: Share) {
+    private func makeMask(_ cell: CellPass, _ kernels: Kernels, _ mask: DropoutMask, _ share: Share)
+    {
         let floats = unsafe cell.dropout!.mask
         unsafe kernels.fill(cell.shape.outputCount, 1, x: floats, share: share)
         share.wait()
-        unsafe kernels.dropout(cell.shape.outputRows, mask: mask, x: floats, y: floats, share: share)
+        unsafe kernels.dropout(
+            cell.shape.outputRows, mask: mask, x: floats, y: floats, share: share)
     }
 
     /// - Parameters:
     ///   - mask: of dropout; nil where nothing is dropped.
     ///   - dropsStates: whether the masks of recurrent dropout are used.
-    func forward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, mask: DropoutMask?, dropsStates: Bool, _ share: Share) {
+    func forward(
+        _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
+        mask: DropoutMask?, dropsStates: Bool, _ share: Share
+    ) {
         if let reverse {
-            unsafe kernels.sequenceCopy(reverse.input, lengths: lengths, x: x, y: reverse.reversedInput, share: share)
+            unsafe kernels.sequenceCopy(
+                reverse.input, lengths: lengths, x: x, y: reverse.reversedInput, share: share)
             share.wait()
-            unsafe reverse.cell.forward(kernels, lengths: lengths, x: reverse.reversedInput, drops: dropsStates, share)
+            unsafe reverse.cell.forward(
+                kernels, lengths: lengths, x: reverse.reversedInput, drops: dropsStates, share)
         }
         unsafe cell.forward(kernels, lengths: lengths, x: x, drops: dropsStates, share)
         share.wait()
         if let reverse {
-            unsafe kernels.sequenceCopy(reverse.join.0, lengths: lengths, x: cell.hidden, y: reverse.joined, share: share)
-            unsafe kernels.sequenceCopy(reverse.join.1, lengths: lengths, x: reverse.cell.hidden, y: reverse.joined + cell.shape.outputSize, share: share)
+            unsafe kernels.sequenceCopy(
+                reverse.join.0, lengths: lengths, x: cell.hidden, y: reverse.joined, share: share)
+            unsafe kernels.sequenceCopy(
+                reverse.join.1, lengths: lengths, x: reverse.cell.hidden,
+                y: reverse.joined + cell.shape.outputSize, share: share)
             share.wait()
         }
         guard let mask else { return }
@@ -111,37 +163,63 @@
         share.wait()
     }
 
-    /// The gradient with respect to the output, whose rows this share has made, becomes those by the input and by the weights.
-    func backward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, mask: DropoutMask?, _ share: Share) {
-        if let mask { unsafe kernels.dropout(rows, mask: mask, x: outputGradient, y: outputGradient, share: share) }
+    /// The gradient with respect to the output, whose rows this share has made, becomes those by
+    /// the input and by the weights.
+    func backward(
+        _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
+        mask: DropoutMask?, _ share: Share
+    ) {
+        if let mask {
+            unsafe kernels.dropout(
+                rows, mask: mask, x: outputGradient, y: outputGradient, share: share)
+        }
         guard let reverse else {
-            unsafe backward(cell, kernels, lengths: lengths, x: x, outputGradient: outputGradient, inputGradient: inputGradient, share)
+            unsafe backward(
+                cell, kernels, lengths: lengths, x: x, outputGradient: outputGradient,
+                inputGradient: inputGradient, share)
             return
         }
         share.wait()
-        unsafe kernels.sequenceCopy(reverse.split.0, lengths: lengths, x: outputGradient, y: reverse.outputGradient, share: share)
-        unsafe backward(cell, kernels, lengths: lengths, x: x, outputGradient: reverse.outputGradient, inputGradient: inputGradient, share)
+        unsafe kernels.sequenceCopy(
+            reverse.split.0, lengths: lengths, x: outputGradient, y: reverse.outputGradient,
+            share: share)
+        unsafe backward(
+            cell, kernels, lengths: lengths, x: x, outputGradient: reverse.outputGradient,
+            inputGradient: inputGradient, share)
         share.wait()
-        unsafe kernels.sequenceCopy(reverse.split.1, lengths: lengths, x: outputGradient + cell.shape.outputSize, y: reverse.outputGradient, share: share)
-        unsafe backward(reverse.cell, kernels, lengths: lengths, x: reverse.reversedInput, outputGradient: reverse.outputGradient,
-                        inputGradient: reverse.inputGradient, share)
+        unsafe kernels.sequenceCopy(
+            reverse.split.1, lengths: lengths, x: outputGradient + cell.shape.outputSize,
+            y: reverse.outputGradient, share: share)
+        unsafe backward(
+            reverse.cell, kernels, lengths: lengths, x: reverse.reversedInput,
+            outputGradient: reverse.outputGradient,
+            inputGradient: reverse.inputGradient, share)
         guard let inputGradient = unsafe inputGradient else { return }
-        unsafe kernels.addSequence(reverse.inputBack, lengths: lengths, x: reverse.inputGradient!, y: inputGradient, share: share)
+        unsafe kernels.addSequence(
+            reverse.inputBack, lengths: lengths, x: reverse.inputGradient!, y: inputGradient,
+            share: share)
         share.wait()
     }
 
-    private func backward(_ cell: CellPass, _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
-                          outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?, _ share: Share) {
+    private func backward(
+        _ cell: CellPass, _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
+        outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?,
+        _ share: Share
+    ) {
         cell.prepareBackward(kernels, share)
         share.wait()
-        unsafe cell.backwardData(kernels, lengths: lengths, outputGradient: outputGradient, inputGradient: inputGradient, share)
+        unsafe cell.backwardData(
+            kernels, lengths: lengths, outputGradient: outputGradient, inputGradient: inputGradient,
+            share)
         share.wait()
         unsafe cell.backwardWeights(kernels, lengths: lengths, x: x, share)
     }
 
-    /// Puts the state that this segment starts from in its place: zero, or the one that the last segment of a purpose ended in.
+    /// Puts the state that this segment starts from in its place: zero, or the one that the last
+    /// segment of a purpose ended in.
     func prepareState(_ purpose: TrainingPurpose, _ initialState: InitialState) {
-        let carried = unsafe carried(purpose), shape = cell.shape
+        let carried = unsafe carried(purpose)
+        let shape = cell.shape
         switch initialState {
         case .zero:
             unsafe cell.c.update(repeating: 0, count: shape.stateCount)
@@ -154,26 +232,35 @@
 
     /// Keeps the state that this segment ended in.
     func saveState(_ purpose: TrainingPurpose) {
-        let carried = unsafe carried(purpose), shape = cell.shape
-        unsafe carried.update(from: cell.c + (shape.statesCount - shape.stateCount), count: shape.stateCount)
-        unsafe (carried + shape.stateCount).update(from: cell.h + (shape.outputsCount - shape.outputCount), count: shape.outputCount)
+        let carried = unsafe carried(purpose)
+        let shape = cell.shape
+        unsafe carried.update(
+            from: cell.c + (shape.statesCount - shape.stateCount), count: shape.stateCount)
+        unsafe (carried + shape.stateCount).update(
+            from: cell.h + (shape.outputsCount - shape.outputCount), count: shape.outputCount)
     }
 
-    func resetState(_ purpose: TrainingPurpose) { unsafe carried(purpose).update(repeating: 0, count: cell.shape.carriedCount) }
+    func resetState(_ purpose: TrainingPurpose) {
+        unsafe carried(purpose).update(repeating: 0, count: cell.shape.carriedCount)
+    }
 
     /// Resets the state of one sequence.
     func resetState(_ purpose: TrainingPurpose, sequence: Int) {
-        let carried = unsafe carried(purpose), shape = cell.shape
+        let carried = unsafe carried(purpose)
+        let shape = cell.shape
         unsafe shape.stateRows?.reset(carried, row: sequence)
         unsafe shape.hiddenRows.reset(carried + shape.stateCount, row: sequence)
     }
 
     /// Whether the state that a sequence ended in is finite.
     func isStateFinite(_ purpose: TrainingPurpose, sequence: Int) -> Bool {
-        let carried = unsafe carried(purpose), shape = cell.shape
+        let carried = unsafe carried(purpose)
+        let shape = cell.shape
         return unsafe shape.stateRows?.isFinite(carried, row: sequence) ?? true
             && shape.hiddenRows.isFinite(carried + shape.stateCount, row: sequence)
     }
 
-    private func carried(_ purpose: TrainingPurpose) -> UnsafeMutablePointer<Float> { unsafe purpose == .training ? carried.0 : carried.1 }
+    private func carried(_ purpose: TrainingPurpose) -> UnsafeMutablePointer<Float> {
+        unsafe purpose == .training ? carried.0 : carried.1
+    }
 }

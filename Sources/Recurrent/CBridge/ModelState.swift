@@ -1,4 +1,5 @@
-/// The state of one stream that runs through a model: what each layer keeps, and room for one time step.
+/// The state of one stream that runs through a model: what each layer keeps, and room for one time
+/// step.
 @safe public struct ModelState: ~Copyable, @unchecked Sendable {
     let shape: ModelShape
     let layout: StateLayout
@@ -13,7 +14,9 @@
     /// - Precondition: no layer is bidirectional: it would have to know the steps to come.
     public init(_ model: borrowing Model) {
         let shape = model.shape
-        require(!shape.layers.contains(where: \.isBidirectional), "state: a bidirectional layer needs the whole sequence; expected one direction")
+        require(
+            !shape.layers.contains(where: \.isBidirectional),
+            "state: a bidirectional layer needs the whole sequence; expected one direction")
         self.shape = shape
         layout = StateLayout(shape)
         arena = Arena(layout.memory)
@@ -21,11 +24,15 @@
 
     var base: UnsafeMutablePointer<Float> { unsafe arena.base }
 
-    /// Whether the state is finite, and what came out last: one that is not stays so, until `reset`.
+    /// Whether the state is finite, and what came out last: one that is not stays so, until
+    /// `reset`.
     public var isFinite: Bool {
         for index in shape.layers.indices {
-            let cell = shape.cell(index, batch: 1, steps: 1), layer = layout.layers[index]
-            guard unsafe cell.stateRows?.isFinite(base + layer.c) ?? true, unsafe cell.hiddenRows.isFinite(base + layer.h[parity]) else {
+            let cell = shape.cell(index, batch: 1, steps: 1)
+            let layer = layout.layers[index]
+            guard unsafe cell.stateRows?.isFinite(base + layer.c) ?? true,
+                unsafe cell.hiddenRows.isFinite(base + layer.h[parity])
+            else {
                 return false
             }
         }
@@ -38,10 +45,14 @@
         steps = 0
     }
 
-    /// The mean of the steps so far, bit for bit what `sequence_pool` makes of them: a sum in double, which still notices a step after days.
+    /// The mean of the steps so far, bit for bit what `sequence_pool` makes of them: a sum in
+    /// double, which still notices a step after days.
     fileprivate mutating func addToMean(_ h: UnsafePointer<Float>) -> UnsafeMutablePointer<Float> {
-        let units = shape.layers.last!.outputSize, mean = unsafe base + layout.mean
-        unsafe UnsafeMutableRawPointer(base + layout.sum).withMemoryRebound(to: Double.self, capacity: units) { sum in
+        let units = shape.layers.last!.outputSize
+        let mean = unsafe base + layout.mean
+        unsafe UnsafeMutableRawPointer(base + layout.sum).withMemoryRebound(
+            to: Double.self, capacity: units
+        ) { sum in
             for unit in 0..<units {
                 unsafe sum[unit] += Double(h[unit])
                 unsafe mean[unit] = Float(sum[unit] / Double(steps))
@@ -50,10 +61,11 @@
         return unsafe mean
     }
 
-    /// Lends what the dense layer gave in the last step: logits, or values; of a model with one answer to a sequence, the answer to the steps so
-    /// far.
+    /// Lends what the dense layer gave in the last step: logits, or values; of a model with one
+    /// answer to a sequence, the answer to the steps so far.
     public func withOutput<Result>(_ body: (Span<Float>) throws -> Result) rethrows -> Result {
-        try body(unsafe UnsafeBufferPointer(start: base + layout.output, count: layout.outputSize).span)
+        try body(
+            unsafe UnsafeBufferPointer(start: base + layout.output, count: layout.outputSize).span)
     }
 }
 
@@ -70,8 +82,11 @@ struct StateLayout: Sendable {
         features = layout.reserve(padded(shape.featureCount))
         layers = shape.layers.indices.map { index in
             let cell = shape.cell(index, batch: 1, steps: 1)
-            return (c: layout.reserve(cell.stateCount), h: [layout.reserve(cell.outputCount), layout.reserve(cell.outputCount)],
-                    scratch: layout.reserve(cell.stepScratchCount))
+            return (
+                c: layout.reserve(cell.stateCount),
+                h: [layout.reserve(cell.outputCount), layout.reserve(cell.outputCount)],
+                scratch: layout.reserve(cell.stepScratchCount)
+            )
         }
         let meanCount = shape.head == .mean ? padded(shape.layers.last!.outputSize) : 0
         sum = layout.reserve(2 * meanCount)
@@ -83,28 +98,38 @@ struct StateLayout: Sendable {
 }
 
 extension Model {
-    /// One time step on a token; `state.withOutput` lends the logits. A token outside the vocabulary is a vector of zeros.
+    /// One time step on a token; `state.withOutput` lends the logits. A token outside the
+    /// vocabulary is a vector of zeros.
     ///
-    /// - Precondition: the model's input is tokens; the state was made for a model of the same shape.
+    /// - Precondition: the model's input is tokens; the state was made for a model of the same
+    ///   shape.
     public func step(token: Int32, state: inout ModelState, kernels: Kernels = .best) {
-        guard case .tokens(let vocabulary, let dimension) = shape.input else { fail("model: the input is \(shape.input); expected values, found a token") }
+        guard case .tokens(let vocabulary, let dimension) = shape.input else {
+            fail("model: the input is \(shape.input); expected values, found a token")
+        }
         checkShape(state)
         var token = token
         let features = unsafe state.base + state.layout.features
-        unsafe kernels.embeddingForward(EmbeddingShape(vocabulary: vocabulary, dimension: dimension, rows: 1),
-                                        table: parameters + layout.embedding!, indices: &token, y: features)
+        unsafe kernels.embeddingForward(
+            EmbeddingShape(vocabulary: vocabulary, dimension: dimension, rows: 1),
+            table: parameters + layout.embedding!, indices: &token, y: features)
         unsafe step(features: features, state: &state, kernels: kernels)
     }
 
-    /// One time step on a vector of features; `state.withOutput` lends the result. A feature that is NaN makes the state NaN, which
-    /// it stays until its `reset`; infinite ones may.
+    /// One time step on a vector of features; `state.withOutput` lends the result. A feature that
+    /// is NaN makes the state NaN, which it stays until its `reset`; infinite ones may.
     ///
-    /// - Precondition: the model's input is values, of this count; the state was made for a model of the same shape.
+    /// - Precondition: the model's input is values, of this count; the state was made for a model
+    ///   of the same shape.
     public func step(values: Span<Float>, state: inout ModelState, kernels: Kernels = .best) {
-        guard case .values(let size) = shape.input else { fail("model: the input is \(shape.input); expected a token, found values") }
+        guard case .values(let size) = shape.input else {
+            fail("model: the input is \(shape.input); expected a token, found values")
+        }
         require(values.count == size, "values: expected \(size), found \(values.count)")
         checkShape(state)
-        unsafe values.withUnsafeBufferPointer { unsafe step(features: $0.baseAddress!, state: &state, kernels: kernels) }
+        unsafe values.withUnsafeBufferPointer {
+            unsafe step(features: $0.baseAddress!, state: &state, kernels: kernels)
+        }
     }
 
     /// A state of another shape would be written beyond its end.
@@ -116,16 +141,20 @@ extension Model {
         var x = unsafe features
         for (index, layer) in state.layout.layers.enumerated() {
             let h = unsafe state.base + layer.h[1 - state.parity]
-            unsafe kernels.step(shape.cell(index, batch: 1, steps: 1), weightFormat, x: x, weights: parameters + layout.cells[index][0],
-                                hPrevious: state.base + layer.h[state.parity], c: state.base + layer.c, h: h, scratch: state.base + layer.scratch)
+            unsafe kernels.step(
+                shape.cell(index, batch: 1, steps: 1), weightFormat, x: x,
+                weights: parameters + layout.cells[index][0],
+                hPrevious: state.base + layer.h[state.parity], c: state.base + layer.c, h: h,
+                scratch: state.base + layer.scratch)
             unsafe x = UnsafePointer(h)
         }
         if shape.head == .mean {
             state.steps += 1
             unsafe x = UnsafePointer(state.addToMean(x))
         }
-        unsafe kernels.denseForward(shape.dense(rows: 1), weightFormat, x: x, weights: parameters + layout.dense,
-                                    y: state.base + state.layout.output)
+        unsafe kernels.denseForward(
+            shape.dense(rows: 1), weightFormat, x: x, weights: parameters + layout.dense,
+            y: state.base + state.layout.output)
         state.parity = 1 - state.parity
     }
 }

@@ -1,6 +1,7 @@
 internal import CRecurrent
 
-/// Rows of units, each padded to whole panels where kernels work on them, and without padding where a caller sees them.
+/// Rows of units, each padded to whole panels where kernels work on them, and without padding where
+/// a caller sees them.
 struct PaddedRows {
     let count: Int
     let units: Int
@@ -10,12 +11,16 @@ struct PaddedRows {
     private var padded: Int { recurrent_padded(units) }
 
     func unpad(_ memory: UnsafePointer<Float>, to floats: UnsafeMutablePointer<Float>) {
-        for row in 0..<count { unsafe (floats + row * units).update(from: memory + row * padded, count: units) }
+        for row in 0..<count {
+            unsafe (floats + row * units).update(from: memory + row * padded, count: units)
+        }
     }
 
     func unpadded(_ memory: UnsafePointer<Float>) -> [Float] {
         var floats = [Float](repeating: 0, count: floats)
-        unsafe floats.withUnsafeMutableBufferPointer { if let start = $0.baseAddress { unsafe unpad(memory, to: start) } }
+        unsafe floats.withUnsafeMutableBufferPointer {
+            if let start = $0.baseAddress { unsafe unpad(memory, to: start) }
+        }
         return floats
     }
 
@@ -25,7 +30,9 @@ struct PaddedRows {
     }
 
     /// Whether the units of every row are.
-    func isFinite(_ memory: UnsafePointer<Float>) -> Bool { (0..<count).allSatisfy { unsafe isFinite(memory, row: $0) } }
+    func isFinite(_ memory: UnsafePointer<Float>) -> Bool {
+        (0..<count).allSatisfy { unsafe isFinite(memory, row: $0) }
+    }
 
     /// Resets a row to zero, its padding too.
     func reset(_ memory: UnsafeMutablePointer<Float>, row: Int) {
@@ -35,7 +42,9 @@ struct PaddedRows {
     /// Leaves the padding as it is.
     func pad(_ floats: ArraySlice<Float>, to memory: UnsafeMutablePointer<Float>) {
         for row in 0..<count {
-            for unit in 0..<units { unsafe memory[row * padded + unit] = floats[floats.startIndex + row * units + unit] }
+            for unit in 0..<units {
+                unsafe memory[row * padded + unit] = floats[floats.startIndex + row * units + unit]
+            }
         }
     }
 }

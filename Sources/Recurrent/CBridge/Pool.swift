@@ -1,28 +1,33 @@
 internal import CRecurrent
 internal import Synchronization
+
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #elseif canImport(Musl)
-internal import Musl
+    internal import Musl
 #elseif canImport(Darwin)
-internal import Darwin
+    internal import Darwin
 #endif
 
-/// A few threads that do the shares of one call at a time, side by side. They are made at set-up and belong to their owner; the calling
-/// thread does share 0 itself. A thread without work spins for some microseconds, so that the next call finds it awake, and then sleeps.
+/// A few threads that do the shares of one call at a time, side by side. They are made at set-up
+/// and belong to their owner; the calling thread does share 0 itself. A thread without work spins
+/// for some microseconds, so that the next call finds it awake, and then sleeps.
 ///
-/// To wake up takes a thread about a tenth of a millisecond. In an adaptive pool, a call that is over sooner than that is done by the calling
-/// thread alone while the others wake up, for the calls that may follow.
+/// To wake up takes a thread about a tenth of a millisecond. In an adaptive pool, a call that is
+/// over sooner than that is done by the calling thread alone while the others wake up, for the
+/// calls that may follow.
 ///
 /// A call allocates nothing; it locks only to wake threads that sleep.
 @safe package final class Pool: @unchecked Sendable {
     /// Does one share. `context` and `phase` are what `run` was given.
-    package typealias Work = @Sendable (_ context: UnsafeRawPointer, _ phase: Int, _ share: Share) -> Void
+    package typealias Work =
+        @Sendable (_ context: UnsafeRawPointer, _ phase: Int, _ share: Share) -> Void
 
     /// Looks before a thread without work sleeps: about 50 microseconds of pause instructions.
     private static let spins = 1 << 11
 
-    /// A call that takes one thread no longer than this, in nanoseconds, does not wait for others to wake up.
+    /// A call that takes one thread no longer than this, in nanoseconds, does not wait for others
+    /// to wake up.
     private static let shortCall: UInt64 = 300_000
 
     /// The most threads of a pool.
@@ -31,19 +36,21 @@ internal import Darwin
     /// Fewer than were asked for where the system refused some.
     package private(set) var threadCount: Int
     private let isAdaptive: Bool
-    /// Whether there are more threads than processors that they may run on: then none of them spins,
-    /// because another needs its processor.
+    /// Whether there are more threads than processors that they may run on: then none of them
+    /// spins, because another needs its processor.
     private let isCrowded: Bool
     private let work: Work
     private var context: UnsafeRawPointer?
     private var phase = 0
     private let call = Atomic<Int>(0)
     private let sleeping = Atomic<Int>(0)
-    /// How often sleeping threads were woken for calls to come, and whether such a call is not yet over.
+    /// How often sleeping threads were woken for calls to come, and whether such a call is not yet
+    /// over.
     private let alarms = Atomic<Int>(0)
     private let isAlone = Atomic<Bool>(false)
-    /// What a call takes one thread, at most: 0 before anything is known, so that the first one finds out. Calls together only lower it, because
-    /// they wait for threads that the system keeps waiting.
+    /// What a call takes one thread, at most: 0 before anything is known, so that the first one
+    /// finds out. Calls together only lower it, because they wait for threads that the system keeps
+    /// waiting.
     private var timeAlone: UInt64 = 0
     private let closing = Atomic<Bool>(false)
     private let barrier: UnsafeMutablePointer<recurrent_barrier>
@@ -51,11 +58,13 @@ internal import Darwin
     private let wakeUp: UnsafeMutablePointer<pthread_cond_t>
     private var threads: [pthread_t] = []
 
-    /// - Parameter isAdaptive: whether `work` may be given all of the work as one share, although there are more threads.
+    /// - Parameter isAdaptive: whether `work` may be given all of the work as one share, although
+    ///   there are more threads.
     /// - Precondition: threadCount is in 1...`largestThreadCount`.
     package init(threadCount: Int, isAdaptive: Bool = false, work: @escaping Work) {
-        require((1...Self.largestThreadCount).contains(threadCount),
-                "threads: expected 1 to \(Self.largestThreadCount), found \(threadCount)")
+        require(
+            (1...Self.largestThreadCount).contains(threadCount),
+            "threads: expected 1 to \(Self.largestThreadCount), found \(threadCount)")
         self.threadCount = threadCount
         self.isAdaptive = isAdaptive
         unsafe self.work = work
@@ -78,20 +87,29 @@ internal import Darwin
         return allowed > 0 ? allowed : max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1)
     }
 
-    private static func makeBarrier(_ count: Int, isCrowded: Bool) -> UnsafeMutablePointer<recurrent_barrier> {
+    private static func makeBarrier(_ count: Int, isCrowded: Bool) -> UnsafeMutablePointer<
+        recurrent_barrier
+    > {
         let bytes = count * MemoryLayout<recurrent_barrier>.stride
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: MemoryLayout<recurrent_barrier>.stride)
+        let memory = UnsafeMutableRawPointer.allocate(
+            byteCount: bytes, alignment: MemoryLayout<recurrent_barrier>.stride)
         unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         let barrier = unsafe memory.bindMemory(to: recurrent_barrier.self, capacity: count)
         for index in 0..<count {
-            // Not sched_yield where processors are left, after which the scheduler favours others for a whole slice.
-            if isCrowded { unsafe barrier[index].rest = { sched_yield() } } else { unsafe barrier[index].rest = { usleep(1) } }
+            // Not sched_yield where processors are left, after which the scheduler favours others
+            // for a whole slice.
+            if isCrowded {
+                unsafe barrier[index].rest = { sched_yield() }
+            } else {
+                unsafe barrier[index].rest = { usleep(1) }
+            }
             unsafe barrier[index].spins = isCrowded ? 0 : Int(recurrent_barrier_spins)
         }
         return unsafe barrier
     }
 
-    /// The owner must have let go of the pool: the threads hold it only while they run, and end when it closes.
+    /// The owner must have let go of the pool: the threads hold it only while they run, and end
+    /// when it closes.
     package func close() {
         guard !closing.exchange(true, ordering: .sequentiallyConsistent) else { return }
         beginCall()
@@ -114,7 +132,9 @@ internal import Darwin
             return
         }
         let start = nanoseconds()
-        if isAdaptive && timeAlone <= Self.shortCall && sleeping.load(ordering: .sequentiallyConsistent) > 0 {
+        if isAdaptive && timeAlone <= Self.shortCall
+            && sleeping.load(ordering: .sequentiallyConsistent) > 0
+        {
             isAlone.store(true, ordering: .releasing)
             alarms.add(1, ordering: .sequentiallyConsistent)
             wakeSleepers()
@@ -150,35 +170,48 @@ internal import Darwin
         unsafe pthread_mutex_unlock(mutex)
     }
 
-    private func share(_ index: Int) -> Share { unsafe Share(index: index, count: threadCount, barrier: barrier) }
+    private func share(_ index: Int) -> Share {
+        unsafe Share(index: index, count: threadCount, barrier: barrier)
+    }
 
     /// Whether the system grants another thread.
     private func start(_ index: Int) -> Bool {
-        final class Start { let pool: Pool; let index: Int; init(_ pool: Pool, _ index: Int) { self.pool = pool; self.index = index } }
+        final class Start {
+            let pool: Pool
+            let index: Int
+            init(_ pool: Pool, _ index: Int) {
+                self.pool = pool
+                self.index = index
+            }
+        }
         let argument = unsafe Unmanaged.passRetained(Start(self, index)).toOpaque()
         #if canImport(Darwin)
-        var thread: pthread_t?
-        let status = unsafe pthread_create(&thread, nil, { argument in
-            let start = unsafe Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
-            start.pool.serve(start.index)
-            return nil
-        }, argument)
+            var thread: pthread_t?
+            let status = unsafe pthread_create(
+                &thread, nil,
+                { argument in
+                    let start = unsafe Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+                    start.pool.serve(start.index)
+                    return nil
+                }, argument)
         #else
-        var thread = pthread_t()
-        let status = unsafe pthread_create(&thread, nil, { argument in
-            let start = unsafe Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
-            start.pool.serve(start.index)
-            return nil
-        }, argument)
+            var thread = pthread_t()
+            let status = unsafe pthread_create(
+                &thread, nil,
+                { argument in
+                    let start = unsafe Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+                    start.pool.serve(start.index)
+                    return nil
+                }, argument)
         #endif
         guard status == 0 else {
             unsafe Unmanaged<Start>.fromOpaque(argument).release()
             return false
         }
         #if canImport(Darwin)
-        unsafe threads.append(thread!)
+            unsafe threads.append(thread!)
         #else
-        threads.append(thread)
+            threads.append(thread)
         #endif
         return true
     }
@@ -209,7 +242,9 @@ internal import Darwin
         unsafe pthread_mutex_lock(mutex)
         sleeping.add(1, ordering: .sequentiallyConsistent)
         let heard = alarms.load(ordering: .sequentiallyConsistent)
-        while call.load(ordering: .sequentiallyConsistent) == done && alarms.load(ordering: .sequentiallyConsistent) == heard {
+        while call.load(ordering: .sequentiallyConsistent) == done
+            && alarms.load(ordering: .sequentiallyConsistent) == heard
+        {
             unsafe pthread_cond_wait(wakeUp, mutex)
         }
         sleeping.subtract(1, ordering: .sequentiallyConsistent)

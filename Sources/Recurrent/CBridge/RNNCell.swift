@@ -1,14 +1,17 @@
 internal import RecurrentFormats
 
-/// A plain recurrent layer that runs one time step at a time: weights and the state of `batch` independent streams, in one block of memory.
+/// A plain recurrent layer that runs one time step at a time: weights and the state of `batch`
+/// independent streams, in one block of memory.
 ///
 ///     var cell = RNNCell(inputSize: 1, hiddenSize: 40)
 ///     cell.load(weightIH: …, weightHH: …, biasIH: …, biasHH: …)
-///     let h = unsafe cell.step(x)          // in the audio callback: no allocation, no lock, no system call
+///     let h = unsafe cell.step(x)  // in the audio callback: it never allocates, locks or waits
 ///
-/// Each stream's bits are those that it would have alone; a step of many streams reads the weights once for all of them.
+/// Each stream's bits are those that it would have alone; a step of many streams reads the weights
+/// once for all of them.
 ///
-/// h = f(W x + U h + b): Elman 1990; Goodfellow, Bengio and Courville 2016, "Deep Learning", equations 10.8 and 10.9. Kernel: `rnn_step`.
+/// h = f(W x + U h + b): Elman 1990; Goodfellow, Bengio and Courville 2016, "Deep Learning",
+/// equations 10.8 and 10.9. Kernel: `rnn_step`.
 @safe public struct RNNCell: ~Copyable, @unchecked Sendable {
     public let shape: RNNShape
     public let kernels: Kernels
@@ -19,13 +22,21 @@ internal import RecurrentFormats
 
     /// A cell with zero weights and zero state: load weights before use.
     ///
-    /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`, and the slope, of `leakyReLU`, in 0...1.
-    public init(inputSize: Int, hiddenSize: Int, activation: Activation = .tanh, negativeSlope: Float = Activation.negativeSlope,
-                batch: Int = 1, kernels: Kernels = .best) {
-        shape = RNNShape(inputSize: inputSize, hiddenSize: hiddenSize, activation: activation, negativeSlope: negativeSlope, batch: batch)
+    /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`, and the slope, of
+    ///   `leakyReLU`, in 0...1.
+    public init(
+        inputSize: Int, hiddenSize: Int, activation: Activation = .tanh,
+        negativeSlope: Float = Activation.negativeSlope,
+        batch: Int = 1, kernels: Kernels = .best
+    ) {
+        shape = RNNShape(
+            inputSize: inputSize, hiddenSize: hiddenSize, activation: activation,
+            negativeSlope: negativeSlope, batch: batch)
         self.kernels = kernels
         var layout = Layout()
-        let offsets = [shape.stateCount, shape.stateCount, shape.weightCount].map { layout.reserve($0) }
+        let offsets = [shape.stateCount, shape.stateCount, shape.weightCount].map {
+            layout.reserve($0)
+        }
         arena = Arena(layout)
         unsafe h = arena.base + offsets[0]
         unsafe hNext = arena.base + offsets[1]
@@ -39,34 +50,50 @@ internal import RecurrentFormats
     ///   - weightHH: [H][H].
     ///   - biasIH, biasHH: [H]; the cell uses their sum.
     /// - Precondition: the counts are those, and the numbers finite, as are the sums of the biases.
-    public mutating func load(weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]) {
-        require(weightIH.count == shape.hiddenSize * shape.inputSize && weightHH.count == shape.hiddenSize * shape.hiddenSize
-                    && biasIH.count == shape.hiddenSize && biasHH.count == biasIH.count,
-                "weights: expected those of \(shape.inputSize) inputs and \(shape.hiddenSize) hidden units")
-        load(KernelOrder.rnn(
-            weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 }))
+    public mutating func load(
+        weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]
+    ) {
+        require(
+            weightIH.count == shape.hiddenSize * shape.inputSize
+                && weightHH.count == shape.hiddenSize * shape.hiddenSize
+                && biasIH.count == shape.hiddenSize && biasHH.count == biasIH.count,
+            """
+            weights: expected those of \(shape.inputSize) inputs and \(shape.hiddenSize) \
+            hidden units
+            """
+        )
+        load(
+            KernelOrder.rnn(
+                weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 }))
     }
 
     /// Takes weights in kernel order.
     mutating func load(_ kernelOrder: [Float]) {
-        require(kernelOrder.count == shape.weightCount,
-                "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
+        require(
+            kernelOrder.count == shape.weightCount,
+            "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
         requireFinite(kernelOrder, "weights")
-        unsafe kernelOrder.withUnsafeBufferPointer { unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count) }
+        unsafe kernelOrder.withUnsafeBufferPointer {
+            unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count)
+        }
     }
 
     /// One time step of every stream.
     ///
-    /// An input that is NaN makes its stream's state NaN, infinite ones may, and the state stays NaN whatever comes after:
-    /// `reset(stream:)` begins the stream anew. The other streams do not notice.
+    /// An input that is NaN makes its stream's state NaN, infinite ones may, and the state stays
+    /// NaN whatever comes after: `reset(stream:)` begins the stream anew. The other streams do not
+    /// notice.
     ///
     /// - Parameter x: [batch][inputSize].
     /// - Returns: h, [batch][paddedHiddenSize]; valid until the step after the next.
     /// - Precondition: the count of x is that.
     @discardableResult
     public mutating func step(_ x: UnsafeBufferPointer<Float>) -> UnsafeBufferPointer<Float> {
-        require(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
-        return unsafe UnsafeBufferPointer(start: stepUnchecked(x.baseAddress!), count: shape.batch * shape.paddedHiddenSize)
+        require(
+            x.count == shape.batch * shape.inputSize,
+            "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
+        return unsafe UnsafeBufferPointer(
+            start: stepUnchecked(x.baseAddress!), count: shape.batch * shape.paddedHiddenSize)
     }
 
     private mutating func stepUnchecked(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
@@ -82,7 +109,9 @@ internal import RecurrentFormats
     ///   - h: batch × hiddenSize floats, written.
     /// - Precondition: the counts are those.
     public mutating func step(_ x: Span<Float>, into h: inout MutableSpan<Float>) {
-        require(x.count == shape.batch * shape.inputSize, "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
+        require(
+            x.count == shape.batch * shape.inputSize,
+            "x: expected \(shape.batch * shape.inputSize) floats, found \(x.count)")
         require(h.count == rows.floats, "h: expected \(rows.floats) floats, found \(h.count)")
         let result = unsafe x.withUnsafeBufferPointer { unsafe stepUnchecked($0.baseAddress!) }
         unsafe h.withUnsafeMutableBufferPointer { unsafe rows.unpad(result, to: $0.baseAddress!) }
@@ -95,18 +124,24 @@ internal import RecurrentFormats
     ///
     /// - Precondition: 0 ≤ stream < batch.
     public mutating func reset(stream: Int) {
-        require(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
-        unsafe (h + stream * shape.paddedHiddenSize).update(repeating: 0, count: shape.paddedHiddenSize)
+        require(
+            stream >= 0 && stream < shape.batch,
+            "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
+        unsafe (h + stream * shape.paddedHiddenSize).update(
+            repeating: 0, count: shape.paddedHiddenSize)
     }
 
-    /// Whether the state of every stream is finite. One that is not says nothing any more, until its `reset(stream:)`.
+    /// Whether the state of every stream is finite. One that is not says nothing any more, until
+    /// its `reset(stream:)`.
     public var isFinite: Bool { (0..<shape.batch).allSatisfy { isFinite(stream: $0) } }
 
     /// Whether the state of one stream is finite.
     ///
     /// - Precondition: 0 ≤ stream < batch.
     public func isFinite(stream: Int) -> Bool {
-        require(stream >= 0 && stream < shape.batch, "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
+        require(
+            stream >= 0 && stream < shape.batch,
+            "stream: expected 0 ≤ stream < \(shape.batch), found \(stream)")
         return unsafe rows.isFinite(h, row: stream)
     }
 
@@ -116,7 +151,9 @@ internal import RecurrentFormats
     public var state: [Float] {
         get { unsafe rows.unpadded(h) }
         set {
-            require(newValue.count == rows.floats, "state: expected \(rows.floats) floats, found \(newValue.count)")
+            require(
+                newValue.count == rows.floats,
+                "state: expected \(rows.floats) floats, found \(newValue.count)")
             requireFinite(newValue, "state")
             unsafe rows.pad(newValue[...], to: h)
         }

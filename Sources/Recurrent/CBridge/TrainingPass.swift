@@ -2,11 +2,13 @@
 enum TrainingWork {
     /// A segment: forward and, in training, backward and update; or without the update.
     case segment, accumulation
-    /// The gradient of the objective, from that of the losses that were accumulated; then the update too.
+    /// The gradient of the objective, from that of the losses that were accumulated; then the
+    /// update too.
     case gradient, update
 }
 
-/// What the threads of a trainer share: plain pointers, set up once, and the few numbers that change from step to step.
+/// What the threads of a trainer share: plain pointers, set up once, and the few numbers that
+/// change from step to step.
 @safe struct TrainingPass {
     let kernels: Kernels
     let layout: TrainingLayout
@@ -39,10 +41,16 @@ enum TrainingWork {
 
     var gradients: UnsafeMutablePointer<Float> { unsafe base + layout.gradients }
     /// The class of each row, or whether it has a target; -1, or 0, where it has none.
-    var targets: UnsafeMutablePointer<Int32> { unsafe UnsafeMutableRawPointer(base + layout.targets).assumingMemoryBound(to: Int32.self) }
+    var targets: UnsafeMutablePointer<Int32> {
+        unsafe UnsafeMutableRawPointer(base + layout.targets).assumingMemoryBound(to: Int32.self)
+    }
     var losses: UnsafeMutablePointer<Float> { unsafe base + layout.losses }
-    var squares: UnsafeMutablePointer<Double> { unsafe UnsafeMutableRawPointer(base + layout.squares).assumingMemoryBound(to: Double.self) }
-    var penalties: UnsafeMutablePointer<Double> { unsafe UnsafeMutableRawPointer(base + layout.penalties).assumingMemoryBound(to: Double.self) }
+    var squares: UnsafeMutablePointer<Double> {
+        unsafe UnsafeMutableRawPointer(base + layout.squares).assumingMemoryBound(to: Double.self)
+    }
+    var penalties: UnsafeMutablePointer<Double> {
+        unsafe UnsafeMutableRawPointer(base + layout.penalties).assumingMemoryBound(to: Double.self)
+    }
     var outputs: UnsafeMutablePointer<Float> { unsafe base + layout.outputs }
     private var isTraining: Bool { purpose == .training }
     private var drops: Bool { isTraining && mask.probability > 0 }
@@ -57,11 +65,13 @@ enum TrainingWork {
         return mask
     }
 
-    /// The masks of recurrent dropout of one layer in one step have counters of their own, above all of those.
+    /// The masks of recurrent dropout of one layer in one step have counters of their own, above
+    /// all of those.
     private func makeMasks(of layer: Int, _ share: Share) {
         guard dropsStates else { return }
-        unsafe layers[layer].makeMasks(kernels, seed: mask.seed, counter: 1 << 63 | UInt64(2 * (step * layers.count + layer)),
-                                       probability: recurrentDropout, share)
+        unsafe layers[layer].makeMasks(
+            kernels, seed: mask.seed, counter: 1 << 63 | UInt64(2 * (step * layers.count + layer)),
+            probability: recurrentDropout, share)
     }
 
     /// What layer `index` reads, or, for one more than the last, what the last layer gives.
@@ -70,20 +80,26 @@ enum TrainingWork {
         return unsafe layout.features.map { unsafe UnsafePointer(base + $0) } ?? values!
     }
 
-    private var denseInput: UnsafePointer<Float> { unsafe pooling.map { unsafe UnsafePointer($0.rows) } ?? input(of: layers.count) }
+    private var denseInput: UnsafePointer<Float> {
+        unsafe pooling.map { unsafe UnsafePointer($0.rows) } ?? input(of: layers.count)
+    }
 
     /// The global norm of the gradient, from the squares that the threads have summed.
     var gradientNorm: Double {
-        unsafe kernels.globalNorm(blocks: Kernels.squaresBlockCount(layout.parameters.count), partial: squares)
+        unsafe kernels.globalNorm(
+            blocks: Kernels.squaresBlockCount(layout.parameters.count), partial: squares)
     }
 
     /// The regularization of the parameters before the update, from what the threads have summed.
     var penalty: Double {
         guard regularization != .none else { return 0 }
-        return (0..<Kernels.squaresBlockCount(layout.parameters.count)).reduce(0) { unsafe $0 + penalties[$1] }
+        return (0..<Kernels.squaresBlockCount(layout.parameters.count)).reduce(0) {
+            unsafe $0 + penalties[$1]
+        }
     }
 
-    /// A share of the work. The threads wait for each other wherever one reads what another has written.
+    /// A share of the work. The threads wait for each other wherever one reads what another has
+    /// written.
     func work(_ share: Share) {
         switch work {
         case .segment, .accumulation:
@@ -93,14 +109,19 @@ enum TrainingWork {
             backward(share)
             guard work == .segment else { return }
         case .gradient, .update:
-            unsafe kernels.linearCombination(layout.parameters.count, Double(lossScale), gradients, 0, gradients, z: gradients, share: share)
+            unsafe kernels.linearCombination(
+                layout.parameters.count, Double(lossScale), gradients, 0, gradients, z: gradients,
+                share: share)
         }
         share.wait()
         if regularization != .none {  // A share's blocks are those that it then sums.
-            unsafe kernels.addNormPenalty(regularization, layout.parameters.count, parameters: parameters, gradient: gradients,
-                                          partial: penalties, share: share)
+            unsafe kernels.addNormPenalty(
+                regularization, layout.parameters.count, parameters: parameters,
+                gradient: gradients,
+                partial: penalties, share: share)
         }
-        unsafe kernels.sumOfSquares(layout.parameters.count, x: gradients, partial: squares, share: share)
+        unsafe kernels.sumOfSquares(
+            layout.parameters.count, x: gradients, partial: squares, share: share)
         guard work != .gradient else { return }
         share.wait()
         update(share)
@@ -108,87 +129,113 @@ enum TrainingWork {
 
     private func forward(_ share: Share) {
         if let embedding {
-            unsafe kernels.embeddingForward(embedding, table: parameters + layout.parameters.embedding!, indices: tokens!,
-                                            y: base + layout.features!, share: share)
+            unsafe kernels.embeddingForward(
+                embedding, table: parameters + layout.parameters.embedding!, indices: tokens!,
+                y: base + layout.features!, share: share)
             share.wait()
         }
         for index in unsafe 0..<layers.count {
             makeMasks(of: index, share)
-            unsafe layers[index].forward(kernels, lengths: lengths, x: input(of: index), mask: mask(of: index), dropsStates: dropsStates, share)
+            unsafe layers[index].forward(
+                kernels, lengths: lengths, x: input(of: index), mask: mask(of: index),
+                dropsStates: dropsStates, share)
         }
         if let pooling {
             unsafe pooling.forward(kernels, lengths: lengths, x: input(of: layers.count), share)
             share.wait()
         }
         let weights = unsafe parameters + layout.parameters.dense
-        unsafe kernels.denseForward(dense, x: denseInput, weights: weights, y: outputs, share: share)
+        unsafe kernels.denseForward(
+            dense, x: denseInput, weights: weights, y: outputs, share: share)
         forwardLoss(share)
         guard isTraining else { return }
-        unsafe kernels.denseTranspose(dense, weights: weights, transposed: base + layout.denseTransposed, share: share)
+        unsafe kernels.denseTranspose(
+            dense, weights: weights, transposed: base + layout.denseTransposed, share: share)
     }
 
-    /// The loss of the rows of outputs that this share has made; in training, their gradient takes their place.
+    /// The loss of the rows of outputs that this share has made; in training, their gradient takes
+    /// their place.
     private func forwardLoss(_ share: Share) {
         let gradient = unsafe isTraining ? outputs : nil
         switch loss {
         case .crossEntropy:
-            unsafe kernels.softmaxCrossEntropy(outputRows, logits: outputs, targets: targets, scale: lossScale, losses: losses,
-                                               logitsGradient: gradient, share: share)
+            unsafe kernels.softmaxCrossEntropy(
+                outputRows, logits: outputs, targets: targets, scale: lossScale, losses: losses,
+                logitsGradient: gradient, share: share)
         case .meanSquaredError:
-            unsafe kernels.meanSquaredError(outputRows, y: outputs, targets: base + layout.targetValues!, live: targets, scale: lossScale,
-                                            losses: losses, outputGradient: gradient, share: share)
+            unsafe kernels.meanSquaredError(
+                outputRows, y: outputs, targets: base + layout.targetValues!, live: targets,
+                scale: lossScale,
+                losses: losses, outputGradient: gradient, share: share)
         case .meanAbsoluteError:
-            unsafe kernels.meanAbsoluteError(outputRows, y: outputs, targets: base + layout.targetValues!, live: targets, scale: lossScale,
-                                             losses: losses, outputGradient: gradient, share: share)
+            unsafe kernels.meanAbsoluteError(
+                outputRows, y: outputs, targets: base + layout.targetValues!, live: targets,
+                scale: lossScale,
+                losses: losses, outputGradient: gradient, share: share)
         case .huber(let delta):
-            unsafe kernels.huberLoss(outputRows, y: outputs, targets: base + layout.targetValues!, live: targets, delta: delta, scale: lossScale,
-                                     losses: losses, outputGradient: gradient, share: share)
+            unsafe kernels.huberLoss(
+                outputRows, y: outputs, targets: base + layout.targetValues!, live: targets,
+                delta: delta, scale: lossScale,
+                losses: losses, outputGradient: gradient, share: share)
         case .binaryCrossEntropy:
-            unsafe kernels.binaryCrossEntropy(outputRows, logits: outputs, targets: base + layout.targetValues!, live: targets, scale: lossScale,
-                                              losses: losses, logitsGradient: gradient, share: share)
+            unsafe kernels.binaryCrossEntropy(
+                outputRows, logits: outputs, targets: base + layout.targetValues!, live: targets,
+                scale: lossScale,
+                losses: losses, logitsGradient: gradient, share: share)
         }
     }
 
     private func backward(_ share: Share) {
         let outputGradient = unsafe layers[layers.count - 1].outputGradient
-        unsafe kernels.denseBackwardInput(dense, outputGradient: outputs, transposed: base + layout.denseTransposed,
-                                          inputGradient: pooling?.gradient ?? outputGradient, share: share)
-        unsafe kernels.denseBackwardWeights(dense, x: denseInput, outputGradient: outputs,
-                                            weightGradient: gradients + layout.parameters.dense, share: share)
+        unsafe kernels.denseBackwardInput(
+            dense, outputGradient: outputs, transposed: base + layout.denseTransposed,
+            inputGradient: pooling?.gradient ?? outputGradient, share: share)
+        unsafe kernels.denseBackwardWeights(
+            dense, x: denseInput, outputGradient: outputs,
+            weightGradient: gradients + layout.parameters.dense, share: share)
         if let pooling {
             share.wait()
             unsafe pooling.backward(kernels, lengths: lengths, inputGradient: outputGradient, share)
             share.wait()
         }
         for index in unsafe (0..<layers.count).reversed() {
-            unsafe layers[index].backward(kernels, lengths: lengths, x: input(of: index), mask: mask(of: index), share)
+            unsafe layers[index].backward(
+                kernels, lengths: lengths, x: input(of: index), mask: mask(of: index), share)
         }
         guard let embedding else { return }
-        unsafe kernels.embeddingBackward(embedding, indices: tokens!, outputGradient: layers[0].inputGradient!,
-                                         tableGradient: gradients + layout.parameters.embedding!, share: share)
+        unsafe kernels.embeddingBackward(
+            embedding, indices: tokens!, outputGradient: layers[0].inputGradient!,
+            tableGradient: gradients + layout.parameters.embedding!, share: share)
     }
 
-    /// Whether a segment whose gradient has this norm updates the parameters: not one without a target, in which momentum and weight decay
-    /// would move them, and not one whose gradient is not finite.
+    /// Whether a segment whose gradient has this norm updates the parameters: not one without a
+    /// target, in which momentum and weight decay would move them, and not one whose gradient is
+    /// not finite.
     func allowsUpdate(norm: Double) -> Bool { lossScale > 0 && norm.isFinite }
 
     /// Updates the parameters, or not; the gradient becomes zero.
     private func update(_ share: Share) {
         let norm = gradientNorm
         if allowsUpdate(norm: norm) {
-            unsafe kernels.update(optimizer, layout.parameters.count, scale: clip.coefficient(of: norm), clip: clip, step: updates + 1,
-                                  parameters: parameters, gradient: gradients, moments: base + layout.moments,
-                                  momentStride: layout.momentStride, share: share)
+            unsafe kernels.update(
+                optimizer, layout.parameters.count, scale: clip.coefficient(of: norm), clip: clip,
+                step: updates + 1,
+                parameters: parameters, gradient: gradients, moments: base + layout.moments,
+                momentStride: layout.momentStride, share: share)
         } else {
             unsafe kernels.fill(layout.parameters.count, 0, x: gradients, share: share)
         }
     }
 
-    func prepareState() { for unsafe layer in unsafe layers { layer.prepareState(purpose, initialState) } }
-    func saveState() { for unsafe layer in unsafe layers { layer.saveState(purpose) } }
-    func resetState(_ purpose: TrainingPurpose) { for unsafe layer in unsafe layers { layer.resetState(purpose) } }
+    func prepareState() {
+        unsafe layers.forEach { $0.prepareState(purpose, initialState) }
+    }
+    func saveState() { unsafe layers.forEach { $0.saveState(purpose) } }
+    func resetState(_ purpose: TrainingPurpose) {
+        unsafe layers.forEach { $0.resetState(purpose) }
+    }
     func resetState(_ purpose: TrainingPurpose, sequence: Int) {
-        for unsafe layer in unsafe layers { layer.resetState(purpose, sequence: sequence) }
+        unsafe layers.forEach { $0.resetState(purpose, sequence: sequence) }
     }
     func isStateFinite(_ purpose: TrainingPurpose, sequence: Int) -> Bool {
         unsafe layers.allSatisfy { $0.isStateFinite(purpose, sequence: sequence) }
@@ -203,29 +250,45 @@ enum TrainingWork {
     /// The columns of each direction of the last layer.
     private let first: SequenceShape, second: SequenceShape?
 
-    init(_ pooling: SequencePooling, _ layer: RecurrentLayer, batch: Int, steps: Int, rows: UnsafeMutablePointer<Float>,
-         gradient: UnsafeMutablePointer<Float>) {
+    init(
+        _ pooling: SequencePooling, _ layer: RecurrentLayer, batch: Int, steps: Int,
+        rows: UnsafeMutablePointer<Float>,
+        gradient: UnsafeMutablePointer<Float>
+    ) {
         self.pooling = pooling
         unsafe self.rows = rows
         unsafe self.gradient = gradient
-        let units = layer.unitCount, row = padded(layer.outputSize)
+        let units = layer.unitCount
+        let row = padded(layer.outputSize)
         func columns(width: Int, isReversed: Bool) -> SequenceShape {
-            SequenceShape(steps: steps, batch: batch, units: units, width: width, inputStride: row, outputStride: row, isReversed: isReversed)
+            SequenceShape(
+                steps: steps, batch: batch, units: units, width: width, inputStride: row,
+                outputStride: row, isReversed: isReversed)
         }
         first = columns(width: layer.isBidirectional ? units : row, isReversed: false)
         second = layer.isBidirectional ? columns(width: row - units, isReversed: true) : nil
     }
 
-    func forward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, _ share: Share) {
+    func forward(
+        _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, _ share: Share
+    ) {
         unsafe kernels.sequencePool(first, pooling, lengths: lengths, x: x, y: rows, share: share)
         guard let second else { return }
-        unsafe kernels.sequencePool(second, pooling, lengths: lengths, x: x + second.units, y: rows + second.units, share: share)
+        unsafe kernels.sequencePool(
+            second, pooling, lengths: lengths, x: x + second.units, y: rows + second.units,
+            share: share)
     }
 
-    func backward(_ kernels: Kernels, lengths: UnsafePointer<Int>?, inputGradient: UnsafeMutablePointer<Float>, _ share: Share) {
-        unsafe kernels.sequencePoolBackward(first, pooling, lengths: lengths, outputGradient: gradient, inputGradient: inputGradient, share: share)
+    func backward(
+        _ kernels: Kernels, lengths: UnsafePointer<Int>?,
+        inputGradient: UnsafeMutablePointer<Float>, _ share: Share
+    ) {
+        unsafe kernels.sequencePoolBackward(
+            first, pooling, lengths: lengths, outputGradient: gradient,
+            inputGradient: inputGradient, share: share)
         guard let second else { return }
-        unsafe kernels.sequencePoolBackward(second, pooling, lengths: lengths, outputGradient: gradient + second.units,
-                                            inputGradient: inputGradient + second.units, share: share)
+        unsafe kernels.sequencePoolBackward(
+            second, pooling, lengths: lengths, outputGradient: gradient + second.units,
+            inputGradient: inputGradient + second.units, share: share)
     }
 }

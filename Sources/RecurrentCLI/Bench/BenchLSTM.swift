@@ -1,5 +1,5 @@
-import RecurrentFormats
 import Recurrent
+import RecurrentFormats
 
 /// Memory for what is timed: 64-byte aligned blocks that live as long as this.
 final class Blocks {
@@ -7,7 +7,8 @@ final class Blocks {
 
     /// A block that holds `values`.
     func callAsFunction(_ values: [Float]) -> UnsafeMutablePointer<Float> {
-        let block = UnsafeMutableRawPointer.allocate(byteCount: max(values.count, 1) * MemoryLayout<Float>.stride, alignment: 64)
+        let block = UnsafeMutableRawPointer.allocate(
+            byteCount: max(values.count, 1) * MemoryLayout<Float>.stride, alignment: 64)
         blocks.append(block)
         let floats = block.bindMemory(to: Float.self, capacity: values.count)
         floats.initialize(from: values, count: values.count)
@@ -15,7 +16,9 @@ final class Blocks {
     }
 
     /// A block of `count` zeros.
-    func callAsFunction(_ count: Int) -> UnsafeMutablePointer<Float> { self([Float](repeating: 0, count: count)) }
+    func callAsFunction(_ count: Int) -> UnsafeMutablePointer<Float> {
+        self([Float](repeating: 0, count: count))
+    }
 
     deinit { for block in blocks { block.deallocate() } }
 }
@@ -33,7 +36,8 @@ struct LSTMData {
         func floats(_ count: Int, _ limit: Double) -> [Float] {
             (0..<count).map { _ in Float((2 * generator.unit() - 1) * limit) }
         }
-        let rows = 4 * shape.hiddenSize, limit = 1 / Double(shape.hiddenSize).squareRoot()
+        let rows = 4 * shape.hiddenSize
+        let limit = 1 / Double(shape.hiddenSize).squareRoot()
         self.shape = shape
         weightIH = floats(rows * shape.inputSize, limit)
         weightHH = floats(rows * shape.hiddenSize, limit)
@@ -42,12 +46,16 @@ struct LSTMData {
         outputGradient = floats(shape.steps * shape.batch * shape.hiddenSize, 1)
     }
 
-    var kernelOrder: [Float] { KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: bias) }
+    var kernelOrder: [Float] {
+        KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: bias)
+    }
 }
 
 /// The first `units` of each padded row of `floats`.
 func unpadded(_ floats: UnsafePointer<Float>, rows: Int, units: Int) -> [Float] {
-    (0..<rows).flatMap { UnsafeBufferPointer(start: floats + $0 * KernelOrder.padded(units), count: units) }
+    (0..<rows).flatMap {
+        UnsafeBufferPointer(start: floats + $0 * KernelOrder.padded(units), count: units)
+    }
 }
 
 /// The opposite of `unpadded`.
@@ -64,24 +72,32 @@ struct LSTMCalls {
     let kernels: Kernels
     let shape: LSTMShape
     let weights, x, gates, c, h: UnsafeMutablePointer<Float>
-    let outputGradient, transposed, gatesGradient, dh, dc, inputGradient, weightGradient: UnsafeMutablePointer<Float>
+    let outputGradient, transposed, gatesGradient, dh, dc, inputGradient,
+        weightGradient: UnsafeMutablePointer<Float>
 
     func work(_ phase: Phase, _ share: Share) {
-        kernels.lstmForward(shape, lengths: nil, x: x, weights: weights, gates: gates, c: c, h: h, share: share)
+        kernels.lstmForward(
+            shape, lengths: nil, x: x, weights: weights, gates: gates, c: c, h: h, share: share)
         guard phase == .training else { return }
         kernels.lstmTranspose(shape, weights: weights, transposed: transposed, share: share)
         kernels.fill(shape.stateCount, 0, x: dh, share: share)
         kernels.fill(shape.stateCount, 0, x: dc, share: share)
         share.wait()
-        kernels.lstmBackwardData(shape, lengths: nil, transposed: transposed, gates: gates, c: c, outputGradient: outputGradient,
-                                 gatesGradient: gatesGradient, dh: dh, dc: dc, inputGradient: inputGradient, share: share)
+        kernels.lstmBackwardData(
+            shape, lengths: nil, transposed: transposed, gates: gates, c: c,
+            outputGradient: outputGradient,
+            gatesGradient: gatesGradient, dh: dh, dc: dc, inputGradient: inputGradient, share: share
+        )
         share.wait()
-        kernels.lstmBackwardWeights(shape, lengths: nil, x: x, h: h, gatesGradient: gatesGradient, weightGradient: weightGradient,
-                                    share: share)
+        kernels.lstmBackwardWeights(
+            shape, lengths: nil, x: x, h: h, gatesGradient: gatesGradient,
+            weightGradient: weightGradient,
+            share: share)
     }
 }
 
-/// Our LSTM over whole sequences: the unsafe-pointer calls of `Kernels`, their shares on the threads of a pool.
+/// Our LSTM over whole sequences: the unsafe-pointer calls of `Kernels`, their shares on the
+/// threads of a pool.
 final class LSTMEngine {
     let data: LSTMData
     private let blocks = Blocks()
@@ -93,16 +109,23 @@ final class LSTMEngine {
         let shape = data.shape
         self.data = data
         pool = Pool(threadCount: threads, isAdaptive: true) { context, phase, share in
-            context.assumingMemoryBound(to: LSTMCalls.self).pointee.work(LSTMCalls.Phase(rawValue: phase)!, share)
+            context.assumingMemoryBound(to: LSTMCalls.self).pointee.work(
+                LSTMCalls.Phase(rawValue: phase)!, share)
         }
         calls = .allocate(capacity: 1)
-        calls.initialize(to: LSTMCalls(
-            kernels: kernels, shape: shape, weights: blocks(data.kernelOrder), x: blocks(data.x), gates: blocks(shape.gatesCount),
-            c: blocks(shape.statesCount), h: blocks(shape.statesCount),
-            outputGradient: blocks(training ? padded(data.outputGradient, units: shape.hiddenSize) : []),
-            transposed: blocks(training ? shape.transposedCount : 0), gatesGradient: blocks(training ? shape.gatesCount : 0),
-            dh: blocks(training ? shape.stateCount : 0), dc: blocks(training ? shape.stateCount : 0),
-            inputGradient: blocks(training ? shape.inputGradientCount : 0), weightGradient: blocks(training ? shape.weightCount : 0)))
+        calls.initialize(
+            to: LSTMCalls(
+                kernels: kernels, shape: shape, weights: blocks(data.kernelOrder),
+                x: blocks(data.x), gates: blocks(shape.gatesCount),
+                c: blocks(shape.statesCount), h: blocks(shape.statesCount),
+                outputGradient: blocks(
+                    training ? padded(data.outputGradient, units: shape.hiddenSize) : []),
+                transposed: blocks(training ? shape.transposedCount : 0),
+                gatesGradient: blocks(training ? shape.gatesCount : 0),
+                dh: blocks(training ? shape.stateCount : 0),
+                dc: blocks(training ? shape.stateCount : 0),
+                inputGradient: blocks(training ? shape.inputGradientCount : 0),
+                weightGradient: blocks(training ? shape.weightCount : 0)))
     }
 
     deinit {
@@ -123,14 +146,23 @@ final class LSTMStepWork: Work {
     init(_ data: LSTMData, _ weights: WeightFormat, kernels: Kernels) {
         self.data = data
         x = blocks(data.x)
-        cell = LSTMCell(inputSize: data.shape.inputSize, hiddenSize: data.shape.hiddenSize, batch: data.shape.batch, weightFormat: weights,
-                        kernels: kernels)
-        cell.load(weightIH: data.weightIH, weightHH: data.weightHH, biasIH: data.bias, biasHH: [Float](repeating: 0, count: data.bias.count))
+        cell = LSTMCell(
+            inputSize: data.shape.inputSize, hiddenSize: data.shape.hiddenSize,
+            batch: data.shape.batch, weightFormat: weights,
+            kernels: kernels)
+        cell.load(
+            weightIH: data.weightIH, weightHH: data.weightHH, biasIH: data.bias,
+            biasHH: [Float](repeating: 0, count: data.bias.count))
     }
 
-    func run(calls: Int) { Self.run(&cell, UnsafeBufferPointer(start: x, count: data.shape.batch * data.shape.inputSize), calls: calls) }
+    func run(calls: Int) {
+        Self.run(
+            &cell, UnsafeBufferPointer(start: x, count: data.shape.batch * data.shape.inputSize),
+            calls: calls)
+    }
 
-    /// With the cell as an argument, so that its class checks for exclusive access once and not in each step.
+    /// With the cell as an argument, so that its class checks for exclusive access once and not in
+    /// each step.
     private static func run(_ cell: inout LSTMCell, _ x: UnsafeBufferPointer<Float>, calls: Int) {
         for _ in 0..<calls { cell.step(x) }
     }
@@ -152,13 +184,15 @@ struct LSTMSequenceWork: Work {
     func results() -> [(name: String, values: [Float])] {
         let (calls, shape) = (engine.calls.pointee, engine.data.shape)
         let rows = shape.steps * shape.batch
-        return [("h", unpadded(calls.h + shape.stateCount, rows: rows, units: shape.hiddenSize)),
-                ("c", unpadded(calls.c + shape.stateCount, rows: rows, units: shape.hiddenSize))]
+        return [
+            ("h", unpadded(calls.h + shape.stateCount, rows: rows, units: shape.hiddenSize)),
+            ("c", unpadded(calls.c + shape.stateCount, rows: rows, units: shape.hiddenSize)),
+        ]
     }
 }
 
-/// Whole sequences, forward and backward to the inputs, the initial state and the weights; no update. The transposed weights are made anew
-/// in each call, as after an update.
+/// Whole sequences, forward and backward to the inputs, the initial state and the weights; no
+/// update. The transposed weights are made anew in each call, as after an update.
 struct LSTMTrainingWork: Work {
     let engine: LSTMEngine
 
@@ -168,12 +202,18 @@ struct LSTMTrainingWork: Work {
 
     func results() -> [(name: String, values: [Float])] {
         let (calls, shape) = (engine.calls.pointee, engine.data.shape)
-        let gradient = KernelOrder.lstm(Array(UnsafeBufferPointer(start: calls.weightGradient, count: shape.weightCount)),
-                                        inputSize: shape.inputSize, hiddenSize: shape.hiddenSize)
+        let gradient = KernelOrder.lstm(
+            Array(UnsafeBufferPointer(start: calls.weightGradient, count: shape.weightCount)),
+            inputSize: shape.inputSize, hiddenSize: shape.hiddenSize)
         return LSTMSequenceWork(engine: engine).results() + [
-            ("dx", unpadded(calls.inputGradient, rows: shape.steps * shape.batch, units: shape.inputSize)),
+            (
+                "dx",
+                unpadded(
+                    calls.inputGradient, rows: shape.steps * shape.batch, units: shape.inputSize)
+            ),
             ("dh", unpadded(calls.dh, rows: shape.batch, units: shape.hiddenSize)),
             ("dc", unpadded(calls.dc, rows: shape.batch, units: shape.hiddenSize)),
-            ("dW", gradient.weightIH), ("dU", gradient.weightHH), ("db", gradient.bias)]
+            ("dW", gradient.weightIH), ("dU", gradient.weightHH), ("db", gradient.bias),
+        ]
     }
 }

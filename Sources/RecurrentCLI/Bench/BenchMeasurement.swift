@@ -1,11 +1,12 @@
 import CLimits
 import Histogram
+
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// Something whose calls are timed.
@@ -16,7 +17,8 @@ protocol Work {
     mutating func prepare()
     /// Makes `calls` calls, one after the other.
     mutating func run(calls: Int)
-    /// What the calls so far gave, in the textbook's layout: by name, to be compared with another implementation's.
+    /// What the calls so far gave, in the textbook's layout: by name, to be compared with another
+    /// implementation's.
     func results() -> [(name: String, values: [Float])]
 }
 
@@ -43,11 +45,14 @@ struct Times {
     }
 }
 
-/// Times of one piece of work, collected over several passes. The histogram is allocated here, before anything is timed.
+/// Times of one piece of work, collected over several passes. The histogram is allocated here,
+/// before anything is timed.
 struct TimeSampler {
-    /// Histograms count picoseconds, because a sample of many calls is divided by their number. The largest sample is a quarter of an hour.
+    /// Histograms count picoseconds, because a sample of many calls is divided by their number. The
+    /// largest sample is a quarter of an hour.
     private static let picoseconds: UInt64 = 1000, largest: UInt64 = 1 << 50
-    private var histogram = Histogram<UInt64>(highestTrackableValue: largest, numberOfSignificantValueDigits: .three)
+    private var histogram = Histogram<UInt64>(
+        highestTrackableValue: largest, numberOfSignificantValueDigits: .three)
     /// Calls in a sample.
     let calls: Int
 
@@ -70,12 +75,15 @@ struct TimeSampler {
         func nanoseconds(_ percentile: Double) -> Double {
             Double(histogram.valueAtPercentile(percentile)) / Double(Self.picoseconds)
         }
-        return Times(min: nanoseconds(0), median: nanoseconds(50), p99: nanoseconds(99), p999: nanoseconds(99.9), max: nanoseconds(100),
-                     samples: Int(histogram.totalCount))
+        return Times(
+            min: nanoseconds(0), median: nanoseconds(50), p99: nanoseconds(99),
+            p999: nanoseconds(99.9), max: nanoseconds(100),
+            samples: Int(histogram.totalCount))
     }
 }
 
-/// The samplers of one implementation: samples that are long enough for the clock, and samples of one call each.
+/// The samplers of one implementation: samples that are long enough for the clock, and samples of
+/// one call each.
 struct Side {
     /// A reading of the clock costs about 25 ns: half a percent of the shortest sample.
     private static let shortestSample = 5000.0
@@ -90,7 +98,8 @@ struct Side {
     /// Warms up, and finds out how many calls a sample needs.
     init<W: Work>(_ work: inout W, warmUp seconds: Double) {
         let end = nanoseconds() + UInt64(seconds * 1e9)
-        var fastest = Double.infinity, calls = 0
+        var fastest = Double.infinity
+        var calls = 0
         repeat {
             work.prepare()
             let start = nanoseconds()
@@ -98,7 +107,8 @@ struct Side {
             fastest = min(fastest, Double(nanoseconds() - start))
             calls += 1
         } while calls < Self.fewestCalls || nanoseconds() < end
-        let callsPerSample = min(W.mostCalls, max(1, Int((Self.shortestSample / max(fastest, 1)).rounded(.up))))
+        let callsPerSample = min(
+            W.mostCalls, max(1, Int((Self.shortestSample / max(fastest, 1)).rounded(.up))))
         long = TimeSampler(calls: callsPerSample)
         single = callsPerSample > 1 ? TimeSampler(calls: 1) : nil
         self.fastest = fastest
@@ -115,7 +125,8 @@ struct Side {
     var singleTimes: Times { (single ?? long).times }
 }
 
-/// Multiply-adds in registers at the core's full rate, as many as last about as long as the work they stand beside: their tail is the machine's.
+/// Multiply-adds in registers at the core's full rate, as many as last about as long as the work
+/// they stand beside: their tail is the machine's.
 struct IdleLoop: Work {
     let loops: recurrent_limit_loops
     let rounds: Int
@@ -124,7 +135,8 @@ struct IdleLoop: Work {
 
     init(_ limits: HardwareLimits, nanoseconds: Double) {
         loops = limits.loops
-        rounds = max(1, Int(nanoseconds * limits.gflops / Double(2 * loops.multiply_adds_per_round)))
+        rounds = max(
+            1, Int(nanoseconds * limits.gflops / Double(2 * loops.multiply_adds_per_round)))
         result = blocks(16)
     }
 
@@ -144,12 +156,17 @@ struct Measurement {
     let ours: Side, theirs: Side?
     private(set) var idle = TimeSampler(calls: 1)
 
-    /// Passes of ours, theirs and the idle loop, in turn: a slow second of the machine meets all of them.
+    /// Passes of ours, theirs and the idle loop, in turn: a slow second of the machine meets all of
+    /// them.
     private static let passes = 10
-    /// OpenBLAS's threads look for more work for about 20 ms before they sleep, on cores that our threads need.
+    /// OpenBLAS's threads look for more work for about 20 ms before they sleep, on cores that our
+    /// threads need.
     private static let restMicroseconds: UInt32 = 50_000
 
-    init<Ours: Work, Theirs: Work>(_ ours: inout Ours, against theirs: inout Theirs?, _ settings: BenchSettings, _ limits: HardwareLimits) {
+    init<Ours: Work, Theirs: Work>(
+        _ ours: inout Ours, against theirs: inout Theirs?, _ settings: BenchSettings,
+        _ limits: HardwareLimits
+    ) {
         let seconds = settings.seconds
         var oursSide = Side(&ours, warmUp: seconds / Double(Self.passes))
         var theirsSide = theirs == nil ? nil : Side(&theirs!, warmUp: seconds / Double(Self.passes))
@@ -169,20 +186,28 @@ struct Measurement {
 
 /// Compares what `calls` calls of each give, element by element.
 ///
-/// Elements are sums whose terms may cancel, so their errors go by the size of the terms, of which the largest element tells.
+/// Elements are sums whose terms may cancel, so their errors go by the size of the terms, of which
+/// the largest element tells.
 ///
-/// - Throws: at the first element that is further apart than `tolerance` times the largest magnitude of its result, or 1 if that is larger.
-func checkAgreement(_ ours: inout some Work, _ theirs: inout some Work, calls: Int, tolerance: Double) throws(Failure) {
+/// - Throws: at the first element that is further apart than `tolerance` times the largest
+///   magnitude of its result, or 1 if that is larger.
+func checkAgreement(
+    _ ours: inout some Work, _ theirs: inout some Work, calls: Int, tolerance: Double
+) throws(Failure) {
     ours.prepare()
     ours.run(calls: calls)
     theirs.prepare()
     theirs.run(calls: calls)
     for (our, their) in zip(ours.results(), theirs.results()) {
-        precondition(our.name == their.name && our.values.count == their.values.count, "bench: compares \(our.name) with \(their.name)")
+        precondition(
+            our.name == their.name && our.values.count == their.values.count,
+            "bench: compares \(our.name) with \(their.name)")
         let allowed = tolerance * their.values.reduce(1.0) { max($0, Double($1.magnitude)) }
         for (index, (a, b)) in zip(our.values, their.values).enumerated() {
             guard (Double(a) - Double(b)).magnitude <= allowed else {
-                throw Failure(.software, "\(our.name)[\(index)]: not the same; expected \(b) ± \(allowed), found \(a)")
+                throw Failure(
+                    .software,
+                    "\(our.name)[\(index)]: not the same; expected \(b) ± \(allowed), found \(a)")
             }
         }
     }

@@ -9,8 +9,12 @@ struct BenchPicture {
 
     init(_ summary: BenchSummary) {
         self.summary = summary
-        let ratios = summary.reports.map(\.ratioToFloor) + summary.reports.compactMap(\.peerRatioToFloor)
-        axis = min(-1, Int(log2(ratios.min()!).rounded(.down)))...max(2, Int(log2(ratios.max()!).rounded(.up)))
+        let ratios =
+            summary.reports.map(\.ratioToFloor) + summary.reports.compactMap(\.peerRatioToFloor)
+        axis =
+            min(
+                -1, Int(log2(ratios.min()!).rounded(.down)))...max(
+                2, Int(log2(ratios.max()!).rounded(.up)))
     }
 
     private func x(_ ratio: Double) -> Double {
@@ -31,22 +35,36 @@ struct BenchPicture {
                 group = name
             }
             let ours = x(report.ratioToFloor)
-            marks.append(Picture.text(Self.left - 12, y + 4, report.name == report.title ? report.sizesText : "\(report.title) \(report.sizesText)", "end"))
+            marks.append(
+                Picture.text(
+                    Self.left - 12, y + 4,
+                    report.name == report.title
+                        ? report.sizesText : "\(report.title) \(report.sizesText)", "end"))
             if let peer = report.peer, let ratio = report.peerRatioToFloor {
                 marks.append(Picture.line(ours, y, x(ratio), y, "grid between"))
-                marks.append(Picture.mark(x(ratio), y, radius: 4, fill(peer), "\(peer.title): \(ratio.rounded)"))
+                marks.append(
+                    Picture.mark(
+                        x(ratio), y, radius: 4, fill(peer), "\(peer.title): \(ratio.rounded)"))
             }
-            marks.append(Picture.mark(ours, y, radius: 5, Picture.colour(0).fill, "ours: \(report.ratioToFloor.rounded)"))
+            marks.append(
+                Picture.mark(
+                    ours, y, radius: 5, Picture.colour(0).fill,
+                    "ours: \(report.ratioToFloor.rounded)"))
             y += Self.rowHeight
         }
         let grid = axis.flatMap { power -> [String] in
             let place = x(exp2(Double(power)))
-            return [Picture.line(place, Self.top - 12, place, y, power == 0 ? "floor" : "grid"),
-                    Picture.text(place, y + 16, power < 0 ? "1/\(1 << -power)" : String(1 << power), "middle")]
+            return [
+                Picture.line(place, Self.top - 12, place, y, power == 0 ? "floor" : "grid"),
+                Picture.text(
+                    place, y + 16, power < 0 ? "1/\(1 << -power)" : String(1 << power), "middle"),
+            ]
         }
         return Picture.document(
-            width: Self.width, height: y + 34, title: "Time over the hardware's floor", subtitle: subtitle,
-            style: ".between { stroke-width: 3; } .floor { stroke: #7d8590; stroke-width: 2; }", body: legend + grid + marks)
+            width: Self.width, height: y + 34, title: "Time over the hardware's floor",
+            subtitle: subtitle,
+            style: ".between { stroke-width: 3; } .floor { stroke: #7d8590; stroke-width: 2; }",
+            body: legend + grid + marks)
     }
 
     private func fill(_ peer: Peer) -> String { Picture.colour(peer.key == "loop" ? 5 : 1).fill }
@@ -54,16 +72,24 @@ struct BenchPicture {
     private var subtitle: String {
         let limits = summary.limits
         return "Shortest of many calls; left is faster. \(limits[0].isa), peak "
-            + limits.map { "\(String(format: "%.0f", $0.threadsGflops)) GFLOP/s on \($0.threads) thread\($0.threads == 1 ? "" : "s")" }.joined(separator: ", ")
+            + limits.map {
+                """
+                \(String(format: "%.0f", $0.threadsGflops)) GFLOP/s on \($0.threads) \
+                thread\($0.threads == 1 ? "" : "s")
+                """
+            }.joined(separator: ", ")
     }
 
     private var legend: [String] {
         var peers: [Peer] = []
-        for case let peer? in summary.reports.map(\.peer) where !peers.contains(where: { $0.key == peer.key }) { peers.append(peer) }
+        for case let peer? in summary.reports.map(\.peer)
+        where !peers.contains(where: { $0.key == peer.key }) { peers.append(peer) }
         let names = [("ours", Picture.colour(0).fill)] + peers.map { ($0.title, fill($0)) }
         return names.enumerated().flatMap { index, name in
             let x = 22 + 250 * Double(index)
-            return [Picture.mark(x, 66, radius: 5, name.1, name.0), Picture.text(x + 12, 70, name.0)]
+            return [
+                Picture.mark(x, 66, radius: 5, name.1, name.0), Picture.text(x + 12, 70, name.0),
+            ]
         }
     }
 }

@@ -31,9 +31,13 @@ struct OptimizerBuffers {
     func refill() { gradient.update(from: source, count: count) }
 
     var results: [(name: String, values: [Float])] {
-        [("parameters", Array(UnsafeBufferPointer(start: parameters, count: count)))] + (0..<momentCount).map {
-            ("moment \($0)", Array(UnsafeBufferPointer(start: moments + $0 * momentStride, count: count)))
-        }
+        [("parameters", Array(UnsafeBufferPointer(start: parameters, count: count)))]
+            + (0..<momentCount).map {
+                (
+                    "moment \($0)",
+                    Array(UnsafeBufferPointer(start: moments + $0 * momentStride, count: count))
+                )
+            }
     }
 }
 
@@ -53,12 +57,16 @@ final class OptimizerEngine {
         pool = Pool(threadCount: threads, isAdaptive: true) { context, _, share in
             let call = context.assumingMemoryBound(to: Call.self).pointee
             let buffers = call.buffers
-            call.kernels.update(call.rule, buffers.count, scale: OptimizerBuffers.scale, step: OptimizerBuffers.step,
-                                parameters: buffers.parameters, gradient: buffers.gradient, moments: buffers.moments,
-                                momentStride: buffers.momentStride, share: share)
+            call.kernels.update(
+                call.rule, buffers.count, scale: OptimizerBuffers.scale,
+                step: OptimizerBuffers.step,
+                parameters: buffers.parameters, gradient: buffers.gradient,
+                moments: buffers.moments,
+                momentStride: buffers.momentStride, share: share)
         }
         call = .allocate(capacity: 1)
-        call.initialize(to: Call(kernels: kernels, rule: rule, buffers: OptimizerBuffers(rule, count)))
+        call.initialize(
+            to: Call(kernels: kernels, rule: rule, buffers: OptimizerBuffers(rule, count)))
     }
 
     deinit {
@@ -71,7 +79,8 @@ final class OptimizerEngine {
 }
 
 struct OptimizerWork: Work {
-    /// The gradient is zero from the second update on, so that the averages decay: after this many they are far from subnormal.
+    /// The gradient is zero from the second update on, so that the averages decay: after this many
+    /// they are far from subnormal.
     static let mostCalls = 64
     private let engine: OptimizerEngine
 
@@ -111,9 +120,14 @@ struct PlainLoopWork: Work {
 /// The rules as `Optimizer.named` makes them: their conventions are the default ones.
 enum PlainLoop {
     static func update(_ rule: Optimizer, _ buffers: OptimizerBuffers) {
-        let (p, g, first, second, third) = (buffers.parameters, buffers.gradient, buffers.moments, buffers.moments + buffers.momentStride,
-                                            buffers.moments + 2 * buffers.momentStride)
-        let (count, scale, rate) = (buffers.count, Float(OptimizerBuffers.scale), Float(rule.learningRate))
+        let (p, g, first, second, third) = (
+            buffers.parameters, buffers.gradient, buffers.moments,
+            buffers.moments + buffers.momentStride,
+            buffers.moments + 2 * buffers.momentStride
+        )
+        let (count, scale, rate) = (
+            buffers.count, Float(OptimizerBuffers.scale), Float(rule.learningRate)
+        )
         switch rule {
         case .sgd(let sgd) where sgd.momentum == 0:
             for k in 0..<count {
@@ -137,7 +151,9 @@ enum PlainLoop {
                 g[k] = 0
             }
         case .rmsProp(let rmsProp):
-            let (decay, rest, epsilon) = (Float(rmsProp.decay), Float(1 - rmsProp.decay), Float(rmsProp.epsilon))
+            let (decay, rest, epsilon) = (
+                Float(rmsProp.decay), Float(1 - rmsProp.decay), Float(rmsProp.epsilon)
+            )
             for k in 0..<count {
                 let gradient = scale * g[k]
                 first[k] = decay * first[k] + rest * gradient * gradient
@@ -145,7 +161,9 @@ enum PlainLoop {
                 g[k] = 0
             }
         case .adaDelta(let adaDelta):
-            let (decay, rest, epsilon) = (Float(adaDelta.decay), Float(1 - adaDelta.decay), Float(adaDelta.epsilon))
+            let (decay, rest, epsilon) = (
+                Float(adaDelta.decay), Float(1 - adaDelta.decay), Float(adaDelta.epsilon)
+            )
             for k in 0..<count {
                 let gradient = scale * g[k]
                 first[k] = decay * first[k] + rest * gradient * gradient
@@ -155,10 +173,14 @@ enum PlainLoop {
                 g[k] = 0
             }
         case .adam(let adam):
-            let (beta1, rest1, beta2, rest2) = (Float(adam.beta1), Float(1 - adam.beta1), Float(adam.beta2), Float(1 - adam.beta2))
+            let (beta1, rest1, beta2, rest2) = (
+                Float(adam.beta1), Float(1 - adam.beta1), Float(adam.beta2), Float(1 - adam.beta2)
+            )
             let power1 = (0..<OptimizerBuffers.step).reduce(1.0) { power, _ in power * adam.beta1 }
             let power2 = (0..<OptimizerBuffers.step).reduce(1.0) { power, _ in power * adam.beta2 }
-            let (corrected1, corrected2, epsilon) = (Float(1 / (1 - power1)), Float(1 / (1 - power2)), Float(adam.epsilon))
+            let (corrected1, corrected2, epsilon) = (
+                Float(1 / (1 - power1)), Float(1 / (1 - power2)), Float(adam.epsilon)
+            )
             let kept = Float(1 - adam.learningRate * adam.weightDecay)
             for k in 0..<count {
                 let gradient = scale * g[k]
@@ -169,13 +191,16 @@ enum PlainLoop {
                     square = max(third[k], square)
                     third[k] = square
                 }
-                p[k] = kept * p[k] - rate * (first[k] * corrected1) / ((square * corrected2).squareRoot() + epsilon)
+                p[k] =
+                    kept * p[k] - rate * (first[k] * corrected1)
+                    / ((square * corrected2).squareRoot() + epsilon)
                 g[k] = 0
             }
         }
     }
 
-    /// The operations per parameter of the rule's equations in kernel_list.h, one for each sign, root and maximum.
+    /// The operations per parameter of the rule's equations in kernel_list.h, one for each sign,
+    /// root and maximum.
     static func operations(_ rule: Optimizer) -> Int {
         switch rule {
         case .sgd(let sgd): sgd.momentum == 0 ? 3 : sgd.nesterov ? 7 : 5

@@ -16,7 +16,9 @@ struct Peer {
 
 /// A value of the report's JSON object.
 enum JSONValue: Encodable {
-    case int(Int), double(Double), string(String)
+    case int(Int)
+    case double(Double)
+    case string(String)
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
@@ -30,7 +32,9 @@ enum JSONValue: Encodable {
 
 /// What a bench prints.
 struct BenchReport: Encodable {
-    private static let symbols = ["input": "I", "hidden": "H", "batch": "B", "steps": "T", "parameters": "n"]
+    private static let symbols = [
+        "input": "I", "hidden": "H", "batch": "B", "steps": "T", "parameters": "n",
+    ]
     /// Of `checkAgreement`.
     private static let tolerance = 1e-4
 
@@ -50,7 +54,10 @@ struct BenchReport: Encodable {
     private var measurement: Measurement?
     private(set) var peer: Peer?
 
-    init(name: String, sizes: [(name: String, size: Int)], flops: Double, floor: Double, limits: HardwareLimits, optimizer: String? = nil) {
+    init(
+        name: String, sizes: [(name: String, size: Int)], flops: Double, floor: Double,
+        limits: HardwareLimits, optimizer: String? = nil
+    ) {
         self.name = name
         self.sizes = sizes
         self.flops = flops
@@ -60,7 +67,9 @@ struct BenchReport: Encodable {
     }
 
     /// Checks that both compute the same, and measures.
-    mutating func measure<Theirs: Work>(_ ours: some Work, against theirs: Theirs?, _ peer: Peer, _ settings: BenchSettings) throws(Failure) {
+    mutating func measure<Theirs: Work>(
+        _ ours: some Work, against theirs: Theirs?, _ peer: Peer, _ settings: BenchSettings
+    ) throws(Failure) {
         var (ours, theirs) = (ours, theirs)
         self.settings = settings
         if theirs != nil {
@@ -91,15 +100,20 @@ struct BenchReport: Encodable {
 
     /// What is measured, and the rule, where there are several.
     var title: String { optimizer ?? name }
-    var sizesText: String { sizes.map { "\(Self.symbols[$0.name]!) \($0.size.grouped)" }.joined(separator: ", ") }
+    var sizesText: String {
+        sizes.map { "\(Self.symbols[$0.name]!) \($0.size.grouped)" }.joined(separator: ", ")
+    }
 
     func encode(to encoder: any Encoder) throws { try object.encode(to: encoder) }
 
     private var object: [String: JSONValue] {
         var object: [String: JSONValue] = [
-            "workload": .string(name), "isa": .string(isa), "threads": .int(threads), "flops": .double(flops), "gflops": .double(gflops),
-            "calls_per_sample": .int(ours.calls), "floor_ns": .double(floor), "ratio_to_floor": .double(ratioToFloor),
-            "median_ratio_to_floor": .double(ours.times.median / floor), "share_of_peak": .double(shareOfPeak),
+            "workload": .string(name), "isa": .string(isa), "threads": .int(threads),
+            "flops": .double(flops), "gflops": .double(gflops),
+            "calls_per_sample": .int(ours.calls), "floor_ns": .double(floor),
+            "ratio_to_floor": .double(ratioToFloor),
+            "median_ratio_to_floor": .double(ours.times.median / floor),
+            "share_of_peak": .double(shareOfPeak),
         ]
         for (name, size) in sizes { object[name] = .int(size) }
         func add(_ times: Times, prefix: String) {
@@ -126,11 +140,15 @@ struct BenchReport: Encodable {
     }
 
     private var text: String {
-        var lines = ["\(name): \(optimizer.map { "\($0), " } ?? "")\(sizes.map { "\($0.name) \($0.size.grouped)" }.joined(separator: ", ")), "
-            + "\(threads) thread\(threads == 1 ? "" : "s"), \(isa)"]
+        let what =
+            [optimizer].compactMap(\.self) + sizes.map { "\($0.name) \($0.size.grouped)" }
+            + ["\(threads) thread\(threads == 1 ? "" : "s")", "\(isa)"]
+        var lines = ["\(name): \(what.joined(separator: ", "))"]
         func row(_ name: String, _ cells: [String]) {
-            lines.append(name.padding(toLength: 40, withPad: " ", startingAt: 0)
-                + cells.map { String(repeating: " ", count: max(0, 10 - $0.count)) + $0 }.joined())
+            lines.append(
+                name.padding(toLength: 40, withPad: " ", startingAt: 0)
+                    + cells.map { String(repeating: " ", count: max(0, 10 - $0.count)) + $0 }
+                    .joined())
         }
         func row(_ name: String, _ times: Times) { row(name, times.named.map { $0.value.asTime }) }
         row("", ["min", "median", "p99", "p99.9", "max"])
@@ -141,10 +159,24 @@ struct BenchReport: Encodable {
             if theirs.calls > 1 { row("\(peer.name), one by one", theirs.singleTimes) }
         }
         row("an idle loop as long", measurement!.idle.times)
-        lines.append("\(ratioToFloor.rounded) times the floor of \(floor.asTime), median \((ours.times.median / floor).rounded)")
-        var line = "\(gflops.rounded) GFLOP/s, \(String(format: "%.0f", 100 * shareOfPeak)) % of the peak of \(limits.threadsGflops.rounded)"
+        lines.append(
+            """
+            \(ratioToFloor.rounded) times the floor of \(floor.asTime), median \
+            \((ours.times.median / floor).rounded)
+            """
+        )
+        var line =
+            """
+            \(gflops.rounded) GFLOP/s, \(String(format: "%.0f", 100 * shareOfPeak)) % of the \
+            peak of \(limits.threadsGflops.rounded)
+            """
         if let bytes {
-            line += ", \((bytes / ours.times.min).rounded) GB/s, \(String(format: "%.3f", ours.times.min / Double(sizes[0].size))) ns per parameter"
+            line +=
+                """
+                , \((bytes / ours.times.min).rounded) GB/s, \
+                \(String(format: "%.3f", ours.times.min / Double(sizes[0].size))) ns per \
+                parameter
+                """
         }
         if let peer, let ratio { line += "; \(ratio.rounded) times as fast as \(peer.title)" }
         lines.append(line)

@@ -2,7 +2,8 @@ import CLimits
 import Foundation
 import Recurrent
 
-/// What the hardware can do at most, with one instruction set: measured in this process, each figure the best of many passes.
+/// What the hardware can do at most, with one instruction set: measured in this process, each
+/// figure the best of many passes.
 struct HardwareLimits {
     /// A level of memory, and how many bytes a core loads from it.
     struct Level {
@@ -38,7 +39,8 @@ struct HardwareLimits {
         self.loops = loops
         gflops = flops / best { one.run(.multiplyAdd(rounds)) }
         // Longer, since all cores must be free at once.
-        threadsGflops = flops * Double(threads) / best(seconds: 0.3) { pool.run(.multiplyAdd(rounds)) }
+        threadsGflops =
+            flops * Double(threads) / best(seconds: 0.3) { pool.run(.multiplyAdd(rounds)) }
         multiplyAddLatency = best { one.run(.chain(rounds)) } / Double(rounds)
         func bandwidth(_ pool: LimitsPool, _ bytes: Int) -> Double {
             let loaded = pool.allocate(bytes / MemoryLayout<Float>.size)
@@ -46,20 +48,29 @@ struct HardwareLimits {
         }
         let caches = cacheSizes()
         // Most of a cache, but for the last one, which other cores fill as well.
-        levels = caches.enumerated().map { index, bytes in
-            let bytesInUse = index == caches.count - 1 ? bytes / 2 : bytes * 3 / 4
-            return Level(name: "L\(index + 1)", bytes: bytes, gigabytesPerSecond: bandwidth(one, bytesInUse))
-        } + [Level(name: "memory", bytes: .max, gigabytesPerSecond: bandwidth(one, memorySize(caches)))]
+        levels =
+            caches.enumerated().map { index, bytes in
+                let bytesInUse = index == caches.count - 1 ? bytes / 2 : bytes * 3 / 4
+                return Level(
+                    name: "L\(index + 1)", bytes: bytes,
+                    gigabytesPerSecond: bandwidth(one, bytesInUse))
+            } + [
+                Level(
+                    name: "memory", bytes: .max,
+                    gigabytesPerSecond: bandwidth(one, memorySize(caches)))
+            ]
         threadsMemoryGigabytesPerSecond = bandwidth(pool, memorySize(caches))
         pool.close()
         one.close()
     }
 
     /// Gigabytes per second of the nearest level that holds so many bytes.
-    func bandwidth(holding bytes: Int) -> Double { levels.first { bytes <= $0.bytes }!.gigabytesPerSecond }
+    func bandwidth(holding bytes: Int) -> Double {
+        levels.first { bytes <= $0.bytes }!.gigabytesPerSecond
+    }
 
-    /// Nanoseconds for reading and writing `arrays` arrays of `count` floats once, on `threads` threads: the memory traffic of an optimizer that
-    /// clears its gradient.
+    /// Nanoseconds for reading and writing `arrays` arrays of `count` floats once, on `threads`
+    /// threads: the memory traffic of an optimizer that clears its gradient.
     func stream(_ count: Int, arrays: Int) -> Double {
         let pool = LimitsPool(loops, threads: threads)
         defer { pool.close() }
@@ -69,13 +80,13 @@ struct HardwareLimits {
 
     private static func loops(_ isa: ISA) -> recurrent_limit_loops {
         #if arch(x86_64)
-        switch isa {
-        case .generic: return recurrent_limits_generic
-        case .avx2: return recurrent_limits_avx2
-        case .avx512: return recurrent_limits_avx512
-        }
+            switch isa {
+            case .generic: return recurrent_limits_generic
+            case .avx2: return recurrent_limits_avx2
+            case .avx512: return recurrent_limits_avx512
+            }
         #else
-        return recurrent_limits_generic
+            return recurrent_limits_generic
         #endif
     }
 }
@@ -83,7 +94,8 @@ struct HardwareLimits {
 /// The shortest time of a call, in nanoseconds: calls for `seconds`, at least five.
 private func best(seconds: Double = 0.05, _ call: () -> Void) -> Double {
     let end = nanoseconds() + UInt64(seconds * 1e9)
-    var shortest = UInt64.max, calls = 0
+    var shortest = UInt64.max
+    var calls = 0
     while calls < 5 || nanoseconds() < end {
         let start = nanoseconds()
         call()
@@ -93,15 +105,19 @@ private func best(seconds: Double = 0.05, _ call: () -> Void) -> Double {
     return Double(max(shortest, 1))
 }
 
-/// Bytes of the data caches of this core, from the nearest on; common sizes where the system does not say.
+/// Bytes of the data caches of this core, from the nearest on; common sizes where the system does
+/// not say.
 private func cacheSizes() -> [Int] {
     let usual = [32 << 10, 1 << 20, 16 << 20]
     let folder = "/sys/devices/system/cpu/cpu0/cache/"
     func text(_ index: Int, _ name: String) -> String? {
-        (try? String(contentsOfFile: folder + "index\(index)/\(name)", encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
+        (try? String(contentsOfFile: folder + "index\(index)/\(name)", encoding: .utf8))?
+            .trimmingCharacters(in: .whitespacesAndNewlines)
     }
     let sizes: [Int] = (0..<8).compactMap { index in
-        guard let type = text(index, "type"), type != "Instruction", let size = text(index, "size"), let number = Int(size.dropLast()) else { return nil }
+        guard let type = text(index, "type"), type != "Instruction", let size = text(index, "size"),
+            let number = Int(size.dropLast())
+        else { return nil }
         return number << (size.hasSuffix("M") ? 20 : 10)
     }
     return sizes.count >= 2 ? sizes : usual
@@ -113,7 +129,9 @@ private func memorySize(_ caches: [Int]) -> Int { min(4 * caches.last!, 256 << 2
 /// Runs a loop of `CLimits` on several threads at a time, each with memory of its own.
 private final class LimitsPool {
     enum Loop {
-        case multiplyAdd(Int), chain(Int), load, stream
+        case multiplyAdd(Int)
+        case chain(Int)
+        case load, stream
     }
 
     private struct Calls {
@@ -137,7 +155,9 @@ private final class LimitsPool {
             case .stream:
                 at.withUnsafeBufferPointer { at in
                     let own = UnsafeRawPointer(at.baseAddress! + share * arrays)
-                    loops.stream(count, arrays, own.assumingMemoryBound(to: UnsafeMutablePointer<Float>.self))
+                    loops.stream(
+                        count, arrays, own.assumingMemoryBound(to: UnsafeMutablePointer<Float>.self)
+                    )
                 }
             }
             // Small again, whatever the loop has left there.
@@ -154,19 +174,25 @@ private final class LimitsPool {
 
     init(_ loops: recurrent_limit_loops, threads: Int) {
         calls = .allocate(capacity: 1)
-        calls.initialize(to: Calls(loops: loops, results: results([Float](repeating: 0.01, count: 16 * threads))))
+        calls.initialize(
+            to: Calls(loops: loops, results: results([Float](repeating: 0.01, count: 16 * threads)))
+        )
         pool = Pool(threadCount: threads) { context, _, share in
             context.assumingMemoryBound(to: Calls.self).pointee.work(share.index)
         }
     }
 
-    /// Gives each thread its share of `arrays` arrays of about `count` floats. Returns how many floats of an array a run goes through.
+    /// Gives each thread its share of `arrays` arrays of about `count` floats. Returns how many
+    /// floats of an array a run goes through.
     func allocate(_ count: Int, arrays: Int = 1) -> Int {
-        let threads = pool.threadCount, loadedTogether = 128, line = 16
+        let threads = pool.threadCount
+        let loadedTogether = 128
+        let line = 16
         let multiple = arrays == 1 ? loadedTogether : line
         let share = max(count / threads / multiple * multiple, multiple)
         memory = Blocks()
-        // Apart by a few cache lines more than a power of two, as arrays are that do not get in each other's way.
+        // Apart by a few cache lines more than a power of two, as arrays are that do not get in
+        // each other's way.
         calls.pointee.at = (0..<threads * arrays).map { memory(share + 5 * line * $0) }
         (calls.pointee.count, calls.pointee.arrays) = (share, arrays)
         calls.pointee.repeats = max(1, Self.fewestFloats / (share * arrays))

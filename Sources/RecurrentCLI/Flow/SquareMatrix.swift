@@ -20,19 +20,24 @@ struct SquareMatrix {
         (0..<size).map { column in (0..<size).reduce(0) { $0 + a[$1] * self[$1, column] } }
     }
 
-    /// The largest singular value, ‖·‖₂. Rotations make the rows orthogonal to each other, each pair in turn, until all are (Hestenes 1958,
-    /// "Inversion of matrices by biorthogonalization and related results"); then their norms are the singular values.
+    /// The largest singular value, ‖·‖₂. Rotations make the rows orthogonal to each other, each
+    /// pair in turn, until all are (Hestenes 1958, "Inversion of matrices by biorthogonalization
+    /// and related results"); then their norms are the singular values.
     var spectralNorm: Double {
-        // Below this a product of two rows no longer counts: the largest singular value is right to ten digits then.
+        // Below this a product of two rows no longer counts: the largest singular value is right to
+        // ten digits then.
         let least = 1e-13 * elements.reduce(0) { $0 + $1 * $1 }
-        var rows = elements, isDone = false
+        var rows = elements
+        var isDone = false
         while !isDone {
             isDone = true
             for p in 0..<size {
                 for q in 0..<p where rotate(p, q, &rows, least: least) { isDone = false }
             }
         }
-        return (0..<size).map { row in rows[row * size..<(row + 1) * size].reduce(0) { $0 + $1 * $1 } }.max()!.squareRoot()
+        return (0..<size).map { row in
+            rows[row * size..<(row + 1) * size].reduce(0) { $0 + $1 * $1 }
+        }.max()!.squareRoot()
     }
 
     /// Makes two rows orthogonal; returns whether they were not.
@@ -47,8 +52,10 @@ struct SquareMatrix {
         }
         guard abs(pq) > least else { return false }
         let cotangent = (qq - pp) / (2 * pq)
-        let tangent = (cotangent < 0 ? -1 : 1) / (abs(cotangent) + (1 + cotangent * cotangent).squareRoot())
-        let cosine = 1 / (1 + tangent * tangent).squareRoot(), sine = cosine * tangent
+        let tangent =
+            (cotangent < 0 ? -1 : 1) / (abs(cotangent) + (1 + cotangent * cotangent).squareRoot())
+        let cosine = 1 / (1 + tangent * tangent).squareRoot()
+        let sine = cosine * tangent
         for k in 0..<size {
             let (a, b) = (rows[pStart + k], rows[qStart + k])
             rows[pStart + k] = cosine * a - sine * b

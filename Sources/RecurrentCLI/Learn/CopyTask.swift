@@ -1,10 +1,12 @@
 import Foundation
 import Recurrent
 
-/// The copy task: Hochreiter and Schmidhuber 1997; here as in Arjovsky, Shah and Bengio 2016, "Unitary Evolution Recurrent Neural Networks", section 5.1.
+/// The copy task: Hochreiter and Schmidhuber 1997; here as in Arjovsky, Shah and Bengio 2016,
+/// "Unitary Evolution Recurrent Neural Networks", section 5.1.
 ///
-/// Ten symbols of an alphabet of eight are given, then T - 1 blanks, a mark that asks for them, and ten more blanks, during which they are to be
-/// said again in the same order. Until then, the target is the blank.
+/// Ten symbols of an alphabet of eight are given, then T - 1 blanks, a mark that asks for them, and
+/// ten more blanks, during which they are to be said again in the same order. Until then, the
+/// target is the blank.
 struct CopyTask {
     static let alphabet = 8, symbolCount = 10
     static let blank: Int32 = 8, mark: Int32 = 9
@@ -19,8 +21,11 @@ struct CopyTask {
     var baseline: Double { Double(Self.symbolCount) * log(Double(Self.alphabet)) / Double(steps) }
 
     /// - Returns: symbols and targets, [T + 20][B].
-    func batch(_ count: Int, using generator: inout SplitMix64) -> (symbols: [Int32], targets: [Int32]) {
-        var symbols = [Int32](repeating: Self.blank, count: steps * count), targets = symbols
+    func batch(_ count: Int, using generator: inout SplitMix64) -> (
+        symbols: [Int32], targets: [Int32]
+    ) {
+        var symbols = [Int32](repeating: Self.blank, count: steps * count)
+        var targets = symbols
         for row in 0..<count {
             for place in 0..<Self.symbolCount {
                 let symbol = Int32(generator.index(below: Self.alphabet))

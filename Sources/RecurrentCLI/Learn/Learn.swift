@@ -4,12 +4,19 @@ import Recurrent
 
 struct Learn: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Learns a task that needs a memory, with one cell or with several in turn: a table, and curves.",
+        abstract:
+            """
+            Learns a task that needs a memory, with one cell or with several in turn: a table, \
+            and curves.
+            """,
         discussion: """
-            adding: the sum of two marked numbers in a sequence (Hochreiter and Schmidhuber 1997; Le, Jaitly and Hinton 2015).
+            adding: the sum of two marked numbers in a sequence (Hochreiter and Schmidhuber 1997; \
+            Le, Jaitly and Hinton 2015).
             copy: ten symbols, to be repeated after a time (Arjovsky, Shah and Bengio 2016).
-            reber: strings of the embedded Reber grammar, whose second symbol must be remembered to the end (Hochreiter and Schmidhuber 1997).
-            The baseline is the loss of who remembers nothing. A cell is done when 99 % of its answers are right, on sequences that it has not learned.
+            reber: strings of the embedded Reber grammar, whose second symbol must be remembered \
+            to the end (Hochreiter and Schmidhuber 1997).
+            The baseline is the loss of who remembers nothing. A cell is done when 99 % of its \
+            answers are right, on sequences that it has not learned.
             """)
 
     /// A task, and with what it is learned in a few minutes at most.
@@ -42,43 +49,72 @@ struct Learn: ParsableCommand {
         }
     }
 
-    private static let names = "lstm, gru, gru(resetBefore), gru(lecture), rnn, rnn(sigmoid) or rnn(relu)"
+    private static let names =
+        "lstm, gru, gru(resetBefore), gru(lecture), rnn, rnn(sigmoid) or rnn(relu)"
 
     @Argument(help: ArgumentHelp("adding, copy or reber.", valueName: "task"))
     var task: Task
 
-    @Option(parsing: .unconditional,
-            help: ArgumentHelp("Of \(Learn.names), one after the other.", valueName: "names"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Of \(Learn.names), one after the other.", valueName: "names"))
     var cell = "rnn,gru,lstm"
 
-    @Option(parsing: .unconditional, help: ArgumentHelp(
-        "adding: steps; copy: steps between the symbols and the mark; reber: symbols of a string on average. (default: 200, 50, 50)", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            adding: steps; copy: steps between the symbols and the mark; reber: symbols of a \
+            string on average. (default: 200, 50, 50)
+            """,
+            valueName: "number"))
     var length: Int?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Hidden units. (default: 64, 128, 64)", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Hidden units. (default: 64, 128, 64)", valueName: "number"))
     var hidden: Int?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Sequences of an update. (default: 32, 32, 16)", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Sequences of an update. (default: 32, 32, 16)", valueName: "number"))
     var batch: Int?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Of Adam. (default: 0.005, 0.004, 0.02)", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Of Adam. (default: 0.005, 0.004, 0.02)", valueName: "number"))
     var learningRate: Double?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("The largest norm of a gradient.", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The largest norm of a gradient.", valueName: "number"))
     var clip = 1.0
 
-    @Option(parsing: .unconditional, help: ArgumentHelp(
-        "The longest time that the gates remember before anything is learned; 0: no time in particular. (default: that of the task)", valueName: "steps"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            The longest time that the gates remember before anything is learned; 0: no time in \
+            particular. (default: that of the task)
+            """,
+            valueName: "steps"))
     var memory: Int?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("The most updates of a cell. (default: 4000, 10000, 3000)", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The most updates of a cell. (default: 4000, 10000, 3000)", valueName: "number"))
     var updates: Int?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the sequences and of the initial weights.", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Seed of the sequences and of the initial weights.", valueName: "number")
+    )
     var seed: UInt64 = 1
 
-    @Option(parsing: .unconditional,
-            help: ArgumentHelp("Draw loss and accuracy as SVG.", valueName: "file"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Draw loss and accuracy as SVG.", valueName: "file"))
     var svg: String?
 
     @Flag(help: "Shows no progress, only the result.")
@@ -91,27 +127,35 @@ struct Learn: ParsableCommand {
     @OptionGroup var kernelOptions: KernelOptions
 
     func run() throws {
-        let size = 1...ModelShape.largestDimension, defaults = task.defaults
-        let length = try validated("--length", length ?? defaults.length, task.lengths), hidden = try validated("--hidden", hidden ?? defaults.hidden, size)
-        let batch = try validated("--batch", batch ?? defaults.batch, size), updates = try validated("--updates", updates ?? defaults.updates, 1...Int.max)
+        let size = 1...ModelShape.largestDimension
+        let defaults = task.defaults
+        let length = try validated("--length", length ?? defaults.length, task.lengths)
+        let hidden = try validated("--hidden", hidden ?? defaults.hidden, size)
+        let batch = try validated("--batch", batch ?? defaults.batch, size)
+        let updates = try validated("--updates", updates ?? defaults.updates, 1...Int.max)
         let learningRate = learningRate ?? defaults.learningRate
         try checkPositive("--learning-rate", learningRate)
         try checkPositive("--clip", clip)
         try validated("--memory", memory ?? 0, 0...1_000_000)
-        let cells = try cells(), kernels = try kernelOptions.kernels(), sequences = task.task(length: length)
+        let cells = try cells()
+        let kernels = try kernelOptions.kernels()
+        let sequences = task.task(length: length)
         _ = try threadOptions.count()
         if let svg { try checkWritable(svg, option: "--svg") }
         let memory = memory ?? sequences.steps
-        let initialization = memory == 0 ? Initialization() : Initialization(longestMemory: max(memory, 3))
+        let initialization =
+            memory == 0 ? Initialization() : Initialization(longestMemory: max(memory, 3))
         let shapes = cells.map {
-            ModelShape(input: .values(size: sequences.inputSize), layers: [RecurrentLayer($0, hiddenSize: hidden)], head: sequences.head,
-                       outputSize: sequences.outputSize, loss: sequences.loss)
+            ModelShape(
+                input: .values(size: sequences.inputSize),
+                layers: [RecurrentLayer($0, hiddenSize: hidden)], head: sequences.head,
+                outputSize: sequences.outputSize, loss: sequences.loss)
         }
         let rule = Optimizer.adam(Adam(learningRate: learningRate))
         for shape in shapes {
             try checkMemory(
                 shape, batch: batch, steps: sequences.steps, momentCount: rule.momentCount,
-                            beside: sequences.memory(batch: batch))
+                beside: sequences.memory(batch: batch))
         }
         Interruption.watch()
 
@@ -126,25 +170,38 @@ struct Learn: ParsableCommand {
             } catch {
                 throw Failure(error)
             }
-            var trainer = Trainer(model, plan, clip: GradientClip(norm: clip),
-                                  threads: try threadOptions.count(shape, rows: batch * sequences.steps), kernels: kernels)
+            var trainer = Trainer(
+                model, plan, clip: GradientClip(norm: clip),
+                threads: try threadOptions.count(shape, rows: batch * sequences.steps),
+                kernels: kernels)
             var run = LearningRun(cell: cells[index].name)
             try run.learn(&trainer, sequences, updates: updates, seed: seed) { update, point in
                 try Interruption.check()
-                bar.show(cells[index].name, fraction: (Double(index) + Double(update) / Double(updates)) / Double(shapes.count),
-                         point.map { "loss \(String(format: "%.4f", $0.loss)), \($0.accuracy.percent) right" } ?? "")
+                bar.show(
+                    cells[index].name,
+                    fraction: (Double(index) + Double(update) / Double(updates))
+                        / Double(shapes.count),
+                    point.map {
+                        "loss \(String(format: "%.4f", $0.loss)), \($0.accuracy.percent) right"
+                    } ?? "")
             }
             runs.append(run)
         }
         bar.clear()
-        let report = LearnReport(task: task.rawValue, measure: sequences.measure, length: length, hidden: hidden, batch: batch,
-                                 learningRate: learningRate, clip: clip, memory: memory, updates: updates, seed: seed, isa: "\(kernels.isa)",
-                                 baseline: runs[0].baseline, runs: runs)
+        let report = LearnReport(
+            task: task.rawValue, measure: sequences.measure, length: length, hidden: hidden,
+            batch: batch,
+            learningRate: learningRate, clip: clip, memory: memory, updates: updates, seed: seed,
+            isa: "\(kernels.isa)",
+            baseline: runs[0].baseline, runs: runs)
         if let svg { try writeText(svg, report.chart.svg) }
         if json { try printJSON(report) } else { try printToStandardOutput(report.table) }
         if runs.allSatisfy(\.diverged) {
-            throw Failure(.software, """
-                learn: every cell diverged; expected a smaller --learning-rate, found \(learningRate)
+            throw Failure(
+                .software,
+                """
+                learn: every cell diverged; expected a smaller --learning-rate, found \
+                \(learningRate)
                 """)
         }
     }
@@ -152,7 +209,9 @@ struct Learn: ParsableCommand {
     private func cells() throws(Failure) -> [RecurrentCell] {
         var cells: [RecurrentCell] = []
         for name in cell.split(separator: ",", omittingEmptySubsequences: false) {
-            guard let cell = RecurrentCell(named: String(name)) else { throw Failure(.usage, "--cell: unknown; expected \(Self.names), found \(name)") }
+            guard let cell = RecurrentCell(named: String(name)) else {
+                throw Failure(.usage, "--cell: unknown; expected \(Self.names), found \(name)")
+            }
             cells.append(cell)
         }
         return cells
@@ -161,32 +220,55 @@ struct Learn: ParsableCommand {
 
 /// What `learn` prints and draws.
 struct LearnReport: Encodable {
-    let task: String, measure: String, length: Int, hidden: Int, batch: Int, learningRate: Double, clip: Double, memory: Int, updates: Int
+    let task: String, measure: String, length: Int, hidden: Int, batch: Int, learningRate: Double,
+        clip: Double, memory: Int, updates: Int
     let seed: UInt64, isa: String
     let baseline: Double
     let runs: [LearningRun]
 
     var table: String {
-        func row(_ cells: [String]) -> String { tableRow(cells, widths: [18, 12, 12, 10, 10, 10, 12]) }
+        func row(_ cells: [String]) -> String {
+            tableRow(cells, widths: [18, 12, 12, 10, 10, 10, 12])
+        }
         let rows = runs.map { run in
             let last = run.points.last
-            return row([run.cell, last.map { String(format: "%.5f", $0.loss) } ?? "-", String(format: "%.5f", baseline), last?.accuracy.percent ?? "-",
-                        last.map { $0.updates.grouped } ?? "-", run.seconds.rounded, run.diverged ? "diverged" : run.isLearned ? "learned" : "not learned"])
+            return row([
+                run.cell, last.map { String(format: "%.5f", $0.loss) } ?? "-",
+                String(format: "%.5f", baseline), last?.accuracy.percent ?? "-",
+                last.map { $0.updates.grouped } ?? "-", run.seconds.rounded,
+                run.diverged ? "diverged" : run.isLearned ? "learned" : "not learned",
+            ])
         }
-        return ([row(["\(task), \(length)", "loss", "baseline", "right", "updates", "seconds", ""])] + rows).joined(separator: "\n") + "\n"
+        return
+            ([row(["\(task), \(length)", "loss", "baseline", "right", "updates", "seconds", ""])]
+            + rows).joined(separator: "\n") + "\n"
     }
 
     var chart: LineChart {
         let reach = Double(runs.flatMap(\.points).map(\.updates).max() ?? updates)
         func curves(_ value: (LearningRun.Point) -> Double) -> [LineChart.Curve] {
-            runs.map { run in LineChart.Curve(name: run.cell, points: run.points.map { (x: Double($0.updates), y: value($0)) }) }
+            runs.map { run in
+                LineChart.Curve(
+                    name: run.cell, points: run.points.map { (x: Double($0.updates), y: value($0)) }
+                )
+            }
         }
-        let ignorance = LineChart.Curve(name: "without memory", points: [(x: 0, y: baseline), (x: reach, y: baseline)])
+        let ignorance = LineChart.Curve(
+            name: "without memory", points: [(x: 0, y: baseline), (x: reach, y: baseline)])
         return LineChart(
             title: "\(task), \(length): what \(runs.map(\.cell).joined(separator: ", ")) learn",
-            subtitle: "\(hidden) hidden units, batches of \(batch), Adam at \(learningRate); on sequences that were not learned",
+            subtitle:
+                """
+                \(hidden) hidden units, batches of \(batch), Adam at \(learningRate); on \
+                sequences that were not learned
+                """,
             axis: "updates",
-            panels: [LineChart.Panel(title: "loss", isLogarithmic: true, curves: curves(\.loss) + [ignorance]),
-                     LineChart.Panel(title: "share of \(measure) that is right", isLogarithmic: false, curves: curves(\.accuracy))])
+            panels: [
+                LineChart.Panel(
+                    title: "loss", isLogarithmic: true, curves: curves(\.loss) + [ignorance]),
+                LineChart.Panel(
+                    title: "share of \(measure) that is right", isLogarithmic: false,
+                    curves: curves(\.accuracy)),
+            ])
     }
 }

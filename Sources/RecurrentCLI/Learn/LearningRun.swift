@@ -28,9 +28,13 @@ struct LearningRun: Encodable {
     /// Learns fresh sequences until enough of the answers are right.
     ///
     /// - Parameter onStep: is given the updates done and the last point.
-    mutating func learn(_ trainer: inout Trainer, _ task: some SequenceTask, updates: Int, seed: UInt64, onStep: (Int, Point?) throws -> Void) throws {
+    mutating func learn(
+        _ trainer: inout Trainer, _ task: some SequenceTask, updates: Int, seed: UInt64,
+        onStep: (Int, Point?) throws -> Void
+    ) throws {
         let start = ContinuousClock.now
-        var generator = SplitMix64(seed: seed), other = SplitMix64(seed: ~seed)
+        var generator = SplitMix64(seed: seed)
+        var other = SplitMix64(seed: ~seed)
         let count = (Self.measured + trainer.batch - 1) / trainer.batch
         let measured = try (0..<count).map { _ in
             try Interruption.check()
@@ -42,9 +46,12 @@ struct LearningRun: Encodable {
             let step = trainer.learn(task.sequences(trainer.batch, using: &generator))
             diverged = !step.loss.isFinite
             if !diverged && (update % Self.updatesPerPoint == 0 || update == updates) {
-                let (loss, accuracy) = try trainer.measure(measured, isAllOrNothing: task.isAllOrNothing)
+                let (loss, accuracy) = try trainer.measure(
+                    measured, isAllOrNothing: task.isAllOrNothing)
                 diverged = !loss.isFinite
-                if !diverged { points.append(Point(updates: update, loss: loss, accuracy: accuracy)) }
+                if !diverged {
+                    points.append(Point(updates: update, loss: loss, accuracy: accuracy))
+                }
             }
             try onStep(update, points.last)
         }
@@ -56,23 +63,40 @@ extension Trainer {
     /// One step on sequences from their beginning to their end.
     fileprivate mutating func learn(_ batch: SequenceBatch) -> TrainingStep {
         switch batch.targets {
-        case .values(let targets): return step(values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
-        case .classes(let targets): return step(values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
+        case .values(let targets):
+            return step(
+                values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
+        case .classes(let targets):
+            return step(
+                values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
         }
     }
 
     /// The mean loss, and the share of answers that are right.
-    fileprivate mutating func measure(_ batches: [SequenceBatch], isAllOrNothing: Bool) throws -> (loss: Double, accuracy: Double) {
-        var sum = Evaluation(), right = 0, count = 0
+    fileprivate mutating func measure(_ batches: [SequenceBatch], isAllOrNothing: Bool) throws -> (
+        loss: Double, accuracy: Double
+    ) {
+        var sum = Evaluation()
+        var right = 0
+        var count = 0
         for batch in batches {
             try Interruption.check()
-            let evaluation = switch batch.targets {
-            case .values(let targets): evaluate(values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
-            case .classes(let targets): evaluate(values: batch.values.span, targets: targets.span, lengths: batch.lengths?.span)
-            }
+            let evaluation =
+                switch batch.targets {
+                case .values(let targets):
+                    evaluate(
+                        values: batch.values.span, targets: targets.span,
+                        lengths: batch.lengths?.span)
+                case .classes(let targets):
+                    evaluate(
+                        values: batch.values.span, targets: targets.span,
+                        lengths: batch.lengths?.span)
+                }
             sum += evaluation
             for (sequence, questions) in batch.questions.enumerated() {
-                let answers = questions.map { question in withOutput(step: question.step, sequence: sequence, question.isRight) }
+                let answers = questions.map { question in
+                    withOutput(step: question.step, sequence: sequence, question.isRight)
+                }
                 right += isAllOrNothing ? (answers.allSatisfy { $0 } ? 1 : 0) : answers.count { $0 }
                 count += isAllOrNothing ? 1 : answers.count
             }

@@ -1,6 +1,7 @@
 import Recurrent
 
-/// Sequences of a task side by side, as a trainer takes them, and what is needed to judge the answers.
+/// Sequences of a task side by side, as a trainer takes them, and what is needed to judge the
+/// answers.
 struct SequenceBatch {
     enum Targets {
         /// [B]
@@ -51,9 +52,11 @@ extension AddingProblem: SequenceTask {
 
     func sequences(_ count: Int, using generator: inout SplitMix64) -> SequenceBatch {
         let (values, targets) = batch(count, using: &generator)
-        return SequenceBatch(values: values, targets: .values(targets), baseline: Self.baseline, questions: targets.map { target in
-            [SequenceBatch.Question(step: 0) { abs(Double($0[0] - target)) <= Self.tolerance }]
-        })
+        return SequenceBatch(
+            values: values, targets: .values(targets), baseline: Self.baseline,
+            questions: targets.map { target in
+                [SequenceBatch.Question(step: 0) { abs(Double($0[0] - target)) <= Self.tolerance }]
+            })
     }
 }
 
@@ -73,7 +76,9 @@ extension CopyTask: SequenceTask {
                 return SequenceBatch.Question(step: step) { indexOfLargest($0) == target }
             }
         }
-        return SequenceBatch(values: oneHot(symbols.map(Int.init), size: inputSize), targets: .classes(targets), baseline: baseline, questions: questions)
+        return SequenceBatch(
+            values: oneHot(symbols.map(Int.init), size: inputSize), targets: .classes(targets),
+            baseline: baseline, questions: questions)
     }
 }
 
@@ -87,8 +92,10 @@ extension ReberGrammar: SequenceTask {
     var measure: String { "strings" }
 
     func sequences(_ count: Int, using generator: inout SplitMix64) -> SequenceBatch {
-        let strings = (0..<count).map { _ in string(using: &generator) }, none = -1
-        var symbols = [Int](repeating: none, count: steps * count), targets = [Int32](repeating: -1, count: steps * count)
+        let strings = (0..<count).map { _ in string(using: &generator) }
+        let none = -1
+        var symbols = [Int](repeating: none, count: steps * count)
+        var targets = [Int32](repeating: -1, count: steps * count)
         for (row, string) in strings.enumerated() {
             for step in 0..<string.count - 1 {
                 symbols[step * count + row] = string[step]
@@ -107,11 +114,16 @@ extension ReberGrammar: SequenceTask {
     }
 }
 
-/// A row of `size` floats for each index: 1 at its place, else 0; all zero for one that is out of range.
+/// A row of `size` floats for each index: 1 at its place, else 0; all zero for one that is out of
+/// range.
 private func oneHot(_ indices: [Int], size: Int) -> [Float] {
     var rows = [Float](repeating: 0, count: indices.count * size)
-    for (row, index) in indices.enumerated() where (0..<size).contains(index) { rows[row * size + index] = 1 }
+    for (row, index) in indices.enumerated() where (0..<size).contains(index) {
+        rows[row * size + index] = 1
+    }
     return rows
 }
 
-private func indexOfLargest(_ values: Span<Float>) -> Int { values.indices.max { values[$0] < values[$1] }! }
+private func indexOfLargest(_ values: Span<Float>) -> Int {
+    values.indices.max { values[$0] < values[$1] }!
+}
