@@ -44,3 +44,6 @@
 #include "../optimizers/rmsprop.h"
 #include "../optimizers/adadelta.h"
 #include "../optimizers/adam.h"
+#include "../optimizers/nadam.h"
+#include "../optimizers/radam.h"
+#include "../optimizers/adamax.h"

@@ -34,6 +34,14 @@ variants = {
     "adamw": lambda p: optim.AdamW(p, lr=0.01),
     "amsgrad": lambda p: optim.Adam(p, lr=0.01, betas=(0.9, 0.9), amsgrad=True),
     "adamw_amsgrad": lambda p: optim.AdamW(p, lr=0.01, betas=(0.9, 0.9), weight_decay=0.1, amsgrad=True),
+    "nadam": lambda p: optim.NAdam(p),
+    "nadam_decay": lambda p: optim.NAdam(p, lr=0.01, betas=(0.8, 0.99), momentum_decay=0.5, weight_decay=0.05),
+    "nadamw": lambda p: optim.NAdam(p, lr=0.01, weight_decay=0.1, decoupled_weight_decay=True),
+    "radam": lambda p: optim.RAdam(p),
+    "radam_decay": lambda p: optim.RAdam(p, lr=0.01, betas=(0.8, 0.9), weight_decay=0.05),
+    "radamw": lambda p: optim.RAdam(p, lr=0.01, weight_decay=0.1, decoupled_weight_decay=True),
+    "adamax": lambda p: optim.Adamax(p),
+    "adamax_decay": lambda p: optim.Adamax(p, lr=0.01, betas=(0.8, 0.9), weight_decay=0.05),
 }
 
 

@@ -84,6 +84,9 @@ optimizers = {
     "adam": lambda p: torch.optim.Adam(p, lr=0.003),
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.003, weight_decay=0.01),
     "amsgrad": lambda p: torch.optim.Adam(p, lr=0.003, amsgrad=True),
+    "nadam": lambda p: torch.optim.NAdam(p, lr=0.003),
+    "radam": lambda p: torch.optim.RAdam(p, lr=0.003),
+    "adamax": lambda p: torch.optim.Adamax(p, lr=0.005),
 }
 lines = [f'  "{name}": {json.dumps(losses(initial, rule))}' for name, rule in optimizers.items()]
 (HERE / "training.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")

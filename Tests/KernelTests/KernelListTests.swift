@@ -69,6 +69,9 @@ let kernelTests: [String: @Sendable (KernelTable) throws -> Void] = [
     "rmsprop_update": OptimizerCase.checker(OptimizerCase.rmsProp),
     "adadelta_update": OptimizerCase.checker(OptimizerCase.adaDelta),
     "adam_update": OptimizerCase.checker(OptimizerCase.adam),
+    "nadam_update": OptimizerCase.checker(OptimizerCase.nAdam),
+    "radam_update": OptimizerCase.checker(OptimizerCase.rAdam),
+    "adamax_update": OptimizerCase.checker(OptimizerCase.adamax),
 ]
 
 @Suite struct KernelListTests {

@@ -97,7 +97,7 @@ struct OptimizerCase: Sendable, CustomStringConvertible {
         }
     }
 
-    static let all = sgd + adaGrad + rmsProp + adaDelta + adam
+    static let all = sgd + adaGrad + rmsProp + adaDelta + adam + nAdam + rAdam + adamax
 }
 
 /// Below this, averages of gradients become zero; see update.h.

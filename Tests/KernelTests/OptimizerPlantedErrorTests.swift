@@ -87,6 +87,26 @@ import Testing
         .adaGrad(AdaGrad(count: 0, learningRate: 0.01, epsilon: 1e-10, epsilonPlace: place))
     }
 
+    private static func nAdam(momentumDecay: Double = 0.004, steps: Int = 4) -> OptimizerCase {
+        var optimizer = NAdam(count: 0, learningRate: 0.01, momentumDecay: momentumDecay)
+        optimizer.advance(by: steps)
+        return .nAdam(optimizer)
+    }
+
+    private static func rAdam(epsilon: Double = 1e-3, steps: Int) -> OptimizerCase {
+        var optimizer = RAdam(count: 0, learningRate: 0.01, epsilon: epsilon)
+        optimizer.advance(by: steps)
+        return .rAdam(optimizer)
+    }
+
+    private static func adamax(
+        beta2: Double = 0.9, epsilon: Double = 1e-3, steps: Int = 4
+    ) -> OptimizerCase {
+        var optimizer = Adamax(count: 0, learningRate: 0.01, beta2: beta2, epsilon: epsilon)
+        optimizer.advance(by: steps)
+        return .adamax(optimizer)
+    }
+
     private static let clipped = GradientRule(scale: 0.5, clipValue: 0.1, weightDecay: 0.1)
 
     static let planted: [Planted] = [
@@ -166,6 +186,21 @@ import Testing
         Planted("AdaDelta with the average of squared gradients for that of steps", .adaDelta[0]) {
             _, after in after[3] = after[2]
         },
+        Planted("NAdam that is Adam", nAdam()) { state in
+            Planted("", nAdam(), does: adam()).wrong(&state)
+        },
+        Planted("NAdam with the momentum of the step after", nAdam(), does: nAdam(steps: 5)),
+        Planted("NAdam with another momentum decay", nAdam(), does: nAdam(momentumDecay: 0.005)),
+        Planted("RAdam that is Adam", rAdam(steps: 9), does: adam(steps: 9)),
+        Planted("RAdam that is rectified too late", rAdam(steps: 5), does: rAdam(steps: 4)),
+        Planted("RAdam with ε corrected", rAdam(steps: 9)) { state in
+            let c2 = 1 - (0..<10).reduce(1.0) { power, _ in power * 0.999 }
+            let corrected = rAdam(epsilon: 1e-3 * c2.squareRoot(), steps: 9)
+            Planted("", rAdam(steps: 9), does: corrected).wrong(&state)
+        },
+        Planted("Adamax that does not fade", adamax(), does: adamax(beta2: 1)),
+        Planted("Adamax without bias correction", adamax(), does: adamax(steps: 1_000_000)),
+        Planted("Adamax without ε", adamax(), does: adamax(epsilon: 0)),
     ]
 
     @Test(arguments: planted)

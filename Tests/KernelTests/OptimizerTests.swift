@@ -135,5 +135,6 @@ extension OptimizerCase {
     /// Some of each optimizer, with bias corrections that stand still.
     static let followed = [
         sgd[5], adaGrad[0], rmsProp[0], rmsProp[6], adaDelta[0], adam[4], adam[16],
+        nAdam[6], rAdam[0], rAdam[9], adamax[10],
     ]
 }

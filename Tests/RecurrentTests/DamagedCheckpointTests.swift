@@ -183,7 +183,9 @@ import Testing
     }
 
     /// A mean of squares that is negative has no root.
-    @Test(arguments: ["adagrad", "rmsprop", "adadelta", "adam", "amsgrad"])
+    @Test(arguments: [
+        "adagrad", "rmsprop", "adadelta", "adam", "amsgrad", "nadam", "radam", "adamax",
+    ])
     func squaresAreNotNegative(name: String) throws {
         let rule = try #require(Optimizer.named(name))
         let path = try saved(rule)

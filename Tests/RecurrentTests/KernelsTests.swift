@@ -79,6 +79,8 @@ import enum TestSupport.TestSizes
             .sgd(SGD(weightDecay: 0.1)), .adaGrad(AdaGrad(weightDecay: 0.1)),
             .rmsProp(RMSProp(weightDecay: 0.1)),
             .adaDelta(AdaDelta(weightDecay: 0.1)), .adam(Adam(weightDecay: 0.1)),
+            .nAdam(NAdam(weightDecay: 0.1)), .rAdam(RAdam(weightDecay: 0.1)),
+            .adamax(Adamax(weightDecay: 0.1)),
         ]
         for optimizer in decaying {
             for (n, p) in updated(optimizer).enumerated() {

@@ -19,6 +19,9 @@ import Testing
         ("adam", .adam(Adam(learningRate: 0.003))),
         ("adamw", .adam(Adam(learningRate: 0.003, weightDecay: 0.01, decoupled: true))),
         ("amsgrad", .adam(Adam(learningRate: 0.003, amsgrad: true))),
+        ("nadam", .nAdam(NAdam(learningRate: 0.003))),
+        ("radam", .rAdam(RAdam(learningRate: 0.003))),
+        ("adamax", .adamax(Adamax(learningRate: 0.005))),
     ]
 
     @Test(arguments: optimizers.map(\.name))

@@ -12,7 +12,8 @@ import Testing
         ("adagrad", 0xBD89_A5F5_E96A_3431), ("rmsprop", 0x77AB_440C_8974_6652),
         ("adadelta", 0xB495_2A51_3287_F195),
         ("adam", 0x49F7_2263_0A5E_63E7), ("adamw", 0x511D_34DC_0554_7E7A),
-        ("amsgrad", 0x2A2A_5B36_7721_F5B5),
+        ("amsgrad", 0x2A2A_5B36_7721_F5B5), ("nadam", 0xB0C6_A1B3_7DAA_AD71),
+        ("radam", 0xDB59_22C5_13C5_0EAE), ("adamax", 0x8DDE_4143_1721_DB55),
     ]
 
     /// FNV-1a of 64 bits.

@@ -210,6 +210,9 @@ import Testing
                 .rmsProp(RMSProp(decay: 0, epsilon: 0)),
                 .adaDelta(AdaDelta(decay: 0, epsilon: 1.5e-38)),
                 .adam(Adam(beta1: 0, beta2: 0, epsilon: 0)),
+                .nAdam(NAdam(beta1: 0, beta2: 0, epsilon: 0, momentumDecay: 0)),
+                .rAdam(RAdam(beta1: 0, beta2: 0, epsilon: 0)),
+                .adamax(Adamax(beta1: 0, beta2: 0, epsilon: 0)),
             ] + Optimizer.names.map { Optimizer.named($0)! }
         #expect(within.allSatisfy { $0.rangeError == nil })
         let beyond: [(Optimizer, String)] = [
@@ -242,6 +245,19 @@ import Testing
             (.adam(Adam(beta1: .nan)), "beta1"),
             (.adam(Adam(beta2: 1)), "beta2"), (.adam(Adam(epsilon: -1e-9)), "epsilon"),
             (.adam(Adam(weightDecay: -1)), "weight decay"),
+            (.nAdam(NAdam(learningRate: -1)), "learning rate"),
+            (.nAdam(NAdam(beta1: 1)), "beta1"), (.nAdam(NAdam(beta2: .nan)), "beta2"),
+            (.nAdam(NAdam(epsilon: -1)), "epsilon"),
+            (.nAdam(NAdam(momentumDecay: -1)), "momentum decay"),
+            (.nAdam(NAdam(weightDecay: -1)), "weight decay"),
+            (.rAdam(RAdam(learningRate: 1e39)), "learning rate"),
+            (.rAdam(RAdam(beta1: -1)), "beta1"), (.rAdam(RAdam(beta2: 1)), "beta2"),
+            (.rAdam(RAdam(epsilon: .nan)), "epsilon"),
+            (.rAdam(RAdam(weightDecay: 1e-39)), "weight decay"),
+            (.adamax(Adamax(learningRate: -1)), "learning rate"),
+            (.adamax(Adamax(beta1: 1)), "beta1"), (.adamax(Adamax(beta2: -1)), "beta2"),
+            (.adamax(Adamax(epsilon: -1)), "epsilon"),
+            (.adamax(Adamax(weightDecay: .infinity)), "weight decay"),
         ]
         for (optimizer, name) in beyond {
             #expect(

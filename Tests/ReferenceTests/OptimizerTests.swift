@@ -135,6 +135,34 @@ private struct Golden: Decodable {
             "adamw_amsgrad",
             adam: Adam(count: n, learningRate: 0.01, beta2: 0.9, decoupledDecay: 0.1, amsgrad: true)
         )
+        func check(_ name: String, nAdam: NAdam) throws {
+            var optimizer = nAdam
+            try check(name) { optimizer.update(&$0, &$1) }
+        }
+        try check("nadam", nAdam: NAdam(count: n, learningRate: 0.002))
+        try check(
+            "nadam_decay",
+            nAdam: NAdam(
+                count: n, learningRate: 0.01, beta1: 0.8, beta2: 0.99, momentumDecay: 0.5,
+                rule: decay))
+        try check("nadamw", nAdam: NAdam(count: n, learningRate: 0.01, decoupledDecay: 0.1))
+        func check(_ name: String, rAdam: RAdam) throws {
+            var optimizer = rAdam
+            try check(name) { optimizer.update(&$0, &$1) }
+        }
+        try check("radam", rAdam: RAdam(count: n, learningRate: 0.001))
+        try check(
+            "radam_decay",
+            rAdam: RAdam(count: n, learningRate: 0.01, beta1: 0.8, beta2: 0.9, rule: decay))
+        try check("radamw", rAdam: RAdam(count: n, learningRate: 0.01, decoupledDecay: 0.1))
+        func check(_ name: String, adamax: Adamax) throws {
+            var optimizer = adamax
+            try check(name) { optimizer.update(&$0, &$1) }
+        }
+        try check("adamax", adamax: Adamax(count: n, learningRate: 0.002))
+        try check(
+            "adamax_decay",
+            adamax: Adamax(count: n, learningRate: 0.01, beta1: 0.8, beta2: 0.9, rule: decay))
         #expect(seen == Set(golden.sequences.keys))
     }
 

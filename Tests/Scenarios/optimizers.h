@@ -136,3 +136,70 @@ static void run_adam_update(trial *trial, scenario_shape size, unsigned variant)
     output_moment(trial, "second", buffers, second);
     output_moment(trial, "largest", buffers, largest);
 }
+
+enum { variants_of_nadam_update = 8 };  // decay; scale and clip value; decoupled
+static void run_nadam_update(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_nadam hyper = {.gradient = gradient_rule(variant),
+                                   .learning_rate = 0.01,
+                                   .beta1 = 0.9,
+                                   .beta2 = 0.999,
+                                   .momentum = 0.45,
+                                   .next_momentum = 0.5,
+                                   .momentum_product = 0.2,
+                                   .bias_correction2 = 0.002,
+                                   .epsilon = 1e-6,
+                                   .weight_decay = weight_decay(variant),
+                                   .decoupled = (variant & 4) != 0};
+    const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
+    float *first = trial_data(trial, "first", buffers.count),
+          *second = trial_squares(trial, "second", buffers.count);
+    FOR_SHARES(trial)
+        trial->kernels->nadam_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
+                                     first, second, share);
+    output_updated(trial, buffers);
+    output_moment(trial, "first", buffers, first);
+    output_moment(trial, "second", buffers, second);
+}
+
+enum { variants_of_radam_update = 16 };  // decay; scale and clip value; decoupled; rectified
+static void run_radam_update(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_radam hyper = {.gradient = gradient_rule(variant),
+                                   .learning_rate = 0.01,
+                                   .beta1 = 0.9,
+                                   .beta2 = 0.999,
+                                   .bias_correction1 = 0.1,
+                                   .bias_correction2 = 0.001,
+                                   .rectification = variant & 8 ? 0.25 : 0,
+                                   .epsilon = 1e-6,
+                                   .weight_decay = weight_decay(variant),
+                                   .decoupled = (variant & 4) != 0};
+    const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
+    float *first = trial_data(trial, "first", buffers.count),
+          *second = trial_squares(trial, "second", buffers.count);
+    FOR_SHARES(trial)
+        trial->kernels->radam_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
+                                     first, second, share);
+    output_updated(trial, buffers);
+    output_moment(trial, "first", buffers, first);
+    output_moment(trial, "second", buffers, second);
+}
+
+enum { variants_of_adamax_update = 4 };  // decay; scale and clip value
+static void run_adamax_update(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_adamax hyper = {.gradient = gradient_rule(variant),
+                                    .learning_rate = 0.01,
+                                    .beta1 = 0.9,
+                                    .beta2 = 0.999,
+                                    .bias_correction1 = 0.1,
+                                    .epsilon = 1e-6,
+                                    .weight_decay = weight_decay(variant)};
+    const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
+    float *first = trial_data(trial, "first", buffers.count),
+          *largest = trial_squares(trial, "largest", buffers.count);
+    FOR_SHARES(trial)
+        trial->kernels->adamax_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
+                                      first, largest, share);
+    output_updated(trial, buffers);
+    output_moment(trial, "first", buffers, first);
+    output_moment(trial, "largest", buffers, largest);
+}

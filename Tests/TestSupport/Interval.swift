@@ -47,6 +47,14 @@ public struct Interval: Sendable {
         Interval(rounding: max(low, 0).squareRoot(), max(high, 0).squareRoot())
     }
 
+    /// |self|, which rounds nothing.
+    public var magnitude: Interval {
+        var result = self
+        result.low = max(max(low, -high), 0)
+        result.high = max(high, -low)
+        return result
+    }
+
     /// max(self, other), which rounds nothing.
     public func atLeast(_ other: Interval) -> Interval {
         var result = self

@@ -134,3 +134,39 @@ KERNEL(adadelta_update,
 KERNEL(adam_update, (size_t count, const recurrent_adam *_Nonnull hyper, float *_Nonnull parameters,
                      float *_Nonnull gradient, float *_Nonnull first, float *_Nonnull second,
                      float *_Nullable largest, recurrent_share share))
+
+// MARK: nadam.h
+
+// Dozat 2016, as PyTorch has it.
+//   m = β1 m + (1 - β1) g
+//   v = β2 v + (1 - β2) g²
+//   μ_t = β1 (1 - 0.96^(t ψ) / 2)   Π_t = μ_1 μ_2 … μ_t   decoupled decay: p *= 1 - η λ first
+//   d = (1 - μ_t) / (1 - Π_t) g + μ_t+1 / (1 - Π_t+1) m
+//   p -= η d / (√(v / (1 - β2^t)) + ε)
+//   first: m; second: v. |d| below 2^-100 counts as zero.
+KERNEL(nadam_update, (size_t count, const recurrent_nadam *_Nonnull hyper,
+                      float *_Nonnull parameters, float *_Nonnull gradient, float *_Nonnull first,
+                      float *_Nonnull second, recurrent_share share))
+
+// MARK: radam.h
+
+// Liu, Jiang, He, Chen, Liu, Gao and Han 2020, algorithm 2, as PyTorch has it.
+//   m = β1 m + (1 - β1) g
+//   v = β2 v + (1 - β2) g²
+//   m̂ = m / (1 - β1^t)      decoupled decay: p *= 1 - η λ first
+//   p -= η r m̂ √(1 - β2^t) / (√v + ε), or, while r is zero, η m̂
+//   first: m; second: v.
+KERNEL(radam_update, (size_t count, const recurrent_radam *_Nonnull hyper,
+                      float *_Nonnull parameters, float *_Nonnull gradient, float *_Nonnull first,
+                      float *_Nonnull second, recurrent_share share))
+
+// MARK: adamax.h
+
+// Kingma and Ba 2015, algorithm 2, with PyTorch's ε.
+//   m = β1 m + (1 - β1) g
+//   u = max(β2 u, |g| + ε), at least 2^-120
+//   p -= η / (1 - β1^t) m / u
+//   first: m; largest: u. clip_value may be any: no gradient is squared.
+KERNEL(adamax_update, (size_t count, const recurrent_adamax *_Nonnull hyper,
+                       float *_Nonnull parameters, float *_Nonnull gradient, float *_Nonnull first,
+                       float *_Nonnull largest, recurrent_share share))

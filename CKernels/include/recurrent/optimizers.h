@@ -110,4 +110,41 @@ typedef struct recurrent_adam {
     recurrent_epsilon_place epsilon_place;
 } recurrent_adam;
 
+/// NAdam. μ_t is β1 (1 - 0.96^(t ψ) / 2), which comes near β1.
+typedef struct recurrent_nadam {
+    recurrent_gradient_rule gradient;
+    double learning_rate;  ///< η
+    double beta1, beta2;
+    double momentum;          ///< μ_t, t = 1 in the first step
+    double next_momentum;     ///< μ_t+1
+    double momentum_product;  ///< μ_1 μ_2 … μ_t, below 1
+    double bias_correction2;  ///< 1 - β2^t
+    double epsilon;
+    double weight_decay;  ///< λ
+    bool decoupled;       ///< λ shrinks the parameters instead of going into the gradient
+} recurrent_nadam;
+
+/// RAdam.
+typedef struct recurrent_radam {
+    recurrent_gradient_rule gradient;
+    double learning_rate;  ///< η
+    double beta1, beta2;
+    double bias_correction1;  ///< 1 - β1^t, t = 1 in the first step
+    double bias_correction2;  ///< 1 - β2^t
+    double rectification;     ///< r; 0 while there is none, for a step that is not divided
+    double epsilon;
+    double weight_decay;  ///< λ
+    bool decoupled;       ///< λ shrinks the parameters instead of going into the gradient
+} recurrent_radam;
+
+/// Adamax.
+typedef struct recurrent_adamax {
+    recurrent_gradient_rule gradient;
+    double learning_rate;  ///< η
+    double beta1, beta2;
+    double bias_correction1;  ///< 1 - β1^t, t = 1 in the first step
+    double epsilon;
+    double weight_decay;  ///< λ, into the gradient
+} recurrent_adamax;
+
 #endif

@@ -111,8 +111,7 @@ extension Kernels {
     }
 
     /// One update of `count` parameters, in one pass: the gradient is scaled, clipped, used and set
-    /// to zero. Kernels: `sgd_update`, `adagrad_update`, `rmsprop_update`, `adadelta_update`,
-    /// `adam_update`.
+    /// to zero. Kernels: those of the rules, `sgd_update` and so on.
     ///
     /// - Parameters:
     ///   - scale: what the gradient is multiplied by first.
@@ -124,58 +123,27 @@ extension Kernels {
         parameters: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>,
         moments: UnsafeMutablePointer<Float>, momentStride: Int, share: Share = .all
     ) {
-        let rule = clip.rule(scale: scale)
-        switch optimizer {
-        case .sgd(let sgd):
-            var hyper = recurrent_sgd(
-                gradient: rule, learning_rate: sgd.learningRate, momentum: sgd.momentum,
-                dampening: sgd.dampening,
-                weight_decay: sgd.weightDecay, convention: sgd.convention.cValue,
-                nesterov: sgd.nesterov, first_step: step == 1)
-            unsafe table.pointee.sgd_update(
-                count, &hyper, parameters, gradient, sgd.momentum != 0 ? moments : nil, share.cValue
-            )
-        case .adaGrad(let adaGrad):
-            var hyper = recurrent_adagrad(
-                gradient: rule,
-                learning_rate: adaGrad.learningRate
-                    / (1 + Double(step - 1) * adaGrad.learningRateDecay),
-                epsilon: adaGrad.epsilon, weight_decay: adaGrad.weightDecay,
-                epsilon_place: adaGrad.epsilonPlace.cValue)
-            unsafe table.pointee.adagrad_update(
-                count, &hyper, parameters, gradient, moments, share.cValue)
-        case .rmsProp(let rmsProp):
-            var hyper = recurrent_rmsprop(
-                gradient: rule, learning_rate: rmsProp.learningRate, decay: rmsProp.decay,
-                epsilon: rmsProp.epsilon,
-                momentum: rmsProp.momentum, weight_decay: rmsProp.weightDecay,
-                epsilon_place: rmsProp.epsilonPlace.cValue,
-                convention: rmsProp.convention.cValue)
-            let mean = unsafe rmsProp.centered ? moments + momentStride : nil
-            let buffer =
-                unsafe rmsProp.momentum != 0
-                ? moments + (rmsProp.centered ? 2 : 1) * momentStride : nil
-            unsafe table.pointee.rmsprop_update(
-                count, &hyper, parameters, gradient, moments, mean, buffer, share.cValue)
-        case .adaDelta(let adaDelta):
-            var hyper = recurrent_adadelta(
-                gradient: rule, learning_rate: adaDelta.learningRate, decay: adaDelta.decay,
-                epsilon: adaDelta.epsilon,
-                weight_decay: adaDelta.weightDecay)
-            unsafe table.pointee.adadelta_update(
-                count, &hyper, parameters, gradient, moments, moments + momentStride, share.cValue)
-        case .adam(let adam):
-            var hyper = recurrent_adam(
-                gradient: rule, learning_rate: adam.learningRate, beta1: adam.beta1,
-                beta2: adam.beta2,
-                bias_correction1: 1 - integerPower(adam.beta1, step),
-                bias_correction2: 1 - integerPower(adam.beta2, step),
-                epsilon: adam.epsilon, weight_decay: adam.weightDecay, decoupled: adam.decoupled,
-                epsilon_place: adam.epsilonPlace.cValue)
-            unsafe table.pointee.adam_update(
-                count, &hyper, parameters, gradient, moments, moments + momentStride,
-                adam.amsgrad ? moments + 2 * momentStride : nil, share.cValue)
-        }
+        var update = unsafe UpdateBuffers(
+            table: table, count: count, rule: clip.rule(scale: scale), step: step,
+            parameters: parameters, gradient: gradient, moments: moments,
+            momentStride: momentStride, share: share.cValue)
+        var rule = optimizer
+        unsafe rule.apply(&update)
+    }
+}
+
+/// What the kernel of a rule is called with.
+@unsafe struct UpdateBuffers: RuleOperation {
+    let table: UnsafePointer<recurrent_kernels>
+    let count: Int, rule: recurrent_gradient_rule, step: Int
+    let parameters: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>
+    let moments: UnsafeMutablePointer<Float>, momentStride: Int
+    let share: recurrent_share
+
+    mutating func apply(to rule: inout some OptimizerRule) { unsafe rule.update(self) }
+
+    func moment(_ index: Int) -> UnsafeMutablePointer<Float> {
+        unsafe moments + index * momentStride
     }
 }
 

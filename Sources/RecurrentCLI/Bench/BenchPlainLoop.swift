@@ -1,11 +1,13 @@
+import Foundation
 import Recurrent
 
 /// Parameters, their gradient and a rule's moments.
 struct OptimizerBuffers {
     /// What a clip of the global norm might multiply the gradient by.
     static let scale = 0.5
-    /// The first step that is timed; its number goes into Adam's corrections only.
-    static let step = 2
+    /// The first step that is timed, of those that RAdam rectifies; its number goes into the
+    /// corrections of Adam and its kin only.
+    static let step = 8
 
     private let blocks = Blocks()
     let count: Int
@@ -172,6 +174,69 @@ enum PlainLoop {
                 p[k] -= rate * step
                 g[k] = 0
             }
+        case .nAdam(let nAdam):
+            let (beta1, rest1, beta2, rest2) = (
+                Float(nAdam.beta1), Float(1 - nAdam.beta1), Float(nAdam.beta2),
+                Float(1 - nAdam.beta2)
+            )
+            func momentum(_ step: Int) -> Double {
+                nAdam.beta1 * (1 - pow(0.96, Double(step) * nAdam.momentumDecay) / 2)
+            }
+            let (now, next) = (
+                momentum(OptimizerBuffers.step), momentum(OptimizerBuffers.step + 1)
+            )
+            let product = (1...OptimizerBuffers.step).reduce(1.0) { $0 * momentum($1) }
+            let power2 = pow(nAdam.beta2, Double(OptimizerBuffers.step))
+            let (corrected2, epsilon) = (Float(1 / (1 - power2)), Float(nAdam.epsilon))
+            let (ofGradient, ofFirst) = (
+                Float((1 - now) / (1 - product)), Float(next / (1 - product * next))
+            )
+            for k in 0..<count {
+                let gradient = scale * g[k]
+                first[k] = beta1 * first[k] + rest1 * gradient
+                second[k] = beta2 * second[k] + rest2 * gradient * gradient
+                p[k] -=
+                    rate * (ofGradient * gradient + ofFirst * first[k])
+                    / ((second[k] * corrected2).squareRoot() + epsilon)
+                g[k] = 0
+            }
+        case .rAdam(let rAdam):
+            let (beta1, rest1, beta2, rest2) = (
+                Float(rAdam.beta1), Float(1 - rAdam.beta1), Float(rAdam.beta2),
+                Float(1 - rAdam.beta2)
+            )
+            let step = Double(OptimizerBuffers.step)
+            let (power1, power2) = (pow(rAdam.beta1, step), pow(rAdam.beta2, step))
+            let most = 2 / (1 - rAdam.beta2) - 1
+            let length = most - 2 * step * power2 / (1 - power2)
+            let squared =
+                (length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length)
+            let adapted = Float(
+                length > 5 ? (squared * (1 - power2)).squareRoot() / (1 - power1) : 0)
+            let (corrected1, epsilon) = (Float(1 / (1 - power1)), Float(rAdam.epsilon))
+            for k in 0..<count {
+                let gradient = scale * g[k]
+                first[k] = beta1 * first[k] + rest1 * gradient
+                second[k] = beta2 * second[k] + rest2 * gradient * gradient
+                p[k] -=
+                    adapted > 0
+                    ? rate * adapted * first[k] / (second[k].squareRoot() + epsilon)
+                    : rate * corrected1 * first[k]
+                g[k] = 0
+            }
+        case .adamax(let adamax):
+            let (beta1, rest1, beta2, epsilon) = (
+                Float(adamax.beta1), Float(1 - adamax.beta1), Float(adamax.beta2),
+                Float(adamax.epsilon)
+            )
+            let corrected1 = Float(1 / (1 - pow(adamax.beta1, Double(OptimizerBuffers.step))))
+            for k in 0..<count {
+                let gradient = scale * g[k]
+                first[k] = beta1 * first[k] + rest1 * gradient
+                second[k] = max(beta2 * second[k], gradient.magnitude + epsilon)
+                p[k] -= rate * corrected1 * first[k] / second[k]
+                g[k] = 0
+            }
         case .adam(let adam):
             let (beta1, rest1, beta2, rest2) = (
                 Float(adam.beta1), Float(1 - adam.beta1), Float(adam.beta2), Float(1 - adam.beta2)
@@ -207,6 +272,9 @@ enum PlainLoop {
         case .adaGrad: 8
         case .rmsProp: 10
         case .adaDelta: 16
+        case .nAdam: 18
+        case .rAdam: 14
+        case .adamax: 10
         case .adam(let adam): 15 + (adam.decoupled ? 1 : 0) + (adam.amsgrad ? 1 : 0)
         }
     }

@@ -1,0 +1,105 @@
+internal import CRecurrent
+
+// How the kernel of each rule is called.
+
+extension SGD {
+    func update(_ buffers: UpdateBuffers) {
+        var hyper = unsafe recurrent_sgd(
+            gradient: buffers.rule, learning_rate: learningRate, momentum: momentum,
+            dampening: dampening, weight_decay: weightDecay, convention: convention.cValue,
+            nesterov: nesterov, first_step: buffers.step == 1)
+        unsafe buffers.table.pointee.sgd_update(
+            buffers.count, &hyper, buffers.parameters, buffers.gradient,
+            momentum != 0 ? buffers.moment(0) : nil, buffers.share)
+    }
+}
+
+extension AdaGrad {
+    func update(_ buffers: UpdateBuffers) {
+        let decayed = unsafe 1 + Double(buffers.step - 1) * learningRateDecay
+        var hyper = unsafe recurrent_adagrad(
+            gradient: buffers.rule, learning_rate: learningRate / decayed, epsilon: epsilon,
+            weight_decay: weightDecay, epsilon_place: epsilonPlace.cValue)
+        unsafe buffers.table.pointee.adagrad_update(
+            buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
+            buffers.share)
+    }
+}
+
+extension RMSProp {
+    func update(_ buffers: UpdateBuffers) {
+        var hyper = unsafe recurrent_rmsprop(
+            gradient: buffers.rule, learning_rate: learningRate, decay: decay, epsilon: epsilon,
+            momentum: momentum, weight_decay: weightDecay, epsilon_place: epsilonPlace.cValue,
+            convention: convention.cValue)
+        unsafe buffers.table.pointee.rmsprop_update(
+            buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
+            centered ? buffers.moment(1) : nil,
+            momentum != 0 ? buffers.moment(centered ? 2 : 1) : nil, buffers.share)
+    }
+}
+
+extension AdaDelta {
+    func update(_ buffers: UpdateBuffers) {
+        var hyper = unsafe recurrent_adadelta(
+            gradient: buffers.rule, learning_rate: learningRate, decay: decay, epsilon: epsilon,
+            weight_decay: weightDecay)
+        unsafe buffers.table.pointee.adadelta_update(
+            buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
+            buffers.moment(1), buffers.share)
+    }
+}
+
+extension Adam {
+    func update(_ buffers: UpdateBuffers) {
+        var hyper = unsafe recurrent_adam(
+            gradient: buffers.rule, learning_rate: learningRate, beta1: beta1, beta2: beta2,
+            bias_correction1: 1 - integerPower(beta1, buffers.step),
+            bias_correction2: 1 - integerPower(beta2, buffers.step), epsilon: epsilon,
+            weight_decay: weightDecay, decoupled: decoupled, epsilon_place: epsilonPlace.cValue)
+        unsafe buffers.table.pointee.adam_update(
+            buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
+            buffers.moment(1), amsgrad ? buffers.moment(2) : nil, buffers.share)
+    }
+}
+
+extension NAdam {
+    func update(_ buffers: UpdateBuffers) {
+        let momenta = unsafe momenta(buffers.step)
+        var hyper = unsafe recurrent_nadam(
+            gradient: buffers.rule, learning_rate: learningRate, beta1: beta1, beta2: beta2,
+            momentum: momenta.now, next_momentum: momenta.next,
+            momentum_product: momenta.product,
+            bias_correction2: 1 - integerPower(beta2, buffers.step), epsilon: epsilon,
+            weight_decay: weightDecay, decoupled: decoupled)
+        unsafe buffers.table.pointee.nadam_update(
+            buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
+            buffers.moment(1), buffers.share)
+    }
+}
+
+extension RAdam {
+    func update(_ buffers: UpdateBuffers) {
+        var hyper = unsafe recurrent_radam(
+            gradient: buffers.rule, learning_rate: learningRate, beta1: beta1, beta2: beta2,
+            bias_correction1: 1 - integerPower(beta1, buffers.step),
+            bias_correction2: 1 - integerPower(beta2, buffers.step),
+            rectification: rectification(buffers.step), epsilon: epsilon,
+            weight_decay: weightDecay, decoupled: decoupled)
+        unsafe buffers.table.pointee.radam_update(
+            buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
+            buffers.moment(1), buffers.share)
+    }
+}
+
+extension Adamax {
+    func update(_ buffers: UpdateBuffers) {
+        var hyper = unsafe recurrent_adamax(
+            gradient: buffers.rule, learning_rate: learningRate, beta1: beta1, beta2: beta2,
+            bias_correction1: 1 - integerPower(beta1, buffers.step), epsilon: epsilon,
+            weight_decay: weightDecay)
+        unsafe buffers.table.pointee.adamax_update(
+            buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
+            buffers.moment(1), buffers.share)
+    }
+}
