@@ -4,17 +4,6 @@ import RecurrentReference
 import TestSupport
 import Testing
 
-extension Complex: Scalar where RealType == Double {
-    public static func relu(_ x: Complex) -> Complex { x.real > 0 ? x : 0 }
-    public static func heaviside(_ x: Complex) -> Complex { x.real > 0 ? 1 : 0 }
-    public static func clamp(_ x: Complex, _ most: Double) -> Complex {
-        x.real.magnitude < most ? x : Complex(Double.clamp(x.real, most))
-    }
-    public static func clampSlope(_ x: Complex, _ most: Double) -> Complex {
-        x.real.magnitude < most ? 1 : 0
-    }
-}
-
 /// What the gradients are tested for: every kind of end that a row may have, and more than one step
 /// to carry a gradient over.
 private let problems: [LSTMProblem<Double>] = [
@@ -39,112 +28,6 @@ private let maskedProblems: [LSTMProblem<Double>] = variantProblems.map { proble
     var sizes = problem.sizes
     sizes.dropout = true
     return LSTMProblem(sizes, seed: 14)
-}
-
-extension LSTMProblem {
-    /// The loss whose gradient the backward pass takes: Σ_t dy[t] · h_t over the steps that are
-    /// live, + dh · h_T + dc · c_T.
-    func loss() -> S {
-        let tape = cell.forward(x: x, h0: h0, c0: c0, lengths: sizes.lengths, mask: mask)
-        var loss: S = 0
-        for row in h0.indices {
-            for t in x.indices where sizes.isLive(row: row, step: t) {
-                loss += S.sum(0, [(dy[t][row], tape.h[t + 1][row])])
-            }
-            loss += S.sum(0, [(dh[row], tape.h[x.count][row]), (dc[row], tape.c[x.count][row])])
-        }
-        return loss
-    }
-
-    /// Calls `body` with each coordinate of every parameter, of h0, of c0, and of every x that is
-    /// live, in the order of `gradient`.
-    func forEachCoordinate(_ body: (WritableKeyPath<LSTMProblem, S>) -> Void) {
-        typealias Gate = GateParameters<S>
-        let gates: WritableKeyPath<LSTMProblem, LSTMGates<Gate>> = \.cell.gates
-        for gate: WritableKeyPath<LSTMGates<Gate>, Gate> in [\.i, \.f, \.g, \.o] {
-            func visit(_ parameter: WritableKeyPath<Gate, S>) {
-                body(gates.appending(path: gate).appending(path: parameter))
-            }
-            for n in c0[0].indices { for k in x[0][0].indices { visit(\.W[n][k]) } }
-            for n in c0[0].indices { for m in h0[0].indices { visit(\.U[n][m]) } }
-            for n in c0[0].indices { visit(\.b[n]) }
-        }
-        for n in cell.peepholes.i.indices { body(\.cell.peepholes.i[n]) }
-        for n in cell.peepholes.f.indices { body(\.cell.peepholes.f[n]) }
-        for n in cell.peepholes.o.indices { body(\.cell.peepholes.o[n]) }
-        for n in cell.projection.indices {
-            for k in c0[0].indices { body(\.cell.projection[n][k]) }
-        }
-        for row in h0.indices { for n in h0[row].indices { body(\.h0[row][n]) } }
-        for row in c0.indices { for n in c0[row].indices { body(\.c0[row][n]) } }
-        for t in x.indices {
-            for row in h0.indices where sizes.isLive(row: row, step: t) {
-                for k in x[t][row].indices { body(\.x[t][row][k]) }
-            }
-        }
-    }
-}
-
-extension LSTMProblem<Double> {
-    /// The gradient by backpropagation through time, flat.
-    func gradientByBackpropagation() -> [Double] {
-        var problem = self
-        problem.gradient = problem.gradient.map { _ in 0 }
-        return problem.flat(problem.solved())
-    }
-
-    /// The gradients of a solution, in the order of `forEachCoordinate`.
-    func flat(_ solution: LSTMSolution<Double>) -> [Double] {
-        var gradient = flat(solution.gradient)
-        gradient += solution.backward.dh0.flatMap { $0 } + solution.backward.dc0.flatMap { $0 }
-        for t in x.indices {
-            for row in h0.indices where sizes.isLive(row: row, step: t) {
-                gradient += solution.backward.dx[t][row]
-            }
-        }
-        return gradient
-    }
-
-    func flat(_ cell: LSTMCell<Double>) -> [Double] {
-        cell.parameters + cell.peepholes.i + cell.peepholes.f + cell.peepholes.o
-            + cell.projection.joined()
-    }
-
-    /// The derivative of the loss by every coordinate: Squire and Trapp 1998, f'(x) = Im f(x + ih)
-    /// / h without cancellation, so that h may be as small as it likes.
-    func derivativesByComplexStep() -> [Double] {
-        let step = 1e-30
-        var complex = map { Complex($0) }
-        var derivatives: [Double] = []
-        complex.forEachCoordinate { coordinate in
-            complex[keyPath: coordinate].imaginary = step
-            derivatives.append(complex.loss().imaginary / step)
-            complex[keyPath: coordinate].imaginary = 0
-        }
-        return derivatives
-    }
-}
-
-/// The first coordinate that is further than `absolute` + `relative` · |expected| from what is
-/// expected, or NaN.
-func firstFar(_ found: [Double], _ expected: [Double], relative: Double, absolute: Double = 0)
-    -> Int?
-{
-    found.indices.first {
-        !((found[$0] - expected[$0]).magnitude <= absolute + relative * expected[$0].magnitude)
-    }
-}
-
-func expectClose(
-    _ found: [Double], _ expected: [Double], relative: Double, absolute: Double = 0,
-    sourceLocation: SourceLocation = #_sourceLocation
-) {
-    #expect(found.count == expected.count, sourceLocation: sourceLocation)
-    let far = firstFar(found, expected, relative: relative, absolute: absolute)
-    #expect(
-        far == nil,
-        "coordinate \(far ?? 0) of \(found.count): \(found[far ?? 0]), \(expected[far ?? 0])",
-        sourceLocation: sourceLocation)
 }
 
 @Suite struct LSTMReferenceTests {
@@ -433,51 +316,5 @@ func expectClose(
         let solution = problem.solved()
         for c in solution.tape.c { #expect(c == problem.c0) }
         #expect(solution.backward.dc0 == problem.dc)
-    }
-}
-
-@Suite struct DenseReferenceTests {
-    @Test func backwardAgainstComplexStep() {
-        var generator = Generator(seed: 2)
-        func matrix(_ rows: Int, _ columns: Int) -> [[Double]] {
-            (0..<rows).map { _ in generator.floats(columns).map { Double($0) } }
-        }
-        let layer = Dense(W: matrix(3, 4), b: matrix(1, 3)[0])
-        let x = matrix(5, 4)
-        let dy = matrix(5, 3)
-        let step = 1e-30
-        var gradient = Dense<Double>(W: matrix(3, 4).map { $0.map { _ in 0 } }, b: [0, 0, 0])
-        gradient.addGradient(x: x, dy: dy)
-        func complex(_ matrix: [[Double]]) -> [[Complex<Double>]] {
-            matrix.map { $0.map { Complex($0) } }
-        }
-        func derivative(_ move: (inout Dense<Complex<Double>>, inout [[Complex<Double>]]) -> Void)
-            -> Double
-        {
-            var (layer, x) = (
-                Dense(W: complex(layer.W), b: layer.b.map { Complex($0) }), complex(x)
-            )
-            move(&layer, &x)
-            return zip(layer.forward(x: x).joined(), dy.joined()).reduce(0) {
-                $0 + $1.0.imaginary / step * $1.1
-            }
-        }
-        for n in 0..<3 {
-            expectClose(
-                [gradient.b[n]], [derivative { layer, _ in layer.b[n].imaginary = step }],
-                relative: 1e-12)
-            for k in 0..<4 {
-                expectClose(
-                    [gradient.W[n][k]], [derivative { layer, _ in layer.W[n][k].imaginary = step }],
-                    relative: 1e-12)
-            }
-        }
-        let dx = layer.backwardInput(dy: dy)
-        for m in 0..<5 {
-            for k in 0..<4 {
-                expectClose(
-                    [dx[m][k]], [derivative { _, x in x[m][k].imaginary = step }], relative: 1e-12)
-            }
-        }
     }
 }

@@ -18,7 +18,10 @@ public struct Adamax: Hashable, Sendable, OptimizerRule {
     var optimizer: Optimizer { .adamax(self) }
 
     var identity: String {
-        "adamax with beta1 \(beta1), beta2 \(beta2), epsilon \(epsilon), weight decay \(weightDecay)"
+        """
+        adamax with beta1 \(beta1), beta2 \(beta2), epsilon \(epsilon), \
+        weight decay \(weightDecay)
+        """
     }
 
     var rangeError: String? {
