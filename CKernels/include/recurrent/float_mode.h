@@ -22,7 +22,8 @@ static inline uint64_t recurrent_float_mode(void) {
 /// of it.
 static inline void recurrent_set_float_mode(uint64_t mode) {
 #if defined(__SSE__)
-    __builtin_ia32_ldmxcsr((unsigned)mode);
+    const uint32_t mxcsr = mode & UINT32_MAX;
+    __builtin_ia32_ldmxcsr(mxcsr);
 #elif defined(__aarch64__)
     __asm__ volatile("msr fpcr, %0" : : "r"(mode) : "memory");
 #else

@@ -6,11 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__clang__)
-#define RECURRENT_NONBLOCKING __attribute__((nonblocking))
-#else
-#define RECURRENT_NONBLOCKING
-#endif
+#include "compiler.h"
+
+RECURRENT_EXTERN_C_BEGIN
+RECURRENT_NONNULL_BEGIN
 
 /// The place of one thread at a barrier: a barrier is an array with one of them for each share,
 /// zero at first but for `rest`, aligned to 128 bytes. What others look at and what they seldom
@@ -22,7 +21,7 @@ typedef struct recurrent_barrier {
     /// Called between two looks at a thread that is late, from the `spins`-th look on; the one way
     /// by which a kernel may reach the system, because where there are more threads than processors
     /// the late one needs this one's processor.
-    void (*_Nonnull rest)(void) RECURRENT_NONBLOCKING;
+    void (*rest)(void) RECURRENT_NONBLOCKING;
     /// `recurrent_barrier_spins`, or zero where there are more threads than processors.
     size_t spins;
     size_t unused[11];
@@ -49,7 +48,7 @@ enum {
 typedef struct recurrent_share {
     uint32_t index;
     uint32_t count;
-    recurrent_barrier *_Nullable barrier;  ///< [count], or null
+    recurrent_barrier *RECURRENT_NULLABLE barrier;  ///< [count], or null
 } recurrent_share;
 
 /// Arrives, and waits until the shares [first, end) have arrived as often as this one; an empty
@@ -83,5 +82,8 @@ static inline void recurrent_spin_hint(void) {
     __asm__ volatile("yield");
 #endif
 }
+
+RECURRENT_NONNULL_END
+RECURRENT_EXTERN_C_END
 
 #endif
