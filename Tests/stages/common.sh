@@ -32,7 +32,7 @@ warnings=(-Wall -Wextra -Wswitch-enum -Wcovered-switch-default -Werror)
 compile_kernels() {
     local folder=$1 source
     shift
-    for source in "$folder"/{isa,threads}/*.c; do
+    for source in "$folder"/{isa,setup,threads}/*.c; do
         "$tools/clang" -std=gnu17 -O2 "${warnings[@]}" "$@" -c "$source" \
             -o "$work/$(basename "$source" .c).o" || return
     done

@@ -8,5 +8,7 @@
 #include "shares.h"
 #include "float_mode.h"
 #include "isa.h"
+#include "checks.h"
+#include "kernel_order.h"
 
 #endif
