@@ -23,7 +23,9 @@ let package = Package(
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
-        .target(name: "CRecurrent", path: "CKernels", publicHeadersPath: "include"),
+        .target(
+            name: "CRecurrent", path: "CKernels", exclude: ["CMakeLists.txt", "recurrent.pc.in"],
+            publicHeadersPath: "include"),
         .target(
             name: "Recurrent", dependencies: ["CRecurrent", "RecurrentFormats"],
             swiftSettings: strict),

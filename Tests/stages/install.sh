@@ -6,7 +6,7 @@ if [ "$(uname -m)" = x86_64 ]; then
         gcc-riscv64-linux-gnu libc6-dev-riscv64-cross
     )
 fi
-for package in libopenblas-dev valgrind pkg-config "${emulation[@]}"; do
+for package in libopenblas-dev valgrind gcc g++ cmake make pkg-config "${emulation[@]}"; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
         missing+=("$package")
 done
