@@ -16,7 +16,7 @@ INLINE void rnn_activate_of(const recurrent_activation f, const int V, lanes slo
 }
 
 INLINE void rnn_activate(const int V, const recurrent_rnn_shape *shape, lanes *h){
-    FOR_ACTIVATION(shape -> activation, rnn_activate_of, V, lanes_splat(shape->slope), h)}
+    FOR_CELL_ACTIVATION(shape -> activation, rnn_activate_of, V, lanes_splat(shape->slope), h)}
 
 /// h = f(sum) for V vectors of a row from panel `panel` on. σ(0) is not zero: nor would the lanes
 /// past the last unit be.
@@ -180,14 +180,16 @@ INLINE void rnn_cells_backward_of(const recurrent_activation f, float slope, siz
     for (size_t at = 0; at < floats; at += LANES) {
         lanes d_h = lanes_load(dh + at);
         if (dy) d_h += lanes_load(dy + at);
-        lanes_store(dz + at, activated_backward(f, lanes_splat(slope), lanes_load(h + at), d_h));
+        const lanes y = lanes_load(h + at);
+        lanes_store(dz + at, activated_backward(f, lanes_splat(slope), y, y, d_h));
         lanes_store(dh + at, lanes_splat(0));
     }
 }
 
 OUTLINED void rnn_cells_backward(const recurrent_rnn_shape *shape, size_t floats, const float *h,
                                  const float *dy, float *dz, float *dh) NONBLOCKING {
-    FOR_ACTIVATION(shape->activation, rnn_cells_backward_of, shape->slope, floats, h, dy, dz, dh)
+    FOR_CELL_ACTIVATION(shape->activation, rnn_cells_backward_of, shape->slope, floats, h, dy, dz,
+                        dh)
 }
 
 // forward: h[t+1] = f(W x[t] + U h[t] + b)

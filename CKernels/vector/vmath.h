@@ -68,19 +68,25 @@ typedef struct {
     lanes half;           ///< (e^(2r) - 1) / 2, the shortest way
 } exp_parts;
 
-/// The parts of e^(sign a); `sign` is 1 or -1. They mean nothing where |a| > 104, but NaN stays NaN
-/// in `half`.
-INLINE exp_parts exp_parts_of(const float sign, lanes a) {
+// Where `a` is exact; -0, because x + 0 is not x where x is -0.
+#define EXP_NO_REST lanes_splat(-0.0f)
+
+/// The parts of e^(sign a + 2 half_rest); `sign` is 1 or -1. They mean nothing where |a| > 128, but
+/// NaN stays NaN in `half`.
+INLINE exp_parts exp_parts_of(const float sign, lanes a, lanes half_rest) {
     const lanes rounded = lanes_fma(a, lanes_splat(sign * LOG2_E), lanes_splat(TO_INTEGER));
     const lanes k = rounded - lanes_splat(TO_INTEGER);
     const lanes near = lanes_fma(k, lanes_splat(-HALF_LN2), a * lanes_splat(sign / 2));
-    const lanes rest = k * lanes_splat(-HALF_LN2_REST), start = near + rest;
+    const lanes rest = k * lanes_splat(-HALF_LN2_REST) + half_rest, start = near + rest;
     const exp_factors factors = exp_factors_of(near, start);
     return (exp_parts){.k = k,
                        .exponent = lanes_to_bits(rounded) << EXPONENT_SHIFT,
                        .near = near,
                        .rest = rest,
                        .half = lanes_fma(factors.x, factors.y, start)};
+}
+INLINE exp_parts exp_parts_of(const float sign, lanes a) {
+    return exp_parts_of(sign, a, EXP_NO_REST);
 }
 
 // e^x is 0 below the one and infinite above the other.
@@ -105,6 +111,20 @@ INLINE lanes lanes_exp(lanes x) {
     return power * lanes_from_bits(parts.exponent - first + POWER_OF_TWO(0));
 }
 
+// e^x - 1 is x between the one and 0, and -1 below the other.
+#define EXPM1_SMALL -0x1p-25f
+#define EXPM1_LEAST -30.0f
+
+/// e^x - 1 for x ≤ 0; above, it is 0.
+INLINE lanes lanes_expm1(lanes x) {
+    const exp_parts parts =
+        exp_parts_of(1, lanes_max(lanes_min(x, lanes_splat(0)), lanes_splat(EXPM1_LEAST)));
+    const lanes power = lanes_from_bits(parts.exponent + POWER_OF_TWO(0)),
+                twice = lanes_from_bits(parts.exponent + POWER_OF_TWO(1));
+    return lanes_select(x > lanes_splat(EXPM1_SMALL), lanes_min(x, lanes_splat(0)),
+                        lanes_fma(twice, parts.half, power - lanes_splat(1)));
+}
+
 // σ is exactly 1 above the one and exactly 0 below the other; in between, a common factor 2^-64
 // keeps all powers of two within the range of normal floats.
 #define SIGMOID_MOST 40.0f
@@ -115,14 +135,20 @@ INLINE lanes lanes_exp(lanes x) {
 #define SIGMOID_TIE 24
 #define SIGMOID_TIE_ONE 0x1.fffffep-65f
 
-/// 1 / (1 + e^-x)
-INLINE lanes lanes_sigmoid(lanes x) {
-    const exp_parts parts = exp_parts_of(-1, x);
+/// factor / (1 + e^-(x + rest)), half_rest being -rest/2; it means nothing where x is outside of
+/// -128 ... 40.
+INLINE lanes sigmoid_multiple(lanes factor, lanes x, lanes half_rest) {
+    const exp_parts parts = exp_parts_of(-1, x, half_rest);
     const lanes power = lanes_from_bits(parts.exponent + POWER_OF_TWO(SIGMOID_SCALE));
     const lanes twice = lanes_from_bits(parts.exponent + POWER_OF_TWO(SIGMOID_SCALE + 1));
     const lanes one = lanes_select(parts.k == lanes_splat(SIGMOID_TIE),
                                    lanes_splat(SIGMOID_TIE_ONE), lanes_splat(SIGMOID_ONE));
-    const lanes between = one / lanes_fma(twice, parts.half, power + lanes_splat(SIGMOID_ONE));
+    return factor * one / lanes_fma(twice, parts.half, power + lanes_splat(SIGMOID_ONE));
+}
+
+/// 1 / (1 + e^-x)
+INLINE lanes lanes_sigmoid(lanes x) {
+    const lanes between = sigmoid_multiple(lanes_splat(1), x, EXP_NO_REST);
     // Limits are selected at the end: to clamp x first would make every lane wait longer.
     return lanes_select(x > lanes_splat(SIGMOID_MOST), lanes_splat(1),
                         lanes_select(x < lanes_splat(SIGMOID_LEAST), lanes_splat(0), between));

@@ -51,6 +51,12 @@ public struct Dual: Scalar {
         let y = Double.sigmoid(x.value)
         return Dual(y, derivative: y * (1 - y) * x.derivative)
     }
+    public static func normalDistribution(_ x: Dual) -> Dual {
+        Dual(
+            Double.normalDistribution(x.value),
+            derivative: x.derivative * Double.exp(-(x.value * x.value) / 2)
+                / Double.sqrt(2 * Double.pi))
+    }
     public static func relu(_ x: Dual) -> Dual { x.value > 0 ? x : 0 }
     public static func heaviside(_ x: Dual) -> Dual { x.value > 0 ? 1 : 0 }
     public static func clamp(_ x: Dual, _ most: Double) -> Dual {

@@ -11,6 +11,9 @@ public protocol Scalar: SignedNumeric, Sendable {
     /// 1 / (1 + e^-x)
     static func sigmoid(_ x: Self) -> Self
 
+    /// Φ(x), the integral of the normal distribution up to x.
+    static func normalDistribution(_ x: Self) -> Self
+
     /// max(x, 0)
     static func relu(_ x: Self) -> Self
 

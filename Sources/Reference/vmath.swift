@@ -18,6 +18,11 @@ extension Double: Scalar {
         return (x < 0 ? decay : 1) / (1 + decay)
     }
 
+    /// erfc(-x / √2) / 2, which is as exact far to the left as elsewhere.
+    public static func normalDistribution(_ x: Double) -> Double {
+        libraryErfc(-x / sqrt(2)) / 2
+    }
+
     public static func relu(_ x: Double) -> Double { max(x, 0) }
     public static func heaviside(_ x: Double) -> Double { x > 0 ? 1 : 0 }
     public static func clamp(_ x: Double, _ most: Double) -> Double { min(max(x, -most), most) }
@@ -29,4 +34,5 @@ extension Double: Scalar {
 // Outside of `Double`, where the names mean the library's functions.
 private func libraryExp(_ x: Double) -> Double { exp(x) }
 private func libraryLog(_ x: Double) -> Double { log(x) }
+private func libraryErfc(_ x: Double) -> Double { erfc(x) }
 private func libraryTanh(_ x: Double) -> Double { tanh(x) }

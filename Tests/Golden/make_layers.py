@@ -3,12 +3,13 @@ float64.
 
 Needs torch and safetensors; the tests only read what it has made.
 """
+import functools
 import pathlib
+import re
 
 import torch
 from safetensors.torch import save_file
 
-torch.manual_seed(8)
 rows, units = 6, 19
 tensors = {}
 
@@ -24,16 +25,27 @@ def differentiate(name, function, x, parameters=()):
     tensors.update({f"{name}.{key}": tensor for key, tensor in values.items()})
 
 
-for name, activation in {
-    "tanh": torch.nn.Tanh(),
-    "sigmoid": torch.nn.Sigmoid(),
-    "relu": torch.nn.ReLU(),
-    "leakyReLU": torch.nn.LeakyReLU(),
-    "softmax": torch.nn.Softmax(dim=1),
-}.items():
+def differentiate_activation(name, activation):
     x = 3 * torch.randn(rows, units)
     x[0, :2] = torch.tensor([0.0, -40.0])
     differentiate(name, activation, x)
+
+
+# What is called otherwise in torch.nn.functional, or not there.
+others = {
+    "gelu_tanh": functools.partial(torch.nn.functional.gelu, approximate="tanh"),
+    "hard_sigmoid_fifth": lambda x: (x / 5 + 0.5).clamp(0, 1),
+    "hard_sigmoid_sixth": torch.nn.functional.hardsigmoid,
+}
+header = pathlib.Path(__file__).parents[2] / "CKernels/include/recurrent/activations.h"
+for seed, name in enumerate(re.findall(r"ROW\((\w+), [xy], ", header.read_text())):
+    torch.manual_seed(100 + seed)  # so that another one changes none
+    function = others.get(name) or getattr(torch.nn.functional, name.replace("hard_", "hard"))
+    words = name.replace("_relu", "ReLU").split("_")
+    differentiate_activation(words[0] + "".join(word.capitalize() for word in words[1:]), function)
+
+torch.manual_seed(8)
+differentiate_activation("softmax", functools.partial(torch.nn.functional.softmax, dim=1))
 
 for name, layer in {"batch": torch.nn.BatchNorm1d(units), "layer": torch.nn.LayerNorm(units)}.items():
     torch.nn.init.normal_(layer.weight)

@@ -27,31 +27,32 @@ struct ActivationCase: CustomStringConvertible {
     /// y, the nearest floats: exact by definition where the gradient is tested.
     var y: [Float] { x.map { Float(f(Double($0))) } }
 
-    enum Place: CaseIterable { case apart, inGradient, inOutput }
+    enum Place: CaseIterable { case apart, inGradient, inRead }
 
     func forward(_ isa: KernelTable, shares: Int = 1, inPlace: Bool = false) throws -> [Float] {
         var shape = shape
         let x = GuardedBuffer(shape.padded(x, behind: .nan))
         let y = inPlace ? x : GuardedBuffer(repeating: .nan, count: recurrent_rows_floats(shape))
         forShares(shares) {
-            isa.kernels.activation_forward(&shape, f.cValue, f.slope, x.pointer, y.pointer, $0)
+            isa.kernels.activation_forward(&shape, f.cValue, f.parameter, x.pointer, y.pointer, $0)
         }
         return try y.checkedValues("y")
     }
 
     func backward(_ isa: KernelTable, shares: Int = 1, place: Place = .apart) throws -> [Float] {
         var shape = shape
-        let y = GuardedBuffer(shape.padded(y, behind: .nan))
+        let read = GuardedBuffer(shape.padded(f.derivativeReadsX ? x : y, behind: .nan))
         let dy = GuardedBuffer(shape.padded(dy, behind: .nan))
         let dx =
             switch place {
             case .apart: GuardedBuffer(repeating: .nan, count: recurrent_rows_floats(shape))
             case .inGradient: dy
-            case .inOutput: y
+            case .inRead: read
             }
         forShares(shares) {
             isa.kernels.activation_backward(
-                &shape, f.cValue, f.slope, y.pointer, dy.pointer, dx.pointer, $0)
+                &shape, f.cValue, f.parameter, f.derivativeReadsX ? read.pointer : nil,
+                f.derivativeReadsX ? nil : read.pointer, dy.pointer, dx.pointer, $0)
         }
         return try dx.checkedValues("dx")
     }
@@ -64,8 +65,10 @@ struct ActivationCase: CustomStringConvertible {
 
     func checkBackward(_ found: [Float]) throws {
         try shape.checkPadding("dx", found)
-        let expected = zip(y, dy).map { y, dy in
-            exact(Double(dy)) * f.derivative(y: exact(Double(y)))
+        let expected = x.indices.map { n in
+            exact(Double(dy[n]))
+                * (f.derivativeReadsX
+                    ? f.derivative(x: exact(Double(x[n]))) : f.derivative(y: exact(Double(y[n]))))
         }
         try Comparer.check("dx \(self)", shape.rows(of: found).joined().map { $0 }, expected)
     }
@@ -103,16 +106,16 @@ struct ActivationCase: CustomStringConvertible {
         let x: [Float] = [0, -0.0, .nan, .infinity, -.infinity, -0x1p-149]
         let all = recurrent_share(index: 0, count: 1)
         for (f, expected, slopes) in [
-            (recurrent_activation_relu, [0, 0, .nan, .infinity, 0, 0], [0, 0, 1, 1, 0, 0]),
+            (.relu, [0, 0, .nan, .infinity, 0, 0], [0, 0, 1, 1, 0, 0]),
             (
-                recurrent_activation_leaky_relu, [0, 0, .nan, .infinity, -.infinity, -0x1p-149],
+                .leaky_relu, [0, 0, .nan, .infinity, -.infinity, -0x1p-149],
                 [0.75, 0.75, 1, 1, 0.75, 0.75]
             ),
         ] as [(recurrent_activation, [Float], [Float])] {
             var y = shape.padded(x)
             var dx = shape.padded([Float](repeating: 1, count: 6))
             isa.kernels.activation_forward(&shape, f, 0.75, y, &y, all)
-            isa.kernels.activation_backward(&shape, f, 0.75, y, dx, &dx, all)
+            isa.kernels.activation_backward(&shape, f, 0.75, nil, y, dx, &dx, all)
             for index in x.indices {
                 #expect(
                     y[index] == expected[index] || y[index].isNaN && expected[index].isNaN,
@@ -128,15 +131,16 @@ struct ActivationCase: CustomStringConvertible {
         let test = ActivationCase(f, units: 17)
         func padded(_ values: [Double]) -> [Float] { test.shape.padded(values.map { Float($0) }) }
         try test.checkForward(padded(test.x.map { f(Double($0)) }))
-        try test.checkBackward(
-            padded(zip(test.y, test.dy).map { Double($1) * f.derivative(y: Double($0)) }))
-        for other in Activation.allCases + [.leakyReLU(slope: 0.2500001)] where other != f {
+        func gradient(_ f: Activation) -> [Float] {
+            padded(zip(test.x, test.dy).map { Double($1) * f.derivative(x: Double($0)) })
+        }
+        try test.checkBackward(gradient(f))
+        for other in Activation.allCases + [.leakyReLU(slope: 0.2500001), .elu(alpha: 0.250001)]
+        where other != f {
             #expect(throws: Mismatch.self) {
                 try test.checkForward(padded(test.x.map { other(Double($0)) }))
             }
-            let dx = padded(
-                zip(test.y, test.dy).map { Double($1) * other.derivative(y: Double($0)) })
-            #expect(throws: Mismatch.self) { try test.checkBackward(dx) }
+            #expect(throws: Mismatch.self) { try test.checkBackward(gradient(other)) }
         }
         #expect(throws: Mismatch.self) { try test.checkBackward(padded(test.dy.map(Double.init))) }
         #expect(throws: Mismatch.self) {

@@ -68,7 +68,7 @@ import Testing
         for row in 0..<rows where !counts(row) { x[row * 16] = .nan }
         var shape = recurrent_rnn_shape(
             input: 1, hidden: 1, batch: batch, steps: steps, x_stride: 16,
-            activation: recurrent_activation_tanh, slope: 0)
+            activation: .tanh, slope: 0)
         var dw = [Float](repeating: 0, count: recurrent_rnn_weights_floats(shape))
         kernels.rnn_backward_weights(&shape, lengths, x, h, dz, &dw, whole)
         check("db", dw[0], sum(x, -1, dz, 0, where: counts), within: 0x1p-20)

@@ -22,7 +22,7 @@ struct RNNRun {
         shape = recurrent_rnn_shape(
             input: sizes.input, hidden: sizes.hidden, batch: sizes.batch, steps: sizes.steps,
             x_stride: stride,
-            activation: problem.cell.f.cValue, slope: problem.cell.f.slope)
+            activation: problem.cell.f.cValue, slope: problem.cell.f.parameter)
         order = KernelOrder(units: sizes.hidden, groups: 1, columns: 1 + sizes.input + sizes.hidden)
         x = problem.x.joined().flatMap {
             $0.map { Float($0) } + [Float](repeating: .nan, count: stride - $0.count)
@@ -193,16 +193,20 @@ struct RNNRun {
 }
 
 extension Activation {
+    /// The name without a parameter.
+    var name: String { String("\(self)".prefix { $0 != "(" }) }
+
+    /// That of the same place in the list.
     var cValue: recurrent_activation {
-        switch self {
-        case .tanh: recurrent_activation_tanh
-        case .sigmoid: recurrent_activation_sigmoid
-        case .relu: recurrent_activation_relu
-        case .leakyReLU: recurrent_activation_leaky_relu
-        }
+        let place = Self.allCases.firstIndex { $0.name == name }!
+        return recurrent_activation(rawValue: UInt32(place))!
     }
 
-    var slope: Float { if case .leakyReLU(let slope) = self { Float(slope) } else { .nan } }
+    var parameter: Float {
+        if case .leakyReLU(let slope) = self { return Float(slope) }
+        if case .elu(let alpha) = self { return Float(alpha) }
+        return .nan
+    }
 }
 
 extension KernelOrder {

@@ -23,7 +23,7 @@ struct RNNCase: Sendable, CustomStringConvertible {
 /// The LSTM's sizes, and one for each number of chains and panels that a recurrent sum has.
 let rnnCases: [RNNCase] =
     lstmSizes.enumerated().map {
-        RNNCase(sizes: $1, f: Activation.allCases[$0 % Activation.allCases.count])
+        RNNCase(sizes: $1, f: Activation.ofCells[$0 % Activation.ofCells.count])
     }
     + [
         LSTMSizes(6, 7, batch: 5, steps: 6, gap: 2, lengths: [6, 0, 3, 5, 1], awkward: true),
@@ -35,7 +35,7 @@ let rnnCases: [RNNCase] =
         LSTMSizes(1, 1, steps: 3, dropout: true),
         LSTMSizes(4, 33, batch: 3, steps: 3, gap: 1, dropout: true),
         LSTMSizes(5, 70, batch: 8, steps: 2, dropout: true),
-    ].flatMap { sizes in Activation.allCases.map { RNNCase(sizes: sizes, f: $0) } }
+    ].flatMap { sizes in Activation.ofCells.map { RNNCase(sizes: sizes, f: $0) } }
 
 // MARK: Against the reference
 
@@ -263,7 +263,7 @@ let rnnCases: [RNNCase] =
 
     /// The bounds of these tests reject every mistake, with every activation, in one panel and in
     /// two.
-    @Test(arguments: Activation.allCases) func plantedMistakesAreRejected(f: Activation) throws {
+    @Test(arguments: Activation.ofCells) func plantedMistakesAreRejected(f: Activation) throws {
         for sizes in [
             LSTMSizes(5, 5, batch: 3, steps: 4, lengths: [4, 2, 3]),
             LSTMSizes(18, 18, batch: 2, steps: 3, lengths: [3, 2]),

@@ -98,6 +98,9 @@ import Testing
         await #expect(processExitsWith: .failure) {
             _ = RNNShape(inputSize: 1, hiddenSize: 1, activation: .leakyReLU, negativeSlope: 2)
         }
+        await #expect(processExitsWith: .failure) {
+            _ = RNNShape(inputSize: 1, hiddenSize: 1, activation: .gelu)
+        }
     }
 
     @Test func numbersThatCannotBeAreRefused() async {

@@ -143,6 +143,16 @@ private struct DenseNetwork: ~Copyable {
     private static let corners: [Float] = [0, 0, 0, 1, 1, 0, 1, 1]
     private static let exclusive: [Float] = [0, 1, 1, 0]
 
+    @Test func swiftAndReferenceHaveTheSameActivations() {
+        let reference = RecurrentReference.Activation.allCases.map {
+            String("\($0)".prefix { $0 != "(" })
+        }
+        #expect(Recurrent.Activation.allCases.map(\.rawValue) == reference)
+        #expect(
+            Recurrent.Activation.ofCells.map(\.rawValue)
+                == reference.prefix(RecurrentReference.Activation.ofCells.count).map(\.self))
+    }
+
     /// Every coordinate of the gradient of the whole chain, with a bound that is carried from the
     /// first product to the last.
     @Test(arguments: ISA.available, [4, 7, 33]) func gradientOfTheWholeChain(isa: ISA, rows: Int)

@@ -38,11 +38,13 @@ import Testing
         let kernels = try Kernels(isa: isa)
         let name = activation.rawValue
         let shape = try shape(name + ".x")
-        var y = try padded(name + ".x")
+        let x = try padded(name + ".x")
+        var y = x
         var dx = try padded(name + ".dy")
         kernels.activationForward(shape, activation, x: y, y: &y)
         try check(name + ".y", y)
-        kernels.activationBackward(shape, activation, y: y, outputGradient: dx, inputGradient: &dx)
+        kernels.activationBackward(
+            shape, activation, x: x, y: y, outputGradient: dx, inputGradient: &dx)
         try check(name + ".dx", dx)
     }
 

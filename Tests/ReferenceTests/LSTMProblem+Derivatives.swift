@@ -5,6 +5,11 @@ import TestSupport
 import Testing
 
 extension Complex: Scalar where RealType == Double {
+    /// To first order in the imaginary part, as the complex step needs it.
+    public static func normalDistribution(_ x: Complex) -> Complex {
+        let y = Dual.normalDistribution(Dual(x.real, derivative: x.imaginary))
+        return Complex(y.value, y.derivative)
+    }
     public static func relu(_ x: Complex) -> Complex { x.real > 0 ? x : 0 }
     public static func heaviside(_ x: Complex) -> Complex { x.real > 0 ? 1 : 0 }
     public static func clamp(_ x: Complex, _ most: Double) -> Complex {

@@ -131,8 +131,26 @@ private func matrix(_ rows: Int, _ columns: Int, seed: UInt64, scale: Float = 2)
     @Test(arguments: Activation.allCases) func derivativeAgainstComplexStep(f: Activation) {
         let x = matrix(1, 40, seed: 1, scale: 3)
         expectClose(
-            x[0].map { f.derivative(y: f($0)) },
+            x[0].map { f.derivative(x: $0) },
             derivatives(x) { $0[0].reduce(C(0)) { $0 + f($1) } }, relative: 1e-12)
+    }
+
+    /// Also where the complex step knows no more than the reference: Φ' of GELU.
+    @Test(arguments: Activation.allCases) func derivativeAgainstDifferences(f: Activation) {
+        let step = 0x1p-17
+        let bends = [0, -1, 1, -2.5, 2.5, -3, 3]
+        let x = matrix(1, 200, seed: 2, scale: 4)[0].filter { x in
+            bends.allSatisfy { (x - $0).magnitude > step }
+        }
+        expectClose(
+            x.map { f.derivative(x: $0) },
+            x.map { (f($0 + step) - f($0 - step)) / (2 * step) }, relative: 1e-8, absolute: 1e-9)
+    }
+
+    @Test(arguments: Activation.allCases) func derivativeOfValueIsThatOfArgument(f: Activation) {
+        guard !f.derivativeReadsX else { return }
+        let x = matrix(1, 40, seed: 3, scale: 3)[0]
+        #expect(x.map { f.derivative(x: $0) } == x.map { f.derivative(y: f($0)) })
     }
 
     @Test func leakyRectifierPassesAPart() {

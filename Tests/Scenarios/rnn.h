@@ -1,5 +1,6 @@
 // Scenarios of rnn.h.
 
+/// The activations of cells are the first ones.
 enum { rnn_kinds = recurrent_activation_leaky_relu + 1 };
 
 /// A layer, with everything that the forward pass takes.

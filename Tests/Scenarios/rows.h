@@ -47,9 +47,7 @@ static float *rows_open(trial *trial, const char *name, recurrent_rows_shape sha
     return trial_rows(trial, name, shape.rows, shape.units, recurrent_padded(shape.units));
 }
 
-enum { activations = recurrent_activation_leaky_relu + 1 };
-
-enum { variants_of_activation_forward = 2 * activations };  // activation; in place
+enum { variants_of_activation_forward = 2 * recurrent_activation_count };  // activation; in place
 static void run_activation_forward(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_rows_shape shape = rows_shape(size);
     float *x = rows_open(trial, "x", shape),
@@ -61,17 +59,19 @@ static void run_activation_forward(trial *trial, scenario_shape size, unsigned v
 }
 
 enum {
-    variants_of_activation_backward = 3 * activations
-};  // activation; apart; in place of the gradient; in place of the output
+    variants_of_activation_backward = 3 * recurrent_activation_count
+};  // activation; apart; in place of the gradient; in place of the output or the input
 static void run_activation_backward(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_rows_shape shape = rows_shape(size);
-    float *y = rows_open(trial, "y", shape), *dy = rows_open(trial, "dy", shape);
+    const recurrent_activation activation = (recurrent_activation)(variant / 3);
+    const bool reads_x = recurrent_activation_reads_x(activation);
+    float *read = rows_open(trial, reads_x ? "x" : "y", shape), *dy = rows_open(trial, "dy", shape);
     float *dx = variant % 3 == 0   ? trial_result(trial, recurrent_rows_floats(shape))
                 : variant % 3 == 1 ? dy
-                                   : y;
+                                   : read;
     FOR_SHARES(trial)
-        trial->kernels->activation_backward(&shape, (recurrent_activation)(variant / 3), 0.25f, y,
-                                            dy, dx, share);
+        trial->kernels->activation_backward(&shape, activation, 0.25f, reads_x ? read : 0,
+                                            reads_x ? 0 : read, dy, dx, share);
     trial_output(trial, "dx", dx, recurrent_rows_floats(shape));
 }
 

@@ -44,7 +44,7 @@ public struct FaultyRNN {
     }
 
     private func activated(_ z: Double) -> Double {
-        let all = Activation.allCases
+        let all = Activation.ofCells
         let index = all.firstIndex(of: problem.cell.f)!
         switch all[makes(.otherActivation) ? (index + 1) % all.count : index] {
         case _ where makes(.activationMissing): return z
@@ -52,6 +52,7 @@ public struct FaultyRNN {
         case .sigmoid: return 1 / (1 + Double.exp(-z))
         case .relu: return z > 0 ? z : 0
         case .leakyReLU(let slope): return z > 0 ? z : slope * z
+        default: preconditionFailure("\(problem.cell.f) is no activation of cells")
         }
     }
 
@@ -62,6 +63,7 @@ public struct FaultyRNN {
         case .sigmoid: h * (makes(.derivativeHalf) ? 1 : 1 - h)
         case .relu: h > 0 ? (makes(.derivativeHalf) ? 0.5 : 1) : 0
         case .leakyReLU(let slope): (h > 0 ? 1 : slope) * (makes(.derivativeHalf) ? 0.5 : 1)
+        default: preconditionFailure("\(problem.cell.f) is no activation of cells")
         }
     }
 

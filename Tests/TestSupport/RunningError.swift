@@ -73,6 +73,13 @@ public struct RunningError: Scalar {
     public static func tanh(_ x: RunningError) -> RunningError { increasing(Double.tanh, x) }
     public static func sigmoid(_ x: RunningError) -> RunningError { increasing(Double.sigmoid, x) }
 
+    /// GELU's factor is promised within 5 ULP.
+    public static func normalDistribution(_ x: RunningError) -> RunningError {
+        var y = increasing(Double.normalDistribution, x)
+        y.error += 3 * (0x1p-23 * y.value + 0x1p-149)
+        return y
+    }
+
     /// The larger one: no error grows.
     public static func relu(_ x: RunningError) -> RunningError {
         x.value + x.error > 0 ? RunningError(max(x.value, 0), error: x.error) : RunningError(0)

@@ -83,25 +83,25 @@ KERNEL(pooling_backward, (const recurrent_pooling_shape *shape, const float *x, 
 // A nonlinear function of each element, of a dense layer or any other. With one output and σ, a
 // dense layer is the sigmoid neuron y = σ(w·x + b).
 
-/// y[m][n] = f(x[m][n])
-///   f = tanh, σ, max(·, 0), or the leaky rectifier of Maas, Hannun and Ng 2013: z, but slope z
-///       where z < 0
-///   slope in 0 ... 1, read for the leaky one alone
+/// y[m][n] = f(x[m][n]); activations.h has each f.
+///   parameter: of leaky_relu, in 0 ... 1, and of elu; not read for others
 ///   x [M][16 ⌈N/16⌉] in, any value past the last unit
 ///   y [M][16 ⌈N/16⌉] out, zero there; may be the same buffer
-///   Errors as those of vmath.h. Partitions split the rows.
+///   Errors as README.md states them. At ±∞ f is its limit. Partitions split the rows.
 KERNEL(activation_forward, (const recurrent_rows_shape *shape, recurrent_activation activation,
-                            float slope, const float *x, float *y, recurrent_share share))
+                            float parameter, const float *x, float *y, recurrent_share share))
 
-/// Its gradient, from what it gave.
-///   dx[m][n] = dy[m][n] f'(x[m][n]): dy (1 - y²) for tanh, dy y (1 - y) for σ, and where y > 0 dy,
-///       else 0 or, for the leaky one, slope dy
-///   y, dy [M][16 ⌈N/16⌉] in, any value past the last unit
-///   dx [M][16 ⌈N/16⌉] out, zero there; may be the buffer of dy or of y.
-///   Partitions split the rows.
+/// Its gradient.
+///   dx[m][n] = dy[m][n] f'(x[m][n]), where f has a bend the derivative of the flatter side
+///   x, y [M][16 ⌈N/16⌉] in, any value past the last unit: x or y, whichever
+///       recurrent_activation_reads_x says; the other is not read, and may be null
+///   dy [M][16 ⌈N/16⌉] in, any value there
+///   dx [M][16 ⌈N/16⌉] out, zero there; may be the buffer of dy, x or y
+///   f' within 2^-22 of its value. Partitions split the rows.
 KERNEL(activation_backward,
-       (const recurrent_rows_shape *shape, recurrent_activation activation, float slope,
-        const float *y, const float *dy, float *dx, recurrent_share share))
+       (const recurrent_rows_shape *shape, recurrent_activation activation, float parameter,
+        const float *RECURRENT_NULLABLE x, const float *RECURRENT_NULLABLE y, const float *dy,
+        float *dx, recurrent_share share))
 
 // MARK: batch_normalization.h, layer_normalization.h
 //

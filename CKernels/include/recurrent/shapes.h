@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "activations.h"
+
 /// Hidden units, or outputs, in a panel.
 #define RECURRENT_PANEL 16
 
@@ -133,14 +135,6 @@ static inline size_t recurrent_lstm_dx_floats(recurrent_lstm_shape shape) {
     return shape.steps * shape.batch * recurrent_padded(shape.input);
 }
 
-/// A nonlinear function of each element.
-typedef enum recurrent_activation {
-    recurrent_activation_tanh,
-    recurrent_activation_sigmoid,     ///< σ(z) = 1 / (1 + e^-z)
-    recurrent_activation_relu,        ///< max(z, 0)
-    recurrent_activation_leaky_relu,  ///< z, or slope z where z < 0
-} recurrent_activation;
-
 /// A plain recurrent layer over a batch of sequences.
 typedef struct recurrent_rnn_shape {
     size_t input;                     ///< I, features of x
@@ -148,7 +142,7 @@ typedef struct recurrent_rnn_shape {
     size_t batch;                     ///< B, sequences side by side
     size_t steps;                     ///< T, time steps
     size_t x_stride;                  ///< floats from one row of x to the next, at least `input`
-    recurrent_activation activation;  ///< f
+    recurrent_activation activation;  ///< f, of those of cells
     float slope;  ///< of recurrent_activation_leaky_relu, in 0 ... 1; not read for others
 } recurrent_rnn_shape;
 

@@ -2,25 +2,62 @@ internal import CRecurrent
 
 /// A nonlinear function of each element.
 ///
-/// C counterpart: `recurrent_activation`.
+/// C counterpart: `recurrent_activation`; activations.h has each with its source.
 public enum Activation: String, CaseIterable, Sendable {
     case tanh
-    /// σ(z) = 1 / (1 + e^-z)
+    /// σ(x) = 1 / (1 + e^-x)
     case sigmoid
-    /// max(z, 0)
+    /// max(x, 0)
     case relu
-    /// z, or a part of it where z < 0, the negative slope: Maas, Hannun and Ng 2013.
+    /// x, or the parameter times x where x < 0: Maas, Hannun and Ng 2013.
     case leakyReLU
+    /// x, or the parameter times (e^x - 1) where x < 0: Clevert, Unterthiner and Hochreiter 2016.
+    case elu
+    /// min(max(x, -1), 1)
+    case hardTanh
+    /// min(max(x/5 + 1/2, 0), 1): ONNX, Keras 2.
+    case hardSigmoidFifth
+    /// min(max(x/6 + 1/2, 0), 1): PyTorch, Keras 3.
+    case hardSigmoidSixth
+    /// x σ(x), also known as swish.
+    case silu
+    /// x Φ(x), Φ the normal distribution: Hendrycks and Gimpel 2016.
+    case gelu
+    /// x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))), which they give for it.
+    case geluTanh
 
-    /// The part of a negative z that `leakyReLU` passes on unless told otherwise: PyTorch's.
+    /// The part of a negative x that `leakyReLU` passes on unless told otherwise: PyTorch's.
     public static let negativeSlope: Float = 0.01
+
+    /// What the parameter of `leakyReLU` or `elu` is unless told otherwise: PyTorch's; 0 for
+    /// others, which have none.
+    public var defaultParameter: Float {
+        self == .leakyReLU ? Self.negativeSlope : self == .elu ? 1 : 0
+    }
+
+    /// Whether the derivative is computed from x; otherwise it is from y, and y may be written over
+    /// x.
+    public var derivativeReadsX: Bool { recurrent_activation_reads_x(cValue) != 0 }
+
+    /// Those that the plain recurrent layer may have: those of which its output says the
+    /// derivative, hard ones aside.
+    public static let ofCells = allCases.filter {
+        recurrent_activation_is_of_cells($0.cValue) != 0
+    }
 
     var cValue: recurrent_activation {
         switch self {
-        case .tanh: recurrent_activation_tanh
-        case .sigmoid: recurrent_activation_sigmoid
-        case .relu: recurrent_activation_relu
-        case .leakyReLU: recurrent_activation_leaky_relu
+        case .tanh: .tanh
+        case .sigmoid: .sigmoid
+        case .relu: .relu
+        case .leakyReLU: .leaky_relu
+        case .elu: .elu
+        case .hardTanh: .hard_tanh
+        case .hardSigmoidFifth: .hard_sigmoid_fifth
+        case .hardSigmoidSixth: .hard_sigmoid_sixth
+        case .silu: .silu
+        case .gelu: .gelu
+        case .geluTanh: .gelu_tanh
         }
     }
 }
@@ -32,33 +69,42 @@ extension Kernels {
     /// `SigmoidNeuron`.
     ///
     /// - Parameters:
-    ///   - negativeSlope: of `leakyReLU`, in 0...1.
+    ///   - parameter: of `leakyReLU`, in 0...1, or `elu`; `defaultParameter` where it is nil.
     ///   - x: [M][16 ⌈N/16⌉].
     ///   - y: likewise, written.
     public func activationForward(
-        _ shape: RowsShape, _ activation: Activation,
-        negativeSlope: Float = Activation.negativeSlope,
+        _ shape: RowsShape, _ activation: Activation, parameter: Float? = nil,
         x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>, share: Share = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.activation_forward(
-            &shape, activation.cValue, negativeSlope, x, y, share.cValue)
+            &shape, activation.cValue, parameter ?? activation.defaultParameter, x, y, share.cValue)
     }
 
-    /// The gradient by x, from the y that `activationForward` gave. Kernel: `activation_backward`.
+    /// The gradient with respect to x. Kernel: `activation_backward`.
     ///
-    /// - Parameter inputGradient: written; may be `outputGradient` or `y`.
+    /// - Parameters:
+    ///   - x: what `activationForward` read, where `activation.derivativeReadsX`.
+    ///   - y: what it gave, where not.
+    ///   - inputGradient: written; may be `outputGradient`, `x` or `y`.
     public func activationBackward(
-        _ shape: RowsShape, _ activation: Activation,
-        negativeSlope: Float = Activation.negativeSlope,
-        y: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
-        inputGradient: UnsafeMutablePointer<Float>,
+        _ shape: RowsShape, _ activation: Activation, parameter: Float? = nil,
+        x: UnsafePointer<Float>? = nil, y: UnsafePointer<Float>? = nil,
+        outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
         share: Share = .all
     ) {
+        let readsX = activation.derivativeReadsX
+        let isThere = unsafe (readsX ? x : y) != nil
+        require(
+            isThere,
+            """
+            activationBackward of \(activation.rawValue): expected \(readsX ? "x" : "y"), found nil
+            """
+        )
         var shape = shape.cValue
         unsafe table.pointee.activation_backward(
-            &shape, activation.cValue, negativeSlope, y, outputGradient, inputGradient, share.cValue
-        )
+            &shape, activation.cValue, parameter ?? activation.defaultParameter, x, y,
+            outputGradient, inputGradient, share.cValue)
     }
 
     /// The gradient with respect to the logits of `softmax`, from its probabilities. Kernel:

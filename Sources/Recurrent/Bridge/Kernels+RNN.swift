@@ -14,13 +14,14 @@ public struct RNNShape: Hashable, Sendable {
     public let steps: Int
     /// Floats from one input row to the next.
     public let inputStride: Int
-    /// f
+    /// f, one of `Activation.ofCells`.
     public let activation: Activation
     /// Of `leakyReLU`.
     public let negativeSlope: Float
 
     /// - Precondition: all dimensions are in 1...`ModelShape.largestDimension`, steps × batch is at
-    ///   most 2^31, `inputStride`, where given, is at least `inputSize`, and the slope is in 0...1.
+    ///   most 2^31, `inputStride`, where given, is at least `inputSize`, the activation is one of
+    ///   `Activation.ofCells`, and the slope is in 0...1.
     public init(
         inputSize: Int, hiddenSize: Int, activation: Activation = .tanh,
         negativeSlope: Float = Activation.negativeSlope,
@@ -46,6 +47,13 @@ public struct RNNShape: Hashable, Sendable {
         require(
             (0...1).contains(negativeSlope),
             "RNN shape: expected a negative slope in 0...1, found \(negativeSlope)")
+        require(
+            Activation.ofCells.contains(activation),
+            """
+            RNN shape: expected one of the activations of cells, \
+            \(Activation.ofCells.map(\.rawValue).joined(separator: ", ")), found \
+            \(activation.rawValue)
+            """)
         self.activation = activation
         self.negativeSlope = negativeSlope
         self.batch = batch

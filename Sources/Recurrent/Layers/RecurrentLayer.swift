@@ -38,7 +38,7 @@ public enum RecurrentCell: Hashable, Sendable {
             LSTMVariant(hasCoupledGates: true), LSTMVariant(cellClip: 3),
             LSTMVariant(projectionSize: 32),
         ].map { .lstm($0) } + GRUDefinition.allCases.map { .gru($0) }
-        + Activation.allCases.map { .rnn($0) }
+        + Activation.ofCells.map { .rnn($0) }
 
     /// The cell of a `name`, or nil.
     public init?(named name: String) {
