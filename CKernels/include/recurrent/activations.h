@@ -1,5 +1,5 @@
-// Every activation, a nonlinear function of each element: y = f(x), dx = dy f'(x). Who adds one adds
-// a row here, and is told by the tests where else it is missing.
+// Every activation, a nonlinear function of each element: y = f(x), dx = dy f'(x). Who adds one
+// adds a row here, and is told by the tests where else it is missing.
 #ifndef RECURRENT_ACTIVATIONS_H
 #define RECURRENT_ACTIVATIONS_H
 
@@ -11,8 +11,8 @@
 //
 //   tanh, sigmoid (1 / (1 + e^-x)), relu (max(x, 0))
 //   leaky_relu            x, or parameter x where x < 0: Maas, Hannun and Ng 2013
-//   elu                   x, or parameter (e^x - 1) where x < 0: Clevert, Unterthiner and Hochreiter
-//                         2016
+//   elu                   x, or parameter (e^x - 1) where x < 0: Clevert, Unterthiner and
+//                         Hochreiter 2016
 //   hard_tanh             min(max(x, -1), 1): Collobert 2004
 //   hard_sigmoid_fifth    min(max(x/5 + 1/2, 0), 1): ONNX, Keras 2
 //   hard_sigmoid_sixth    min(max(x/6 + 1/2, 0), 1): PyTorch, Keras 3
