@@ -44,27 +44,15 @@ public struct FaultyRNN {
     }
 
     private func activated(_ z: Double) -> Double {
+        if makes(.activationMissing) { return z }
         let all = Activation.ofCells
         let index = all.firstIndex(of: problem.cell.f)!
-        switch all[makes(.otherActivation) ? (index + 1) % all.count : index] {
-        case _ where makes(.activationMissing): return z
-        case .tanh: return Double.tanh(z)
-        case .sigmoid: return 1 / (1 + Double.exp(-z))
-        case .relu: return z > 0 ? z : 0
-        case .leakyReLU(let slope): return z > 0 ? z : slope * z
-        default: preconditionFailure("\(problem.cell.f) is no activation of cells")
-        }
+        return all[makes(.otherActivation) ? (index + 1) % all.count : index](z)
     }
 
     private func derivative(_ h: Double) -> Double {
-        switch problem.cell.f {
-        case _ where makes(.derivativeMissing): 1
-        case .tanh: 1 - h * h * (makes(.derivativeHalf) ? 0.5 : 1)
-        case .sigmoid: h * (makes(.derivativeHalf) ? 1 : 1 - h)
-        case .relu: h > 0 ? (makes(.derivativeHalf) ? 0.5 : 1) : 0
-        case .leakyReLU(let slope): (h > 0 ? 1 : slope) * (makes(.derivativeHalf) ? 0.5 : 1)
-        default: preconditionFailure("\(problem.cell.f) is no activation of cells")
-        }
+        if makes(.derivativeMissing) { return 1 }
+        return problem.cell.f.derivative(y: h) * (makes(.derivativeHalf) ? 0.5 : 1)
     }
 
     private func forward() -> [[[Double]]] {
