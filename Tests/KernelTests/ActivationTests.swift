@@ -132,7 +132,13 @@ struct ActivationCase: CustomStringConvertible {
         func padded(_ values: [Double]) -> [Float] { test.shape.padded(values.map { Float($0) }) }
         try test.checkForward(padded(test.x.map { f(Double($0)) }))
         func gradient(_ f: Activation) -> [Float] {
-            padded(zip(test.x, test.dy).map { Double($1) * f.derivative(x: Double($0)) })
+            padded(
+                zip(test.x, test.dy).map { x, dy in
+                    let x = Double(x)
+                    return Double(dy)
+                        * (f.derivativeReadsX
+                            ? f.derivative(x: x) : f.derivative(y: Double(Float(f(x)))))
+                })
         }
         try test.checkBackward(gradient(f))
         for other in Activation.allCases + [.leakyReLU(slope: 0.2500001), .elu(alpha: 0.250001)]
