@@ -50,11 +50,11 @@ private let functions: [Activation] = Activation.allCases.map {
         }
     }
 
-    /// Every 4,099th float, or all 2^32 where RECURRENT_EXHAUSTIVE is 1: f within what README.md
+    /// Every 40,009th float, or all 2^32 where RECURRENT_EXHAUSTIVE is 1: f within what README.md
     /// states, f' within 2^-22, the same bits on all instruction sets.
     @Test(arguments: functions) func everyFloat(f: Activation) async throws {
         let exhaustive = ProcessInfo.processInfo.environment["RECURRENT_EXHAUSTIVE"] == "1"
-        let stride: UInt64 = exhaustive ? 1 : 4099
+        let stride: UInt64 = exhaustive ? 1 : 40_009
         let bound = try #require(try Self.stated()[f.name])
         let parts = 64
         let worst = try await withThrowingTaskGroup(of: Double.self) { group in
@@ -69,7 +69,9 @@ private let functions: [Activation] = Activation.allCases.map {
             return try await group.reduce(0, max)
         }
         #expect(worst <= bound, "\(f) is off by \(worst) ULP")
-        #expect(worst >= 0.7 * bound, "README.md states \(bound), where \(worst) is found")
+        #expect(
+            worst >= (exhaustive ? 0.9 : 0.5) * bound,
+            "README.md states \(bound), where \(worst) is found")
         if exhaustive { print("| `\(f.name)` | \(worst) |") }
     }
 
