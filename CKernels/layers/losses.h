@@ -11,12 +11,9 @@ INLINE lanes binary_loss(lanes z, lanes target, lanes *slope) {
     const lanes_int yes = z > lanes_splat(0);
     const lanes one = lanes_splat(1), missed = lanes_select(yes, one - target, target);
     const lanes power = softmax_terms(-lanes_abs(z), lanes_splat(0));
-    const lanes sum = one + power, reciprocal = one / sum, lost = power - (sum - one);
-    const lanes unlikely = power * reciprocal;  // σ(-|z|)
+    const lanes unlikely = power * (one / (one + power));  // σ(-|z|)
     *slope = lanes_select(yes, missed - unlikely, unlikely - missed);
-    // What the sum has lost to rounding is most of a small logarithm, and a small part of a large
-    // one.
-    return lanes_fma(lanes_abs(z), missed, lanes_fma(lost, reciprocal, lanes_log(sum)));
+    return lanes_fma(lanes_abs(z), missed, lanes_log_one_plus(power));
 }
 
 /// sum + the losses of the units that count, zero for the others; `slope` becomes the derivative by

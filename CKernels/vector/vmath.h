@@ -242,3 +242,11 @@ INLINE lanes lanes_log(lanes x) {
                                        lanes_splat(__builtin_nanf("")));
     return lanes_select(x > lanes_splat(0), finite, outside);
 }
+
+/// ln(1 + x), x in 0 ... 1.
+INLINE lanes lanes_log_one_plus(lanes x) {
+    const lanes one = lanes_splat(1), sum = one + x, lost = x - (sum - one);
+    // What the sum has lost to rounding is most of a small logarithm, and a small part of a large
+    // one.
+    return lanes_fma(lost, one / sum, lanes_log(sum));
+}

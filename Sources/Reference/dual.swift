@@ -43,6 +43,9 @@ public struct Dual: Scalar {
         let y = Double.exp(x.value)
         return Dual(y, derivative: y * x.derivative)
     }
+    public static func log(onePlus x: Dual) -> Dual {
+        Dual(Double.log(onePlus: x.value), derivative: x.derivative / (1 + x.value))
+    }
     public static func tanh(_ x: Dual) -> Dual {
         let y = Double.tanh(x.value)
         return Dual(y, derivative: (1 - y * y) * x.derivative)

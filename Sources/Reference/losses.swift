@@ -55,7 +55,9 @@ public func huberLoss(_ y: [Double], target: [Double], delta: Double) -> (
 public func binaryCrossEntropy(_ logits: [Double], target: [Double]) -> (
     loss: Double, dlogits: [Double]
 ) {
-    func minusLogSigmoid(_ z: Double) -> Double { max(-z, 0) + log1p(exp(-z.magnitude)) }
+    func minusLogSigmoid(_ z: Double) -> Double {
+        max(-z, 0) + Double.log(onePlus: exp(-z.magnitude))
+    }
     let (loss, dlogits) = mean(logits, target) {
         $1 * minusLogSigmoid($0) + (1 - $1) * minusLogSigmoid(-$0)
     } derivative: {

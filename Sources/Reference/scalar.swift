@@ -11,6 +11,9 @@ public protocol Scalar: SignedNumeric, Sendable {
     /// 1 / (1 + e^-x)
     static func sigmoid(_ x: Self) -> Self
 
+    /// ln(1 + x), which loses nothing where x is small.
+    static func log(onePlus x: Self) -> Self
+
     /// Φ(x), the integral of the normal distribution up to x.
     static func normalDistribution(_ x: Self) -> Self
 

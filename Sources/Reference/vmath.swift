@@ -10,6 +10,7 @@ extension Double: Scalar {
     public static func sqrt(_ x: Double) -> Double { x.squareRoot() }
     public static func exp(_ x: Double) -> Double { libraryExp(x) }
     public static func log(_ x: Double) -> Double { libraryLog(x) }
+    public static func log(onePlus x: Double) -> Double { libraryLog1p(x) }
     public static func tanh(_ x: Double) -> Double { libraryTanh(x) }
 
     /// 1 / (1 + e^-x) = e^x / (1 + e^x): whichever has no overflow.
@@ -35,4 +36,5 @@ extension Double: Scalar {
 private func libraryExp(_ x: Double) -> Double { exp(x) }
 private func libraryLog(_ x: Double) -> Double { log(x) }
 private func libraryErfc(_ x: Double) -> Double { erfc(x) }
+private func libraryLog1p(_ x: Double) -> Double { log1p(x) }
 private func libraryTanh(_ x: Double) -> Double { tanh(x) }

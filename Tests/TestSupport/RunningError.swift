@@ -70,6 +70,9 @@ public struct RunningError: Scalar {
                 root - max(x.value - x.error, 0).squareRoot()))
     }
     public static func exp(_ x: RunningError) -> RunningError { increasing(Double.exp, x) }
+    public static func log(onePlus x: RunningError) -> RunningError {
+        increasing({ Double.log(onePlus: $0) }, x)
+    }
     public static func tanh(_ x: RunningError) -> RunningError { increasing(Double.tanh, x) }
     public static func sigmoid(_ x: RunningError) -> RunningError { increasing(Double.sigmoid, x) }
 
