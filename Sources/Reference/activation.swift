@@ -17,10 +17,12 @@ public enum Activation: Hashable, CaseIterable, Sendable {
     case gelu
     /// z/2 (1 + tanh(√(2/π) (z + 0.044715 z³))), which they give for it.
     case geluTanh
+    /// ln(1 + e^z): Dugas, Bengio, Bélisle, Nadeau and Garcia 2001.
+    case softplus
 
     public static let allCases: [Activation] = [
         .tanh, .sigmoid, .relu, .leakyReLU(slope: 0.25), .elu(alpha: 0.25), .hardTanh,
-        .hardSigmoidFifth, .hardSigmoidSixth, .silu, .gelu, .geluTanh,
+        .hardSigmoidFifth, .hardSigmoidSixth, .silu, .gelu, .geluTanh, .softplus,
     ]
     /// Those that the plain recurrent cell may have.
     public static let ofCells: [Activation] = [
@@ -40,6 +42,7 @@ public enum Activation: Hashable, CaseIterable, Sendable {
         case .hardSigmoidSixth: (S.clamp(z, 3) + 3) / 6
         case .silu: z * S.sigmoid(z)
         case .gelu: z * S.normalDistribution(z)
+        case .softplus: S.relu(z) + S.log(onePlus: S.exp(-(S.relu(z) + S.relu(-z))))
         case .geluTanh: z * S.sigmoid(Self.twiceRootTwoOverPi() * (z + S(0.044715) * z * z * z))
         }
     }
@@ -53,6 +56,7 @@ public enum Activation: Hashable, CaseIterable, Sendable {
         case .gelu:
             S.normalDistribution(x)
                 + x * S.exp(-(x * x) / 2) / S.sqrt(2 * S(Double.pi))
+        case .softplus: S.sigmoid(x)
         case .geluTanh:
             Self.derivative(
                 x, gate: S.sigmoid(Self.twiceRootTwoOverPi() * (x + S(0.044715) * x * x * x)),
@@ -74,14 +78,15 @@ public enum Activation: Hashable, CaseIterable, Sendable {
         case .hardTanh: S.clampSlope(y, 1)
         case .hardSigmoidFifth: S.heaviside(y) * S.heaviside(1 - y) / 5
         case .hardSigmoidSixth: S.heaviside(y) * S.heaviside(1 - y) / 6
-        case .elu, .silu, .gelu, .geluTanh: preconditionFailure("\(self): expected x, found y")
+        case .elu, .silu, .gelu, .geluTanh, .softplus:
+            preconditionFailure("\(self): expected x, found y")
         }
     }
 
     /// Whether the derivative is a function of x, and not of y alone.
     public var derivativeReadsX: Bool {
         switch self {
-        case .elu, .silu, .gelu, .geluTanh: true
+        case .elu, .silu, .gelu, .geluTanh, .softplus: true
         case .tanh, .sigmoid, .relu, .leakyReLU, .hardTanh, .hardSigmoidFifth, .hardSigmoidSixth:
             false
         }

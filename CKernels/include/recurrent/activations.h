@@ -19,6 +19,7 @@
 //   silu                  x σ(x): Hendrycks and Gimpel 2016; Elfwing, Uchibe and Doya 2018
 //   gelu                  x Φ(x), Φ the normal distribution: Hendrycks and Gimpel 2016
 //   gelu_tanh             x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))), which they give for it
+//   softplus              ln(1 + e^x): Dugas, Bengio, Bélisle, Nadeau and Garcia 2001
 #define RECURRENT_ACTIVATIONS(ROW, ...)                                                        \
     ROW(tanh, y, cells, lanes_tanh(x), lanes_less_square(lanes_splat(1), y) * dy, __VA_ARGS__) \
     ROW(sigmoid, y, cells, lanes_sigmoid(x), y *(lanes_splat(1) - y) * dy, __VA_ARGS__)        \
@@ -36,7 +37,10 @@
         __VA_ARGS__)                                                                           \
     ROW(silu, x, layers, silu(x), silu_derivative(x) * dy, __VA_ARGS__)                        \
     ROW(gelu, x, layers, gelu(x), gelu_derivative(x) * dy, __VA_ARGS__)                        \
-    ROW(gelu_tanh, x, layers, gelu_tanh(x), gelu_tanh_derivative(x) * dy, __VA_ARGS__)
+    ROW(gelu_tanh, x, layers, gelu_tanh(x), gelu_tanh_derivative(x) * dy, __VA_ARGS__)         \
+    ROW(softplus, x, layers,                                                                   \
+        lanes_max(x, lanes_splat(0)) + lanes_log_one_plus(lanes_exp(-lanes_abs(x))),           \
+        lanes_sigmoid(x) * dy, __VA_ARGS__)
 
 /// What Swift may switch over without a default.
 #if defined(__has_attribute)

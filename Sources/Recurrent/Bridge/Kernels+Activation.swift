@@ -25,6 +25,8 @@ public enum Activation: String, CaseIterable, Sendable {
     case gelu
     /// x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))), which they give for it.
     case geluTanh
+    /// ln(1 + e^x): Dugas, Bengio, Bélisle, Nadeau and Garcia 2001.
+    case softplus
 
     /// The part of a negative x that `leakyReLU` passes on unless told otherwise: PyTorch's.
     public static let negativeSlope: Float = 0.01
@@ -58,6 +60,7 @@ public enum Activation: String, CaseIterable, Sendable {
         case .silu: .silu
         case .gelu: .gelu
         case .geluTanh: .gelu_tanh
+        case .softplus: .softplus
         }
     }
 }
