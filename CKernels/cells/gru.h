@@ -142,7 +142,7 @@ static void gru_backward_data(const recurrent_gru_shape *shape, const size_t *le
     share_of(share, shape->batch, &first, &end);
     for (size_t t = shape->steps; t-- > 0;)
         for (size_t row = first, live; row < end; row += live) {
-            // A row that has ended passes its dh by, to the bit.
+            // A row that has ended passes its dh by, bit for bit.
             for (; row < end && !recurrence_live(lengths, row, t); ++row) {
                 const size_t from = t * state + row * units;
                 for (size_t at = GRU_GATES * from; at < GRU_GATES * (from + units); at += LANES)

@@ -19,7 +19,7 @@ INLINE lanes gru_candidate(const recurrent_gru_definition definition, lanes sum)
 }
 
 /// z says what is kept of h_prev, or, in the lecture form, what is taken of n. Either way a gate of
-/// exactly 0 or 1 gives one of them to the bit.
+/// exactly 0 or 1 gives one of them bit for bit.
 INLINE lanes gru_state(const recurrent_gru_definition definition, lanes z, lanes n, lanes h_prev) {
     const lanes other = lanes_splat(1) - z;
     const lanes h = definition == recurrent_gru_lecture ? lanes_fma(z, n, other * h_prev)

@@ -181,7 +181,7 @@ static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *
                 }
             if (t == 0) continue;
             for (size_t row = part.row, live; row < part.row_end; row += live) {
-                // A row that has ended passes its dh and dc by, to the bit.
+                // A row that has ended passes its dh and dc by, bit for bit.
                 for (; row < part.row_end && !recurrence_live(lengths, row, t - 1); ++row) {
                     for (size_t j = 4 * LANES * piece.panel; j < 4 * LANES * piece.panel_end;
                          j += LANES)

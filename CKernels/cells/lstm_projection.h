@@ -55,7 +55,7 @@ INLINE void lstm_project_rows(const recurrent_lstm_shape *shape, const size_t *l
 
 // forward: h = P m
 /// Some rows at one time step: takes dh, which becomes zero for the sums to come, and leaves it,
-/// with dy, for the gradient by P, and dm where do will be.
+/// with dy, for the gradient with respect to P, and dm where do will be.
 OUTLINED void lstm_project_backward(const recurrent_lstm_shape *shape, size_t rows,
                                     const float *transposed, const float *dy, float *dh,
                                     float *dh_tape, float *difgo) NONBLOCKING {

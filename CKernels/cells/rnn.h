@@ -204,7 +204,7 @@ static void rnn_backward_data(const recurrent_rnn_shape *shape, const size_t *le
     share_of(share, shape->batch, &first, &end);
     for (size_t t = shape->steps; t-- > 0;)
         for (size_t row = first, live; row < end; row += live) {
-            // A row that has ended passes its dh by, to the bit.
+            // A row that has ended passes its dh by, bit for bit.
             for (; row < end && !recurrence_live(lengths, row, t); ++row)
                 for (size_t at = row * units; at < (row + 1) * units; at += LANES)
                     lanes_store(dz + t * state + at, lanes_splat(0));

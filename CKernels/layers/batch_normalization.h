@@ -166,8 +166,8 @@ static void batch_normalization_inference(const recurrent_rows_shape *shape, flo
                      running_mean, running_variance, y);
 }
 
-/// What the gradient by x takes of a panel, beside the tape: the means of dy and, times -1, of dy
-/// x̂.
+/// What the gradient with respect to x takes of a panel, beside the tape: the means of dy and,
+/// times -1, of dy x̂.
 typedef struct {
     lanes mean_dy, minus_mean_dy_x_hat;
 } batch_slopes;
@@ -212,7 +212,7 @@ OUTLINED void batch_backward_parameters_of(int P, batch_panels panels, size_t co
                                   slopes);
 }
 
-/// The gradient by x.
+/// The gradient with respect to x.
 INLINE void batch_backward_input(const int P, const batch_panels panels, const float *x,
                                  const float *gamma, const float *mean,
                                  const float *inverse_deviation, const float *dy,

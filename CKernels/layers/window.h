@@ -74,7 +74,7 @@ typedef struct {
     window_range images, rows, columns;
 } window_part;
 
-/// Shares split whichever are most.
+/// Partitions split whichever are most.
 INLINE window_part window_part_of(recurrent_share share, size_t images, size_t rows,
                                   size_t columns) {
     window_part part = {.images = {0, images}, .rows = {0, rows}, .columns = {0, columns}};

@@ -49,7 +49,7 @@ public struct Pooling: Sendable {
         }
     }
 
-    /// The gradient by x, windows in ascending order.
+    /// The gradient with respect to x, windows in ascending order.
     public func backward<S: Scalar>(x: [[[[S]]]], dy: [[[[S]]]]) -> [[[[S]]]] {
         var dx = x.map { $0.map { $0.map { $0.map { _ in 0 as S } } } }
         for image in x.indices {

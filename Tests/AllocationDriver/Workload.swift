@@ -9,7 +9,7 @@ public let workloads =
         "full-batch",
     ] + Optimizer.names
 
-/// Sets up a workload, and lends one step of it.
+/// Sets up a workload, and calls `body` with one step of it.
 ///
 /// - Parameter threads: of the trainer.
 /// - Returns: what `body` returns, or nil for a name that is none of `workloads`.

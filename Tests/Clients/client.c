@@ -57,7 +57,7 @@ int main(int count, char **arguments) {
     read_tensor(run, "logits", rows * outputs, sizeof(double), expected);
     free(run);
     for (int row = 0; row < rows; ++row) tokens[row] = (int32_t)tokens_read[row];
-    // What comes next; nothing behind the last step.
+    // What comes next; nothing past the last step.
     for (int row = 0; row < rows; ++row)
         targets[row] = row + batch < rows ? tokens[row + batch] : -1;
 

@@ -3,7 +3,7 @@ import RecurrentReference
 import TestSupport
 import Testing
 
-/// What gates that are held at zero or one, to the bit, make of an LSTM.
+/// What gates that are held at exactly zero or one make of an LSTM.
 @Suite struct LSTMPropertyTests {
     /// A bias that closes or opens a gate for certain: σ(±200) is 0 or 1 in float.
     private static let far = 200.0
@@ -20,7 +20,7 @@ import Testing
 
     /// With i = o = 1 and f = 0 the cell state is its candidate, c = f(W x + U h_prev + b): a step
     /// of the plain recurrent layer from the h before it, after which the LSTM squashes once more,
-    /// h = f(c). With as many panels as a sum of both is one chain for, to the bit; and so through
+    /// h = f(c). With as many panels as a sum of both is one chain for, bit for bit; and so through
     /// a whole sequence.
     @Test(arguments: [false, true], KernelTable.all) func withGatesAtOneItIsThePlainLayer(
         sigmoid: Bool, isa: KernelTable
@@ -51,7 +51,7 @@ import Testing
     }
 
     /// Whatever else a cell does, but for a clip that cuts: with f = 1 and i = 0 the cell state is
-    /// what it was, to the bit, and so is its gradient, where the loss does not depend on h. In a
+    /// what it was, bit for bit, and so is its gradient, where the loss does not depend on h. In a
     /// coupled cell i = 0 is enough.
     @Test(arguments: 0..<32, KernelTable.all) func withAnOpenForgetGateTheStateStays(
         parts: Int, isa: KernelTable

@@ -80,7 +80,8 @@ private struct DenseNetwork: ~Copyable {
         return KernelOrder.embedding(y, width: 1)
     }
 
-    /// The same chain as the textbooks write it: the gradients by everything that learns.
+    /// The same chain as the textbooks write it: the gradients with respect to everything that
+    /// learns.
     func reference(x: [Float], targets: [Float]) -> [(name: String, gradient: [RunningError])] {
         func exact(_ values: [Float]) -> [RunningError] { values.map { RunningError(Double($0)) } }
         func dense(_ kernel: [Float], _ inputs: Int, _ outputs: Int) -> Dense<RunningError> {

@@ -110,7 +110,7 @@ import Testing
     }
 
     /// On every instruction set: steps with weights in bfloat16 are steps with weights so rounded,
-    /// to the bit.
+    /// bit for bit.
     @Test(arguments: ISA.available, [1, 16, 17, 32, 40, 64, 80])
     func bfloat16IsRoundedWeights(isa: ISA, hiddenSize: Int) throws {
         let weights = Weights(inputSize: 3, hiddenSize: hiddenSize)

@@ -68,8 +68,8 @@ struct TemporaryFolder: ~Copyable {
             "outputs", outputs(read, tokens: tokens), outputs(model, tokens: tokens))
     }
 
-    /// A model read in bfloat16 is the model with the weights of its layers so rounded, to the bit;
-    /// it is not trained or saved.
+    /// A model read in bfloat16 is the model with the weights of its layers so rounded, bit for
+    /// bit; it is not trained or saved.
     @Test func aStateOfAnotherShapeIsRefused() async {
         await #expect(processExitsWith: .failure) {
             func model(_ layers: [RecurrentLayer]) -> Model {

@@ -5,9 +5,9 @@ import TestSupport
 import Testing
 
 @Suite struct StackTests {
-    /// Outputs, loss and the gradient by every fifth parameter, against the reference in Double and
-    /// its central differences; with recurrent dropout in training too, by the masks of the first
-    /// step.
+    /// Outputs, loss and the gradient with respect to every fifth parameter, against the reference
+    /// in Double and its central differences; with recurrent dropout in training too, by the masks
+    /// of the first step.
     @Test(arguments: StackCase.all, [0, 0.5]) func isWhatTheReferenceSays(
         test: StackCase, recurrentDropout: Double
     ) throws {

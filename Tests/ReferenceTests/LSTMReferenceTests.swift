@@ -256,8 +256,8 @@ private let maskedProblems: [LSTMProblem<Double>] = variantProblems.map { proble
     }
 
     /// With i = o = 1 and f = 0 each step is one of the plain recurrent layer, c = f(W x + U h_prev
-    /// + b), and h = f(c): forward to the bit, and back through time what the plain layer gives for
-    /// each step by itself, dc = dh f'(c).
+    /// + b), and h = f(c): forward bit for bit, and back through time what the plain layer gives
+    /// for each step by itself, dc = dh f'(c).
     @Test(arguments: [false, true]) func withGatesAtOneItIsThePlainLayer(sigmoid: Bool) {
         var problem = LSTMProblem(
             LSTMSizes(3, 4, batch: 2, steps: 5, variant: LSTMVariant(sigmoid: sigmoid)), seed: 1)

@@ -124,7 +124,7 @@ typedef struct {
     bool gap;     ///< floats lie between the rows of x
     bool ends;    ///< rows end before the last step
     bool masked;  ///< with a mask of dropout
-    bool dy, dx;  ///< there are gradients by these
+    bool dy, dx;  ///< there are gradients with respect to these
 } cell_variant;
 
 enum { cell_forwards = 6, cell_backwards = 10 };

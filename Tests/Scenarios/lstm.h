@@ -220,7 +220,7 @@ static void run_lstm_backward_weights(trial *trial, scenario_shape size, unsigne
     const size_t gates = size.steps * 4 * recurrent_lstm_state_floats(*shape),
                  count = recurrent_lstm_gates_gradient_floats(*shape);
     float *difgo = trial_gates(trial, "difgo", size.steps * size.rows, shape->hidden, 4);
-    if (count > gates) {  // and the gradient by h
+    if (count > gates) {  // and the gradient with respect to h
         float *gates_gradient = difgo, *dh = trial_units(trial, "dh", size.steps * size.rows,
                                                          recurrent_lstm_outputs(*shape));
         difgo = trial_floats(trial, count);

@@ -24,7 +24,7 @@ const char *RECURRENT_NULLABLE recurrent_product_check(recurrent_product_shape s
 const char *RECURRENT_NULLABLE recurrent_lstm_check(recurrent_lstm_shape shape);
 const char *RECURRENT_NULLABLE recurrent_rnn_check(recurrent_rnn_shape shape);
 const char *RECURRENT_NULLABLE recurrent_gru_check(recurrent_gru_shape shape);
-/// Every window is one that padding of any length behind the last place has room for.
+/// Every window is one that padding of any length past the last place has room for.
 const char *RECURRENT_NULLABLE recurrent_convolution_check(recurrent_convolution_shape shape);
 const char *RECURRENT_NULLABLE recurrent_pooling_check(recurrent_pooling_shape shape);
 const char *RECURRENT_NULLABLE recurrent_rows_check(recurrent_rows_shape shape);

@@ -194,7 +194,7 @@ extension Kernels {
         require(
             unsafe (gates != nil || shape.variant.projectionSize == nil)
                 && (c != nil || !shape.variant.hasPeepholes),
-            "LSTM: the gradient by the weights of \(shape.variant) needs the tape")
+            "LSTM: the gradient with respect to the weights of \(shape.variant) needs the tape")
         var shape = shape.cValue
         unsafe table.pointee.lstm_backward_weights(
             &shape, lengths, x, gates, c, h, gatesGradient, weightGradient, share.cValue)

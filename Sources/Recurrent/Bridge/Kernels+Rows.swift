@@ -76,8 +76,8 @@ extension Kernels {
             &shape, logits, targets, scale, losses, logitsGradient, share.cValue)
     }
 
-    /// Mean squared error of each row, and the gradient by `y` times `scale`; rows where `live` is
-    /// zero give zero. Kernel: `mean_squared_error`.
+    /// Mean squared error of each row, and the gradient with respect to `y` times `scale`; rows
+    /// where `live` is zero give zero. Kernel: `mean_squared_error`.
     public func meanSquaredError(
         _ shape: RowsShape, y: UnsafePointer<Float>, targets: UnsafePointer<Float>,
         live: UnsafePointer<Int32>?,
@@ -90,7 +90,7 @@ extension Kernels {
             &shape, y, targets, live, scale, losses, outputGradient, share.cValue)
     }
 
-    /// Mean absolute error of each row, and the gradient by `y` times `scale`, as
+    /// Mean absolute error of each row, and the gradient with respect to `y` times `scale`, as
     /// `meanSquaredError`. Kernel: `mean_absolute_error`.
     public func meanAbsoluteError(
         _ shape: RowsShape, y: UnsafePointer<Float>, targets: UnsafePointer<Float>,
@@ -104,8 +104,8 @@ extension Kernels {
             &shape, y, targets, live, scale, losses, outputGradient, share.cValue)
     }
 
-    /// Huber's loss of each row, with `delta` above zero, and the gradient by `y` times `scale`, as
-    /// `meanSquaredError`. Kernel: `huber_loss`.
+    /// Huber's loss of each row, with `delta` above zero, and the gradient with respect to `y`
+    /// times `scale`, as `meanSquaredError`. Kernel: `huber_loss`.
     public func huberLoss(
         _ shape: RowsShape, y: UnsafePointer<Float>, targets: UnsafePointer<Float>,
         live: UnsafePointer<Int32>?, delta: Float,
@@ -118,8 +118,8 @@ extension Kernels {
     }
 
     /// Binary cross-entropy, in nats, of the sigmoids of each row's logits with targets of 0...1,
-    /// the mean of the row, and the gradient by the logits times `scale`, as `meanSquaredError`.
-    /// Kernel: `binary_cross_entropy`.
+    /// the mean of the row, and the gradient with respect to the logits times `scale`, as
+    /// `meanSquaredError`. Kernel: `binary_cross_entropy`.
     public func binaryCrossEntropy(
         _ shape: RowsShape, logits: UnsafePointer<Float>, targets: UnsafePointer<Float>,
         live: UnsafePointer<Int32>?,

@@ -141,13 +141,13 @@ internal import RecurrentFormats
         unsafe h.withUnsafeMutableBufferPointer { unsafe hRows.unpad(result, to: $0.baseAddress!) }
     }
 
-    /// Puts every stream into the state of rest: h = c = 0.
+    /// Resets every stream to zero: h = c = 0.
     public mutating func reset() {
         unsafe h.update(repeating: 0, count: shape.outputCount)
         unsafe c.update(repeating: 0, count: shape.stateCount)
     }
 
-    /// Puts one stream into the state of rest; the others go on.
+    /// Resets one stream to zero; the others go on.
     ///
     /// - Precondition: 0 ≤ stream < batch.
     public mutating func reset(stream: Int) {

@@ -117,10 +117,10 @@ internal import RecurrentFormats
         unsafe h.withUnsafeMutableBufferPointer { unsafe rows.unpad(result, to: $0.baseAddress!) }
     }
 
-    /// Puts every stream into the state of rest: h = 0.
+    /// Resets every stream to zero: h = 0.
     public mutating func reset() { unsafe h.update(repeating: 0, count: shape.stateCount) }
 
-    /// Puts one stream into the state of rest; the others go on.
+    /// Resets one stream to zero; the others go on.
     ///
     /// - Precondition: 0 ≤ stream < batch.
     public mutating func reset(stream: Int) {

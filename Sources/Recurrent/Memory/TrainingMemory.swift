@@ -64,9 +64,9 @@ struct TrainingLayout: Sendable {
     let features: Int?, layers: [LayerLayout], pooled: Int?, outputs: Int, losses: Int,
         targets: Int, targetValues: Int?
     /// Scratch: the gradient with respect to the gates and by the state of one cell, transposed
-    /// weights, the gradient by what recurrent dropout leaves, those of one direction by its output
-    /// and its input, those by the pooled rows and by the rows between two layers, which take
-    /// turns, and partial sums of squares and of penalties (Doubles).
+    /// weights, the gradient with respect to what recurrent dropout leaves, those of one direction
+    /// by its output and its input, those by the pooled rows and by the rows between two layers,
+    /// which take turns, and partial sums of squares and of penalties (Doubles).
     let gatesGradient: Int, pastGradient: Int, dh: Int, dc: Int, transposed: Int,
         dropoutScratch: Int, denseTransposed: Int
     let directionGradient: Int, reversedGradient: Int, pooledGradient: Int?, between: [Int],

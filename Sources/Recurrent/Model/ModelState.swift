@@ -6,10 +6,10 @@
     private let arena: Arena
     /// Which of the two buffers of h holds the last step's.
     var parity = 0
-    /// Steps since the state of rest.
+    /// Steps since the last reset.
     var steps = 0
 
-    /// The state of rest.
+    /// A state of zero.
     ///
     /// - Precondition: no layer is bidirectional: it would have to know the steps to come.
     public init(_ model: borrowing Model) {
@@ -39,7 +39,7 @@
         return (0..<layout.outputSize).allSatisfy { unsafe base[layout.output + $0].isFinite }
     }
 
-    /// Puts the stream into the state of rest.
+    /// Resets the stream to zero.
     public mutating func reset() {
         unsafe base.update(repeating: 0, count: layout.memory.floats)
         steps = 0
@@ -98,7 +98,7 @@ struct StateLayout: Sendable {
 }
 
 extension Model {
-    /// One time step on a token; `state.withOutput` lends the logits. A token outside the
+    /// One time step on a token; `state.withOutput` has the logits. A token outside the
     /// vocabulary is a vector of zeros.
     ///
     /// - Precondition: the model's input is tokens; the state was made for a model of the same
@@ -116,7 +116,7 @@ extension Model {
         unsafe step(features: features, state: &state, kernels: kernels)
     }
 
-    /// One time step on a vector of features; `state.withOutput` lends the result. A feature that
+    /// One time step on a vector of features; `state.withOutput` has the result. A feature that
     /// is NaN makes the state NaN, which it stays until its `reset`; infinite ones may.
     ///
     /// - Precondition: the model's input is values, of this count; the state was made for a model

@@ -56,8 +56,8 @@
     /// The state at the end of the last segment, c before h: of the training text, then of the text
     /// that is evaluated. A second direction begins each segment at rest.
     let carried: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>)
-    /// The loss's gradient by this layer's output, and, unless the layer is the lowest and its
-    /// input is not learned, by its input.
+    /// The loss's gradient with respect to this layer's output, and, unless the layer is the lowest
+    /// and its input is not learned, by its input.
     let outputGradient: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?
     /// All rows of the output.
     let rows: RowsShape

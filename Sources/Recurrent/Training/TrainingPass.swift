@@ -245,7 +245,7 @@ enum TrainingWork {
 /// What the dense layer of a many-to-one model reads: one row of each sequence.
 @safe struct PoolingPass {
     let pooling: SequencePooling
-    /// Tape: [B][16 ⌈outputs/16⌉]; scratch: the loss's gradient by it.
+    /// Tape: [B][16 ⌈outputs/16⌉]; scratch: the loss's gradient with respect to it.
     let rows: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>
     /// The columns of each direction of the last layer.
     private let first: SequenceShape, second: SequenceShape?

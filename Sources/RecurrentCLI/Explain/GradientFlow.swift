@@ -10,8 +10,8 @@ struct GradientFlow: Encodable {
     /// ‖∂L/∂h_t‖
     private(set) var lossNorms: [Double] = []
 
-    /// Carries the derivatives of h_T and, with them, those of a loss whose gradient by h_T is
-    /// known back to the initial state.
+    /// Carries the derivatives of h_T and, with them, those of a loss whose gradient with respect
+    /// to h_T is known back to the initial state.
     ///
     /// - Parameter onStep: is called with the share of the steps that is done, before each.
     init(

@@ -30,7 +30,7 @@ extension Evaluation {
 }
 
 extension Trainer {
-    /// Learns every segment once, in order, from the state of rest on; where `epoch` has begun, the
+    /// Learns every segment once, in order, from a state of zero on; where `epoch` has begun, the
     /// segments that are left.
     ///
     /// - Parameters:
