@@ -88,8 +88,8 @@ const char *recurrent_rnn_check(recurrent_rnn_shape shape) {
         return "RNN shape: expected steps × batch of " AT_MOST_ROWS;
     if (!is_stride(shape.x_stride, shape.input))
         return "RNN shape: expected an x_stride of at least the input, at most 16777216";
-    if ((unsigned)shape.activation > recurrent_activation_leaky_relu)
-        return "RNN shape: expected an activation of recurrent_activation";
+    if (!recurrent_activation_is_of_cells(shape.activation))
+        return "RNN shape: expected an activation that recurrent_activation_is_of_cells";
     if (!(shape.slope >= 0 && shape.slope <= 1)) return "RNN shape: expected a slope of 0 to 1";
     const uint64_t units = recurrent_padded(shape.hidden);
     return sequences_fit(shape.steps, shape.batch, shape.x_stride, shape.input, units)

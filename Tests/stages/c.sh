@@ -61,7 +61,8 @@ program() {
     "$@" "${strict[@]}" "${flags[@]}" -lm -o "$built/$name"
 }
 program setup gcc -std=c99 -O1 "$clients/setup.c"
-program setup32 gcc -std=c99 -O1 -DLARGEST_BUFFER=INT32_MAX "$clients/setup.c" CKernels/setup/checks.c
+program setup32 gcc -std=c99 -O1 -DLARGEST_BUFFER=INT32_MAX "$clients/setup.c" \
+    CKernels/setup/checks.c
 program client_c gcc -std=c11 -O1 "$clients/client.c"
 program client_cpp g++ -std=c++11 -O1 "$clients/client.cpp"
 "$built/setup"

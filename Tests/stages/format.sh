@@ -1,6 +1,7 @@
-# C and Swift are formatted as .clang-format and .swift-format say, which formatters of these versions
-# alone can tell, and their lines end at column 100, comments too.
-if git ls-files '*.c' '*.cpp' '*.h' '*.swift' | LC_ALL=C.UTF-8 xargs grep -nE '^.{101,}'; then exit 1; fi
+# C and Swift are formatted as .clang-format and .swift-format say, which formatters of these
+# versions alone can tell, and their lines end at column 100, comments too.
+if git ls-files '*.c' '*.cpp' '*.h' '*.swift' |
+    LC_ALL=C.UTF-8 xargs grep -nE '^.{101,}'; then exit 1; fi
 if python3 -m pip install -q --target "$work/format" clang-format==21.1.8; then
     git ls-files '*.c' '*.cpp' '*.h' | xargs "$work/format/bin/clang-format" --dry-run -Werror
 else

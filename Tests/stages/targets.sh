@@ -1,6 +1,6 @@
 # The kernels for other processors, all of which have a fused multiply-add, without any header of a
-# C library. They call nothing but memcpy, memset and the barrier, and on a Cortex-M4F the compiler's
-# arithmetic of doubles, which that processor lacks.
+# C library. They call nothing but memcpy, memset and the barrier, and on a Cortex-M4F the
+# compiler's arithmetic of doubles, which that processor lacks.
 
 # freestanding CALLS OPTION …: compiles the kernels for a target; what they call is of these.
 freestanding() {
