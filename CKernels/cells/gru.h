@@ -1,9 +1,10 @@
 // The gated recurrent unit in its three definitions: whole sequences, and backpropagation through
 // time.
 
-static void gru_forward(const recurrent_gru_shape *shape, const size_t *lengths, const float *mask,
-                        const float *x, const float *w, float *rzn, float *past, float *h,
-                        float *masked, recurrent_share share) NONBLOCKING {
+static void gru_forward(const recurrent_cell_shape *shape, const size_t *lengths, const float *mask,
+                        const float *x, const float *w, const recurrent_cell_tape *tape,
+                        recurrent_share share) NONBLOCKING {
+    float *rzn = tape->gates, *past = tape->past, *h = tape->h, *masked = tape->masked;
     const recurrence_layer layer = gru_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
                  state = shape->batch * units;
@@ -33,7 +34,7 @@ static void gru_forward(const recurrent_gru_shape *shape, const size_t *lengths,
     }
 }
 
-static void gru_transpose(const recurrent_gru_shape *shape, const float *w, float *transposed,
+static void gru_transpose(const recurrent_cell_shape *shape, const float *w, float *transposed,
                           recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = gru_layer(shape);
     recurrence_transpose(&layer, w, transposed, share);
@@ -106,7 +107,7 @@ OUTLINED void gru_reset_backward(size_t panels, const float *rzn, const float *h
 /// dh += Σ_j U[j] d[j] for some rows and `gates` gates from `gate` on: their panels, one after the
 /// other, lie `d_panel` apart in rows of d that lie `d_row` apart. The first of them assigns, where
 /// there is no `start`.
-OUTLINED void gru_backward_sums(const recurrent_gru_shape *shape, size_t gate, size_t gates,
+OUTLINED void gru_backward_sums(const recurrent_cell_shape *shape, size_t gate, size_t gates,
                                 const float *transposed, size_t rows, const float *d,
                                 size_t d_panel, size_t d_row, int start, float *dh) NONBLOCKING {
     const size_t panels = recurrent_panels(shape->hidden), terms = GRU_GATES * panels * LANES;
@@ -129,11 +130,15 @@ OUTLINED void gru_backward_sums(const recurrent_gru_shape *shape, size_t gate, s
 }
 
 // forward: h[t+1] = step(x[t], h[t])
-static void gru_backward_data(const recurrent_gru_shape *shape, const size_t *lengths,
-                              const float *mask, const float *transposed, const float *rzn,
-                              const float *past, const float *h, const float *masked,
-                              const float *dy, float *drzn, float *dpast, float *dh, float *dx,
-                              float *scratch, recurrent_share share) NONBLOCKING {
+static void gru_backward_data(const recurrent_cell_shape *shape, const size_t *lengths,
+                              const float *mask, const float *transposed,
+                              const recurrent_cell_tape *tape,
+                              const recurrent_cell_gradients *gradients,
+                              recurrent_share share) NONBLOCKING {
+    const float *rzn = tape->gates, *past = tape->past, *h = tape->h, *masked = tape->masked,
+                *dy = gradients->dy;
+    float *drzn = gradients->dgates, *dpast = gradients->dpast, *dh = gradients->dh,
+          *scratch = gradients->scratch;
     const recurrence_layer layer = gru_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
                  state = shape->batch * units;
@@ -159,9 +164,9 @@ static void gru_backward_data(const recurrent_gru_shape *shape, const size_t *le
             float *dseen = mask ? scratch + row * units : dh_rows;
             for (size_t unit = 0; mask && unit < live * units; unit += LANES)
                 lanes_store(dseen + unit, lanes_splat(0));
-            gru_cells_backward(shape->definition, live * panels, rzn_rows, past + at, h_prev,
+            gru_cells_backward(shape->gru, live * panels, rzn_rows, past + at, h_prev,
                                dy ? dy + at : 0, drzn_rows, dpast_rows, dh_rows);
-            if (shape->definition == recurrent_gru_reset_after) {  // past = U h_prev + b′
+            if (shape->gru == recurrent_gru_reset_after) {  // past = U h_prev + b′
                 gru_backward_sums(shape, 2, 1, transposed, live, dpast_rows, LANES, units, 1,
                                   dseen);
             } else {  // n = f(W x + U past + b)
@@ -177,7 +182,8 @@ static void gru_backward_data(const recurrent_gru_shape *shape, const size_t *le
         }
     const recurrence_products products =
         recurrence_products_of(shape->batch, first, end, 0, shape->steps);
-    if (dx) recurrence_backward_input(&layer, &products, transposed, drzn, dx);
+    if (gradients->dx)
+        recurrence_backward_input(&layer, &products, transposed, drzn, gradients->dx);
 }
 
 /// dU += Σ d h_prev of one gate over the rows of one block, for the columns and panels that `part`
@@ -199,10 +205,12 @@ OUTLINED void gru_add_weights(product_share part, size_t gate, tile_terms rows, 
 }
 
 // forward: h[t+1] = step(x[t], h[t])
-static void gru_backward_weights(const recurrent_gru_shape *shape, const size_t *lengths,
-                                 const float *x, const float *past, const float *h,
-                                 const float *drzn, const float *dpast, float *dw,
+static void gru_backward_weights(const recurrent_cell_shape *shape, const size_t *lengths,
+                                 const float *x, const recurrent_cell_tape *tape,
+                                 const recurrent_cell_gradients *gradients, float *dw,
                                  recurrent_share share) NONBLOCKING {
+    const float *past = tape->past, *h = recurrence_seen(tape), *drzn = gradients->dgates,
+                *dpast = gradients->dpast;
     const recurrence_layer layer = gru_layer(shape);
     const size_t units = recurrent_padded(shape->hidden), biases = layer.inner_rows,
                  columns = 1 + shape->input + biases + shape->hidden;

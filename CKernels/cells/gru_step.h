@@ -3,15 +3,9 @@
 /// The gates in a panel: r z n.
 #define GRU_GATES 3
 
-INLINE recurrence_layer gru_layer(const recurrent_gru_shape *shape) {
-    return (recurrence_layer){.input = shape->input,
-                              .hidden = shape->hidden,
-                              .outputs = shape->hidden,
-                              .batch = shape->batch,
-                              .steps = shape->steps,
-                              .x_stride = shape->x_stride,
-                              .groups = GRU_GATES,
-                              .inner_rows = recurrent_gru_hidden_biases(*shape)};
+INLINE recurrence_layer gru_layer(const recurrent_cell_shape *shape) {
+    return recurrence_layer_of(shape, GRU_GATES, shape->hidden,
+                               shape->gru == recurrent_gru_reset_after);
 }
 
 INLINE lanes gru_candidate(const recurrent_gru_definition definition, lanes sum) {
@@ -28,7 +22,7 @@ INLINE lanes gru_state(const recurrent_gru_definition definition, lanes z, lanes
 }
 
 /// sums += U h of one gate for some rows: all panels. `start` may be `to`.
-OUTLINED void gru_sums(const recurrent_gru_shape *shape, size_t gate, size_t rows, const float *w,
+OUTLINED void gru_sums(const recurrent_cell_shape *shape, size_t gate, size_t rows, const float *w,
                        const float *h, const tile_sums *start, const tile_sums *to) NONBLOCKING {
     const recurrence_layer layer = gru_layer(shape);
     const product_columns columns =
@@ -64,7 +58,7 @@ OUTLINED void gru_reset(size_t panels, float *rzn, float *past, const float *h_p
 
 /// h, and the gates activated, for some panels of some rows.
 INLINE void gru_cells_of(const recurrent_gru_definition definition,
-                         const recurrent_gru_shape *shape, size_t rows, float *rzn,
+                         const recurrent_cell_shape *shape, size_t rows, float *rzn,
                          const float *past, const float *h_prev, float *h) {
     const size_t panels = recurrent_panels(shape->hidden);
     for (size_t at = 0, panel = 0; at < rows * panels;
@@ -87,9 +81,9 @@ INLINE void gru_cells_of(const recurrent_gru_definition definition,
     }
 }
 
-OUTLINED void gru_cells(const recurrent_gru_shape *shape, size_t rows, float *rzn,
+OUTLINED void gru_cells(const recurrent_cell_shape *shape, size_t rows, float *rzn,
                         const float *past, const float *h_prev, float *h) NONBLOCKING {
-    switch (shape->definition) {
+    switch (shape->gru) {
     case recurrent_gru_reset_after:
         gru_cells_of(recurrent_gru_reset_after, shape, rows, rzn, past, h_prev, h);
         break;
@@ -110,7 +104,7 @@ OUTLINED void gru_cells(const recurrent_gru_shape *shape, size_t rows, float *rz
 /// hidden part in S chains. They start from the bias, or, where x is null, from rzn, which holds
 /// the input part. Where all gates are summed, the hidden part of the candidate's starts from b′,
 /// and `input` has what it would have started from.
-INLINE void gru_row_sums(const int G, const int V, const int S, const recurrent_gru_shape *shape,
+INLINE void gru_row_sums(const int G, const int V, const int S, const recurrent_cell_shape *shape,
                          size_t gate, size_t panel, const float *x, const float *w,
                          const float *rzn, const float *h, lanes *sum, lanes *input) {
     const recurrence_layer layer = gru_layer(shape);
@@ -137,20 +131,20 @@ INLINE void gru_row_sums(const int G, const int V, const int S, const recurrent_
 }
 
 /// The state of a unit panel, from its update gate and its candidate, which are activated.
-INLINE void gru_row_state(const recurrent_gru_shape *shape, size_t panel, lanes z, lanes n,
+INLINE void gru_row_state(const recurrent_cell_shape *shape, size_t panel, lanes z, lanes n,
                           float *rzn, const float *h_prev, float *h) {
     const size_t left = shape->hidden - panel * LANES;
     const lanes before = lanes_load(h_prev + panel * LANES);
     lanes_store(rzn + panel * GRU_GATES * LANES + LANES, z);
     lanes_store(rzn + panel * GRU_GATES * LANES + 2 * LANES, n);
-    const lanes state = shape->definition == recurrent_gru_lecture
+    const lanes state = shape->gru == recurrent_gru_lecture
                             ? gru_state(recurrent_gru_lecture, z, n, before)
                             : gru_state(recurrent_gru_reset_after, z, n, before);
     lanes_store(h + panel * LANES, left < LANES ? lanes_keep_first(left, state) : state);
 }
 
 /// One row of C panels of reset-after.
-INLINE void gru_row_after(const int C, const int S, const recurrent_gru_shape *shape, size_t panel,
+INLINE void gru_row_after(const int C, const int S, const recurrent_cell_shape *shape, size_t panel,
                           const float *x, const float *w, float *rzn, float *past,
                           const float *h_prev, float *h) {
     lanes sum[GRU_GATES * GRU_ROW_PANELS], input[GRU_ROW_PANELS];
@@ -168,7 +162,7 @@ INLINE void gru_row_after(const int C, const int S, const recurrent_gru_shape *s
 
 /// One row of C panels of the other definitions: the gates, of which all panels come before any
 /// candidate.
-INLINE void gru_row_gates(const int C, const int S, const recurrent_gru_shape *shape, size_t panel,
+INLINE void gru_row_gates(const int C, const int S, const recurrent_cell_shape *shape, size_t panel,
                           const float *x, const float *w, float *rzn, float *past,
                           const float *h_prev, float *h) {
     (void)h;
@@ -183,14 +177,14 @@ INLINE void gru_row_gates(const int C, const int S, const recurrent_gru_shape *s
     }
 }
 
-INLINE void gru_row_candidates(const int C, const int S, const recurrent_gru_shape *shape,
+INLINE void gru_row_candidates(const int C, const int S, const recurrent_cell_shape *shape,
                                size_t panel, const float *x, const float *w, float *rzn,
                                float *past, const float *h_prev, float *h) {
     lanes sum[GRU_ROW_PANELS];
     gru_row_sums(1, C, S, shape, 2, panel, x, w, rzn, past, sum, 0);
     FOR_EACH(c, C) {
         const size_t at = panel + (size_t)c;
-        const lanes n = shape->definition == recurrent_gru_lecture
+        const lanes n = shape->gru == recurrent_gru_lecture
                             ? gru_candidate(recurrent_gru_lecture, sum[c])
                             : gru_candidate(recurrent_gru_reset_before, sum[c]);
         gru_row_state(shape, at, lanes_load(rzn + at * GRU_GATES * LANES + LANES), n, rzn, h_prev,
@@ -199,11 +193,11 @@ INLINE void gru_row_candidates(const int C, const int S, const recurrent_gru_sha
 }
 
 /// One row, all panels: a part of it, with as many chains as its number of panels asks for.
-#define GRU_ROW_TILE(part, C, S)                                                        \
-    OUTLINED void gru_row_##part##_##C##_##S(                                           \
-        const recurrent_gru_shape *shape, size_t panel, const float *x, const float *w, \
-        float *rzn, float *past, const float *h_prev, float *h) NONBLOCKING {           \
-        gru_row_##part(C, S, shape, panel, x, w, rzn, past, h_prev, h);                 \
+#define GRU_ROW_TILE(part, C, S)                                                         \
+    OUTLINED void gru_row_##part##_##C##_##S(                                            \
+        const recurrent_cell_shape *shape, size_t panel, const float *x, const float *w, \
+        float *rzn, float *past, const float *h_prev, float *h) NONBLOCKING {            \
+        gru_row_##part(C, S, shape, panel, x, w, rzn, past, h_prev, h);                  \
     }
 #define GRU_ROW(part)                                                                              \
     GRU_ROW_TILE(part, 1, 8)                                                                       \
@@ -212,7 +206,7 @@ INLINE void gru_row_candidates(const int C, const int S, const recurrent_gru_sha
     GRU_ROW_TILE(part, 2, 2)                                                                       \
     GRU_ROW_TILE(part, 2, 1)                                                                       \
     GRU_ROW_TILE(part, 3, 1)                                                                       \
-    INLINE void gru_row_##part##_all(const recurrent_gru_shape *shape, const float *x,             \
+    INLINE void gru_row_##part##_all(const recurrent_cell_shape *shape, const float *x,            \
                                      const float *w, float *rzn, float *past, const float *h_prev, \
                                      float *h) {                                                   \
         const size_t panels = recurrent_panels(shape->hidden);                                     \
@@ -242,9 +236,9 @@ GRU_ROW(gates)
 GRU_ROW(candidates)
 
 /// One time step of one row. Where x is null, rzn holds the input part.
-INLINE void gru_row(const recurrent_gru_shape *shape, const float *x, const float *w, float *rzn,
+INLINE void gru_row(const recurrent_cell_shape *shape, const float *x, const float *w, float *rzn,
                     float *past, const float *h_prev, float *h) {
-    if (shape->definition == recurrent_gru_reset_after) {
+    if (shape->gru == recurrent_gru_reset_after) {
         gru_row_after_all(shape, x, w, rzn, past, h_prev, h);
     } else {
         gru_row_gates_all(shape, x, w, rzn, past, h_prev, h);
@@ -254,7 +248,7 @@ INLINE void gru_row(const recurrent_gru_shape *shape, const float *x, const floa
 
 /// One time step of some rows, which are live; rzn holds the input part. What U and r multiply is
 /// `seen`: h_prev, or what a mask leaves of it.
-INLINE void gru_recur(const recurrent_gru_shape *shape, size_t rows, const float *w, float *rzn,
+INLINE void gru_recur(const recurrent_cell_shape *shape, size_t rows, const float *w, float *rzn,
                       float *past, const float *seen, const float *h_prev, float *h) {
     if (TILE_ROWS > 1 && rows == 1 && seen == h_prev) {
         gru_row(shape, 0, w, rzn, past, h_prev, h);
@@ -266,7 +260,7 @@ INLINE void gru_recur(const recurrent_gru_shape *shape, size_t rows, const float
                     n = gru_gate_sums(2, panels, rzn);
     gru_sums(shape, 0, rows, w, seen, &r, &r);
     gru_sums(shape, 1, rows, w, seen, &z, &z);
-    if (shape->definition == recurrent_gru_reset_after) {
+    if (shape->gru == recurrent_gru_reset_after) {
         const product_columns bias = recurrence_columns(&layer, w, 1 + shape->input);
         const tile_sums start = {.at = (float *)bias.from + 2 * LANES,
                                  .row = 0,
@@ -280,9 +274,10 @@ INLINE void gru_recur(const recurrent_gru_shape *shape, size_t rows, const float
     gru_cells(shape, rows, rzn, past, h_prev, h);
 }
 
-static void gru_step(const recurrent_gru_shape *shape, const float *x, const float *w,
-                     const float *h_prev, float *h, float *scratch,
+static void gru_step(const recurrent_cell_shape *shape, const float *x, const float *w,
+                     const float *h_prev, float *c, float *h, float *scratch,
                      recurrent_share share) NONBLOCKING {
+    (void)c;
     const recurrence_layer layer = gru_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES;
     size_t row, row_end;

@@ -1,21 +1,14 @@
 // The LSTM cell with forget gate, and its variants: whole sequences, and backpropagation through
 // time.
 
-INLINE recurrence_layer lstm_layer(const recurrent_lstm_shape *shape) {
-    return (recurrence_layer){.input = shape->input,
-                              .hidden = shape->hidden,
-                              .outputs = recurrent_lstm_outputs(*shape),
-                              .batch = shape->batch,
-                              .steps = shape->steps,
-                              .x_stride = shape->x_stride,
-                              .groups = 4,
-                              .inner_rows = shape->variant.peepholes};
+INLINE recurrence_layer lstm_layer(const recurrent_cell_shape *shape) {
+    return recurrence_layer_of(shape, 4, recurrent_cell_outputs(*shape), shape->lstm.peepholes);
 }
 
 /// Between the cells of a time step and those of the next one stands the projection, which reads
 /// all panels: then shares split rows alone.
-INLINE recurrence_share lstm_share_of(const recurrent_lstm_shape *shape, recurrent_share share) {
-    if (shape->variant.projection) share.barrier = 0;
+INLINE recurrence_share lstm_share_of(const recurrent_cell_shape *shape, recurrent_share share) {
+    if (shape->lstm.projection) share.barrier = 0;
     return recurrence_share_of(share, shape->batch, recurrent_panels(shape->hidden));
 }
 
@@ -24,17 +17,17 @@ typedef struct {
     size_t all, panel, panel_end;
 } lstm_output_panels;
 
-INLINE lstm_output_panels lstm_output_panels_of(const recurrent_lstm_shape *shape,
+INLINE lstm_output_panels lstm_output_panels_of(const recurrent_cell_shape *shape,
                                                 recurrence_piece piece) {
-    const size_t all = recurrent_panels(recurrent_lstm_outputs(*shape));
-    return shape->variant.projection ? (lstm_output_panels){.all = all, .panel_end = all}
-                                     : (lstm_output_panels){.all = all,
-                                                            .panel = piece.panel,
-                                                            .panel_end = piece.panel_end};
+    const size_t all = recurrent_panels(recurrent_cell_outputs(*shape));
+    return shape->lstm.projection ? (lstm_output_panels){.all = all, .panel_end = all}
+                                  : (lstm_output_panels){.all = all,
+                                                         .panel = piece.panel,
+                                                         .panel_end = piece.panel_end};
 }
 
 /// y = mask∘x for batch rows [row, end) of h, in the panels of a piece.
-INLINE void lstm_mask(const recurrent_lstm_shape *shape, recurrence_piece piece, size_t row,
+INLINE void lstm_mask(const recurrent_cell_shape *shape, recurrence_piece piece, size_t row,
                       size_t end, const float *mask, const float *x, float *y) {
     const lstm_output_panels panels = lstm_output_panels_of(shape, piece);
     const size_t at = row * panels.all * LANES;
@@ -42,13 +35,14 @@ INLINE void lstm_mask(const recurrent_lstm_shape *shape, recurrence_piece piece,
                     y + at);
 }
 
-static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *lengths,
-                         const float *mask, const float *x, const float *w, float *ifgo, float *c,
-                         float *h, float *masked, recurrent_share share) NONBLOCKING {
+static void lstm_forward(const recurrent_cell_shape *shape, const size_t *lengths,
+                         const float *mask, const float *x, const float *w,
+                         const recurrent_cell_tape *tape, recurrent_share share) NONBLOCKING {
+    float *ifgo = tape->gates, *c = tape->c, *h = tape->h, *masked = tape->masked;
     const recurrence_share part = lstm_share_of(shape, share);
     const recurrence_layer layer = lstm_layer(shape);
-    const size_t state = recurrent_lstm_state_floats(*shape),
-                 output = recurrent_lstm_output_floats(*shape);
+    const size_t state = recurrent_cell_units_floats(*shape),
+                 output = recurrent_cell_output_floats(*shape);
     // The input part of some time steps: by the share that goes on with it, in whose cache it then
     // is. Where shares have to wait for each other before they go on, once for all time steps.
     const size_t input_steps =
@@ -68,9 +62,9 @@ static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *length
         }
         const float *h_prev = h + t * output;
         float *h_next = h + (t + 1) * output,
-              *m = shape->variant.projection ? ifgo + (4 * shape->steps + t) * state : h_next;
+              *m = shape->lstm.projection ? ifgo + (4 * shape->steps + t) * state : h_next;
         lstm_rows rows = {.shape = shape,
-                          .variant = shape->variant,
+                          .variant = shape->lstm,
                           .w = w,
                           .ifgo = ifgo + t * 4 * state,
                           .h_prev = mask ? masked + t * output : h_prev,
@@ -85,7 +79,7 @@ static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *length
             rows.panel = piece.panel;
             rows.panels = piece.panel_end - piece.panel;
             lstm_time_step(&rows, part.row, part.row_end);
-            if (shape->variant.projection)
+            if (shape->lstm.projection)
                 lstm_project_rows(shape, lengths, t, part.row, part.row_end, w, m, h_prev, h_next);
             if (mask && t + 1 < shape->steps)
                 lstm_mask(shape, piece, part.row, part.row_end, mask, h_next,
@@ -96,19 +90,18 @@ static void lstm_forward(const recurrent_lstm_shape *shape, const size_t *length
     recurrence_end(&part, n);
 }
 
-static void lstm_transpose(const recurrent_lstm_shape *shape, const float *w, float *transposed,
+static void lstm_transpose(const recurrent_cell_shape *shape, const float *w, float *transposed,
                            recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = lstm_layer(shape);
     recurrence_transpose(&layer, w, transposed, share);
     size_t first, end;
     share_of(share, recurrent_panels(shape->hidden), &first, &end);
     const product_columns peepholes = recurrence_columns(&layer, w, 1 + shape->input);
-    for (size_t at = first * 4 * LANES; at < end * 4 * LANES * shape->variant.peepholes;
-         at += LANES)
+    for (size_t at = first * 4 * LANES; at < end * 4 * LANES * shape->lstm.peepholes; at += LANES)
         lanes_store(
             transposed + lstm_transposed_peepholes(shape) + at,
             lanes_load(peepholes.from + at / (4 * LANES) * peepholes.panel + at % (4 * LANES)));
-    if (shape->variant.projection)
+    if (shape->lstm.projection)
         product_transpose_columns(lstm_projection(shape, w), shape->hidden,
                                   transposed + lstm_transposed_projection(shape), first, end);
 }
@@ -154,12 +147,15 @@ OUTLINED void lstm_cells_backward_variant(const recurrent_lstm_variant *variant,
                         dc);
 }
 
-static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *lengths,
-                               const float *mask, const float *transposed, const float *ifgo,
-                               const float *c, const float *dy, float *difgo, float *dh, float *dc,
-                               float *dx, recurrent_share share) NONBLOCKING {
+static void lstm_backward_data(const recurrent_cell_shape *shape, const size_t *lengths,
+                               const float *mask, const float *transposed,
+                               const recurrent_cell_tape *tape,
+                               const recurrent_cell_gradients *gradients,
+                               recurrent_share share) NONBLOCKING {
+    const float *ifgo = tape->gates, *c = tape->c, *dy = gradients->dy;
+    float *difgo = gradients->dgates, *dh = gradients->dh, *dc = gradients->dc;
     const recurrence_layer layer = lstm_layer(shape);
-    const recurrent_lstm_variant *variant = &shape->variant;
+    const recurrent_lstm_variant *variant = &shape->lstm;
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
                  state = shape->batch * units;
     const size_t outputs = recurrent_padded(layer.outputs), output = shape->batch * outputs;
@@ -213,12 +209,12 @@ static void lstm_backward_data(const recurrent_lstm_shape *shape, const size_t *
         }
     // The last step: the gates of all panels make dx, of which each share takes some time steps.
     RECURRENCE_PIECES(&part, shape->steps + 1, piece) {
-        if (!dx) continue;
+        if (!gradients->dx) continue;
         size_t step, step_end;
         share_of(recurrence_piece_share(&part, piece), shape->steps, &step, &step_end);
         const recurrence_products products =
             recurrence_products_of(shape->batch, part.row, part.row_end, step, step_end);
-        recurrence_backward_input(&layer, &products, transposed, difgo, dx);
+        recurrence_backward_input(&layer, &products, transposed, difgo, gradients->dx);
     }
     recurrence_end(&part, shape->steps + 2);
 }
@@ -253,22 +249,23 @@ OUTLINED void lstm_add_peepholes(size_t panels, tile_terms rows, size_t units, c
     }
 }
 
-static void lstm_backward_weights(const recurrent_lstm_shape *shape, const size_t *lengths,
-                                  const float *x, const float *ifgo, const float *c, const float *h,
-                                  const float *difgo, float *dw,
+static void lstm_backward_weights(const recurrent_cell_shape *shape, const size_t *lengths,
+                                  const float *x, const recurrent_cell_tape *tape,
+                                  const recurrent_cell_gradients *gradients, float *dw,
                                   recurrent_share share) NONBLOCKING {
+    const float *ifgo = tape->gates, *c = tape->c, *difgo = gradients->dgates;
     const recurrence_layer layer = lstm_layer(shape);
-    recurrence_backward_weights(&layer, lengths, x, h, difgo, dw, share);
-    if (lstm_is_plain(shape->variant)) return;
+    recurrence_backward_weights(&layer, lengths, x, tape, difgo, dw, share);
+    if (lstm_is_plain(shape->lstm)) return;
     const size_t units = recurrent_padded(shape->hidden), outputs = recurrent_padded(layer.outputs),
                  state = shape->batch * units;
     const size_t panel_rows = recurrence_panel_rows(&layer), dw_panel = panel_rows * 4 * LANES,
-                 tape = 4 * shape->steps * state;
+                 behind = 4 * shape->steps * state;
     const product_share part = product_share_of(share, units / LANES, panel_rows);
     const product_share peepholes =
-        product_share_within(part, 1 + shape->input, shape->variant.peepholes);
+        product_share_within(part, 1 + shape->input, shape->lstm.peepholes);
     const product_share projection =
-        product_share_of(share, recurrent_panels(shape->variant.projection), shape->hidden);
+        product_share_of(share, recurrent_panels(shape->lstm.projection), shape->hidden);
     float *dw_peepholes = dw + part.panel * dw_panel + peepholes.row * 4 * LANES;
     float *dw_projection =
         dw + units / LANES * dw_panel + (projection.panel * shape->hidden + projection.row) * LANES;
@@ -279,12 +276,12 @@ static void lstm_backward_weights(const recurrent_lstm_shape *shape, const size_
         if (peepholes.rows)
             lstm_add_peepholes(part.panels, rows, units, c + at, c + state + at, difgo + 4 * at,
                                dw_peepholes, dw_panel);
-        if (shape->variant.projection && rows.runs > 0)
+        if (shape->lstm.projection && rows.runs > 0)
             product_add_weights(1, projection.panels, projection.rows, rows,
-                                (tile_scalars){.from = ifgo + tape + row * units + projection.row,
+                                (tile_scalars){.from = ifgo + behind + row * units + projection.row,
                                                .term = units,
                                                .row = 1},
-                                difgo + tape + row * outputs + projection.panel * LANES, outputs,
+                                difgo + behind + row * outputs + projection.panel * LANES, outputs,
                                 dw_projection, shape->hidden * LANES);
     }
 }

@@ -1,27 +1,27 @@
 // The projection of an LSTM, which stands between its cells and h.
 
 /// The columns of P, one for each unit.
-INLINE product_columns lstm_projection(const recurrent_lstm_shape *shape, const float *w) {
-    return (product_columns){.from = w + recurrent_lstm_weights_floats(*shape)
-                                     - recurrent_lstm_projection_floats(*shape),
+INLINE product_columns lstm_projection(const recurrent_cell_shape *shape, const float *w) {
+    return (product_columns){.from = w + recurrent_cell_weights_floats(*shape)
+                                     - recurrent_cell_projection_floats(*shape),
                              .panel = shape->hidden * LANES,
-                             .panels = recurrent_panels(shape->variant.projection),
+                             .panels = recurrent_panels(shape->lstm.projection),
                              .groups = 1};
 }
 
 /// Where the parts of the transposed copy lie: behind the columns of the inputs and of the hidden
 /// units, for each panel its peepholes; then the columns of the projection.
-INLINE size_t lstm_transposed_peepholes(const recurrent_lstm_shape *shape) {
-    return (recurrent_padded(shape->input) + recurrent_padded(recurrent_lstm_outputs(*shape)))
+INLINE size_t lstm_transposed_peepholes(const recurrent_cell_shape *shape) {
+    return (recurrent_padded(shape->input) + recurrent_padded(recurrent_cell_outputs(*shape)))
            * recurrent_padded(shape->hidden) * 4;
 }
-INLINE size_t lstm_transposed_projection(const recurrent_lstm_shape *shape) {
+INLINE size_t lstm_transposed_projection(const recurrent_cell_shape *shape) {
     return lstm_transposed_peepholes(shape)
-           + shape->variant.peepholes * recurrent_padded(shape->hidden) * 4;
+           + shape->lstm.peepholes * recurrent_padded(shape->hidden) * 4;
 }
 
 /// h = P m for some rows, each sum in `product_chains` chains.
-OUTLINED void lstm_project(const recurrent_lstm_shape *shape, size_t rows, const float *w,
+OUTLINED void lstm_project(const recurrent_cell_shape *shape, size_t rows, const float *w,
                            const float *m, float *h) NONBLOCKING {
     const product_columns columns = lstm_projection(shape, w);
     const tile_product product = {
@@ -31,7 +31,7 @@ OUTLINED void lstm_project(const recurrent_lstm_shape *shape, size_t rows, const
         .w = {.from = columns.from, .term = LANES, .panel = columns.panel},
         .to = {.at = h, .row = columns.panels * LANES, .panel = LANES}};
     recurrence_sums(columns.panels, columns.panels, &product);
-    const size_t last = (columns.panels - 1) * LANES, left = shape->variant.projection - last;
+    const size_t last = (columns.panels - 1) * LANES, left = shape->lstm.projection - last;
     if (left < LANES)
         lstm_clear_past(left, rows, columns.panels * LANES,
                         h + last);  // 0 m is not zero, for an m that is not finite
@@ -39,11 +39,11 @@ OUTLINED void lstm_project(const recurrent_lstm_shape *shape, size_t rows, const
 
 /// The state of batch rows [row, end) after a step whose cells have left m: projected, or held
 /// where they have ended.
-INLINE void lstm_project_rows(const recurrent_lstm_shape *shape, const size_t *lengths, size_t step,
+INLINE void lstm_project_rows(const recurrent_cell_shape *shape, const size_t *lengths, size_t step,
                               size_t row, size_t end, const float *w, const float *m,
                               const float *h_prev, float *h) {
     const size_t units = recurrent_padded(shape->hidden),
-                 outputs = recurrent_padded(shape->variant.projection);
+                 outputs = recurrent_padded(shape->lstm.projection);
     for (size_t live; row < end; row += live) {
         for (; row < end && !recurrence_live(lengths, row, step); ++row)
             for (size_t at = row * outputs; at < (row + 1) * outputs; at += LANES)
@@ -56,11 +56,11 @@ INLINE void lstm_project_rows(const recurrent_lstm_shape *shape, const size_t *l
 // forward: h = P m
 /// Some rows at one time step: takes dh, which becomes zero for the sums to come, and leaves it,
 /// with dy, for the gradient with respect to P, and dm where do will be.
-OUTLINED void lstm_project_backward(const recurrent_lstm_shape *shape, size_t rows,
+OUTLINED void lstm_project_backward(const recurrent_cell_shape *shape, size_t rows,
                                     const float *transposed, const float *dy, float *dh,
                                     float *dh_tape, float *difgo) NONBLOCKING {
     const size_t panels = recurrent_panels(shape->hidden),
-                 outputs = recurrent_padded(shape->variant.projection);
+                 outputs = recurrent_padded(shape->lstm.projection);
     for (size_t at = 0; at < rows * outputs; at += LANES) {
         const lanes d_h = lanes_load(dh + at);
         lanes_store(dh_tape + at, dy ? d_h + lanes_load(dy + at) : d_h);

@@ -6,7 +6,7 @@
 /// R rows × P panels from panel `panel`, with the hidden sums in S chains.
 INLINE void lstm_tile(const int R, const int P, const int S, const lstm_rows *rows, size_t panel,
                       size_t row) {
-    const recurrent_lstm_shape *shape = rows->shape;
+    const recurrent_cell_shape *shape = rows->shape;
     const size_t outputs = recurrent_padded(lstm_outputs(rows));
     const lstm_panels w = lstm_panels_from(rows, panel);
     lanes sum[LSTM_SUMS];
@@ -38,7 +38,7 @@ INLINE void lstm_finish_panels(const int P, const lstm_rows *rows, size_t row, s
 /// multiple of P. The pointwise part of a panel waits for itself most of the time: its parts stand
 /// between the products of the next panels, which fill that time.
 INLINE void lstm_row_of_panels(const int P, const lstm_rows *rows, size_t row, size_t panels) {
-    const recurrent_lstm_shape *shape = rows->shape;
+    const recurrent_cell_shape *shape = rows->shape;
     const size_t groups = panels / (size_t)P, units = recurrent_padded(shape->hidden);
     const tile_scalars h_prev = {.from = rows->h_prev + row * units, .term = 1};
     lanes gates[4 * LSTM_PANELS], c_prev[LSTM_PANELS], c[LSTM_PANELS], h[LSTM_PANELS];
@@ -85,7 +85,7 @@ INLINE int lstm_ends_half(const lstm_rows *rows) {
 
 /// The sums of one row of that panel, the hidden ones in S chains.
 INLINE void lstm_half_sums(const int S, const lstm_rows *rows, size_t row, lanes_half *gates) {
-    const recurrent_lstm_shape *shape = rows->shape;
+    const recurrent_cell_shape *shape = rows->shape;
     const size_t units = recurrent_padded(shape->hidden);
     const lstm_panels w = lstm_panels_from(rows, units / LANES - 1);
     FOR_EACH(v, 4) gates[v] = lanes_half_load(w.bias + v * LANES);

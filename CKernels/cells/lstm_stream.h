@@ -1,7 +1,7 @@
 // One time step of streams, by the LSTM.
 
 /// The rows of one time step of a stream, which swaps its two buffers of h from step to step.
-INLINE lstm_rows lstm_stream_of(const recurrent_lstm_shape *shape, const float *x, const float *w,
+INLINE lstm_rows lstm_stream_of(const recurrent_cell_shape *shape, const float *x, const float *w,
                                 const int bfloat16, const float *h_prev, float *c, float *h) {
     return (lstm_rows){.shape = shape,
                        .variant = lstm_plain,
@@ -19,19 +19,19 @@ INLINE lstm_rows lstm_stream_of(const recurrent_lstm_shape *shape, const float *
 /// One row, or rows [first, end), of a stream whose weights are of a kind. The last thing that a
 /// step does is to call the former, with all arguments in registers: a jump.
 #define LSTM_STREAM(kind, bfloat16)                                                                \
-    OUTLINED void lstm_stream_row_##kind(const recurrent_lstm_shape *shape, const float *x,        \
+    OUTLINED void lstm_stream_row_##kind(const recurrent_cell_shape *shape, const float *x,        \
                                          const float *w, const float *h_prev, float *c, float *h)  \
         NONBLOCKING {                                                                              \
         const lstm_rows rows = lstm_stream_of(shape, x, w, bfloat16, h_prev, c, h);                \
         if (rows.panels > 0) lstm_row(&rows, 0);                                                   \
     }                                                                                              \
-    OUTLINED void lstm_stream_rows_##kind(const recurrent_lstm_shape *shape, const float *x,       \
+    OUTLINED void lstm_stream_rows_##kind(const recurrent_cell_shape *shape, const float *x,       \
                                           const float *w, const float *h_prev, float *c, float *h, \
                                           size_t first, size_t end) NONBLOCKING {                  \
         const lstm_rows rows = lstm_stream_of(shape, x, w, bfloat16, h_prev, c, h);                \
         lstm_panels_##kind(&rows, first, end);                                                     \
     }                                                                                              \
-    INLINE void lstm_stream_##kind(const recurrent_lstm_shape *shape, const float *x,              \
+    INLINE void lstm_stream_##kind(const recurrent_cell_shape *shape, const float *x,              \
                                    const float *w, const float *h_prev, float *c, float *h,        \
                                    recurrent_share share) {                                        \
         size_t first, end;                                                                         \
@@ -47,12 +47,12 @@ LSTM_STREAM(bfloat16, 1)
 
 /// A stream whose variant is another than the plain one. It takes what a step takes, which then
 /// only jumps to it.
-OUTLINED void lstm_stream_variant(const recurrent_lstm_shape *shape, const float *x, const float *w,
+OUTLINED void lstm_stream_variant(const recurrent_cell_shape *shape, const float *x, const float *w,
                                   const float *h_prev, float *c, float *h, float *m,
                                   recurrent_share share) NONBLOCKING {
-    const int is_projected = shape->variant.projection > 0;
+    const int is_projected = shape->lstm.projection > 0;
     lstm_rows rows = lstm_stream_of(shape, x, w, 0, h_prev, c, h);
-    rows.variant = shape->variant;
+    rows.variant = shape->lstm;
     if (is_projected) rows.h = m;
     size_t first, end;
     share_of(share, shape->batch, &first, &end);
@@ -62,14 +62,14 @@ OUTLINED void lstm_stream_variant(const recurrent_lstm_shape *shape, const float
                      h + first * recurrent_padded(lstm_outputs(&rows)));
 }
 
-static void lstm_step(const recurrent_lstm_shape *shape, const float *x, const float *w,
+static void lstm_step(const recurrent_cell_shape *shape, const float *x, const float *w,
                       const float *h_prev, float *c, float *h, float *scratch,
                       recurrent_share share) NONBLOCKING {
-    if (lstm_is_plain(shape->variant)) lstm_stream_float(shape, x, w, h_prev, c, h, share);
+    if (lstm_is_plain(shape->lstm)) lstm_stream_float(shape, x, w, h_prev, c, h, share);
     else lstm_stream_variant(shape, x, w, h_prev, c, h, scratch, share);
 }
 
-static void lstm_step_bfloat16(const recurrent_lstm_shape *shape, const float *x, const float *w,
+static void lstm_step_bfloat16(const recurrent_cell_shape *shape, const float *x, const float *w,
                                const float *h_prev, float *c, float *h,
                                recurrent_share share) NONBLOCKING {
     lstm_stream_bfloat16(shape, x, w, h_prev, c, h, share);

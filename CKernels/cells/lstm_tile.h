@@ -10,7 +10,7 @@ INLINE int lstm_is_plain(recurrent_lstm_variant variant) {
 /// The rows of one time step: from where the gates start, to where the states go. Strides are in
 /// floats.
 typedef struct {
-    const recurrent_lstm_shape *shape;
+    const recurrent_cell_shape *shape;
     recurrent_lstm_variant variant;  ///< the shape's; a constant where it is the plain one
     const float *w;
     int bfloat16;  ///< whether `w` holds bfloat16
@@ -172,7 +172,7 @@ INLINE int lstm_gate_in_turn(int n) { return n == 0 ? 2 : n < 3 ? n - 1 : 3; }
 /// follows it, so that no sum has to wait for another pass.
 INLINE void lstm_tile_by_gates(const int R, const int S, const lstm_rows *rows, size_t panel,
                                size_t row, lanes *waiting) {
-    const recurrent_lstm_shape *shape = rows->shape;
+    const recurrent_cell_shape *shape = rows->shape;
     const size_t outputs = recurrent_padded(lstm_outputs(rows));
     const int width = tile_vectors(TILE_SUMS, R, 1, 4),
               hidden_width = tile_vectors(TILE_SUMS, R, S, width), stride = width == 1 ? 1 : 4;

@@ -22,6 +22,18 @@ typedef struct {
     size_t input, hidden, outputs, batch, steps, x_stride, groups, inner_rows;
 } recurrence_layer;
 
+INLINE recurrence_layer recurrence_layer_of(const recurrent_cell_shape *shape, size_t groups,
+                                            size_t outputs, size_t inner_rows) {
+    return (recurrence_layer){.input = shape->input,
+                              .hidden = shape->hidden,
+                              .outputs = outputs,
+                              .batch = shape->batch,
+                              .steps = shape->steps,
+                              .x_stride = shape->x_stride,
+                              .groups = groups,
+                              .inner_rows = inner_rows};
+}
+
 /// The rows of a panel.
 INLINE size_t recurrence_panel_rows(const recurrence_layer *layer) {
     return 1 + layer->input + layer->inner_rows + layer->outputs;
@@ -221,13 +233,19 @@ INLINE tile_terms recurrence_block(const recurrence_layer *layer, const size_t *
     return terms;
 }
 
+/// The h of each time step that U multiplies.
+INLINE const float *recurrence_seen(const recurrent_cell_tape *tape) {
+    return tape->masked ? tape->masked : tape->h;
+}
+
 /// The vectors of a register tile of the gradient with respect to the weights.
 #define RECURRENCE_WEIGHTS_VECTORS 4
 
 /// dW += dgates [1 x h_prev], over all rows that have not ended. The inner rows stay as they are.
 INLINE void recurrence_backward_weights(const recurrence_layer *layer, const size_t *lengths,
-                                        const float *x, const float *h, const float *dgates,
-                                        float *dw, recurrent_share share) {
+                                        const float *x, const recurrent_cell_tape *tape,
+                                        const float *dgates, float *dw, recurrent_share share) {
+    const float *h = recurrence_seen(tape);
     const size_t outputs = recurrent_padded(layer->outputs), groups = layer->groups,
                  width = groups * LANES;
     const size_t terms = groups * recurrent_padded(layer->hidden),

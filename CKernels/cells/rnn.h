@@ -1,13 +1,7 @@
 // The plain recurrent layer: one step, whole sequences, and backpropagation through time.
 
-INLINE recurrence_layer rnn_layer(const recurrent_rnn_shape *shape) {
-    return (recurrence_layer){.input = shape->input,
-                              .hidden = shape->hidden,
-                              .outputs = shape->hidden,
-                              .batch = shape->batch,
-                              .steps = shape->steps,
-                              .x_stride = shape->x_stride,
-                              .groups = 1};
+INLINE recurrence_layer rnn_layer(const recurrent_cell_shape *shape) {
+    return recurrence_layer_of(shape, 1, shape->hidden, 0);
 }
 
 /// h[v] = f(h[v]) for V vectors.
@@ -15,12 +9,12 @@ INLINE void rnn_activate_of(const recurrent_activation f, const int V, lanes slo
     FOR_EACH(v, V) h[v] = activated(f, slope, h[v]);
 }
 
-INLINE void rnn_activate(const int V, const recurrent_rnn_shape *shape, lanes *h){
+INLINE void rnn_activate(const int V, const recurrent_cell_shape *shape, lanes *h){
     FOR_CELL_ACTIVATION(shape -> activation, rnn_activate_of, V, lanes_splat(shape->slope), h)}
 
 /// h = f(sum) for V vectors of a row from panel `panel` on. σ(0) is not zero: nor would the lanes
 /// past the last unit be.
-INLINE void rnn_finish(const int V, const recurrent_rnn_shape *shape, size_t panel, lanes *sum,
+INLINE void rnn_finish(const int V, const recurrent_cell_shape *shape, size_t panel, lanes *sum,
                        float *h) {
     rnn_activate(V, shape, sum);
     FOR_EACH(v, V) {
@@ -35,7 +29,7 @@ INLINE void rnn_finish(const int V, const recurrent_rnn_shape *shape, size_t pan
 
 /// One row: V vectors from panel `panel` on, the hidden sums in S chains. They start from the bias,
 /// or, where x is null, from h, which holds the input part.
-INLINE void rnn_row_tile(const int V, const int S, const recurrent_rnn_shape *shape, size_t panel,
+INLINE void rnn_row_tile(const int V, const int S, const recurrent_cell_shape *shape, size_t panel,
                          const float *x, const float *w, const float *h_prev, float *h) {
     const recurrence_layer layer = rnn_layer(shape);
     const product_columns bias = recurrence_columns(&layer, w, 0);
@@ -54,7 +48,7 @@ INLINE void rnn_row_tile(const int V, const int S, const recurrent_rnn_shape *sh
 }
 
 #define RNN_ROW_TILE(V, S)                                                                    \
-    OUTLINED void rnn_row_tile_##V##_##S(const recurrent_rnn_shape *shape, size_t panel,      \
+    OUTLINED void rnn_row_tile_##V##_##S(const recurrent_cell_shape *shape, size_t panel,     \
                                          const float *x, const float *w, const float *h_prev, \
                                          float *h) NONBLOCKING {                              \
         rnn_row_tile(V, S, shape, panel, x, w, h_prev, h);                                    \
@@ -69,7 +63,7 @@ RNN_ROW_TILE(5, 1)
 RNN_ROW_TILE(6, 1)
 
 /// One row, all panels.
-INLINE void rnn_row(const recurrent_rnn_shape *shape, const float *x, const float *w,
+INLINE void rnn_row(const recurrent_cell_shape *shape, const float *x, const float *w,
                     const float *h_prev, float *h) {
     const size_t panels = recurrent_panels(shape->hidden);
     switch (panels) {
@@ -93,7 +87,7 @@ INLINE void rnn_row(const recurrent_rnn_shape *shape, const float *x, const floa
 }
 
 /// h = f(h) for some rows.
-OUTLINED void rnn_cells(const recurrent_rnn_shape *shape, size_t rows, float *h) NONBLOCKING {
+OUTLINED void rnn_cells(const recurrent_cell_shape *shape, size_t rows, float *h) NONBLOCKING {
     const size_t panels = recurrent_panels(shape->hidden);
     for (size_t row = 0; row < rows; ++row, h += panels * LANES)
         for (size_t panel = 0; panel < panels; ++panel) {
@@ -103,7 +97,7 @@ OUTLINED void rnn_cells(const recurrent_rnn_shape *shape, size_t rows, float *h)
 }
 
 /// h = f(h + U h_prev) for some rows, which are live; h holds the input part.
-INLINE void rnn_recur(const recurrent_rnn_shape *shape, size_t rows, const float *w,
+INLINE void rnn_recur(const recurrent_cell_shape *shape, size_t rows, const float *w,
                       const float *h_prev, float *h) {
     if (TILE_ROWS > 1 && rows == 1) {
         rnn_row(shape, 0, w, h_prev, h);
@@ -124,8 +118,10 @@ INLINE void rnn_recur(const recurrent_rnn_shape *shape, size_t rows, const float
     rnn_cells(shape, rows, h);
 }
 
-static void rnn_step(const recurrent_rnn_shape *shape, const float *x, const float *w,
-                     const float *h_prev, float *h, recurrent_share share) NONBLOCKING {
+static void rnn_step(const recurrent_cell_shape *shape, const float *x, const float *w,
+                     const float *h_prev, float *c, float *h, float *scratch,
+                     recurrent_share share) NONBLOCKING {
+    (void)c, (void)scratch;
     const recurrence_layer layer = rnn_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES;
     size_t row, row_end;
@@ -139,9 +135,10 @@ static void rnn_step(const recurrent_rnn_shape *shape, const float *x, const flo
     rnn_recur(shape, row_end - row, w, h_prev + row * units, h + row * units);
 }
 
-static void rnn_forward(const recurrent_rnn_shape *shape, const size_t *lengths, const float *mask,
-                        const float *x, const float *w, float *h, float *masked,
+static void rnn_forward(const recurrent_cell_shape *shape, const size_t *lengths, const float *mask,
+                        const float *x, const float *w, const recurrent_cell_tape *tape,
                         recurrent_share share) NONBLOCKING {
+    float *h = tape->h, *masked = tape->masked;
     const recurrence_layer layer = rnn_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
                  state = shape->batch * units;
@@ -168,7 +165,7 @@ static void rnn_forward(const recurrent_rnn_shape *shape, const size_t *lengths,
     }
 }
 
-static void rnn_transpose(const recurrent_rnn_shape *shape, const float *w, float *transposed,
+static void rnn_transpose(const recurrent_cell_shape *shape, const float *w, float *transposed,
                           recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = rnn_layer(shape);
     recurrence_transpose(&layer, w, transposed, share);
@@ -186,17 +183,20 @@ INLINE void rnn_cells_backward_of(const recurrent_activation f, float slope, siz
     }
 }
 
-OUTLINED void rnn_cells_backward(const recurrent_rnn_shape *shape, size_t floats, const float *h,
+OUTLINED void rnn_cells_backward(const recurrent_cell_shape *shape, size_t floats, const float *h,
                                  const float *dy, float *dz, float *dh) NONBLOCKING {
     FOR_CELL_ACTIVATION(shape->activation, rnn_cells_backward_of, shape->slope, floats, h, dy, dz,
                         dh)
 }
 
 // forward: h[t+1] = f(W x[t] + U h[t] + b)
-static void rnn_backward_data(const recurrent_rnn_shape *shape, const size_t *lengths,
-                              const float *mask, const float *transposed, const float *h,
-                              const float *dy, float *dz, float *dh, float *dx,
+static void rnn_backward_data(const recurrent_cell_shape *shape, const size_t *lengths,
+                              const float *mask, const float *transposed,
+                              const recurrent_cell_tape *tape,
+                              const recurrent_cell_gradients *gradients,
                               recurrent_share share) NONBLOCKING {
+    const float *h = tape->h, *dy = gradients->dy;
+    float *dz = gradients->dgates, *dh = gradients->dh;
     const recurrence_layer layer = rnn_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
                  state = shape->batch * units;
@@ -218,13 +218,14 @@ static void rnn_backward_data(const recurrent_rnn_shape *shape, const size_t *le
         }
     const recurrence_products products =
         recurrence_products_of(shape->batch, first, end, 0, shape->steps);
-    if (dx) recurrence_backward_input(&layer, &products, transposed, dz, dx);
+    if (gradients->dx) recurrence_backward_input(&layer, &products, transposed, dz, gradients->dx);
 }
 
 // forward: h[t+1] = f(W x[t] + U h[t] + b)
-static void rnn_backward_weights(const recurrent_rnn_shape *shape, const size_t *lengths,
-                                 const float *x, const float *h, const float *dz, float *dw,
+static void rnn_backward_weights(const recurrent_cell_shape *shape, const size_t *lengths,
+                                 const float *x, const recurrent_cell_tape *tape,
+                                 const recurrent_cell_gradients *gradients, float *dw,
                                  recurrent_share share) NONBLOCKING {
     const recurrence_layer layer = rnn_layer(shape);
-    recurrence_backward_weights(&layer, lengths, x, h, dz, dw, share);
+    recurrence_backward_weights(&layer, lengths, x, tape, gradients->dgates, dw, share);
 }

@@ -78,7 +78,7 @@ static matrix product(recurrent_product_shape shape) {
     return (matrix){recurrent_panels(shape.outputs), 1 + shape.inputs, 1, 2};
 }
 
-static matrix lstm(recurrent_lstm_shape shape) {
+static matrix lstm(recurrent_cell_shape shape) {
     return (matrix){recurrent_panels(shape.hidden), 1 + shape.input + shape.hidden, 4, 4};
 }
 
@@ -91,10 +91,10 @@ void recurrent_product_bfloat16_unpack(recurrent_product_shape shape, const floa
     unpack(product(shape), words, w);
 }
 
-void recurrent_lstm_bfloat16_pack(recurrent_lstm_shape shape, const float *w, float *words) {
+void recurrent_cell_bfloat16_pack(recurrent_cell_shape shape, const float *w, float *words) {
     pack(lstm(shape), w, words);
 }
 
-void recurrent_lstm_bfloat16_unpack(recurrent_lstm_shape shape, const float *words, float *w) {
+void recurrent_cell_bfloat16_unpack(recurrent_cell_shape shape, const float *words, float *w) {
     unpack(lstm(shape), words, w);
 }

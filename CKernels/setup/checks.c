@@ -56,61 +56,49 @@ static int sequences_fit(uint64_t steps, uint64_t batch, uint64_t x_stride, uint
            && fits((steps + 1) * batch, tape);
 }
 
-const char *recurrent_lstm_check(recurrent_lstm_shape shape) {
-    const recurrent_lstm_variant variant = shape.variant;
+/// What is wrong with the options of a cell, or null.
+static const char *cell_options_check(recurrent_cell_shape shape) {
+    switch (shape.cell) {
+    case recurrent_cell_lstm:
+        if (shape.lstm.sigmoid > 1 || shape.lstm.peepholes > 1 || shape.lstm.coupled > 1)
+            return "LSTM shape: expected 0 or 1 for sigmoid, peepholes and coupled";
+        if (!(shape.lstm.clip >= 0 && shape.lstm.clip <= FLT_MAX))
+            return "LSTM shape: expected a clip that is positive and finite, or 0 for none";
+        if (shape.lstm.projection > RECURRENT_LARGEST_DIMENSION)
+            return "LSTM shape: expected a projection of " DIMENSIONS ", or 0 for none";
+        return 0;
+    case recurrent_cell_rnn:
+        if (!recurrent_activation_is_of_cells(shape.activation))
+            return "RNN shape: expected an activation that recurrent_activation_is_of_cells";
+        return shape.slope >= 0 && shape.slope <= 1 ? 0 : "RNN shape: expected a slope of 0 to 1";
+    case recurrent_cell_gru:
+        return (unsigned)shape.gru <= recurrent_gru_lecture
+                   ? 0
+                   : "GRU shape: expected a definition of recurrent_gru_definition";
+    }
+    return "cell shape: expected a cell of recurrent_cell";
+}
+
+const char *recurrent_cell_check(recurrent_cell_shape shape) {
+    const char *wrong = cell_options_check(shape);
+    if (wrong) return wrong;
     if (!is_dimension(shape.input) || !is_dimension(shape.hidden) || !is_dimension(shape.batch)
         || !is_dimension(shape.steps))
-        return "LSTM shape: expected input, hidden, batch and steps of " DIMENSIONS;
+        return "cell shape: expected input, hidden, batch and steps of " DIMENSIONS;
     if (!is_row_count(times(shape.steps, shape.batch)))
-        return "LSTM shape: expected steps × batch of " AT_MOST_ROWS;
+        return "cell shape: expected steps × batch of " AT_MOST_ROWS;
     if (!is_stride(shape.x_stride, shape.input))
-        return "LSTM shape: expected an x_stride of at least the input, at most 16777216";
-    if (variant.sigmoid > 1 || variant.peepholes > 1 || variant.coupled > 1)
-        return "LSTM shape: expected 0 or 1 for sigmoid, peepholes and coupled";
-    if (!(variant.clip >= 0 && variant.clip <= FLT_MAX))
-        return "LSTM shape: expected a clip that is positive and finite, or 0 for none";
-    if (variant.projection > RECURRENT_LARGEST_DIMENSION)
-        return "LSTM shape: expected a projection of " DIMENSIONS ", or 0 for none";
+        return "cell shape: expected an x_stride of at least the input, at most 16777216";
     const uint64_t units = recurrent_padded(shape.hidden),
-                   outputs = recurrent_padded(recurrent_lstm_outputs(shape)),
-                   columns = recurrent_padded(shape.input) + 2 + outputs;
-    return sequences_fit(shape.steps, shape.batch, shape.x_stride, shape.input, 5 * units + outputs)
-                   && fits(units, 4 * columns + outputs)
-               ? 0
-               : too_large;
-}
-
-const char *recurrent_rnn_check(recurrent_rnn_shape shape) {
-    if (!is_dimension(shape.input) || !is_dimension(shape.hidden) || !is_dimension(shape.batch)
-        || !is_dimension(shape.steps))
-        return "RNN shape: expected input, hidden, batch and steps of " DIMENSIONS;
-    if (!is_row_count(times(shape.steps, shape.batch)))
-        return "RNN shape: expected steps × batch of " AT_MOST_ROWS;
-    if (!is_stride(shape.x_stride, shape.input))
-        return "RNN shape: expected an x_stride of at least the input, at most 16777216";
-    if (!recurrent_activation_is_of_cells(shape.activation))
-        return "RNN shape: expected an activation that recurrent_activation_is_of_cells";
-    if (!(shape.slope >= 0 && shape.slope <= 1)) return "RNN shape: expected a slope of 0 to 1";
-    const uint64_t units = recurrent_padded(shape.hidden);
-    return sequences_fit(shape.steps, shape.batch, shape.x_stride, shape.input, units)
-                   && fits(units, 1 + recurrent_padded(shape.input) + units)
-               ? 0
-               : too_large;
-}
-
-const char *recurrent_gru_check(recurrent_gru_shape shape) {
-    if (!is_dimension(shape.input) || !is_dimension(shape.hidden) || !is_dimension(shape.batch)
-        || !is_dimension(shape.steps))
-        return "GRU shape: expected input, hidden, batch and steps of " DIMENSIONS;
-    if (!is_row_count(times(shape.steps, shape.batch)))
-        return "GRU shape: expected steps × batch of " AT_MOST_ROWS;
-    if (!is_stride(shape.x_stride, shape.input))
-        return "GRU shape: expected an x_stride of at least the input, at most 16777216";
-    if ((unsigned)shape.definition > recurrent_gru_lecture)
-        return "GRU shape: expected a definition of recurrent_gru_definition";
-    const uint64_t units = recurrent_padded(shape.hidden);
-    return sequences_fit(shape.steps, shape.batch, shape.x_stride, shape.input, 4 * units)
-                   && fits(3 * units, 2 + recurrent_padded(shape.input) + units)
+                   outputs = recurrent_padded(recurrent_cell_outputs(shape)),
+                   gates = recurrent_cell_gates(shape),
+                   columns = 2 + recurrent_padded(shape.input) + outputs;
+    // The gates of all steps, and behind those of an LSTM h or m; the largest of the weights'
+    // copies, and behind them the projection.
+    const uint64_t tape = gates * units + (shape.cell == recurrent_cell_lstm ? units + outputs : 0),
+                   projection = recurrent_cell_projection(shape) ? outputs : 0;
+    return sequences_fit(shape.steps, shape.batch, shape.x_stride, shape.input, tape)
+                   && fits(units, gates * columns + projection)
                ? 0
                : too_large;
 }

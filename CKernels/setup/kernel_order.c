@@ -78,137 +78,84 @@ void recurrent_product_unpack(recurrent_product_shape shape, const float *w, flo
     }
 }
 
-// MARK: LSTM
+// MARK: Recurrent cells
 
-enum { lstm_gates = 4, lstm_candidate = 2 };
+/// The gate that is the candidate: g of i f g o, n of r z n.
+enum { candidate = 2 };
 
-static columns lstm_columns(recurrent_lstm_shape shape) {
+static columns cell_columns(recurrent_cell_shape shape) {
     return (columns){.units = shape.hidden,
-                     .gates = lstm_gates,
-                     .all_columns =
-                         1 + shape.input + shape.variant.peepholes + recurrent_lstm_outputs(shape)};
+                     .gates = recurrent_cell_gates(shape),
+                     .all_columns = 1 + shape.input + recurrent_cell_inner_rows(shape)
+                                    + recurrent_cell_outputs(shape)};
 }
 
-/// The gate's place among those that have a peephole: i, f and o.
-static size_t lstm_peephole(size_t gate) { return gate < lstm_candidate ? gate : gate - 1; }
+/// Whether the inner row of a GRU holds a bias of its own for what the gate takes from h.
+static int has_hidden_bias(recurrent_cell_shape shape, size_t gate) {
+    return shape.cell == recurrent_cell_gru && gate == candidate
+           && recurrent_cell_inner_rows(shape);
+}
+
+/// Whether the inner row of an LSTM holds a peephole of the gate: i, f and o have one.
+static int has_peephole(recurrent_cell_shape shape, size_t gate) {
+    return shape.cell == recurrent_cell_lstm && gate != candidate
+           && recurrent_cell_inner_rows(shape);
+}
+
+/// Where the peepholes of a gate begin.
+static size_t peephole(recurrent_cell_shape shape, size_t gate) {
+    return (gate < candidate ? gate : gate - 1) * shape.hidden;
+}
 
 /// P [R][H], which lies behind the gates and has no bias.
-static columns lstm_projection(recurrent_lstm_shape shape) {
-    const columns of = {.units = shape.variant.projection, .gates = 1, .all_columns = shape.hidden};
+static columns cell_projection(recurrent_cell_shape shape) {
+    const columns of = {
+        .units = recurrent_cell_projection(shape), .gates = 1, .all_columns = shape.hidden};
     return row_major(of, 0, shape.hidden);
 }
+static size_t cell_projection_place(recurrent_cell_shape shape) {
+    return recurrent_cell_weights_floats(shape) - recurrent_cell_projection_floats(shape);
+}
 
-void recurrent_lstm_pack(recurrent_lstm_shape shape, const float *weight_ih, const float *weight_hh,
+void recurrent_cell_pack(recurrent_cell_shape shape, const float *weight_ih, const float *weight_hh,
                          const float *bias_ih, const float *bias_hh, const float *peepholes,
                          const float *weight_hr, float *w) {
-    const size_t outputs = recurrent_lstm_outputs(shape), inner = 1 + shape.input;
-    columns of = lstm_columns(shape);
+    const size_t outputs = recurrent_cell_outputs(shape), inner = 1 + shape.input,
+                 inner_rows = recurrent_cell_inner_rows(shape);
+    columns of = cell_columns(shape);
     for (; of.gate < of.gates; ++of.gate) {
         const size_t row = of.gate * shape.hidden;
+        const float *own = has_hidden_bias(shape, of.gate) ? from(bias_hh, row)
+                           : has_peephole(shape, of.gate)
+                               ? from(peepholes, peephole(shape, of.gate))
+                               : 0;
         pack(row_major(of, 0, 1), from(bias_ih, row), w);
-        add(row_major(of, 0, 1), from(bias_hh, row), w);
+        if (!has_hidden_bias(shape, of.gate)) add(row_major(of, 0, 1), from(bias_hh, row), w);
         pack(row_major(of, 1, shape.input), weight_ih + row * shape.input, w);
-        if (shape.variant.peepholes) {
-            const float *p = of.gate == lstm_candidate
-                                 ? 0
-                                 : from(peepholes, lstm_peephole(of.gate) * shape.hidden);
-            pack(row_major(of, inner, 1), p, w);
-        }
-        pack(row_major(of, inner + shape.variant.peepholes, outputs), weight_hh + row * outputs, w);
+        pack(row_major(of, inner, inner_rows), own, w);
+        pack(row_major(of, inner + inner_rows, outputs), weight_hh + row * outputs, w);
     }
-    if (shape.variant.projection)
-        pack(lstm_projection(shape), weight_hr,
-             w + recurrent_lstm_weights_floats(shape) - recurrent_lstm_projection_floats(shape));
+    pack(cell_projection(shape), weight_hr, w + cell_projection_place(shape));
 }
 
-void recurrent_lstm_unpack(recurrent_lstm_shape shape, const float *w, float *weight_ih,
+void recurrent_cell_unpack(recurrent_cell_shape shape, const float *w, float *weight_ih,
                            float *weight_hh, float *bias_ih, float *bias_hh, float *peepholes,
                            float *weight_hr) {
-    const size_t outputs = recurrent_lstm_outputs(shape), inner = 1 + shape.input;
-    columns of = lstm_columns(shape);
+    const size_t outputs = recurrent_cell_outputs(shape), inner = 1 + shape.input,
+                 inner_rows = recurrent_cell_inner_rows(shape);
+    columns of = cell_columns(shape);
+    fill_zero(bias_hh, of.gates * shape.hidden);
     for (; of.gate < of.gates; ++of.gate) {
         const size_t row = of.gate * shape.hidden;
         unpack(row_major(of, 0, 1), w, bias_ih + row);
         unpack(row_major(of, 1, shape.input), w, weight_ih + row * shape.input);
-        if (shape.variant.peepholes && of.gate != lstm_candidate)
-            unpack(row_major(of, inner, 1), w,
-                   into(peepholes, lstm_peephole(of.gate) * shape.hidden));
-        unpack(row_major(of, inner + shape.variant.peepholes, outputs), w,
-               weight_hh + row * outputs);
+        if (has_hidden_bias(shape, of.gate))
+            unpack(row_major(of, inner, inner_rows), w, into(bias_hh, row));
+        if (has_peephole(shape, of.gate))
+            unpack(row_major(of, inner, inner_rows), w, into(peepholes, peephole(shape, of.gate)));
+        unpack(row_major(of, inner + inner_rows, outputs), w, weight_hh + row * outputs);
     }
-    fill_zero(bias_hh, lstm_gates * shape.hidden);
-    if (shape.variant.projection)
-        unpack(lstm_projection(shape),
-               w + recurrent_lstm_weights_floats(shape) - recurrent_lstm_projection_floats(shape),
-               weight_hr);
-}
-
-// MARK: Plain recurrent layers
-
-void recurrent_rnn_pack(recurrent_rnn_shape shape, const float *weight_ih, const float *weight_hh,
-                        const float *bias_ih, const float *bias_hh, float *w) {
-    const columns of = {
-        .units = shape.hidden, .gates = 1, .all_columns = 1 + shape.input + shape.hidden};
-    pack(row_major(of, 0, 1), bias_ih, w);
-    add(row_major(of, 0, 1), bias_hh, w);
-    pack(row_major(of, 1, shape.input), weight_ih, w);
-    pack(row_major(of, 1 + shape.input, shape.hidden), weight_hh, w);
-}
-
-void recurrent_rnn_unpack(recurrent_rnn_shape shape, const float *w, float *weight_ih,
-                          float *weight_hh, float *bias_ih, float *bias_hh) {
-    const columns of = {
-        .units = shape.hidden, .gates = 1, .all_columns = 1 + shape.input + shape.hidden};
-    unpack(row_major(of, 0, 1), w, bias_ih);
-    fill_zero(bias_hh, shape.hidden);
-    unpack(row_major(of, 1, shape.input), w, weight_ih);
-    unpack(row_major(of, 1 + shape.input, shape.hidden), w, weight_hh);
-}
-
-// MARK: GRU
-
-enum { gru_gates = 3, gru_candidate = 2 };
-
-static columns gru_columns(recurrent_gru_shape shape) {
-    return (columns){.units = shape.hidden,
-                     .gates = gru_gates,
-                     .all_columns =
-                         1 + shape.input + recurrent_gru_hidden_biases(shape) + shape.hidden};
-}
-
-/// Whether the gate has a bias of its own for what it takes from h.
-static int gru_has_hidden_bias(recurrent_gru_shape shape, size_t gate) {
-    return gate == gru_candidate && recurrent_gru_hidden_biases(shape);
-}
-
-void recurrent_gru_pack(recurrent_gru_shape shape, const float *weight_ih, const float *weight_hh,
-                        const float *bias_ih, const float *bias_hh, float *w) {
-    const size_t biases = recurrent_gru_hidden_biases(shape), inner = 1 + shape.input;
-    columns of = gru_columns(shape);
-    for (; of.gate < of.gates; ++of.gate) {
-        const size_t row = of.gate * shape.hidden;
-        const int own = gru_has_hidden_bias(shape, of.gate);
-        pack(row_major(of, 0, 1), from(bias_ih, row), w);
-        if (!own) add(row_major(of, 0, 1), from(bias_hh, row), w);
-        pack(row_major(of, 1, shape.input), weight_ih + row * shape.input, w);
-        pack(row_major(of, inner, biases), own ? from(bias_hh, row) : 0, w);
-        pack(row_major(of, inner + biases, shape.hidden), weight_hh + row * shape.hidden, w);
-    }
-}
-
-void recurrent_gru_unpack(recurrent_gru_shape shape, const float *w, float *weight_ih,
-                          float *weight_hh, float *bias_ih, float *bias_hh) {
-    const size_t biases = recurrent_gru_hidden_biases(shape), inner = 1 + shape.input;
-    columns of = gru_columns(shape);
-    fill_zero(bias_hh, gru_gates * shape.hidden);
-    for (; of.gate < of.gates; ++of.gate) {
-        const size_t row = of.gate * shape.hidden;
-        unpack(row_major(of, 0, 1), w, bias_ih + row);
-        unpack(row_major(of, 1, shape.input), w, weight_ih + row * shape.input);
-        if (gru_has_hidden_bias(shape, of.gate))
-            unpack(row_major(of, inner, biases), w, into(bias_hh, row));
-        unpack(row_major(of, inner + biases, shape.hidden), w, weight_hh + row * shape.hidden);
-    }
+    unpack(cell_projection(shape), w + cell_projection_place(shape), weight_hr);
 }
 
 // MARK: Convolutions, rows

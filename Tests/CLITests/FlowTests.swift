@@ -86,7 +86,7 @@ import Testing
 
     @Test(arguments: Cell.allCases) func jacobiansAreTheReferences(cell: Cell) {
         let weights = weights(cell)
-        var layer = UnrolledLayer(cell, weights, x: x, kernels: .best)
+        let layer = UnrolledLayer(cell, weights, x: x, kernels: .best)
         for count in 0...Self.steps {
             if count > 0 { layer.goBack(step: Self.steps - count) }
             for (found, expected) in zip(

@@ -9,8 +9,8 @@
 #define FALL 20
 
 static void check_messages(void) {
-    recurrent_lstm_shape shape = {.input = 1, .hidden = 0, .batch = 1, .steps = 1, .x_stride = 1};
-    const char *wrong = recurrent_lstm_check(shape);
+    recurrent_cell_shape shape = {.input = 1, .hidden = 0, .batch = 1, .steps = 1, .x_stride = 1};
+    const char *wrong = recurrent_cell_check(shape);
     require(wrong
                 && strcmp(wrong, "LSTM shape: expected input, hidden, batch and steps of 1 to "
                                  "16777216")

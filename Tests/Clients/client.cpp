@@ -51,21 +51,26 @@ class Network {
 };
 
 /// A GRU's shape; throws what is wrong with it.
-recurrent_gru_shape gru(std::size_t input, std::size_t units, std::size_t stride) {
-    const recurrent_gru_shape shape = {input, units, 1, 1, stride, recurrent_gru_reset_after};
-    if (const char *wrong = recurrent_gru_check(shape)) throw std::invalid_argument(wrong);
+recurrent_cell_shape gru(std::size_t input, std::size_t units, std::size_t stride) {
+    recurrent_cell_shape shape = {};
+    shape.cell = recurrent_cell_gru;
+    shape.input = input;
+    shape.hidden = units;
+    shape.batch = shape.steps = 1;
+    shape.x_stride = stride;
+    if (const char *wrong = recurrent_cell_check(shape)) throw std::invalid_argument(wrong);
     return shape;
 }
 
 void check_messages() {
-    if (recurrent_gru_weights_floats(gru(2, 3, 2)) != 3 * 16 * (1 + 2 + 1 + 3))
+    if (recurrent_cell_weights_floats(gru(2, 3, 2)) != 3 * 16 * (1 + 2 + 1 + 3))
         throw std::logic_error("a GRU's weights: expected 336 floats");
     try {
         gru(2, 3, 1);
     } catch (const std::invalid_argument &wrong) {
         std::cout << wrong.what() << "\n";
         if (std::string(wrong.what())
-            == "GRU shape: expected an x_stride of at least the input, at most 16777216")
+            == "cell shape: expected an x_stride of at least the input, at most 16777216")
             return;
     }
     throw std::logic_error("rows that overlap: expected their message");

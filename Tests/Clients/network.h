@@ -26,11 +26,11 @@ static inline float *take(memory *from, size_t floats) {
 }
 
 typedef struct lstm_layer {
-    recurrent_lstm_shape shape;
-    float *w, *dw;        // parameters and their gradient
-    float *ifgo, *c, *h;  // tape
-    float *difgo, *dx;    // scratch, of the backward pass
-    float *dh, *dc, *transposed;
+    recurrent_cell_shape shape;
+    float *w, *dw;  // parameters and their gradient
+    recurrent_cell_tape tape;
+    recurrent_cell_gradients gradients;  // scratch, of the backward pass
+    float *transposed;
     float *state_c, *state_h[2];  // of a stream
 } lstm_layer;
 
@@ -55,7 +55,7 @@ static inline float *take_parameters(network *n, memory *from, float **table, fl
     const size_t begin = from->used;
     *table = take(from, recurrent_embedding_table_floats(n->embedding));
     for (int l = 0; l < layers; ++l)
-        w[l] = take(from, recurrent_lstm_weights_floats(n->lstm[l].shape));
+        w[l] = take(from, recurrent_cell_weights_floats(n->lstm[l].shape));
     *dense = take(from, recurrent_product_weights_floats(n->dense));
     n->parameter_count = from->used - begin;
     return *table;
@@ -76,13 +76,14 @@ static inline size_t network_place(network *n, float *base) {
     n->dense.groups = 1;
     n->dense.x_stride = recurrent_padded(hidden);
     for (int l = 0; l < layers; ++l) {
-        recurrent_lstm_shape *shape = &n->lstm[l].shape;
+        recurrent_cell_shape *shape = &n->lstm[l].shape;
+        shape->cell = recurrent_cell_lstm;
         shape->input = l == 0 ? width : hidden;
         shape->hidden = hidden;
         shape->batch = batch;
         shape->steps = steps;
         shape->x_stride = recurrent_padded(shape->input);
-        require(recurrent_lstm_check(*shape) == NULL, "an LSTM shape");
+        require(recurrent_cell_check(*shape) == NULL, "an LSTM shape");
     }
     require(recurrent_embedding_check(n->embedding) == NULL, "the embedding's shape");
     require(recurrent_product_check(n->dense) == NULL, "the dense layer's shape");
@@ -93,20 +94,20 @@ static inline size_t network_place(network *n, float *base) {
     n->second = take(&from, n->parameter_count);
     for (int l = 0; l < layers; ++l) {
         lstm_layer *layer = &n->lstm[l];
-        const recurrent_lstm_shape shape = layer->shape;
+        const recurrent_cell_shape shape = layer->shape;
         layer->w = w[l];
         layer->dw = dw[l];
-        layer->ifgo = take(&from, recurrent_lstm_gates_floats(shape));
-        layer->c = take(&from, recurrent_lstm_states_floats(shape));
-        layer->h = take(&from, recurrent_lstm_outputs_floats(shape));
-        layer->difgo = take(&from, recurrent_lstm_gates_gradient_floats(shape));
-        layer->dx = take(&from, recurrent_lstm_dx_floats(shape));
-        layer->dh = take(&from, recurrent_lstm_output_floats(shape));
-        layer->dc = take(&from, recurrent_lstm_state_floats(shape));
-        layer->transposed = take(&from, recurrent_lstm_transposed_floats(shape));
-        layer->state_c = take(&from, recurrent_lstm_state_floats(shape));
-        layer->state_h[0] = take(&from, recurrent_lstm_output_floats(shape));
-        layer->state_h[1] = take(&from, recurrent_lstm_output_floats(shape));
+        layer->tape.gates = take(&from, recurrent_cell_gates_floats(shape));
+        layer->tape.c = take(&from, recurrent_cell_state_tape_floats(shape));
+        layer->tape.h = take(&from, recurrent_cell_output_tape_floats(shape));
+        layer->gradients.dgates = take(&from, recurrent_cell_dgates_floats(shape));
+        layer->gradients.dx = take(&from, recurrent_cell_dx_floats(shape));
+        layer->gradients.dh = take(&from, recurrent_cell_output_floats(shape));
+        layer->gradients.dc = take(&from, recurrent_cell_state_floats(shape));
+        layer->transposed = take(&from, recurrent_cell_transposed_floats(shape));
+        layer->state_c = take(&from, recurrent_cell_state_floats(shape));
+        layer->state_h[0] = take(&from, recurrent_cell_output_floats(shape));
+        layer->state_h[1] = take(&from, recurrent_cell_output_floats(shape));
     }
     n->x = take(&from, recurrent_embedding_rows_floats(n->embedding));
     n->logits = take(&from, recurrent_rows_floats(n->classes));
@@ -133,7 +134,7 @@ static inline void network_load(network *n, const char *path) {
     read_tensor(bytes, "dense.bias", outputs, sizeof(float), bias_ih);
     recurrent_product_pack(n->dense, ih, bias_ih, n->w);
     for (int l = 0; l < layers; ++l) {
-        const recurrent_lstm_shape shape = n->lstm[l].shape;
+        const recurrent_cell_shape shape = n->lstm[l].shape;
         snprintf(name, sizeof name, "lstm.weight_ih_l%d", l);
         read_tensor(bytes, name, gates * shape.input, sizeof(float), ih);
         snprintf(name, sizeof name, "lstm.weight_hh_l%d", l);
@@ -142,9 +143,9 @@ static inline void network_load(network *n, const char *path) {
         read_tensor(bytes, name, gates, sizeof(float), bias_ih);
         snprintf(name, sizeof name, "lstm.bias_hh_l%d", l);
         read_tensor(bytes, name, gates, sizeof(float), bias_hh);
-        recurrent_lstm_pack(shape, ih, hh, bias_ih, bias_hh, NULL, NULL, n->lstm[l].w);
+        recurrent_cell_pack(shape, ih, hh, bias_ih, bias_hh, NULL, NULL, n->lstm[l].w);
 
-        recurrent_lstm_unpack(shape, n->lstm[l].w, ih_back, hh_back, bias_back, none, NULL, NULL);
+        recurrent_cell_unpack(shape, n->lstm[l].w, ih_back, hh_back, bias_back, none, NULL, NULL);
         require(memcmp(ih, ih_back, gates * shape.input * sizeof(float)) == 0, "weight_ih");
         require(memcmp(hh, hh_back, gates * hidden * sizeof(float)) == 0, "weight_hh");
         for (int row = 0; row < gates; ++row)
@@ -173,7 +174,7 @@ static inline void network_step(network *n, const int32_t *tokens, float *logits
 
 /// h of each step of a layer, slot 0 left out.
 static inline float *hidden_of(lstm_layer *layer) {
-    return layer->h + recurrent_lstm_output_floats(layer->shape);
+    return layer->tape.h + recurrent_cell_output_floats(layer->shape);
 }
 
 /// The mean loss of a whole sequence, and its gradient.
@@ -185,8 +186,7 @@ static inline double network_gradient(network *n, const int32_t *tokens, const i
     kernels->embedding_forward(&n->embedding, n->table, tokens, n->x, all);
     for (int l = 0; l < layers; ++l) {
         lstm_layer *layer = &n->lstm[l];
-        kernels->lstm_forward(&layer->shape, NULL, NULL, x, layer->w, layer->ifgo, layer->c,
-                              layer->h, NULL, all);
+        kernels->lstm_forward(&layer->shape, NULL, NULL, x, layer->w, &layer->tape, all);
         x = hidden_of(layer);
     }
     kernels->product_forward(&n->dense, x, n->w, n->logits, all);
@@ -200,14 +200,14 @@ static inline double network_gradient(network *n, const int32_t *tokens, const i
     for (int l = layers - 1; l >= 0; --l) {
         lstm_layer *layer = &n->lstm[l];
         kernels->lstm_transpose(&layer->shape, layer->w, layer->transposed, all);
-        kernels->fill(recurrent_lstm_output_floats(layer->shape), 0, layer->dh, all);
-        kernels->fill(recurrent_lstm_state_floats(layer->shape), 0, layer->dc, all);
-        kernels->lstm_backward_data(&layer->shape, NULL, NULL, layer->transposed, layer->ifgo,
-                                    layer->c, dy, layer->difgo, layer->dh, layer->dc, layer->dx,
-                                    all);
+        kernels->fill(recurrent_cell_output_floats(layer->shape), 0, layer->gradients.dh, all);
+        kernels->fill(recurrent_cell_state_floats(layer->shape), 0, layer->gradients.dc, all);
+        layer->gradients.dy = dy;
+        kernels->lstm_backward_data(&layer->shape, NULL, NULL, layer->transposed, &layer->tape,
+                                    &layer->gradients, all);
         kernels->lstm_backward_weights(&layer->shape, NULL, l == 0 ? n->x : hidden_of(layer - 1),
-                                       NULL, NULL, layer->h, layer->difgo, layer->dw, all);
-        dy = layer->dx;
+                                       &layer->tape, &layer->gradients, layer->dw, all);
+        dy = layer->gradients.dx;
     }
     kernels->embedding_backward(&n->embedding, tokens, dy, n->dtable, all);
     return loss / rows;

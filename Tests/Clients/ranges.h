@@ -26,23 +26,23 @@ enum { D = RECURRENT_LARGEST_DIMENSION, ODD = D + 1 };
 #define PLACES 32768, 32768, 1, 1, 1, 0
 
 /// The dimensions of a cell: input, hidden, batch, steps, x_stride.
-#define CHECK_CELL(kind)                                       \
-    CHECK(kind, NULL, 1, 1, 1, 1, 1);                          \
-    CHECK(kind, NULL, D, D, D, 128, D);                        \
-    CHECK(kind, NULL, D, D, 128, D, D);                        \
-    CHECK(kind, "input, hidden", 0, 1, 1, 1, 1);               \
-    CHECK(kind, "input, hidden", ODD, 1, 1, 1, ODD);           \
-    CHECK(kind, "input, hidden", 1, 0, 1, 1, 1);               \
-    CHECK(kind, "input, hidden", 1, ODD, 1, 1, 1);             \
-    CHECK(kind, "input, hidden", 1, 1, 0, 1, 1);               \
-    CHECK(kind, "input, hidden", 1, 1, ODD, 1, 1);             \
-    CHECK(kind, "input, hidden", 1, 1, 1, 0, 1);               \
-    CHECK(kind, "input, hidden", 1, 1, 1, ODD, 1);             \
-    CHECK(kind, "input, hidden", SIZE_MAX, 1, 1, 1, SIZE_MAX); \
-    CHECK(kind, "steps × batch", 1, 1, 129, D, 1);             \
-    CHECK(kind, "steps × batch", 1, 1, D, D, 1);               \
-    CHECK(kind, "x_stride", 2, 1, 1, 1, 1);                    \
-    CHECK(kind, "x_stride", 1, 1, 1, 1, ODD)
+#define CHECK_CELL(name, gates, ...)                                                  \
+    CHECK(cell, NULL, recurrent_cell_##name, 1, 1, 1, 1, 1);                          \
+    CHECK(cell, NULL, recurrent_cell_##name, D, D, D, 128, D);                        \
+    CHECK(cell, NULL, recurrent_cell_##name, D, D, 128, D, D);                        \
+    CHECK(cell, "input, hidden", recurrent_cell_##name, 0, 1, 1, 1, 1);               \
+    CHECK(cell, "input, hidden", recurrent_cell_##name, ODD, 1, 1, 1, ODD);           \
+    CHECK(cell, "input, hidden", recurrent_cell_##name, 1, 0, 1, 1, 1);               \
+    CHECK(cell, "input, hidden", recurrent_cell_##name, 1, ODD, 1, 1, 1);             \
+    CHECK(cell, "input, hidden", recurrent_cell_##name, 1, 1, 0, 1, 1);               \
+    CHECK(cell, "input, hidden", recurrent_cell_##name, 1, 1, ODD, 1, 1);             \
+    CHECK(cell, "input, hidden", recurrent_cell_##name, 1, 1, 1, 0, 1);               \
+    CHECK(cell, "input, hidden", recurrent_cell_##name, 1, 1, 1, ODD, 1);             \
+    CHECK(cell, "input, hidden", recurrent_cell_##name, SIZE_MAX, 1, 1, 1, SIZE_MAX); \
+    CHECK(cell, "steps × batch", recurrent_cell_##name, 1, 1, 129, D, 1);             \
+    CHECK(cell, "steps × batch", recurrent_cell_##name, 1, 1, D, D, 1);               \
+    CHECK(cell, "x_stride", recurrent_cell_##name, 2, 1, 1, 1, 1);                    \
+    CHECK(cell, "x_stride", recurrent_cell_##name, 1, 1, 1, 1, ODD);
 
 static inline void check_ranges(void) {
     const size_t most = RECURRENT_LARGEST_ROW_COUNT;
@@ -61,27 +61,32 @@ static inline void check_ranges(void) {
     CHECK(product, "x_stride", 1, 2, 1, 1, 1);
     CHECK(product, "x_stride", 1, 1, 1, 1, ODD);
 
-    CHECK_CELL(lstm);
-    CHECK(lstm, NULL, 1, 1, 1, 1, 1, {1, 1, 1, 0.5F, D});
-    CHECK(lstm, NULL, D, D, D, 128, D, {1, 1, 1, 0.5F, D});
-    CHECK(lstm, "0 or 1", 1, 1, 1, 1, 1, {2, 0, 0, 0, 0});
-    CHECK(lstm, "0 or 1", 1, 1, 1, 1, 1, {0, 2, 0, 0, 0});
-    CHECK(lstm, "0 or 1", 1, 1, 1, 1, 1, {0, 0, 2, 0, 0});
-    CHECK(lstm, "clip", 1, 1, 1, 1, 1, {0, 0, 0, -1, 0});
-    CHECK(lstm, "clip", 1, 1, 1, 1, 1, {0, 0, 0, NAN, 0});
-    CHECK(lstm, "clip", 1, 1, 1, 1, 1, {0, 0, 0, INFINITY, 0});
-    CHECK(lstm, "projection", 1, 1, 1, 1, 1, {0, 0, 0, 0, ODD});
+    RECURRENT_CELLS(CHECK_CELL, 0)
+    CHECK(cell, "of recurrent_cell", (recurrent_cell)99, 1, 1, 1, 1, 1);
+    CHECK(cell, NULL, recurrent_cell_lstm, 1, 1, 1, 1, 1, {1, 1, 1, 0.5F, D});
+    CHECK(cell, NULL, recurrent_cell_lstm, D, D, D, 128, D, {1, 1, 1, 0.5F, D});
+    CHECK(cell, "0 or 1", recurrent_cell_lstm, 1, 1, 1, 1, 1, {2, 0, 0, 0, 0});
+    CHECK(cell, "0 or 1", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 2, 0, 0, 0});
+    CHECK(cell, "0 or 1", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 0, 2, 0, 0});
+    CHECK(cell, "clip", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 0, 0, -1, 0});
+    CHECK(cell, "clip", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 0, 0, NAN, 0});
+    CHECK(cell, "clip", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 0, 0, INFINITY, 0});
+    CHECK(cell, "projection", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 0, 0, 0, ODD});
 
-    CHECK_CELL(rnn);
-    CHECK(rnn, NULL, 1, 1, 1, 1, 1, recurrent_activation_leaky_relu, 1);
-    CHECK(rnn, "activation", 1, 1, 1, 1, 1, (recurrent_activation)4, 0);
-    CHECK(rnn, "slope", 1, 1, 1, 1, 1, recurrent_activation_relu, 1.5F);
-    CHECK(rnn, "slope", 1, 1, 1, 1, 1, recurrent_activation_relu, -0.5F);
-    CHECK(rnn, "slope", 1, 1, 1, 1, 1, recurrent_activation_relu, NAN);
+    CHECK(cell, NULL, recurrent_cell_rnn, 1, 1, 1, 1, 1,
+          .activation = recurrent_activation_leaky_relu, .slope = 1);
+    CHECK(cell, "activation", recurrent_cell_rnn, 1, 1, 1, 1, 1,
+          .activation = (recurrent_activation)4, .slope = 0);
+    CHECK(cell, "slope", recurrent_cell_rnn, 1, 1, 1, 1, 1, .activation = recurrent_activation_relu,
+          .slope = 1.5F);
+    CHECK(cell, "slope", recurrent_cell_rnn, 1, 1, 1, 1, 1, .activation = recurrent_activation_relu,
+          .slope = -0.5F);
+    CHECK(cell, "slope", recurrent_cell_rnn, 1, 1, 1, 1, 1, .activation = recurrent_activation_relu,
+          .slope = NAN);
 
-    CHECK_CELL(gru);
-    CHECK(gru, NULL, 1, 1, 1, 1, 1, recurrent_gru_lecture);
-    CHECK(gru, "definition", 1, 1, 1, 1, 1, (recurrent_gru_definition)3);
+    CHECK(cell, NULL, recurrent_cell_gru, 1, 1, 1, 1, 1, .gru = recurrent_gru_lecture);
+    CHECK(cell, "definition", recurrent_cell_gru, 1, 1, 1, 1, 1,
+          .gru = (recurrent_gru_definition)3);
 
     CHECK(convolution, NULL, 1, {1, 1, 1, 1, 1, 0}, {1, 1, 1, 1, 1, 0}, 1, 1, 1);
     CHECK(convolution, NULL, 2, {PLACES}, {PLACES}, D, D, D);
@@ -137,14 +142,14 @@ static inline void check_small_ranges(void) {
     CHECK(product, span, 1 << 25, 16, 16, 1, 16);
     CHECK(product, span, 1 << 25, 1, 1, 1, 16);
     CHECK(product, span, 1, D, 32, 1, D);
-    CHECK(lstm, NULL, 1, 4096, 1, 1, 1);
-    CHECK(lstm, span, 1, 16384, 1, 1, 1);
-    CHECK(lstm, span, 1, 16, 1, 1 << 23, 1);
-    CHECK(rnn, NULL, 1, 16384, 1, 1, 1);
-    CHECK(rnn, span, 1, 32768, 1, 1, 1);
-    CHECK(rnn, span, 1, 1, 1, 1 << 20, 1 << 10);
-    CHECK(gru, NULL, 1, 8192, 1, 1, 1);
-    CHECK(gru, span, 1, 16384, 1, 1, 1);
+    CHECK(cell, NULL, recurrent_cell_lstm, 1, 4096, 1, 1, 1);
+    CHECK(cell, span, recurrent_cell_lstm, 1, 16384, 1, 1, 1);
+    CHECK(cell, span, recurrent_cell_lstm, 1, 16, 1, 1 << 23, 1);
+    CHECK(cell, NULL, recurrent_cell_rnn, 1, 16384, 1, 1, 1);
+    CHECK(cell, span, recurrent_cell_rnn, 1, 32768, 1, 1, 1);
+    CHECK(cell, span, recurrent_cell_rnn, 1, 1, 1, 1 << 20, 1 << 10);
+    CHECK(cell, NULL, recurrent_cell_gru, 1, 8192, 1, 1, 1);
+    CHECK(cell, span, recurrent_cell_gru, 1, 16384, 1, 1, 1);
     CHECK(convolution, NULL, 1, {1, 1, 3, 1, 1, 0}, {1, 1, 3, 1, 1, 0}, 4096, 4096, 4096);
     CHECK(convolution, span, 1, {1, 1, 3, 1, 1, 0}, {1, 1, 3, 1, 1, 0}, 8192, 8192, 8192);
     CHECK(convolution, span, 1, {D, 1, 1, 1, 1, 0}, {1, 1, 1, 1, 1, 0}, 32, 1, 32);

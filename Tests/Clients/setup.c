@@ -70,13 +70,13 @@ static const float *sum_of_biases(size_t rows) {
 
 static void check_lstm(size_t units, size_t input, size_t projection, uint32_t peepholes) {
     static float ifgo[most];
-    recurrent_lstm_shape shape = {.input = input, .hidden = units};
-    shape.variant.projection = projection;
-    shape.variant.peepholes = peepholes;
-    const size_t outputs = recurrent_lstm_outputs(shape);
+    const recurrent_cell_shape shape = {.input = input,
+                                        .hidden = units,
+                                        .lstm = {.projection = projection, .peepholes = peepholes}};
+    const size_t outputs = recurrent_cell_outputs(shape);
     const float *sum = sum_of_biases(4 * units);
     clear();
-    recurrent_lstm_pack(shape, ih, hh, bias[0], bias[1], extra, extra + 3 * units, w);
+    recurrent_cell_pack(shape, ih, hh, bias[0], bias[1], extra, extra + 3 * units, w);
     memcpy(ifgo, extra, 2 * units * sizeof(float));
     memset(ifgo + 2 * units, 0, units * sizeof(float));
     memcpy(ifgo + 3 * units, extra + 2 * units, units * sizeof(float));
@@ -84,9 +84,9 @@ static void check_lstm(size_t units, size_t input, size_t projection, uint32_t p
     size_t count = check_order(w, units, 4, parts, 4, "lstm");
     const part projected = {extra + 3 * units, units};
     if (projection) count += check_order(w + count, projection, 1, &projected, 1, "projection");
-    require(count == recurrent_lstm_weights_floats(shape), "lstm: size");
+    require(count == recurrent_cell_weights_floats(shape), "lstm: size");
 
-    recurrent_lstm_unpack(shape, w, back_ih, back_hh, back_bias[0], back_bias[1], back_extra,
+    recurrent_cell_unpack(shape, w, back_ih, back_hh, back_bias[0], back_bias[1], back_extra,
                           back_extra + 3 * units);
     equal(back_ih, ih, 4 * units * input, "lstm: weight_ih");
     equal(back_hh, hh, 4 * units * outputs, "lstm: weight_hh");
@@ -97,14 +97,15 @@ static void check_lstm(size_t units, size_t input, size_t projection, uint32_t p
 }
 
 static void check_rnn(size_t units, size_t input) {
-    const recurrent_rnn_shape shape = {.input = input, .hidden = units};
+    const recurrent_cell_shape shape = {
+        .cell = recurrent_cell_rnn, .input = input, .hidden = units};
     const float *sum = sum_of_biases(units);
     const part parts[] = {{sum, 1}, {ih, input}, {hh, units}};
     clear();
-    recurrent_rnn_pack(shape, ih, hh, bias[0], bias[1], w);
-    require(check_order(w, units, 1, parts, 3, "rnn") == recurrent_rnn_weights_floats(shape),
+    recurrent_cell_pack(shape, ih, hh, bias[0], bias[1], NULL, NULL, w);
+    require(check_order(w, units, 1, parts, 3, "rnn") == recurrent_cell_weights_floats(shape),
             "rnn: size");
-    recurrent_rnn_unpack(shape, w, back_ih, back_hh, back_bias[0], back_bias[1]);
+    recurrent_cell_unpack(shape, w, back_ih, back_hh, back_bias[0], back_bias[1], NULL, NULL);
     equal(back_ih, ih, units * input, "rnn: weight_ih");
     equal(back_hh, hh, units * units, "rnn: weight_hh");
     equal(back_bias[0], sum, units, "rnn: bias_ih");
@@ -113,18 +114,19 @@ static void check_rnn(size_t units, size_t input) {
 
 static void check_gru(size_t units, size_t input, recurrent_gru_definition definition) {
     static float first[most], second[most];
-    const recurrent_gru_shape shape = {.input = input, .hidden = units, .definition = definition};
-    const size_t own = recurrent_gru_hidden_biases(shape), shared = (3 - own) * units;
+    const recurrent_cell_shape shape = {
+        .cell = recurrent_cell_gru, .input = input, .hidden = units, .gru = definition};
+    const size_t own = recurrent_cell_inner_rows(shape), shared = (3 - own) * units;
     memset(second, 0, sizeof second);
     memcpy(first, sum_of_biases(3 * units), 3 * units * sizeof(float));
     memcpy(first + shared, bias[0] + shared, own * units * sizeof(float));
     memcpy(second + shared, bias[1] + shared, own * units * sizeof(float));
     const part parts[] = {{first, 1}, {ih, input}, {second, own}, {hh, units}};
     clear();
-    recurrent_gru_pack(shape, ih, hh, bias[0], bias[1], w);
-    require(check_order(w, units, 3, parts, 4, "gru") == recurrent_gru_weights_floats(shape),
+    recurrent_cell_pack(shape, ih, hh, bias[0], bias[1], NULL, NULL, w);
+    require(check_order(w, units, 3, parts, 4, "gru") == recurrent_cell_weights_floats(shape),
             "gru: size");
-    recurrent_gru_unpack(shape, w, back_ih, back_hh, back_bias[0], back_bias[1]);
+    recurrent_cell_unpack(shape, w, back_ih, back_hh, back_bias[0], back_bias[1], NULL, NULL);
     equal(back_ih, ih, 3 * units * input, "gru: weight_ih");
     equal(back_hh, hh, 3 * units * units, "gru: weight_hh");
     equal(back_bias[0], first, 3 * units, "gru: bias_ih");
@@ -189,11 +191,11 @@ static void check_product(size_t units, size_t input, size_t groups) {
 }
 
 static void check_lstm_bfloat16(size_t units, size_t input) {
-    const recurrent_lstm_shape shape = {.input = input, .hidden = units};
+    const recurrent_cell_shape shape = {.input = input, .hidden = units};
     const size_t columns = 1 + input + units;
     clear();
-    recurrent_lstm_pack(shape, ih, hh, bias[0], NULL, NULL, NULL, w);
-    recurrent_lstm_bfloat16_pack(shape, w, words);
+    recurrent_cell_pack(shape, ih, hh, bias[0], NULL, NULL, NULL, w);
+    recurrent_cell_bfloat16_pack(shape, w, words);
     const float *word = words;
     for (size_t p = 0; p < recurrent_panels(units); ++p) {
         const float *panel = w + p * columns * 64;
@@ -207,9 +209,9 @@ static void check_lstm_bfloat16(size_t units, size_t input) {
                                 == nearest_bfloat16(panel[k * 64 + (2 * pair + lower) * 16 + l]),
                             "lstm: bfloat16 weight");
     }
-    require((size_t)(word - words) == recurrent_lstm_bfloat16_floats(shape), "lstm: bfloat16 size");
-    recurrent_lstm_bfloat16_unpack(shape, words, again);
-    check_rounded(4, columns, recurrent_lstm_weights_floats(shape), "lstm: bfloat16 and back");
+    require((size_t)(word - words) == recurrent_cell_bfloat16_floats(shape), "lstm: bfloat16 size");
+    recurrent_cell_bfloat16_unpack(shape, words, again);
+    check_rounded(4, columns, recurrent_cell_weights_floats(shape), "lstm: bfloat16 and back");
 }
 
 /// What is not finite stays so: a NaN whose upper half alone would be an infinity, too.

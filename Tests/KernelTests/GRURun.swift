@@ -6,7 +6,7 @@ import TestSupport
 struct GRURun {
     let kernels: recurrent_kernels
     let sizes: LSTMSizes
-    let shape: recurrent_gru_shape
+    var shape: recurrent_cell_shape
     let order: KernelOrder  // of w, and of rows of gates
     let units: KernelOrder  // of rows of states
     let x, w, dy: [Float]
@@ -19,10 +19,8 @@ struct GRURun {
         kernels = isa.kernels
         sizes = problem.sizes
         let stride = sizes.input + sizes.gap
-        shape = recurrent_gru_shape(
-            input: sizes.input, hidden: sizes.hidden, batch: sizes.batch, steps: sizes.steps,
-            x_stride: stride,
-            definition: problem.cell.definition.cValue)
+        shape = recurrent_cell_shape(.gru, sizes)
+        shape.gru = problem.cell.definition.cValue
         order = KernelOrder(
             units: sizes.hidden, groups: 3,
             columns: 1 + sizes.input + (problem.cell.definition == .resetAfter ? 1 : 0)
@@ -42,8 +40,9 @@ struct GRURun {
     var rowCount: Int { sizes.steps * sizes.batch }
     var stateCount: Int { sizes.batch * units.rowCount }
 
-    private func forEachShare(_ body: (UnsafePointer<recurrent_gru_shape>, recurrent_share) -> Void)
-    {
+    private func forEachShare(
+        _ body: (UnsafePointer<recurrent_cell_shape>, recurrent_share) -> Void
+    ) {
         withUnsafePointer(to: shape) { shape in
             for share in shares { body(shape, share) }
         }
@@ -76,9 +75,10 @@ struct GRURun {
             repeating: .nan, count: mask == nil ? 0 : sizes.steps * stateCount)
         withLengths { lengths in
             forEachShare {
-                kernels.gru_forward(
-                    $0, lengths, mask, x, w, rzn.pointer, past.pointer, h.pointer,
-                    mask == nil ? nil : masked.pointer, $1)
+                var tape = recurrent_cell_tape(
+                    h: h.pointer, c: nil, gates: rzn.pointer, past: past.pointer,
+                    masked: mask == nil ? nil : masked.pointer)
+                kernels.gru_forward($0, lengths, mask, x, w, &tape, $1)
             }
         }
         var tape = try Tape(
@@ -110,8 +110,8 @@ struct GRURun {
             x.withUnsafeBufferPointer { x in
                 forEachShare {
                     kernels.gru_step(
-                        $0, x.baseAddress! + t * sizes.batch * shape.x_stride, w, h_prev, h.pointer,
-                        scratch.pointer, $1)
+                        $0, x.baseAddress! + t * sizes.batch * shape.x_stride, w, h_prev, nil,
+                        h.pointer, scratch.pointer, $1)
                 }
             }
             _ = try scratch.checkedValues("scratch")
@@ -140,16 +140,22 @@ struct GRURun {
         let dh = GuardedBuffer(dh)
         let dpast = GuardedBuffer(repeating: .nan, count: sizes.steps * stateCount)
         let dx = GuardedBuffer(repeating: .nan, count: rowCount * KernelOrder.padded(sizes.input))
-        let masked = mask.map { _ in seen(tape.h) }
+        let (rzn, past) = (GuardedBuffer(tape.rzn), GuardedBuffer(tape.past))
+        let (h, masked) = (GuardedBuffer(tape.h), GuardedBuffer(seen(tape.h)))
         let scratch = GuardedBuffer(repeating: .nan, count: mask == nil ? 0 : stateCount)
         dy.withUnsafeBufferPointer { dy in
             withLengths { lengths in
                 forEachShare {
+                    var tape = recurrent_cell_tape(
+                        h: h.pointer, c: nil, gates: rzn.pointer, past: past.pointer,
+                        masked: mask == nil ? nil : masked.pointer)
+                    var gradients = recurrent_cell_gradients(
+                        dy: withDy ? dy.baseAddress : nil, dgates: drzn.pointer,
+                        dpast: dpast.pointer, dh: dh.pointer, dc: nil,
+                        dx: withDx ? dx.pointer : nil,
+                        scratch: mask == nil ? nil : scratch.pointer)
                     kernels.gru_backward_data(
-                        $0, lengths, mask, transposed, tape.rzn, tape.past, tape.h, masked,
-                        withDy ? dy.baseAddress : nil, drzn.pointer,
-                        dpast.pointer, dh.pointer, withDx ? dx.pointer : nil,
-                        mask == nil ? nil : scratch.pointer, $1)
+                        $0, lengths, mask, transposed, &tape, &gradients, $1)
                 }
             }
         }
@@ -170,11 +176,16 @@ struct GRURun {
 
     func weights(_ tape: Tape, drzn: [Float], dpast: [Float]) throws -> [Float] {
         let dw = GuardedBuffer(gradient)
-        let h = seen(tape.h)
+        let (past, h) = (GuardedBuffer(tape.past), GuardedBuffer(seen(tape.h)))
+        let (drzn, dpast) = (GuardedBuffer(drzn), GuardedBuffer(dpast))
         withLengths { lengths in
             forEachShare {
-                kernels.gru_backward_weights(
-                    $0, lengths, x, tape.past, h, drzn, dpast, dw.pointer, $1)
+                var tape = recurrent_cell_tape(
+                    h: h.pointer, c: nil, gates: nil, past: past.pointer, masked: nil)
+                var gradients = recurrent_cell_gradients(
+                    dy: nil, dgates: drzn.pointer, dpast: dpast.pointer, dh: h.pointer, dc: nil,
+                    dx: nil, scratch: nil)
+                kernels.gru_backward_weights($0, lengths, x, &tape, &gradients, dw.pointer, $1)
             }
         }
         let result = try dw.checkedValues("dw")
@@ -257,9 +268,9 @@ struct GRURun {
 extension GRUDefinition {
     var cValue: recurrent_gru_definition {
         switch self {
-        case .resetAfter: recurrent_gru_reset_after
-        case .resetBefore: recurrent_gru_reset_before
-        case .lecture: recurrent_gru_lecture
+        case .resetAfter: .reset_after
+        case .resetBefore: .reset_before
+        case .lecture: .lecture
         }
     }
 }

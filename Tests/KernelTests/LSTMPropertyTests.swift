@@ -74,7 +74,7 @@ import Testing
         try Comparer.checkSameBits("dc", backward.dc, run.dc)
         // A clip that cuts does so once, and nothing that comes before has a gradient.
         if variant.clip != nil {
-            run.shape.variant.clip = 0.25
+            run.shape.lstm.clip = 0.25
             let clipped = try run.forward()
             let expected = run.c0.map { min(max($0, -0.25), 0.25) }
             try Comparer.checkSameBits(

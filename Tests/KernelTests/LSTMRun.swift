@@ -6,7 +6,7 @@ import TestSupport
 struct LSTMRun {
     let kernels: recurrent_kernels
     let sizes: LSTMSizes
-    var shape: recurrent_lstm_shape
+    var shape: recurrent_cell_shape
     let order: KernelOrder  // of the gates' weights, and of rows of gates
     let projectionOrder: KernelOrder  // of P
     let x, dy: [Float]
@@ -21,10 +21,8 @@ struct LSTMRun {
         kernels = isa.kernels
         sizes = problem.sizes
         let stride = sizes.input + sizes.gap
-        shape = recurrent_lstm_shape(
-            input: sizes.input, hidden: sizes.hidden, batch: sizes.batch, steps: sizes.steps,
-            x_stride: stride,
-            variant: sizes.variant.cValue)
+        shape = recurrent_cell_shape(.lstm, sizes)
+        shape.lstm = sizes.variant.cValue
         order = KernelOrder(
             units: sizes.hidden, groups: 4,
             columns: 1 + sizes.input + (sizes.variant.peepholes ? 1 : 0) + sizes.outputs)
@@ -51,7 +49,7 @@ struct LSTMRun {
     private var isProjected: Bool { sizes.variant.projection != nil }
 
     private func forEachShare(
-        _ body: (UnsafePointer<recurrent_lstm_shape>, recurrent_share) -> Void
+        _ body: (UnsafePointer<recurrent_cell_shape>, recurrent_share) -> Void
     ) {
         withUnsafePointer(to: shape) { shape in
             for share in shares { body(shape, share) }
@@ -83,9 +81,10 @@ struct LSTMRun {
             repeating: .nan, count: mask == nil ? 0 : sizes.steps * outputCount)
         withLengths { lengths in
             forEachShare {
-                kernels.lstm_forward(
-                    $0, lengths, mask, x, w, ifgo.pointer, c.pointer, h.pointer,
-                    mask == nil ? nil : masked.pointer, $1)
+                var tape = recurrent_cell_tape(
+                    h: h.pointer, c: c.pointer, gates: ifgo.pointer, past: nil,
+                    masked: mask == nil ? nil : masked.pointer)
+                kernels.lstm_forward($0, lengths, mask, x, w, &tape, $1)
             }
         }
         let values = try ifgo.checkedValues("ifgo")
@@ -174,15 +173,19 @@ struct LSTMRun {
             repeating: .nan, count: gates + (isProjected ? sizes.steps * outputCount : 0))
         let dh = GuardedBuffer(dh)
         let dc = GuardedBuffer(dc)
+        let (ifgo, c) = (GuardedBuffer(ifgo), GuardedBuffer(c))
         let dx = GuardedBuffer(
             repeating: .nan, count: sizes.steps * sizes.batch * KernelOrder.padded(sizes.input))
         dy.withUnsafeBufferPointer { dy in
             withLengths { lengths in
                 forEachShare {
+                    var gradients = recurrent_cell_gradients(
+                        dy: withDy ? dy.baseAddress : nil, dgates: difgo.pointer, dpast: nil,
+                        dh: dh.pointer, dc: dc.pointer, dx: withDx ? dx.pointer : nil, scratch: nil)
+                    var tape = recurrent_cell_tape(
+                        h: dh.pointer, c: c.pointer, gates: ifgo.pointer, past: nil, masked: nil)
                     kernels.lstm_backward_data(
-                        $0, lengths, mask, transposed, ifgo, c, withDy ? dy.baseAddress : nil,
-                        difgo.pointer, dh.pointer, dc.pointer,
-                        withDx ? dx.pointer : nil, $1)
+                        $0, lengths, mask, transposed, &tape, &gradients, $1)
                 }
             }
         }
@@ -207,17 +210,20 @@ struct LSTMRun {
 
     func weights(_ tape: Tape, difgo: [Float], dhs: [Float]) throws -> [Float] {
         let dw = GuardedBuffer(gradient)
-        let (ifgo, c, h) = (tape.ifgo + tape.m, tape.c, seen(tape.h))
+        let (ifgo, c, h) = (
+            GuardedBuffer(tape.ifgo + tape.m), GuardedBuffer(tape.c), GuardedBuffer(tape.h)
+        )
+        let (masked, difgo) = (GuardedBuffer(seen(tape.h)), GuardedBuffer(difgo + dhs))
         withLengths { lengths in
-            ifgo.withUnsafeBufferPointer { ifgo in
-                c.withUnsafeBufferPointer { c in
-                    forEachShare {
-                        kernels.lstm_backward_weights(
-                            $0, lengths, x, isProjected ? ifgo.baseAddress : nil,
-                            sizes.variant.peepholes ? c.baseAddress : nil, h, difgo + dhs,
-                            dw.pointer, $1)
-                    }
-                }
+            forEachShare {
+                var tape = recurrent_cell_tape(
+                    h: h.pointer, c: c.pointer, gates: ifgo.pointer, past: nil,
+                    masked: mask == nil ? nil : masked.pointer)
+                var gradients = recurrent_cell_gradients(
+                    dy: nil, dgates: difgo.pointer, dpast: nil, dh: h.pointer, dc: nil, dx: nil,
+                    scratch: nil)
+                kernels.lstm_backward_weights(
+                    $0, lengths, x, &tape, &gradients, dw.pointer, $1)
             }
         }
         let result = try dw.checkedValues("dw")
@@ -301,6 +307,15 @@ struct LSTMRun {
             gates: LSTMGates(i: gate(0), f: gate(1), g: gate(2), o: gate(3)),
             peepholes: LSTMGates(i: peepholes(0), f: peepholes(1), g: [], o: peepholes(3)),
             projection: projection, variant: sizes.variant)
+    }
+}
+
+extension recurrent_cell_shape {
+    init(_ cell: recurrent_cell, _ sizes: LSTMSizes) {
+        self.init()
+        self.cell = cell
+        (input, hidden) = (sizes.input, sizes.hidden)
+        (batch, steps, x_stride) = (sizes.batch, sizes.steps, sizes.input + sizes.gap)
     }
 }
 

@@ -55,6 +55,45 @@ import Testing
         }
     }
 
+    /// A layer of one input and one unit; a GRU resets after the product.
+    private func layer(_ cell: recurrent_cell, batch: Int, steps: Int) -> recurrent_cell_shape {
+        var shape = recurrent_cell_shape()
+        (shape.cell, shape.input, shape.hidden) = (cell, 1, 1)
+        (shape.batch, shape.steps, shape.x_stride) = (batch, steps, 16)
+        return shape
+    }
+
+    /// c is h.
+    private func weightGradient(
+        _ shape: recurrent_cell_shape, lengths: [Int]? = nil, x: [Float], h: [Float],
+        gates: [Float], past: [Float], dgates: [Float], dpast: [Float]
+    ) -> [Float] {
+        var dw = [Float](repeating: 0, count: recurrent_cell_weights_floats(shape))
+        var (shape, h, gates, past) = (shape, h, gates, past)
+        var (dgates, dpast) = (dgates, dpast)
+        h.withUnsafeMutableBufferPointer { h in
+            gates.withUnsafeMutableBufferPointer { gates in
+                past.withUnsafeMutableBufferPointer { past in
+                    dgates.withUnsafeMutableBufferPointer { dgates in
+                        dpast.withUnsafeMutableBufferPointer { dpast in
+                            var tape = recurrent_cell_tape(
+                                h: h.baseAddress!, c: h.baseAddress!, gates: gates.baseAddress,
+                                past: past.baseAddress, masked: nil)
+                            var gradients = recurrent_cell_gradients(
+                                dy: nil, dgates: dgates.baseAddress!, dpast: dpast.baseAddress,
+                                dh: h.baseAddress!, dc: nil, dx: nil, scratch: nil)
+                            withUnsafePointer(to: kernels) { table in
+                                recurrent_cell_backward_weights(
+                                    table, &shape, lengths, x, &tape, &gradients, &dw, whole)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        return dw
+    }
+
     /// Every other row of a time step has ended from the first step on: as many runs of rows as
     /// there can be. x is NaN there.
     @Test(arguments: [false, true]) func recurrentGradient(ends: Bool) {
@@ -66,11 +105,9 @@ import Testing
         let lengths: [Int] = (0..<batch).map { row in ends && row % 2 == 0 ? 0 : steps }
         func counts(_ row: Int) -> Bool { lengths[row % batch] > 0 }
         for row in 0..<rows where !counts(row) { x[row * 16] = .nan }
-        var shape = recurrent_rnn_shape(
-            input: 1, hidden: 1, batch: batch, steps: steps, x_stride: 16,
-            activation: .tanh, slope: 0)
-        var dw = [Float](repeating: 0, count: recurrent_rnn_weights_floats(shape))
-        kernels.rnn_backward_weights(&shape, lengths, x, h, dz, &dw, whole)
+        let shape = layer(.rnn, batch: batch, steps: steps)
+        let dw = weightGradient(
+            shape, lengths: lengths, x: x, h: h, gates: [], past: [], dgates: dz, dpast: [])
         check("db", dw[0], sum(x, -1, dz, 0, where: counts), within: 0x1p-20)
         check("dW", dw[16], sum(x, 0, dz, 0, where: counts), within: 0x1p-20)
         check("dU", dw[32], sum(h, 0, dz, 0, where: counts), within: 0x1p-20)
@@ -96,14 +133,12 @@ import Testing
             square += number * number
             next += number * Double(numbers[(row + 1) * 16])
         }
-        var lstm = recurrent_lstm_shape(
-            input: 1, hidden: 1, batch: 1, steps: rows, x_stride: 16,
-            variant: recurrent_lstm_variant())
-        lstm.variant.peepholes = 1
-        lstm.variant.projection = 1
+        var lstm = layer(.lstm, batch: 1, steps: rows)
+        lstm.lstm.peepholes = 1
+        lstm.lstm.projection = 1
         let tape = gates(4) + numbers
-        var dw = [Float](repeating: 0, count: recurrent_lstm_weights_floats(lstm))
-        kernels.lstm_backward_weights(&lstm, nil, numbers, tape, numbers, numbers, tape, &dw, whole)
+        var dw = weightGradient(
+            lstm, x: numbers, h: numbers, gates: tape, past: [], dgates: tape, dpast: [])
         for gate in 0..<4 {
             check("db of gate \(gate)", dw[gate * 16], plain, within: 0x1p-20)
             check("dW of gate \(gate)", dw[64 + gate * 16], square, within: 0x1p-20)
@@ -116,12 +151,9 @@ import Testing
         }
         check("dP", dw[256], square, within: 0x1p-20)
 
-        var gru = recurrent_gru_shape(
-            input: 1, hidden: 1, batch: 1, steps: rows, x_stride: 16,
-            definition: recurrent_gru_reset_after)
-        dw = [Float](repeating: 0, count: recurrent_gru_weights_floats(gru))
-        kernels.gru_backward_weights(
-            &gru, nil, numbers, numbers, numbers, gates(3), numbers, &dw, whole)
+        dw = weightGradient(
+            layer(.gru, batch: 1, steps: rows), x: numbers, h: numbers, gates: [], past: numbers,
+            dgates: gates(3), dpast: numbers)
         check("db′", dw[2 * 48 + 32], plain, within: 0x1p-20)
         check("dU of n", dw[3 * 48 + 32], square, within: 0x1p-20)
     }

@@ -7,7 +7,7 @@ import TestSupport
 struct RNNRun {
     let kernels: recurrent_kernels
     let sizes: LSTMSizes
-    let shape: recurrent_rnn_shape
+    var shape: recurrent_cell_shape
     let order: KernelOrder
     let x, w, dy: [Float]
     let mask: [Float]?
@@ -19,10 +19,9 @@ struct RNNRun {
         kernels = isa.kernels
         sizes = problem.sizes
         let stride = sizes.input + sizes.gap
-        shape = recurrent_rnn_shape(
-            input: sizes.input, hidden: sizes.hidden, batch: sizes.batch, steps: sizes.steps,
-            x_stride: stride,
-            activation: problem.cell.f.cValue, slope: problem.cell.f.parameter)
+        shape = recurrent_cell_shape(.rnn, sizes)
+        shape.activation = problem.cell.f.cValue
+        shape.slope = problem.cell.f.parameter
         order = KernelOrder(units: sizes.hidden, groups: 1, columns: 1 + sizes.input + sizes.hidden)
         x = problem.x.joined().flatMap {
             $0.map { Float($0) } + [Float](repeating: .nan, count: stride - $0.count)
@@ -38,8 +37,9 @@ struct RNNRun {
     var rowCount: Int { sizes.steps * sizes.batch }
     var stateCount: Int { sizes.batch * order.rowCount }
 
-    private func forEachShare(_ body: (UnsafePointer<recurrent_rnn_shape>, recurrent_share) -> Void)
-    {
+    private func forEachShare(
+        _ body: (UnsafePointer<recurrent_cell_shape>, recurrent_share) -> Void
+    ) {
         withUnsafePointer(to: shape) { shape in
             for share in shares { body(shape, share) }
         }
@@ -66,8 +66,10 @@ struct RNNRun {
             repeating: .nan, count: mask == nil ? 0 : sizes.steps * stateCount)
         withLengths { lengths in
             forEachShare {
-                kernels.rnn_forward(
-                    $0, lengths, mask, x, w, h.pointer, mask == nil ? nil : masked.pointer, $1)
+                var tape = recurrent_cell_tape(
+                    h: h.pointer, c: nil, gates: nil, past: nil,
+                    masked: mask == nil ? nil : masked.pointer)
+                kernels.rnn_forward($0, lengths, mask, x, w, &tape, $1)
             }
         }
         let tape = try h.checkedValues("h")
@@ -89,8 +91,8 @@ struct RNNRun {
             x.withUnsafeBufferPointer { x in
                 forEachShare {
                     kernels.rnn_step(
-                        $0, x.baseAddress! + t * sizes.batch * shape.x_stride, w, h_prev, h.pointer,
-                        $1)
+                        $0, x.baseAddress! + t * sizes.batch * shape.x_stride, w, h_prev, nil,
+                        h.pointer, nil, $1)
                 }
             }
             h_prev = try h.checkedValues("h")
@@ -116,13 +118,18 @@ struct RNNRun {
     {
         let dz = GuardedBuffer(repeating: .nan, count: sizes.steps * stateCount)
         let dh = GuardedBuffer(dh)
+        let h = GuardedBuffer(h)
         let dx = GuardedBuffer(repeating: .nan, count: rowCount * KernelOrder.padded(sizes.input))
         dy.withUnsafeBufferPointer { dy in
             withLengths { lengths in
                 forEachShare {
+                    var tape = recurrent_cell_tape(
+                        h: h.pointer, c: nil, gates: nil, past: nil, masked: nil)
+                    var gradients = recurrent_cell_gradients(
+                        dy: withDy ? dy.baseAddress : nil, dgates: dz.pointer, dpast: nil,
+                        dh: dh.pointer, dc: nil, dx: withDx ? dx.pointer : nil, scratch: nil)
                     kernels.rnn_backward_data(
-                        $0, lengths, mask, transposed, h, withDy ? dy.baseAddress : nil, dz.pointer,
-                        dh.pointer, withDx ? dx.pointer : nil, $1)
+                        $0, lengths, mask, transposed, &tape, &gradients, $1)
                 }
             }
         }
@@ -140,9 +147,16 @@ struct RNNRun {
 
     func weights(h: [Float], dz: [Float]) throws -> [Float] {
         let dw = GuardedBuffer(gradient)
-        let h = seen(h)
+        let (h, dz) = (GuardedBuffer(seen(h)), GuardedBuffer(dz))
         withLengths { lengths in
-            forEachShare { kernels.rnn_backward_weights($0, lengths, x, h, dz, dw.pointer, $1) }
+            forEachShare {
+                var tape = recurrent_cell_tape(
+                    h: h.pointer, c: nil, gates: nil, past: nil, masked: nil)
+                var gradients = recurrent_cell_gradients(
+                    dy: nil, dgates: dz.pointer, dpast: nil, dh: h.pointer, dc: nil, dx: nil,
+                    scratch: nil)
+                kernels.rnn_backward_weights($0, lengths, x, &tape, &gradients, dw.pointer, $1)
+            }
         }
         let result = try dw.checkedValues("dw")
         try Comparer.checkZeros("dw", result, at: order.matrixPadding)

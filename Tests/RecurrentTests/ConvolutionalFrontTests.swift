@@ -58,30 +58,19 @@ import Testing
         let w = matrix(problem.layer)
         var activated = [Float](repeating: .nan, count: front.outputCount)
         var frontTransposed = [Float](repeating: .nan, count: front.transposedCount)
-        var ifgo = [Float](repeating: .nan, count: shape.gatesCount)
-        var difgo = ifgo
-        var transposed = [Float](repeating: .nan, count: shape.transposedCount)
-        var c =
-            padded(layer.c0) + [Float](repeating: .nan, count: shape.statesCount - shape.stateCount)
-        var h =
-            padded(layer.h0) + [Float](repeating: .nan, count: shape.statesCount - shape.stateCount)
-        var (dh, dc, da) = (
-            padded(layer.dh), padded(layer.dc),
-            [Float](repeating: .nan, count: shape.inputGradientCount)
-        )
         var dx = [Float](repeating: .nan, count: front.inputGradientCount)
         var dw = matrix(problem.gradient)
         kernels.convolutionForward(front, x: x, weights: w, y: &activated)
         activated.withUnsafeMutableBufferPointer {
             kernels.activationForward(rows, .relu, x: $0.baseAddress!, y: $0.baseAddress!)
         }
-        kernels.lstmForward(
-            shape, lengths: nil, x: activated, weights: weights, gates: &ifgo, c: &c, h: &h)
-        kernels.lstmTranspose(shape, weights: weights, transposed: &transposed)
-        kernels.lstmBackwardData(
-            shape, lengths: nil, transposed: transposed, gates: ifgo, c: c,
-            outputGradient: padded(Array(layer.dy.joined())),
-            gatesGradient: &difgo, dh: &dh, dc: &dc, inputGradient: &da)
+        let run = LayerRun(
+            shape.any, kernels: kernels, weights: weights, x: activated, h: padded(layer.h0),
+            c: padded(layer.c0), outputGradient: padded(Array(layer.dy.joined())),
+            dh: padded(layer.dh), dc: padded(layer.dc),
+            weightGradient: [Float](repeating: 0, count: shape.weightCount))
+        run.work()
+        var da = Array(run.dx)
         da.withUnsafeMutableBufferPointer { da in
             kernels.activationBackward(
                 rows, .relu, y: activated, outputGradient: da.baseAddress!,
@@ -93,7 +82,8 @@ import Testing
         kernels.convolutionBackwardWeights(front, x: x, outputGradient: da, weightGradient: &dw)
 
         try Comparer.check(
-            "h", KernelOrder.embedding(h, width: hidden), tape.h.flatMap { $0.flatMap { $0 } })
+            "h", KernelOrder.embedding(Array(run.h), width: hidden),
+            tape.h.flatMap { $0.flatMap { $0 } })
         try Comparer.check(
             "dx", KernelOrder.embedding(dx, width: inputs),
             flat(problem.layer.backwardInput(dy: [dy])))

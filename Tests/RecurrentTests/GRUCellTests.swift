@@ -86,34 +86,20 @@ import Testing
             hiddenBias: Array(biasHH[(2 * hidden)...]))
         #expect(weights.count == shape.weightCount)
 
-        func unknown(_ count: Int) -> [Float] { [Float](repeating: .nan, count: count) }
-        let x = flat(inputs)
-        let dy = padded(flat(try golden.sequence("dy")), hidden)
-        var h = padded(flat([h0]), hidden) + unknown(shape.statesCount - shape.stateCount)
-        var dh = [Float](repeating: 0, count: shape.stateCount)
-        var gates = unknown(shape.gatesCount)
-        var past = unknown(shape.pastCount)
-        var transposed = unknown(shape.transposedCount)
-        var dgates = unknown(shape.gatesCount)
-        var dpast = unknown(shape.pastCount)
-        var dx = unknown(shape.inputGradientCount)
-        var dw = [Float](repeating: 0, count: shape.weightCount)
-        kernels.gruForward(
-            shape, lengths: nil, x: x, weights: weights, gates: &gates, past: &past, h: &h)
-        kernels.gruTranspose(shape, weights: weights, transposed: &transposed)
-        kernels.gruBackwardData(
-            shape, lengths: nil, transposed: transposed, gates: gates, past: past, h: h,
-            outputGradient: dy,
-            gateGradient: &dgates, pastGradient: &dpast, dh: &dh, inputGradient: &dx)
-        kernels.gruBackwardWeights(
-            shape, lengths: nil, x: x, past: past, h: h, gateGradient: dgates, pastGradient: dpast,
-            weightGradient: &dw)
+        let run = LayerRun(
+            shape.any, kernels: kernels, weights: weights, x: flat(inputs),
+            h: padded(flat([h0]), hidden),
+            outputGradient: padded(flat(try golden.sequence("dy")), hidden),
+            dh: [Float](repeating: 0, count: shape.outputCount),
+            weightGradient: [Float](repeating: 0, count: shape.weightCount))
+        run.work()
 
-        try expect("h", unpadded(Array(h[shape.stateCount...]), hidden), flat(golden.sequence("h")))
-        try expect("dx", unpadded(dx, shape.inputSize), flat(golden.sequence("dx")))
-        try expect("dh0", unpadded(dh, hidden), flat([golden.state("dh0")]))
+        try expect(
+            "h", unpadded(Array(run.h[shape.outputCount...]), hidden), flat(golden.sequence("h")))
+        try expect("dx", unpadded(Array(run.dx), shape.inputSize), flat(golden.sequence("dx")))
+        try expect("dh0", unpadded(Array(run.dh), hidden), flat([golden.state("dh0")]))
         let gradient = KernelOrder.gru(
-            dw, inputSize: shape.inputSize, hiddenSize: hidden, hasHiddenBias: true)
+            Array(run.dw), inputSize: shape.inputSize, hiddenSize: hidden, hasHiddenBias: true)
         try expect("dweight_ih", gradient.weightIH, golden.parameter("dweight_ih"))
         try expect("dweight_hh", gradient.weightHH, golden.parameter("dweight_hh"))
         try expect("dbias_ih", gradient.bias, golden.parameter("dbias_ih"))

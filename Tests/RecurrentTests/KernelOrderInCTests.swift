@@ -21,10 +21,10 @@ import enum TestSupport.TestSizes
 
     @Test(arguments: TestSizes.few, [false, true]) func lstm(_ hidden: Int, _ hasAll: Bool) {
         let (input, projected) = (5, hasAll ? 17 : 0)
-        var shape = recurrent_lstm_shape()
-        (shape.input, shape.hidden, shape.variant.projection) = (input, hidden, projected)
-        shape.variant.peepholes = hasAll ? 1 : 0
-        let outputs = recurrent_lstm_outputs(shape)
+        var shape = recurrent_cell_shape()
+        (shape.input, shape.hidden, shape.lstm.projection) = (input, hidden, projected)
+        shape.lstm.peepholes = hasAll ? 1 : 0
+        let outputs = recurrent_cell_outputs(shape)
         let weightIH = Self.values(4 * hidden * input, from: 1)
         let weightHH = Self.values(4 * hidden * outputs, from: 20_000)
         let (biasIH, biasHH) = (
@@ -32,8 +32,8 @@ import enum TestSupport.TestSizes
         )
         let peepholes = Self.values(hasAll ? 3 * hidden : 0, from: 70_000)
         let weightHR = Self.values(projected * hidden, from: 80_000)
-        let w = Self.written(recurrent_lstm_weights_floats(shape)) {
-            recurrent_lstm_pack(
+        let w = Self.written(recurrent_cell_weights_floats(shape)) {
+            recurrent_cell_pack(
                 shape, weightIH, weightHH, biasIH, biasHH, peepholes, weightHR, $0)
         }
         let expected = KernelOrder.lstm(
@@ -41,8 +41,8 @@ import enum TestSupport.TestSizes
             peepholes: peepholes, weightHR: weightHR)
         #expect(w == expected)
         if hasAll { return }
-        let words = Self.written(recurrent_lstm_bfloat16_floats(shape)) {
-            recurrent_lstm_bfloat16_pack(shape, w, $0)
+        let words = Self.written(recurrent_cell_bfloat16_floats(shape)) {
+            recurrent_cell_bfloat16_pack(shape, w, $0)
         }
         #expect(
             words.map(\.bitPattern)
@@ -50,33 +50,33 @@ import enum TestSupport.TestSizes
     }
 
     @Test(arguments: TestSizes.few) func rnn(_ hidden: Int) {
-        var shape = recurrent_rnn_shape()
-        (shape.input, shape.hidden) = (5, hidden)
+        var shape = recurrent_cell_shape()
+        (shape.cell, shape.input, shape.hidden) = (.rnn, 5, hidden)
         let weightIH = Self.values(hidden * 5, from: 1)
         let weightHH = Self.values(hidden * hidden, from: 5000)
         let (biasIH, biasHH) = (
             Self.values(hidden, from: 20_000), Self.values(hidden, from: 30_000)
         )
-        let w = Self.written(recurrent_rnn_weights_floats(shape)) {
-            recurrent_rnn_pack(shape, weightIH, weightHH, biasIH, biasHH, $0)
+        let w = Self.written(recurrent_cell_weights_floats(shape)) {
+            recurrent_cell_pack(shape, weightIH, weightHH, biasIH, biasHH, nil, nil, $0)
         }
         let bias = zip(biasIH, biasHH).map(+)
         #expect(w == KernelOrder.rnn(weightIH: weightIH, weightHH: weightHH, bias: bias))
     }
 
-    @Test(arguments: TestSizes.few, [recurrent_gru_reset_after, recurrent_gru_lecture])
+    @Test(arguments: TestSizes.few, [recurrent_gru_definition.reset_after, .lecture])
     func gru(_ hidden: Int, _ definition: recurrent_gru_definition) {
-        var shape = recurrent_gru_shape()
-        (shape.input, shape.hidden, shape.definition) = (5, hidden, definition)
+        var shape = recurrent_cell_shape()
+        (shape.cell, shape.input, shape.hidden, shape.gru) = (.gru, 5, hidden, definition)
         let weightIH = Self.values(3 * hidden * 5, from: 1)
         let weightHH = Self.values(3 * hidden * hidden, from: 10_000)
         let (biasIH, biasHH) = (
             Self.values(3 * hidden, from: 50_000), Self.values(3 * hidden, from: 60_000)
         )
-        let w = Self.written(recurrent_gru_weights_floats(shape)) {
-            recurrent_gru_pack(shape, weightIH, weightHH, biasIH, biasHH, $0)
+        let w = Self.written(recurrent_cell_weights_floats(shape)) {
+            recurrent_cell_pack(shape, weightIH, weightHH, biasIH, biasHH, nil, nil, $0)
         }
-        let own = definition == recurrent_gru_reset_after ? hidden : 0
+        let own = definition == .reset_after ? hidden : 0
         let bias = zip(biasIH, biasHH).map(+).dropLast(own) + biasIH.suffix(own)
         #expect(
             w

@@ -133,15 +133,6 @@ import Testing
                 weightIH: [1, 1, 1, 1], weightHH: [1, 1, 1, 1], biasIH: [1, 1, 1, 1],
                 biasHH: [1, 1, 1, 1])
         }
-        await #expect(processExitsWith: .failure) {
-            let shape = LSTMShape(
-                inputSize: 1, hiddenSize: 1, variant: LSTMVariant(hasPeepholes: true))
-            let none: [Float] = []
-            var gradient: [Float] = []
-            Kernels.best.lstmBackwardWeights(
-                shape, lengths: nil, x: none, h: none, gatesGradient: none,
-                weightGradient: &gradient)
-        }
     }
 
     // MARK: PyTorch
@@ -215,31 +206,17 @@ import Testing
         let weights = try golden.kernelOrder()
         let (units, outputs) = (shape.hiddenSize, shape.outputSize)
         #expect(weights.count == shape.weightCount)
-        func unwritten(_ count: Int) -> [Float] { [Float](repeating: .nan, count: count) }
-        var h = try padded("h0", outputs) + unwritten(shape.outputsCount - shape.outputCount)
-        var c = try padded("c0", units) + unwritten(shape.statesCount - shape.stateCount)
-        var gates = unwritten(shape.gatesCount)
-        var gatesGradient = unwritten(shape.gatesGradientCount)
-        var transposed = unwritten(shape.transposedCount)
-        var dh = [Float](repeating: 0, count: shape.outputCount)
-        var dc = try padded("dc", units)
-        var dx = unwritten(shape.inputGradientCount)
-        var dw = [Float](repeating: 0, count: shape.weightCount)
-        kernels.lstmForward(
-            shape, lengths: nil, x: x, weights: weights, gates: &gates, c: &c, h: &h)
-        kernels.lstmTranspose(shape, weights: weights, transposed: &transposed)
-        kernels.lstmBackwardData(
-            shape, lengths: nil, transposed: transposed, gates: gates, c: c,
-            outputGradient: try padded("dy", outputs),
-            gatesGradient: &gatesGradient, dh: &dh, dc: &dc, inputGradient: &dx)
-        kernels.lstmBackwardWeights(
-            shape, lengths: nil, x: x, gates: gates, h: h, gatesGradient: gatesGradient,
-            weightGradient: &dw)
-        try expect("h", Array(h.dropFirst(shape.outputCount)), padded("h", outputs))
-        try expect("c", Array(c.suffix(shape.stateCount)), padded("c", units))
-        try expect("dx", dx, padded("dx", shape.inputSize))
-        try expect("dh0", dh, padded("dh0", outputs))
-        try expect("dc0", dc, padded("dc0", units))
-        try expect("dw", dw, golden.kernelOrder("d"))
+        let run = try LayerRun(
+            shape.any, kernels: kernels, weights: weights, x: x, h: padded("h0", outputs),
+            c: padded("c0", units), outputGradient: padded("dy", outputs),
+            dh: [Float](repeating: 0, count: shape.outputCount), dc: padded("dc", units),
+            weightGradient: [Float](repeating: 0, count: shape.weightCount))
+        run.work()
+        try expect("h", Array(run.h.dropFirst(shape.outputCount)), padded("h", outputs))
+        try expect("c", Array(run.c.suffix(shape.stateCount)), padded("c", units))
+        try expect("dx", Array(run.dx), padded("dx", shape.inputSize))
+        try expect("dh0", Array(run.dh), padded("dh0", outputs))
+        try expect("dc0", Array(run.dc), padded("dc0", units))
+        try expect("dw", Array(run.dw), golden.kernelOrder("d"))
     }
 }

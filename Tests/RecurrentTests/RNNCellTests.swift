@@ -97,27 +97,19 @@ import Testing
             bias: bias)
         #expect(weights.count == shape.weightCount)
 
-        var h =
-            padded(try golden.floats("h0"), hidden)
-            + [Float](repeating: .nan, count: shape.statesCount - shape.stateCount)
-        var transposed = [Float](repeating: .nan, count: shape.transposedCount)
-        var dz = [Float](repeating: .nan, count: shape.preActivationGradientCount)
-        var dh = [Float](repeating: 0, count: shape.stateCount)
-        var dx = [Float](repeating: .nan, count: shape.inputGradientCount)
-        var dw = [Float](repeating: 0, count: shape.weightCount)
-        kernels.rnnForward(shape, lengths: nil, x: x, weights: weights, h: &h)
-        kernels.rnnTranspose(shape, weights: weights, transposed: &transposed)
-        kernels.rnnBackwardData(
-            shape, lengths: nil, transposed: transposed, h: h,
-            outputGradient: padded(try golden.floats("dh"), hidden),
-            preActivationGradient: &dz, dh: &dh, inputGradient: &dx)
-        kernels.rnnBackwardWeights(
-            shape, lengths: nil, x: x, h: h, preActivationGradient: dz, weightGradient: &dw)
+        let run = try LayerRun(
+            shape.any, kernels: kernels, weights: weights, x: x,
+            h: padded(golden.floats("h0"), hidden),
+            outputGradient: padded(golden.floats("dh"), hidden),
+            dh: [Float](repeating: 0, count: shape.outputCount),
+            weightGradient: [Float](repeating: 0, count: shape.weightCount))
+        run.work()
 
-        try expect("h", unpadded(Array(h[shape.stateCount...]), hidden))
-        try expect("dx", unpadded(dx, shape.inputSize))
-        try expect("dh0", unpadded(dh, hidden))
-        let gradient = KernelOrder.rnn(dw, inputSize: shape.inputSize, hiddenSize: hidden)
+        try expect("h", unpadded(Array(run.h[shape.outputCount...]), hidden))
+        try expect("dx", unpadded(Array(run.dx), shape.inputSize))
+        try expect("dh0", unpadded(Array(run.dh), hidden))
+        let gradient = KernelOrder.rnn(
+            Array(run.dw), inputSize: shape.inputSize, hiddenSize: hidden)
         try expect("dweight_ih_l0", gradient.weightIH)
         try expect("dweight_hh_l0", gradient.weightHH)
         try expect("dbias_ih_l0", gradient.bias)

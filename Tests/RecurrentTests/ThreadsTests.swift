@@ -99,82 +99,21 @@ private final class Counter: Sendable { let value = Atomic<Int>(0) }
     }
 }
 
-/// An LSTM layer's forward and backward pass over buffers of its own.
-private final class LSTMPass: @unchecked Sendable {
-    private typealias Floats = UnsafeMutableBufferPointer<Float>
-    private let kernels: Kernels, shape: LSTMShape
-    private let lengths: UnsafeMutableBufferPointer<Int>?
-    private let x, weights, outputGradient: Floats
-    private let gates, c, h, transposed, gatesGradient, dh, dc, inputGradient,
-        weightGradient: Floats
-
-    init(_ shape: LSTMShape, lengths: [Int]?, kernels: Kernels) {
+extension LayerRun {
+    /// With random data.
+    convenience init(_ shape: LSTMShape, lengths: [Int]?, kernels: Kernels) {
         var generator = SplitMix64(seed: 5)
-        /// `count` numbers, then `unwritten` that the kernels must write.
-        func floats(_ count: Int, unwritten: Int = 0, limit: Double = 1) -> Floats {
-            let floats = Floats.allocate(capacity: count + unwritten)
-            for index in 0..<count { floats[index] = Float(limit * (2 * generator.unit() - 1)) }
-            floats[count...].initialize(repeating: .nan)
-            return floats
+        func floats(_ count: Int, limit: Double = 1) -> [Float] {
+            (0..<count).map { _ in Float(limit * (2 * generator.unit() - 1)) }
         }
-        self.kernels = kernels
-        self.shape = shape
-        self.lengths = lengths.map {
-            let copy = UnsafeMutableBufferPointer<Int>.allocate(capacity: $0.count)
-            _ = copy.initialize(from: $0)
-            return copy
-        }
-        x = floats(shape.steps * shape.batch * shape.inputSize)
-        weights = floats(shape.weightCount, limit: 0.3)
-        outputGradient = floats(shape.steps * shape.outputCount)
-        gates = floats(0, unwritten: shape.gatesCount)
-        c = floats(shape.stateCount, unwritten: shape.steps * shape.stateCount)
-        h = floats(shape.outputCount, unwritten: shape.steps * shape.outputCount)
-        transposed = floats(0, unwritten: shape.transposedCount)
-        gatesGradient = floats(0, unwritten: shape.gatesGradientCount)
-        dh = floats(shape.outputCount)
-        dc = floats(shape.stateCount)
-        inputGradient = floats(0, unwritten: shape.inputGradientCount)
-        weightGradient = floats(shape.weightCount)
+        self.init(
+            shape.any, lengths: lengths, kernels: kernels,
+            weights: floats(shape.weightCount, limit: 0.3),
+            x: floats(shape.steps * shape.batch * shape.inputSize), h: floats(shape.outputCount),
+            c: floats(shape.stateCount),
+            outputGradient: floats(shape.steps * shape.outputCount), dh: floats(shape.outputCount),
+            dc: floats(shape.stateCount), weightGradient: floats(shape.weightCount))
     }
-
-    private var written: [Floats] {
-        [gates, c, h, transposed, gatesGradient, dh, dc, inputGradient, weightGradient]
-    }
-
-    deinit {
-        for floats in written + [x, weights, outputGradient] { floats.deallocate() }
-        lengths?.deallocate()
-    }
-
-    func forward(_ share: Share) {
-        kernels.lstmForward(
-            shape, lengths: lengths.map { UnsafePointer($0.baseAddress!) }, x: x.baseAddress!,
-            weights: weights.baseAddress!,
-            gates: gates.baseAddress!, c: c.baseAddress!, h: h.baseAddress!, share: share)
-    }
-
-    func work(_ share: Share) {
-        let lengths = lengths.map { UnsafePointer($0.baseAddress!) }
-        forward(share)
-        kernels.lstmTranspose(
-            shape, weights: weights.baseAddress!, transposed: transposed.baseAddress!, share: share)
-        share.wait()
-        kernels.lstmBackwardData(
-            shape, lengths: lengths, transposed: transposed.baseAddress!, gates: gates.baseAddress!,
-            c: c.baseAddress!, outputGradient: outputGradient.baseAddress!,
-            gatesGradient: gatesGradient.baseAddress!,
-            dh: dh.baseAddress!, dc: dc.baseAddress!, inputGradient: inputGradient.baseAddress!,
-            share: share)
-        share.wait()
-        kernels.lstmBackwardWeights(
-            shape, lengths: lengths, x: x.baseAddress!, gates: gates.baseAddress!,
-            c: c.baseAddress!, h: h.baseAddress!,
-            gatesGradient: gatesGradient.baseAddress!, weightGradient: weightGradient.baseAddress!,
-            share: share)
-    }
-
-    var bits: [[UInt32]] { written.map { $0.map(\.bitPattern) } }
 }
 
 @Suite struct ThreadsTests {
@@ -190,10 +129,10 @@ private final class LSTMPass: @unchecked Sendable {
     ) {
         let shape = LSTMShape(inputSize: 7, hiddenSize: size.hidden, batch: size.batch, steps: 4)
         let lengths = ended ? (0..<size.batch).map { [2, 4, 0, 3, 4][$0 % 5] } : nil
-        let whole = LSTMPass(shape, lengths: lengths, kernels: .best)
+        let whole = LayerRun(shape, lengths: lengths, kernels: .best)
         whole.work(.all)
         for threads in [2, 3, 4, 7] {
-            let pass = LSTMPass(shape, lengths: lengths, kernels: .best)
+            let pass = LayerRun(shape, lengths: lengths, kernels: .best)
             onThreads(threads) { pass.work($0) }
             #expect(pass.bits == whole.bits, "\(threads) threads")
         }
@@ -208,10 +147,10 @@ private final class LSTMPass: @unchecked Sendable {
             projectionSize: projection)
         let shape = LSTMShape(
             inputSize: 7, hiddenSize: size.hidden, variant: variant, batch: size.batch, steps: 4)
-        let whole = LSTMPass(shape, lengths: nil, kernels: .best)
+        let whole = LayerRun(shape, lengths: nil, kernels: .best)
         whole.work(.all)
         for threads in 2...4 {
-            let pass = LSTMPass(shape, lengths: nil, kernels: .best)
+            let pass = LayerRun(shape, lengths: nil, kernels: .best)
             onThreads(threads) { pass.work($0) }
             #expect(pass.bits == whole.bits, "\(threads) threads")
         }
@@ -220,10 +159,10 @@ private final class LSTMPass: @unchecked Sendable {
     @Test(arguments: ISA.available) func everyInstructionSet(isa: ISA) throws {
         let kernels = try Kernels(isa: isa)
         let shape = LSTMShape(inputSize: 5, hiddenSize: 80, batch: 2, steps: 5)
-        let whole = LSTMPass(shape, lengths: nil, kernels: kernels)
+        let whole = LayerRun(shape, lengths: nil, kernels: kernels)
         whole.work(.all)
         for threads in 2...4 {
-            let pass = LSTMPass(shape, lengths: nil, kernels: kernels)
+            let pass = LayerRun(shape, lengths: nil, kernels: kernels)
             onThreads(threads) { pass.work($0) }
             #expect(pass.bits == whole.bits, "\(threads) threads")
         }
@@ -233,8 +172,8 @@ private final class LSTMPass: @unchecked Sendable {
     @Test func othersDoTheStepsOfAThreadThatIsLate() {
         let shape = LSTMShape(inputSize: 7, hiddenSize: 144, batch: 1, steps: 4)
         let finished = Counter()
-        let whole = LSTMPass(shape, lengths: nil, kernels: .best)
-        let pass = LSTMPass(shape, lengths: nil, kernels: .best)
+        let whole = LayerRun(shape, lengths: nil, kernels: .best)
+        let pass = LayerRun(shape, lengths: nil, kernels: .best)
         whole.forward(.all)
         onThreads(4) { share in
             if share.index == 1 {
@@ -253,8 +192,8 @@ private final class LSTMPass: @unchecked Sendable {
         let shapes = [(1, 64), (33, 16), (2, 144), (1, 16), (1, 144), (3, 80)].map {
             LSTMShape(inputSize: 3, hiddenSize: $0.1, batch: $0.0, steps: 3)
         }
-        let whole = shapes.map { LSTMPass($0, lengths: nil, kernels: .best) }
-        let passes = shapes.map { LSTMPass($0, lengths: nil, kernels: .best) }
+        let whole = shapes.map { LayerRun($0, lengths: nil, kernels: .best) }
+        let passes = shapes.map { LayerRun($0, lengths: nil, kernels: .best) }
         onThreads(5) { share in
             for pass in passes {
                 pass.work(share)

@@ -287,7 +287,7 @@ import Testing
         let largest = ModelShape.largestDimension
         let most = LSTMShape(inputSize: largest, hiddenSize: largest, batch: 1 << 7, steps: largest)
         #expect(
-            most.gatesCount == 1 << 57 && most.weightCount > 0 && most.statesCount > 0
+            most.gatesCount == 1 << 57 && most.weightCount > 0 && most.stateTapeCount > 0
                 && most.transposedCount > 0)
     }
 

@@ -6,9 +6,7 @@
 
 #include "trial.h"
 #include "layers.h"
-#include "lstm.h"
-#include "rnn.h"
-#include "gru.h"
+#include "cells.h"
 #include "convolution.h"
 #include "sequence.h"
 #include "rows.h"

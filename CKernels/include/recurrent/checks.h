@@ -3,6 +3,7 @@
 #ifndef RECURRENT_CHECKS_H
 #define RECURRENT_CHECKS_H
 
+#include "cells.h"
 #include "compiler.h"
 #include "shapes.h"
 
@@ -21,9 +22,7 @@ RECURRENT_NONNULL_BEGIN
 
 /// Groups are 1, 3 or 4.
 const char *RECURRENT_NULLABLE recurrent_product_check(recurrent_product_shape shape);
-const char *RECURRENT_NULLABLE recurrent_lstm_check(recurrent_lstm_shape shape);
-const char *RECURRENT_NULLABLE recurrent_rnn_check(recurrent_rnn_shape shape);
-const char *RECURRENT_NULLABLE recurrent_gru_check(recurrent_gru_shape shape);
+const char *RECURRENT_NULLABLE recurrent_cell_check(recurrent_cell_shape shape);
 /// Every window is one that padding of any length past the last place has room for.
 const char *RECURRENT_NULLABLE recurrent_convolution_check(recurrent_convolution_shape shape);
 const char *RECURRENT_NULLABLE recurrent_pooling_check(recurrent_pooling_shape shape);

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "cells.h"
 #include "shapes.h"
 #include "shares.h"
 #include "optimizers.h"
@@ -34,28 +35,67 @@ RECURRENT_NONNULL_BEGIN
 /// step before has ended (8 ns of an LSTM's step of 20 units).
 static const recurrent_share recurrent_all_rows = {0, 1, NULL};
 
-/// `lstm_step`, or `lstm_step_bfloat16`, of all rows.
-static inline void recurrent_lstm_step(const recurrent_kernels *kernels, int bfloat16,
-                                       const recurrent_lstm_shape *shape, const float *x,
-                                       const float *w, const float *h_prev, float *c, float *h,
-                                       float *RECURRENT_NULLABLE scratch) {
+/// The kernels of the shape's own cell, whichever it is; each as its contract in kernel_list.h.
+#define RECURRENT_CALL(name, gates, kernel, arguments) \
+    case recurrent_cell_##name: kernels->name##_##kernel arguments; return;
+
+static inline void recurrent_cell_step(const recurrent_kernels *kernels,
+                                       const recurrent_cell_shape *shape, const float *x,
+                                       const float *w, const float *h_prev,
+                                       float *RECURRENT_NULLABLE c, float *h,
+                                       float *RECURRENT_NULLABLE scratch, recurrent_share share) {
+    switch (shape->cell) {
+        RECURRENT_CELLS(RECURRENT_CALL, step, (shape, x, w, h_prev, c, h, scratch, share))
+    }
+}
+static inline void recurrent_cell_forward(const recurrent_kernels *kernels,
+                                          const recurrent_cell_shape *shape,
+                                          const size_t *RECURRENT_NULLABLE lengths,
+                                          const float *RECURRENT_NULLABLE mask, const float *x,
+                                          const float *w, const recurrent_cell_tape *tape,
+                                          recurrent_share share) {
+    switch (shape->cell) {
+        RECURRENT_CELLS(RECURRENT_CALL, forward, (shape, lengths, mask, x, w, tape, share))
+    }
+}
+static inline void recurrent_cell_transpose(const recurrent_kernels *kernels,
+                                            const recurrent_cell_shape *shape, const float *w,
+                                            float *transposed, recurrent_share share) {
+    switch (shape->cell) {
+        RECURRENT_CELLS(RECURRENT_CALL, transpose, (shape, w, transposed, share))
+    }
+}
+static inline void recurrent_cell_backward_data(
+    const recurrent_kernels *kernels, const recurrent_cell_shape *shape,
+    const size_t *RECURRENT_NULLABLE lengths, const float *RECURRENT_NULLABLE mask,
+    const float *transposed, const recurrent_cell_tape *tape,
+    const recurrent_cell_gradients *gradients, recurrent_share share) {
+    switch (shape->cell) {
+        RECURRENT_CELLS(RECURRENT_CALL, backward_data,
+                        (shape, lengths, mask, transposed, tape, gradients, share))
+    }
+}
+static inline void recurrent_cell_backward_weights(const recurrent_kernels *kernels,
+                                                   const recurrent_cell_shape *shape,
+                                                   const size_t *RECURRENT_NULLABLE lengths,
+                                                   const float *x, const recurrent_cell_tape *tape,
+                                                   const recurrent_cell_gradients *gradients,
+                                                   float *dw, recurrent_share share) {
+    switch (shape->cell) {
+        RECURRENT_CELLS(RECURRENT_CALL, backward_weights,
+                        (shape, lengths, x, tape, gradients, dw, share))
+    }
+}
+#undef RECURRENT_CALL
+
+/// A step of all rows of a stream: `recurrent_cell_step`, or `lstm_step_bfloat16`.
+static inline void recurrent_cell_stream_step(const recurrent_kernels *kernels, int bfloat16,
+                                              const recurrent_cell_shape *shape, const float *x,
+                                              const float *w, const float *h_prev,
+                                              float *RECURRENT_NULLABLE c, float *h,
+                                              float *RECURRENT_NULLABLE scratch) {
     if (bfloat16) kernels->lstm_step_bfloat16(shape, x, w, h_prev, c, h, recurrent_all_rows);
-    else kernels->lstm_step(shape, x, w, h_prev, c, h, scratch, recurrent_all_rows);
-}
-
-/// `rnn_step` of all rows.
-static inline void recurrent_rnn_step(const recurrent_kernels *kernels,
-                                      const recurrent_rnn_shape *shape, const float *x,
-                                      const float *w, const float *h_prev, float *h) {
-    kernels->rnn_step(shape, x, w, h_prev, h, recurrent_all_rows);
-}
-
-/// `gru_step` of all rows.
-static inline void recurrent_gru_step(const recurrent_kernels *kernels,
-                                      const recurrent_gru_shape *shape, const float *x,
-                                      const float *w, const float *h_prev, float *h,
-                                      float *scratch) {
-    kernels->gru_step(shape, x, w, h_prev, h, scratch, recurrent_all_rows);
+    else recurrent_cell_step(kernels, shape, x, w, h_prev, c, h, scratch, recurrent_all_rows);
 }
 
 /// "generic", "avx2" or "avx512".

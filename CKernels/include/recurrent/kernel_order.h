@@ -15,6 +15,7 @@
 #ifndef RECURRENT_KERNEL_ORDER_H
 #define RECURRENT_KERNEL_ORDER_H
 
+#include "cells.h"
 #include "compiler.h"
 #include "shapes.h"
 
@@ -32,52 +33,27 @@ void recurrent_product_pack(recurrent_product_shape shape, const float *weight,
 void recurrent_product_unpack(recurrent_product_shape shape, const float *w, float *weight,
                               float *RECURRENT_NULLABLE bias);
 
-/// An LSTM layer.
-///   weight_ih [4H][I] in
-///   weight_hh [4H][N] in, N = R where h is projected, else H
-///   bias_ih, bias_hh [4H] in, or null: zero. The kernels have one bias, their sum
-///   peepholes [3H] in, of i, f and o: read where the variant has them
+/// A recurrent layer of any cell, G gates.
+///   weight_ih [G H][I] in
+///   weight_hh [G H][N] in, N = R where h is projected, else H
+///   bias_ih, bias_hh [G H] in, or null: zero. The kernels have one bias, their sum; but of n of a
+///       GRU in reset_after b is bias_ih's and b′ is bias_hh's
+///   peepholes [3H] in, of i, f and o: read where an LSTM has them; null is zero
 ///   weight_hr [R][H] in: read where h is projected
-///   w [recurrent_lstm_weights_floats] out
-void recurrent_lstm_pack(recurrent_lstm_shape shape, const float *weight_ih, const float *weight_hh,
+///   w [recurrent_cell_weights_floats] out
+void recurrent_cell_pack(recurrent_cell_shape shape, const float *weight_ih, const float *weight_hh,
                          const float *RECURRENT_NULLABLE bias_ih,
                          const float *RECURRENT_NULLABLE bias_hh,
                          const float *RECURRENT_NULLABLE peepholes,
                          const float *RECURRENT_NULLABLE weight_hr, float *w);
 
-/// The inverse of recurrent_lstm_pack: the one bias is bias_ih, and bias_hh, where it is not null,
-/// is zero. peepholes and weight_hr are written where the variant has them.
-void recurrent_lstm_unpack(recurrent_lstm_shape shape, const float *w, float *weight_ih,
+/// The inverse of recurrent_cell_pack: the one bias is bias_ih, and bias_hh, where it is not null,
+/// is zero but for b′, which null loses. peepholes and weight_hr are written where the cell has
+/// them, and they are not null.
+void recurrent_cell_unpack(recurrent_cell_shape shape, const float *w, float *weight_ih,
                            float *weight_hh, float *bias_ih, float *RECURRENT_NULLABLE bias_hh,
                            float *RECURRENT_NULLABLE peepholes,
                            float *RECURRENT_NULLABLE weight_hr);
-
-/// A plain recurrent layer.
-///   weight_ih [H][I], weight_hh [H][H] in
-///   bias_ih, bias_hh [H] in, or null: zero. The kernels have one bias, their sum
-///   w [recurrent_rnn_weights_floats] out
-void recurrent_rnn_pack(recurrent_rnn_shape shape, const float *weight_ih, const float *weight_hh,
-                        const float *RECURRENT_NULLABLE bias_ih,
-                        const float *RECURRENT_NULLABLE bias_hh, float *w);
-
-/// The inverse of recurrent_rnn_pack: the one bias is bias_ih, and bias_hh, where it is not null,
-/// is zero.
-void recurrent_rnn_unpack(recurrent_rnn_shape shape, const float *w, float *weight_ih,
-                          float *weight_hh, float *bias_ih, float *RECURRENT_NULLABLE bias_hh);
-
-/// A GRU layer.
-///   weight_ih [3H][I], weight_hh [3H][H] in
-///   bias_ih, bias_hh [3H] in, or null: zero. The kernels have one bias, their sum; but of n in
-///       reset_after b is bias_ih's and b′ is bias_hh's
-///   w [recurrent_gru_weights_floats] out
-void recurrent_gru_pack(recurrent_gru_shape shape, const float *weight_ih, const float *weight_hh,
-                        const float *RECURRENT_NULLABLE bias_ih,
-                        const float *RECURRENT_NULLABLE bias_hh, float *w);
-
-/// The inverse of recurrent_gru_pack: the one bias is bias_ih, and bias_hh, where it is not null,
-/// is zero but for b′. Null loses b′.
-void recurrent_gru_unpack(recurrent_gru_shape shape, const float *w, float *weight_ih,
-                          float *weight_hh, float *bias_ih, float *RECURRENT_NULLABLE bias_hh);
 
 /// A convolution.
 ///   weight [C′][C][KH][KW] in
@@ -108,12 +84,12 @@ void recurrent_product_bfloat16_pack(recurrent_product_shape shape, const float 
 void recurrent_product_bfloat16_unpack(recurrent_product_shape shape, const float *words, float *w);
 
 /// Weights of the plain cell in kernel order as lstm_step_bfloat16 reads them.
-///   w [recurrent_lstm_weights_floats] in
-///   words [recurrent_lstm_bfloat16_floats] out
-void recurrent_lstm_bfloat16_pack(recurrent_lstm_shape shape, const float *w, float *words);
+///   w [recurrent_cell_weights_floats] in
+///   words [recurrent_cell_bfloat16_floats] out
+void recurrent_cell_bfloat16_pack(recurrent_cell_shape shape, const float *w, float *words);
 
 /// The inverse: w is what was rounded.
-void recurrent_lstm_bfloat16_unpack(recurrent_lstm_shape shape, const float *words, float *w);
+void recurrent_cell_bfloat16_unpack(recurrent_cell_shape shape, const float *words, float *w);
 
 RECURRENT_NONNULL_END
 RECURRENT_EXTERN_C_END

@@ -4,6 +4,7 @@
 #ifndef RECURRENT_H
 #define RECURRENT_H
 
+#include "cells.h"
 #include "shapes.h"
 #include "shares.h"
 #include "float_mode.h"

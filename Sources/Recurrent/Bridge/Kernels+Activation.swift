@@ -47,6 +47,10 @@ public enum Activation: String, CaseIterable, Sendable {
         recurrent_activation_is_of_cells($0.cValue) != 0
     }
 
+    init(_ activation: recurrent_activation) {
+        self = Self.allCases.first { $0.cValue == activation }!
+    }
+
     var cValue: recurrent_activation {
         switch self {
         case .tanh: .tanh

@@ -114,6 +114,11 @@ public struct LSTMVariant: Hashable, Sendable {
         projection = projectionSize ?? 0
     }
 
+    init(_ variant: recurrent_lstm_variant) {
+        (sigmoid, peepholes, coupled) = (variant.sigmoid, variant.peepholes, variant.coupled)
+        (clip, projection) = (variant.clip, variant.projection)
+    }
+
     var cValue: recurrent_lstm_variant {
         recurrent_lstm_variant(
             sigmoid: sigmoid, peepholes: peepholes, coupled: coupled, clip: clip,

@@ -1,21 +1,21 @@
 /// Where the tape of one direction of a layer starts in a trainer's arena, in floats.
 struct CellLayout: Sendable {
-    let shape: CellShape
+    let shape: AnyCellShape
     let gates: Int, c: Int, past: Int, h: Int
     /// Of recurrent dropout.
     let dropout: (mask: Int, masked: Int)?
 
-    init(_ shape: CellShape, recurrentDropout: Bool, in layout: inout Layout) {
+    init(_ shape: AnyCellShape, recurrentDropout: Bool, in layout: inout Layout) {
         self.shape = shape
         gates = layout.reserve(shape.gatesCount)
-        c = layout.reserve(shape.statesCount)
+        c = layout.reserve(shape.stateTapeCount)
         past = layout.reserve(shape.pastCount)
-        h = layout.reserve(shape.outputsCount)
+        h = layout.reserve(shape.outputTapeCount)
         dropout =
             recurrentDropout
             ? (
                 mask: layout.reserve(shape.outputCount),
-                masked: layout.reserve(shape.outputsCount - shape.outputCount)
+                masked: layout.reserve(shape.outputTapeCount - shape.outputCount)
             ) : nil
     }
 }
@@ -32,7 +32,7 @@ struct LayerLayout: Sendable {
     let carried: [Int]
 
     init(
-        _ layer: RecurrentLayer, _ shape: CellShape, rows: Int, inputStride: Int, dropout: Bool,
+        _ layer: RecurrentLayer, _ shape: AnyCellShape, rows: Int, inputStride: Int, dropout: Bool,
         recurrentDropout: Bool, in layout: inout Layout
     ) {
         self.layer = layer
@@ -109,7 +109,7 @@ struct TrainingLayout: Sendable {
         targets = layout.reserve(dense.rows)
         targetValues =
             !shape.loss.comparesClasses ? layout.reserve(dense.rows * dense.paddedOutputSize) : nil
-        gatesGradient = ofTraining(cells.map(\.gatesGradientCount).max()!)
+        gatesGradient = ofTraining(cells.map(\.preActivationGradientCount).max()!)
         pastGradient = ofTraining(cells.map(\.pastCount).max()!)
         dh = ofTraining(cells.map(\.outputCount).max()!)
         dc = ofTraining(cells.map(\.stateCount).max()!)

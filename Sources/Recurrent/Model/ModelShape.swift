@@ -136,8 +136,8 @@ public struct ModelShape: Hashable, Sendable {
 
     /// The cell of layer `index`, in each of its directions. Rows of tokens' features and of lower
     /// layers' outputs are padded to 16 floats; raw values are not.
-    func cell(_ index: Int, batch: Int, steps: Int) -> CellShape {
-        CellShape(
+    func cell(_ index: Int, batch: Int, steps: Int) -> AnyCellShape {
+        AnyCellShape(
             layers[index], inputSize: inputSize(of: index), batch: batch, steps: steps,
             inputStride: inputStride(of: index))
     }

@@ -30,7 +30,7 @@
         for index in shape.layers.indices {
             let cell = shape.cell(index, batch: 1, steps: 1)
             let layer = layout.layers[index]
-            guard unsafe cell.stateRows?.isFinite(base + layer.c) ?? true,
+            guard unsafe cell.stateRows.isFinite(base + layer.c),
                 unsafe cell.hiddenRows.isFinite(base + layer.h[parity])
             else {
                 return false
@@ -85,7 +85,7 @@ struct StateLayout: Sendable {
             return (
                 c: layout.reserve(cell.stateCount),
                 h: [layout.reserve(cell.outputCount), layout.reserve(cell.outputCount)],
-                scratch: layout.reserve(cell.stepScratchCount)
+                scratch: layout.reserve(cell.scratchCount)
             )
         }
         let meanCount = shape.head == .mean ? padded(shape.layers.last!.outputSize) : 0
@@ -141,7 +141,7 @@ extension Model {
         var x = unsafe features
         for (index, layer) in state.layout.layers.enumerated() {
             let h = unsafe state.base + layer.h[1 - state.parity]
-            unsafe kernels.step(
+            unsafe kernels.cellStep(
                 shape.cell(index, batch: 1, steps: 1), weightFormat, x: x,
                 weights: parameters + layout.cells[index][0],
                 hPrevious: state.base + layer.h[state.parity], c: state.base + layer.c, h: h,

@@ -74,16 +74,17 @@
             let weights = layout.parameters.cells[index][direction]
             return unsafe CellPass(
                 shape: cell.shape, weights: parameters + weights,
-                weightGradient: base + layout.gradients + weights, gates: base + cell.gates,
-                c: base + cell.c, past: base + cell.past, h: base + cell.h,
-                gatesGradient: base + layout.gatesGradient,
-                pastGradient: base + layout.pastGradient, dh: base + layout.dh,
-                dc: base + layout.dc, transposed: base + layout.transposed,
-                dropout: cell.dropout.map {
-                    unsafe RecurrentDropoutPass(
-                        mask: base + $0.mask, masked: base + $0.masked,
-                        scratch: base + layout.dropoutScratch)
-                })
+                weightGradient: base + layout.gradients + weights,
+                tape: CellTape(
+                    h: base + cell.h, c: base + cell.c, gates: base + cell.gates,
+                    past: base + cell.past,
+                    masked: cell.dropout.map { unsafe base + $0.masked }),
+                gradients: CellGradients(
+                    preActivation: base + layout.gatesGradient, past: base + layout.pastGradient,
+                    h: base + layout.dh, c: base + layout.dc,
+                    scratch: cell.dropout.map { _ in unsafe base + layout.dropoutScratch }),
+                transposed: base + layout.transposed,
+                mask: cell.dropout.map { unsafe base + $0.mask })
         }
         cell = pass(layer.cell, 0)
         reverse = layer.reverse.map {
@@ -127,7 +128,7 @@
 
     private func makeMask(_ cell: CellPass, _ kernels: Kernels, _ mask: DropoutMask, _ share: Share)
     {
-        let floats = unsafe cell.dropout!.mask
+        let floats = unsafe cell.mask!
         unsafe kernels.fill(cell.shape.outputCount, 1, x: floats, share: share)
         share.wait()
         unsafe kernels.dropout(
@@ -222,11 +223,11 @@
         let shape = cell.shape
         switch initialState {
         case .zero:
-            unsafe cell.c.update(repeating: 0, count: shape.stateCount)
-            unsafe cell.h.update(repeating: 0, count: shape.outputCount)
+            unsafe cell.tape.c!.update(repeating: 0, count: shape.stateCount)
+            unsafe cell.tape.h.update(repeating: 0, count: shape.outputCount)
         case .carried:
-            unsafe cell.c.update(from: carried, count: shape.stateCount)
-            unsafe cell.h.update(from: carried + shape.stateCount, count: shape.outputCount)
+            unsafe cell.tape.c!.update(from: carried, count: shape.stateCount)
+            unsafe cell.tape.h.update(from: carried + shape.stateCount, count: shape.outputCount)
         }
     }
 
@@ -235,9 +236,10 @@
         let carried = unsafe carried(purpose)
         let shape = cell.shape
         unsafe carried.update(
-            from: cell.c + (shape.statesCount - shape.stateCount), count: shape.stateCount)
+            from: cell.tape.c! + (shape.stateTapeCount - shape.stateCount), count: shape.stateCount)
         unsafe (carried + shape.stateCount).update(
-            from: cell.h + (shape.outputsCount - shape.outputCount), count: shape.outputCount)
+            from: cell.tape.h + (shape.outputTapeCount - shape.outputCount),
+            count: shape.outputCount)
     }
 
     func resetState(_ purpose: TrainingPurpose) {
@@ -248,7 +250,9 @@
     func resetState(_ purpose: TrainingPurpose, sequence: Int) {
         let carried = unsafe carried(purpose)
         let shape = cell.shape
-        unsafe shape.stateRows?.reset(carried, row: sequence)
+        if shape.stateCount > 0 {
+            unsafe shape.stateRows.reset(carried, row: sequence)
+        }
         unsafe shape.hiddenRows.reset(carried + shape.stateCount, row: sequence)
     }
 
@@ -256,7 +260,7 @@
     func isStateFinite(_ purpose: TrainingPurpose, sequence: Int) -> Bool {
         let carried = unsafe carried(purpose)
         let shape = cell.shape
-        return unsafe shape.stateRows?.isFinite(carried, row: sequence) ?? true
+        return unsafe (shape.stateCount == 0 || shape.stateRows.isFinite(carried, row: sequence))
             && shape.hiddenRows.isFinite(carried + shape.stateCount, row: sequence)
     }
 

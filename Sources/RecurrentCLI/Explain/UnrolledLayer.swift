@@ -16,6 +16,29 @@ enum Cell: String, CaseIterable {
     }
 
     var name: String { rawValue.uppercased() }
+
+    func shape(inputSize: Int, hiddenSize: Int, batch: Int, steps: Int) -> AnyCellShape {
+        switch self {
+        case .rnn:
+            RNNShape(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch, steps: steps).any
+        case .gru:
+            GRUShape(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch, steps: steps).any
+        case .lstm:
+            LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch, steps: steps).any
+        }
+    }
+
+    func pack(_ weights: LayerWeights) -> [Float] {
+        let (ih, hh, bias) = (weights.weightIH, weights.weightHH, weights.bias)
+        return switch self {
+        case .rnn: KernelOrder.rnn(weightIH: ih, weightHH: hh, bias: bias)
+        case .gru:
+            KernelOrder.gru(
+                weightIH: ih, weightHH: hh, bias: bias,
+                hiddenBias: [Float](repeating: 0, count: weights.hiddenSize))
+        case .lstm: KernelOrder.lstm(weightIH: ih, weightHH: hh, bias: bias)
+        }
+    }
 }
 
 /// The weights of a layer as PyTorch has them, gate by gate; the second bias of the GRU is zero.
@@ -60,124 +83,69 @@ struct UnrolledLayer {
     let cell: Cell
     let steps: Int, units: Int
     private let kernels: Kernels
-    private let rnn: RNNShape, gru: GRUShape, lstm: LSTMShape
-    private let transposed: [Float]
-    /// The tape; slot t of `h` and `c` is the state before step t, counted from 0.
-    private var gates: [Float] = [], past: [Float] = [], c: [Float] = [], h: [Float]
-    /// ∂h_T/∂h_t and ∂h_T/∂c_t, [n][padded units].
-    private var dh: [Float], dc: [Float]
-    private var scratch: [Float], pastScratch: [Float]
-
-    private var stateCount: Int { lstm.stateCount }
-    private var padded: Int { lstm.paddedHiddenSize }
+    /// Of one step: the whole sequence is forward's alone.
+    private let shape: AnyCellShape
+    private let memory = Blocks()
+    private let transposed: UnsafeMutablePointer<Float>
+    /// Slot t of h and c is the state before step t, counted from 0.
+    private let tape: CellTape
+    /// With ∂h_T/∂h_t and ∂h_T/∂c_t, [n][padded units].
+    private let gradients: CellGradients
 
     /// - Parameter x: [T][I].
     init(_ cell: Cell, _ weights: LayerWeights, x: [Float], kernels: Kernels) {
         let (inputs, units) = (weights.inputSize, weights.hiddenSize)
         let steps = x.count / inputs
+        let all = cell.shape(inputSize: inputs, hiddenSize: units, batch: units, steps: steps)
         self.cell = cell
         self.steps = steps
         self.units = units
         self.kernels = kernels
-        // Of one step: the whole sequence is forward's alone.
-        rnn = RNNShape(inputSize: inputs, hiddenSize: units, batch: units)
-        gru = GRUShape(inputSize: inputs, hiddenSize: units, batch: units)
-        lstm = LSTMShape(inputSize: inputs, hiddenSize: units, batch: units)
-        func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count) }
-        (dh, dc, h) = (
-            zeros(lstm.stateCount), zeros(lstm.stateCount), zeros((steps + 1) * lstm.stateCount)
-        )
+        shape = cell.shape(inputSize: inputs, hiddenSize: units, batch: units, steps: 1)
         let copies = (0..<steps).flatMap { step in
             (0..<units).flatMap { _ in x[step * inputs..<(step + 1) * inputs] }
         }
-        switch cell {
-        case .rnn:
-            let all = RNNShape(inputSize: inputs, hiddenSize: units, batch: units, steps: steps)
-            let packed = KernelOrder.rnn(
-                weightIH: weights.weightIH, weightHH: weights.weightHH, bias: weights.bias)
-            var transposed = zeros(rnn.transposedCount)
-            (scratch, pastScratch) = (zeros(rnn.preActivationGradientCount), [])
-            kernels.rnnTranspose(rnn, weights: packed, transposed: &transposed)
-            self.transposed = transposed
-            kernels.rnnForward(all, lengths: nil, x: copies, weights: packed, h: &h)
-        case .gru:
-            let all = GRUShape(inputSize: inputs, hiddenSize: units, batch: units, steps: steps)
-            let packed = KernelOrder.gru(
-                weightIH: weights.weightIH, weightHH: weights.weightHH, bias: weights.bias,
-                hiddenBias: zeros(units))
-            var transposed = zeros(gru.transposedCount)
-            (scratch, pastScratch) = (zeros(gru.gatesCount), zeros(gru.pastCount))
-            (gates, past) = (zeros(all.gatesCount), zeros(all.pastCount))
-            kernels.gruTranspose(gru, weights: packed, transposed: &transposed)
-            self.transposed = transposed
-            kernels.gruForward(
-                all, lengths: nil, x: copies, weights: packed, gates: &gates, past: &past, h: &h)
-        case .lstm:
-            let all = LSTMShape(inputSize: inputs, hiddenSize: units, batch: units, steps: steps)
-            let packed = KernelOrder.lstm(
-                weightIH: weights.weightIH, weightHH: weights.weightHH, bias: weights.bias)
-            var transposed = zeros(lstm.transposedCount)
-            (scratch, pastScratch) = (zeros(lstm.gatesCount), [])
-            (gates, c) = (zeros(all.gatesCount), zeros(all.statesCount))
-            kernels.lstmTranspose(lstm, weights: packed, transposed: &transposed)
-            self.transposed = transposed
-            kernels.lstmForward(
-                all, lengths: nil, x: copies, weights: packed, gates: &gates, c: &c, h: &h)
-        }
-        for unit in 0..<units { dh[unit * padded + unit] = 1 }
+        let packed = cell.pack(weights)
+        transposed = memory(shape.transposedCount)
+        tape = CellTape(
+            h: memory(all.outputTapeCount), c: memory(all.stateTapeCount),
+            gates: memory(all.gatesCount), past: memory(all.pastCount))
+        gradients = CellGradients(
+            preActivation: memory(shape.preActivationGradientCount), past: memory(shape.pastCount),
+            h: memory(shape.outputCount), c: memory(shape.stateCount))
+        kernels.cellTranspose(shape, weights: packed, transposed: transposed)
+        kernels.cellForward(all, lengths: nil, x: copies, weights: packed, tape: tape)
+        for unit in 0..<units { gradients.h[unit * shape.paddedHiddenSize + unit] = 1 }
     }
 
     /// ∂h_T/∂h_t where the way back has come to, an element of h_T in each row.
-    var jacobian: SquareMatrix { SquareMatrix(size: units) { Double(dh[$0 * padded + $1]) } }
+    var jacobian: SquareMatrix {
+        SquareMatrix(size: units) { Double(gradients.h[$0 * shape.paddedHiddenSize + $1]) }
+    }
 
     /// Goes back over step `step`, from the state behind it to the state in front of it.
-    mutating func goBack(step: Int) {
-        let state = step * stateCount
-        h.withUnsafeBufferPointer { h in
-            gates.withUnsafeBufferPointer { gates in
-                let (h, gates) = (
-                    h.baseAddress! + state, gates.baseAddress.map { $0 + step * scratch.count }
-                )
-                switch cell {
-                case .rnn:
-                    kernels.rnnBackwardData(
-                        rnn, lengths: nil, transposed: transposed, h: h, outputGradient: nil,
-                        preActivationGradient: &scratch,
-                        dh: &dh, inputGradient: nil)
-                case .gru:
-                    past.withUnsafeBufferPointer { past in
-                        kernels.gruBackwardData(
-                            gru, lengths: nil, transposed: transposed, gates: gates!,
-                            past: past.baseAddress! + step * pastScratch.count,
-                            h: h, outputGradient: nil, gateGradient: &scratch,
-                            pastGradient: &pastScratch, dh: &dh, inputGradient: nil)
-                    }
-                case .lstm:
-                    c.withUnsafeBufferPointer { c in
-                        kernels.lstmBackwardData(
-                            lstm, lengths: nil, transposed: transposed, gates: gates!,
-                            c: c.baseAddress! + state, outputGradient: nil,
-                            gatesGradient: &scratch, dh: &dh, dc: &dc, inputGradient: nil)
-                    }
-                }
-            }
-        }
+    func goBack(step: Int) {
+        let before = CellTape(
+            h: tape.h + step * shape.outputCount, c: tape.c! + step * shape.stateCount,
+            gates: tape.gates! + step * shape.gatesCount, past: tape.past! + step * shape.pastCount)
+        kernels.cellBackwardData(
+            shape, lengths: nil, transposed: transposed, tape: before, gradients: gradients)
     }
 
     /// h, or c, behind the first `count` steps.
-    func hidden(after count: Int) -> [Double] {
-        h[count * stateCount..<count * stateCount + units].map(Double.init)
-    }
-    func memory(after count: Int) -> [Double] {
-        c[count * stateCount..<count * stateCount + units].map(Double.init)
+    func hidden(after count: Int) -> [Double] { state(tape.h + count * shape.outputCount) }
+    func memory(after count: Int) -> [Double] { state(tape.c! + count * shape.stateCount) }
+
+    private func state(_ floats: UnsafePointer<Float>) -> [Double] {
+        (0..<units).map { Double(floats[$0]) }
     }
 
     /// The activated gate number `gate` at a step.
     func gate(_ gate: Int, step: Int) -> [Double] {
-        let start = step * scratch.count
+        let gates = tape.gates! + step * shape.gatesCount
         let panel = KernelOrder.panel
         return (0..<units).map {
-            Double(gates[start + ($0 / panel * cell.gates + gate) * panel + $0 % panel])
+            Double(gates[($0 / panel * cell.gates + gate) * panel + $0 % panel])
         }
     }
 }

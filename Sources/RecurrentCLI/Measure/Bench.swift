@@ -104,7 +104,7 @@ private func checkedShape(input: Int, hidden: Int, batch: Int, steps: Int = 1) t
         batch: validated("--batch", batch, sizes), steps: validated("--steps", steps, sizes))
     try checkMemory(
         2
-            * (shape.weightCount + shape.gatesCount + shape.statesCount + shape.transposedCount
+            * (shape.weightCount + shape.gatesCount + shape.stateTapeCount + shape.transposedCount
                 + shape.inputGradientCount))
     return shape
 }

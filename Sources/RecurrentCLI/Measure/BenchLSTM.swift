@@ -71,28 +71,24 @@ struct LSTMCalls {
 
     let kernels: Kernels
     let shape: LSTMShape
-    let weights, x, gates, c, h: UnsafeMutablePointer<Float>
-    let outputGradient, transposed, gatesGradient, dh, dc, inputGradient,
-        weightGradient: UnsafeMutablePointer<Float>
+    let weights, x, transposed, weightGradient: UnsafeMutablePointer<Float>
+    let tape: CellTape
+    let gradients: CellGradients
 
     func work(_ phase: Phase, _ share: Share) {
-        kernels.lstmForward(
-            shape, lengths: nil, x: x, weights: weights, gates: gates, c: c, h: h, share: share)
+        kernels.cellForward(shape, lengths: nil, x: x, weights: weights, tape: tape, share: share)
         guard phase == .training else { return }
-        kernels.lstmTranspose(shape, weights: weights, transposed: transposed, share: share)
-        kernels.fill(shape.stateCount, 0, x: dh, share: share)
-        kernels.fill(shape.stateCount, 0, x: dc, share: share)
+        kernels.cellTranspose(shape, weights: weights, transposed: transposed, share: share)
+        kernels.fill(shape.outputCount, 0, x: gradients.h, share: share)
+        kernels.fill(shape.stateCount, 0, x: gradients.c!, share: share)
         share.wait()
-        kernels.lstmBackwardData(
-            shape, lengths: nil, transposed: transposed, gates: gates, c: c,
-            outputGradient: outputGradient,
-            gatesGradient: gatesGradient, dh: dh, dc: dc, inputGradient: inputGradient, share: share
-        )
-        share.wait()
-        kernels.lstmBackwardWeights(
-            shape, lengths: nil, x: x, h: h, gatesGradient: gatesGradient,
-            weightGradient: weightGradient,
+        kernels.cellBackwardData(
+            shape, lengths: nil, transposed: transposed, tape: tape, gradients: gradients,
             share: share)
+        share.wait()
+        kernels.cellBackwardWeights(
+            shape, lengths: nil, x: x, tape: tape, gradients: gradients,
+            weightGradient: weightGradient, share: share)
     }
 }
 
@@ -116,16 +112,18 @@ final class LSTMEngine {
         calls.initialize(
             to: LSTMCalls(
                 kernels: kernels, shape: shape, weights: blocks(data.kernelOrder),
-                x: blocks(data.x), gates: blocks(shape.gatesCount),
-                c: blocks(shape.statesCount), h: blocks(shape.statesCount),
-                outputGradient: blocks(
-                    training ? padded(data.outputGradient, units: shape.hiddenSize) : []),
-                transposed: blocks(training ? shape.transposedCount : 0),
-                gatesGradient: blocks(training ? shape.gatesCount : 0),
-                dh: blocks(training ? shape.stateCount : 0),
-                dc: blocks(training ? shape.stateCount : 0),
-                inputGradient: blocks(training ? shape.inputGradientCount : 0),
-                weightGradient: blocks(training ? shape.weightCount : 0)))
+                x: blocks(data.x), transposed: blocks(training ? shape.transposedCount : 0),
+                weightGradient: blocks(training ? shape.weightCount : 0),
+                tape: CellTape(
+                    h: blocks(shape.outputTapeCount), c: blocks(shape.stateTapeCount),
+                    gates: blocks(shape.gatesCount)),
+                gradients: CellGradients(
+                    output: blocks(
+                        training ? padded(data.outputGradient, units: shape.hiddenSize) : []),
+                    preActivation: blocks(training ? shape.preActivationGradientCount : 0),
+                    h: blocks(training ? shape.outputCount : 0),
+                    c: blocks(training ? shape.stateCount : 0),
+                    input: blocks(training ? shape.inputGradientCount : 0))))
     }
 
     deinit {
@@ -185,8 +183,8 @@ struct LSTMSequenceWork: Work {
         let (calls, shape) = (engine.calls.pointee, engine.data.shape)
         let rows = shape.steps * shape.batch
         return [
-            ("h", unpadded(calls.h + shape.stateCount, rows: rows, units: shape.hiddenSize)),
-            ("c", unpadded(calls.c + shape.stateCount, rows: rows, units: shape.hiddenSize)),
+            ("h", unpadded(calls.tape.h + shape.outputCount, rows: rows, units: shape.hiddenSize)),
+            ("c", unpadded(calls.tape.c! + shape.stateCount, rows: rows, units: shape.hiddenSize)),
         ]
     }
 }
@@ -209,10 +207,10 @@ struct LSTMTrainingWork: Work {
             (
                 "dx",
                 unpadded(
-                    calls.inputGradient, rows: shape.steps * shape.batch, units: shape.inputSize)
+                    calls.gradients.input!, rows: shape.steps * shape.batch, units: shape.inputSize)
             ),
-            ("dh", unpadded(calls.dh, rows: shape.batch, units: shape.hiddenSize)),
-            ("dc", unpadded(calls.dc, rows: shape.batch, units: shape.hiddenSize)),
+            ("dh", unpadded(calls.gradients.h, rows: shape.batch, units: shape.hiddenSize)),
+            ("dc", unpadded(calls.gradients.c!, rows: shape.batch, units: shape.hiddenSize)),
             ("dW", gradient.weightIH), ("dU", gradient.weightHH), ("db", gradient.bias),
         ]
     }

@@ -1,0 +1,100 @@
+internal import CRecurrent
+
+/// What a `StreamingCell` of any cell does in a time step. It holds the C shape, which a step
+/// passes on where it is: made anew from Swift's, each step would wait for its own stores (20 ns).
+@safe struct CellStream: ~Copyable, @unchecked Sendable {
+    private let arena: Arena
+    private(set) var shape: recurrent_cell_shape
+    let kernels: Kernels
+    let isRounded: Bool
+    let weights: UnsafeMutablePointer<Float>
+    let c: UnsafeMutablePointer<Float>
+    private(set) var h: UnsafeMutablePointer<Float>
+    private var hNext: UnsafeMutablePointer<Float>
+    private let scratch: UnsafeMutablePointer<Float>
+
+    /// A stream with zero weights and zero state, in a block of memory.
+    init(_ shape: AnyCellShape, _ format: WeightFormat, _ kernels: Kernels) {
+        self.shape = shape.cValue
+        self.kernels = kernels
+        isRounded = format == .bfloat16
+        var layout = Layout()
+        // The weights come behind the state: behind them, at 4,608 bytes, the state of a layer of
+        // 16 units would share its address modulo 4,096 with the first rows of weights, and each
+        // step would wait for the stores of the one before it (79 ns instead of 60).
+        let offsets = [
+            shape.stateCount, shape.outputCount, shape.outputCount, shape.weightCount(format),
+            shape.scratchCount,
+        ].map { layout.reserve($0) }
+        arena = Arena(layout)
+        unsafe c = arena.base + offsets[0]
+        unsafe h = arena.base + offsets[1]
+        unsafe hNext = arena.base + offsets[2]
+        unsafe weights = arena.base + offsets[3]
+        unsafe scratch = arena.base + offsets[4]
+    }
+
+    var any: AnyCellShape { AnyCellShape(cValue: shape) }
+    var inputCount: Int { shape.batch * shape.input }
+
+    /// One time step: h, valid until the step after the next.
+    @discardableResult
+    mutating func step(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
+        unsafe recurrent_cell_stream_step(
+            kernels.table, isRounded ? 1 : 0, &shape, x, weights, h, c, hNext, scratch)
+        unsafe swap(&h, &hNext)
+        return unsafe UnsafePointer(h)
+    }
+
+    /// Resets one stream to zero, padding too.
+    func reset(_ index: Int) {
+        unsafe any.hiddenRows.reset(h, row: index)
+        if any.stateCount > 0 { unsafe any.stateRows.reset(c, row: index) }
+    }
+
+    /// Whether the state of one stream is finite.
+    func isFinite(_ index: Int) -> Bool {
+        unsafe any.hiddenRows.isFinite(h, row: index)
+            && (any.stateCount == 0 || any.stateRows.isFinite(c, row: index))
+    }
+
+    func checkInput(_ count: Int) {
+        require(count == inputCount, "x: expected \(inputCount) floats, found \(count)")
+    }
+
+    /// Takes weights in PyTorch's layout; `StreamingCell` says which.
+    func load(
+        weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float], weightHR: [Float],
+        peepholes: [Float]
+    ) {
+        let gates = any.gateCount * any.hiddenSize
+        let peepholeCount = shape.cell == .lstm ? 3 * recurrent_cell_inner_rows(shape) : 0
+        require(
+            weightIH.count == gates * any.inputSize && weightHH.count == gates * any.outputSize
+                && biasIH.count == gates && biasHH.count == gates
+                && weightHR.count == recurrent_cell_projection(shape) * any.hiddenSize
+                && peepholes.count == peepholeCount * any.hiddenSize,
+            """
+            weights: expected those of \(any.inputSize) inputs and \(any.hiddenSize) hidden units
+            """)
+        var packed = [Float](repeating: 0, count: any.weightCount)
+        unsafe recurrent_cell_pack(
+            shape, weightIH, weightHH, biasIH, biasHH, peepholes, weightHR, &packed)
+        load(packed)
+    }
+
+    /// Takes weights in kernel order.
+    func load(_ kernelOrder: [Float]) {
+        require(
+            kernelOrder.count == any.weightCount,
+            "weights: expected \(any.weightCount) floats, found \(kernelOrder.count)")
+        requireFinite(kernelOrder, "weights")
+        if isRounded {
+            unsafe recurrent_cell_bfloat16_pack(shape, kernelOrder, weights)
+        } else {
+            unsafe kernelOrder.withUnsafeBufferPointer {
+                unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count)
+            }
+        }
+    }
+}

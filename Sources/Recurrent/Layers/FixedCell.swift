@@ -1,0 +1,100 @@
+/// A recurrent layer whose sizes are part of its type, for those who know them when they compile:
+/// one stream, one time step at a time.
+///
+///     var lstm = LSTM<1, 40>()
+///     lstm.load(weightIH: …, weightHH: …, biasIH: …, biasHH: …)
+///     let h = lstm.step([0.25])
+///
+/// No step allocates, not even the first one. The sizes at run time, and every other detail:
+/// `StreamingCell`.
+public struct FixedCell<Shape: CellShape, let inputSize: Int, let hiddenSize: Int>: ~Copyable {
+    /// Not public: an accessor of it stops the optimizer of Swift 6.3.
+    private var stream: CellStream
+
+    @inlinable
+    init(_ shape: AnyCellShape, _ format: WeightFormat, _ kernels: Kernels) {
+        self.init(shape: shape, format: format, kernels: kernels)
+        // The first step with these sizes makes the metadata of their arrays, in the caller's
+        // module: here, and not in an audio callback.
+        _ = step(InlineArray(repeating: 0))
+        reset()
+    }
+
+    @usableFromInline
+    init(shape: AnyCellShape, format: WeightFormat, kernels: Kernels) {
+        stream = CellStream(shape, format, kernels)
+    }
+
+    /// Takes weights in PyTorch's layout, as `StreamingCell`.
+    ///
+    /// - Precondition: the counts are those, and the numbers finite, as are the sums of the biases.
+    public mutating func load(
+        weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]
+    ) {
+        stream.load(
+            weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH, weightHR: [],
+            peepholes: [])
+    }
+
+    /// One time step. An input that is NaN makes the state NaN, which it stays until `reset`;
+    /// infinite ones may.
+    @inlinable
+    public mutating func step(_ x: InlineArray<inputSize, Float>) -> InlineArray<hiddenSize, Float>
+    {
+        let result = unsafe x.span.withUnsafeBufferPointer { unsafe step($0.baseAddress!) }
+        return InlineArray { unsafe result[$0] }
+    }
+
+    /// One time step: h, valid until the step after the next.
+    @usableFromInline
+    mutating func step(_ x: UnsafePointer<Float>) -> UnsafePointer<Float> {
+        unsafe stream.step(x)
+    }
+
+    /// Whether the state is finite: one that is not stays so, until `reset`.
+    public var isFinite: Bool { stream.isFinite(0) }
+
+    /// Resets the state to zero.
+    public mutating func reset() { stream.reset(0) }
+}
+
+/// A plain LSTM of fixed sizes. Kernel: `lstm_step`.
+public typealias LSTM<let inputSize: Int, let hiddenSize: Int> =
+    FixedCell<LSTMShape, inputSize, hiddenSize>
+/// A GRU of fixed sizes. Kernel: `gru_step`.
+public typealias GRU<let inputSize: Int, let hiddenSize: Int> =
+    FixedCell<GRUShape, inputSize, hiddenSize>
+/// A plain recurrent layer of fixed sizes. Kernel: `rnn_step`.
+public typealias RNN<let inputSize: Int, let hiddenSize: Int> =
+    FixedCell<RNNShape, inputSize, hiddenSize>
+
+extension FixedCell where Shape == LSTMShape {
+    /// A layer with zero weights and zero state: load weights before use.
+    ///
+    /// - Parameter weightFormat: what weights are rounded to when they are loaded.
+    @inlinable
+    public init(weightFormat: WeightFormat = .float32, kernels: Kernels = .best) {
+        self.init(
+            LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize).any, weightFormat, kernels)
+    }
+}
+
+extension FixedCell where Shape == GRUShape {
+    /// A layer with zero weights and zero state: load weights before use.
+    @inlinable
+    public init(definition: GRUDefinition = .resetAfter, kernels: Kernels = .best) {
+        self.init(
+            GRUShape(inputSize: inputSize, hiddenSize: hiddenSize, definition: definition).any,
+            .float32, kernels)
+    }
+}
+
+extension FixedCell where Shape == RNNShape {
+    /// A layer with zero weights and zero state: load weights before use.
+    @inlinable
+    public init(activation: Activation = .tanh, kernels: Kernels = .best) {
+        self.init(
+            RNNShape(inputSize: inputSize, hiddenSize: hiddenSize, activation: activation).any,
+            .float32, kernels)
+    }
+}

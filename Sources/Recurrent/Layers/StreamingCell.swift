@@ -1,0 +1,196 @@
+/// A recurrent layer that runs one time step at a time: weights and the state of `batch`
+/// independent streams, in one block of memory.
+///
+///     var cell = LSTMCell(inputSize: 1, hiddenSize: 40)
+///     cell.load(weightIH: …, weightHH: …, biasIH: …, biasHH: …)
+///     let h = unsafe cell.step(x)  // in the audio callback: it never allocates, locks or waits
+///
+/// Each stream's bits are those that it would have alone; a step of many streams reads the weights
+/// once for all of them.
+@safe public struct StreamingCell<Shape: CellShape>: ~Copyable, @unchecked Sendable {
+    private var stream: CellStream
+
+    public var shape: Shape { Shape(stream.any)! }
+    public var kernels: Kernels { stream.kernels }
+    public var weightFormat: WeightFormat { stream.isRounded ? .bfloat16 : .float32 }
+
+    /// A cell with zero weights and zero state: load weights before use.
+    ///
+    /// - Parameter weightFormat: what weights are rounded to when they are loaded.
+    /// - Precondition: another cell than the plain LSTM has weights in float32.
+    public init(
+        _ shape: Shape, weightFormat: WeightFormat = .float32, kernels: Kernels = .best
+    ) {
+        stream = CellStream(shape.any, weightFormat, kernels)
+    }
+
+    /// Takes weights in PyTorch's layout: rows of gates in the order i f g o of an LSTM, r z n of a
+    /// GRU.
+    ///
+    /// - Parameters:
+    ///   - weightIH: [G H][I], G gates.
+    ///   - weightHH: [G H][H], or [4 H][R] of an LSTM with a projection.
+    ///   - biasIH, biasHH: [G H]. The cell uses their sum, but of n of a GRU in `.resetAfter`,
+    ///     where the last H of `biasHH` are b′.
+    ///   - weightHR: [R][H], of an LSTM with a projection.
+    ///   - peepholes: [3 H], of an LSTM with peepholes: those of i, f and o, which PyTorch does not
+    ///     have.
+    /// - Precondition: the counts are those, and the numbers finite, as are the sums of the biases.
+    public mutating func load(
+        weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float],
+        weightHR: [Float] = [], peepholes: [Float] = []
+    ) {
+        stream.load(
+            weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH,
+            weightHR: weightHR, peepholes: peepholes)
+    }
+
+    /// Takes weights in kernel order.
+    mutating func load(_ kernelOrder: [Float]) { stream.load(kernelOrder) }
+
+    /// One time step of every stream.
+    ///
+    /// An input that is NaN makes its stream's state NaN, infinite ones may, and the state stays
+    /// NaN whatever comes after: `reset(stream:)` begins the stream anew. The other streams do not
+    /// notice.
+    ///
+    /// - Parameter x: [batch][inputSize].
+    /// - Returns: h, [batch][paddedOutputSize]; valid until the step after the next.
+    /// - Precondition: the count of x is that.
+    @discardableResult
+    public mutating func step(_ x: UnsafeBufferPointer<Float>) -> UnsafeBufferPointer<Float> {
+        stream.checkInput(x.count)
+        return unsafe UnsafeBufferPointer(
+            start: stream.step(x.baseAddress!), count: stream.any.outputCount)
+    }
+
+    /// One time step of every stream; a NaN stays in its stream until `reset`, as in `step(_:)`.
+    ///
+    /// - Parameters:
+    ///   - x: batch × inputSize floats.
+    ///   - h: batch × outputSize floats, written.
+    /// - Precondition: the counts are those.
+    public mutating func step(_ x: Span<Float>, into h: inout MutableSpan<Float>) {
+        stream.checkInput(x.count)
+        let rows = stream.any.hiddenRows
+        require(h.count == rows.floats, "h: expected \(rows.floats) floats, found \(h.count)")
+        let result = unsafe x.withUnsafeBufferPointer { unsafe stream.step($0.baseAddress!) }
+        unsafe h.withUnsafeMutableBufferPointer { unsafe rows.unpad(result, to: $0.baseAddress!) }
+    }
+
+    /// Resets every stream to zero, h and c.
+    public mutating func reset() {
+        for index in 0..<stream.any.batch { stream.reset(index) }
+    }
+
+    /// Resets one stream to zero; the others go on.
+    ///
+    /// - Precondition: 0 ≤ stream < batch.
+    public mutating func reset(stream index: Int) {
+        checkStream(index)
+        stream.reset(index)
+    }
+
+    /// Whether the state of every stream is finite. One that is not says nothing any more, until
+    /// its `reset(stream:)`.
+    public var isFinite: Bool { (0..<stream.any.batch).allSatisfy { stream.isFinite($0) } }
+
+    /// Whether the state of one stream is finite.
+    ///
+    /// - Precondition: 0 ≤ stream < batch.
+    public func isFinite(stream index: Int) -> Bool {
+        checkStream(index)
+        return stream.isFinite(index)
+    }
+
+    /// The state of all streams, to be saved: h, [batch][outputSize], then of an LSTM c,
+    /// [batch][hiddenSize].
+    ///
+    /// - Precondition: what is set has this count and is finite.
+    public var state: [Float] {
+        get {
+            unsafe stream.any.hiddenRows.unpadded(stream.h)
+                + stream.any.stateRows.unpadded(stream.c)
+        }
+        set {
+            let (h, c) = (stream.any.hiddenRows, stream.any.stateRows)
+            let count = h.floats + c.floats
+            require(
+                newValue.count == count, "state: expected \(count) floats, found \(newValue.count)")
+            requireFinite(newValue, "state")
+            unsafe h.pad(newValue.prefix(h.floats), to: stream.h)
+            unsafe c.pad(newValue.suffix(c.floats), to: stream.c)
+        }
+    }
+
+    private func checkStream(_ index: Int) {
+        let batch = stream.any.batch
+        require(
+            index >= 0 && index < batch, "stream: expected 0 ≤ stream < \(batch), found \(index)")
+    }
+}
+
+/// An LSTM that runs one time step at a time.
+///
+/// i, f, o = σ(W x + U h + b), g = tanh(W x + U h + b), c = f∘c + i∘g, h = o∘tanh(c): Goodfellow,
+/// Bengio and Courville 2016, "Deep Learning", equations 10.40 to 10.44; `LSTMVariant` says what
+/// else it may do. Kernel: `lstm_step`.
+public typealias LSTMCell = StreamingCell<LSTMShape>
+
+/// A GRU that runs one time step at a time: `GRUDefinition` says which of the formulas of that name
+/// it is: Cho et al. 2014. Kernel: `gru_step`.
+public typealias GRUCell = StreamingCell<GRUShape>
+
+/// A plain recurrent layer that runs one time step at a time.
+///
+/// h = f(W x + U h + b): Elman 1990; Goodfellow, Bengio and Courville 2016, "Deep Learning",
+/// equations 10.8 and 10.9. Kernel: `rnn_step`.
+public typealias RNNCell = StreamingCell<RNNShape>
+
+extension StreamingCell where Shape == LSTMShape {
+    /// A cell with zero weights and zero state: load weights before use.
+    ///
+    /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`; another variant than the
+    ///   plain one has weights in float32.
+    public init(
+        inputSize: Int, hiddenSize: Int, variant: LSTMVariant = .plain, batch: Int = 1,
+        weightFormat: WeightFormat = .float32, kernels: Kernels = .best
+    ) {
+        self.init(
+            LSTMShape(
+                inputSize: inputSize, hiddenSize: hiddenSize, variant: variant, batch: batch),
+            weightFormat: weightFormat, kernels: kernels)
+    }
+}
+
+extension StreamingCell where Shape == GRUShape {
+    /// A cell with zero weights and zero state: load weights before use.
+    ///
+    /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`.
+    public init(
+        inputSize: Int, hiddenSize: Int, definition: GRUDefinition = .resetAfter, batch: Int = 1,
+        kernels: Kernels = .best
+    ) {
+        self.init(
+            GRUShape(
+                inputSize: inputSize, hiddenSize: hiddenSize, definition: definition, batch: batch),
+            kernels: kernels)
+    }
+}
+
+extension StreamingCell where Shape == RNNShape {
+    /// A cell with zero weights and zero state: load weights before use.
+    ///
+    /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`, and the slope, of
+    ///   `leakyReLU`, in 0...1.
+    public init(
+        inputSize: Int, hiddenSize: Int, activation: Activation = .tanh,
+        negativeSlope: Float = Activation.negativeSlope, batch: Int = 1, kernels: Kernels = .best
+    ) {
+        self.init(
+            RNNShape(
+                inputSize: inputSize, hiddenSize: hiddenSize, activation: activation,
+                negativeSlope: negativeSlope, batch: batch),
+            kernels: kernels)
+    }
+}

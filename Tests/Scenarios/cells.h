@@ -1,0 +1,303 @@
+// Scenarios of recurrent cells: five for each cell of CKernels/include/recurrent/cells.h.
+
+/// What the scenarios of a cell are: the ways to call them, and the names of its gradients.
+typedef struct {
+    recurrent_cell cell;
+    const char *dgates;
+} cell_scenario;
+
+static const cell_scenario lstm_scenario = {recurrent_cell_lstm, "difgo"},
+                           rnn_scenario = {recurrent_cell_rnn, "dz"},
+                           gru_scenario = {recurrent_cell_gru, "drzn"};
+
+enum {
+    /// Kinds of a cell: of the LSTM the plain one; one whose panels shares may split; and one with
+    /// a projection. The activations of cells are the first ones.
+    lstm_kinds = 3,
+    rnn_kinds = recurrent_activation_leaky_relu + 1,
+    gru_kinds = 3,
+    /// Those whose weights have different rows: they come first.
+    lstm_matrices = 3,
+    rnn_matrices = 1,
+    gru_matrices = 2,
+    /// Whether floats lie between the rows of x; and which of h_prev and h lies lower, where the
+    /// walk depends on it.
+    lstm_steps = 4,
+    rnn_steps = 2,
+    gru_steps = 2,
+};
+
+static recurrent_cell_shape cell_shape(const cell_scenario *of, scenario_shape size, unsigned kind,
+                                       bool gap) {
+    const recurrent_lstm_variant variants[lstm_kinds] = {
+        {0},
+        {.sigmoid = 1, .peepholes = 1, .clip = 0.375f},
+        {.peepholes = 1, .coupled = 1, .clip = 0.375f, .projection = (size.units + 1) / 2}};
+    recurrent_cell_shape shape = {.cell = of->cell,
+                                  .input = size.inputs,
+                                  .hidden = size.units,
+                                  .batch = size.rows,
+                                  .steps = size.steps,
+                                  .x_stride = size.inputs + (gap ? 3 : 0)};
+    switch (of->cell) {
+    case recurrent_cell_lstm: shape.lstm = variants[kind]; break;
+    case recurrent_cell_rnn:
+        shape.activation = (recurrent_activation)kind;
+        shape.slope = 0.25f;
+        break;
+    case recurrent_cell_gru: shape.gru = (recurrent_gru_definition)kind; break;
+    }
+    return shape;
+}
+
+/// The weights of a layer, or their gradient.
+static float *cell_matrix(trial *trial, const char *name, recurrent_cell_shape shape) {
+    const size_t floats = recurrent_cell_weights_floats(shape), gates = recurrent_cell_gates(shape),
+                 projection = recurrent_cell_projection_floats(shape);
+    const size_t panel = (floats - projection) / recurrent_panels(shape.hidden);
+    if (projection == 0)
+        return trial_matrix(trial, name, panel / gates / RECURRENT_PANEL - 1, shape.hidden, gates);
+    float *w = trial_floats(trial, floats);
+    trial_draw(trial, name);
+    for (size_t index = 0; index < floats; ++index) {
+        const size_t lane = index % RECURRENT_PANEL, behind = index - (floats - projection);
+        const bool used = index < floats - projection
+                              ? index / panel * RECURRENT_PANEL + lane < shape.hidden
+                              : behind / (shape.hidden * RECURRENT_PANEL) * RECURRENT_PANEL + lane
+                                    < shape.lstm.projection;
+        w[index] = used ? trial_float(trial) : 0;
+    }
+    return w;
+}
+
+/// A layer, with everything that the forward pass takes.
+typedef struct {
+    recurrent_cell_shape shape;
+    size_t *lengths;
+    const float *mask, *w;
+    float *x;
+    recurrent_cell_tape tape;
+} cell_layer;
+
+/// Null where a cell has no such buffer.
+static float *cell_buffer(trial *trial, size_t floats) {
+    return floats > 0 ? trial_result(trial, floats) : 0;
+}
+
+static cell_layer cell_layer_of(trial *trial, const cell_scenario *of, scenario_shape size,
+                                cell_variant variant) {
+    cell_layer layer = {.shape = cell_shape(of, size, variant.kind, variant.gap)};
+    const recurrent_cell_shape shape = layer.shape;
+    scenario_shape outputs = size;
+    outputs.units = recurrent_cell_outputs(shape);
+    if (variant.ends) layer.lengths = trial_lengths(trial, "lengths", size);
+    layer.x = trial_rows(trial, "x", size.steps * size.rows, size.inputs, shape.x_stride);
+    forget_ended(size, layer.lengths, layer.x, shape.x_stride);
+    layer.w = cell_matrix(trial, "w", shape);
+    layer.tape.gates = cell_buffer(trial, recurrent_cell_gates_floats(shape));
+    layer.tape.past = cell_buffer(trial, recurrent_cell_past_floats(shape));
+    if (recurrent_cell_state_tape_floats(shape) > 0) layer.tape.c = trial_tape(trial, "c", size);
+    layer.tape.h = trial_tape(trial, "h", outputs);
+    if (variant.masked) {
+        layer.mask = trial_units(trial, "mask", size.rows, outputs.units);
+        layer.tape.masked = trial_result(trial, size.steps * recurrent_cell_output_floats(shape));
+    }
+    return layer;
+}
+
+/// Calls `function` with what the tape of the gates, and of the past, holds of rows that have
+/// ended.
+static void cell_of_ended(const cell_layer *layer, void (*function)(float *floats, size_t count)) {
+    const recurrent_cell_shape shape = layer->shape;
+    const size_t units = recurrent_padded(shape.hidden), rows = shape.steps * shape.batch,
+                 gates = recurrent_cell_gates(shape) * units;
+    for (size_t row = 0; row < rows; ++row) {
+        if (!row_has_ended(layer->lengths, shape.batch, row)) continue;
+        if (layer->tape.gates) function(layer->tape.gates + row * gates, gates);
+        if (recurrent_cell_projection(shape))
+            function(layer->tape.gates + rows * gates + row * units, units);
+        if (layer->tape.past) function(layer->tape.past + row * units, units);
+    }
+}
+
+static void cell_clear(float *floats, size_t count) {
+    __builtin_memset(floats, 0, count * sizeof(float));
+}
+
+typedef struct {
+    const recurrent_kernels *kernels;
+    const cell_layer *layer;
+    const float *transposed;
+    const recurrent_cell_gradients *gradients;
+} cell_call;
+
+static void cell_forward_share(const void *call, recurrent_share share) {
+    const cell_call *self = call;
+    const cell_layer *layer = self->layer;
+    recurrent_cell_forward(self->kernels, &layer->shape, layer->lengths, layer->mask, layer->x,
+                           layer->w, &layer->tape, share);
+}
+
+/// A layer whose tape is filled, as a backward kernel reads it.
+static cell_layer cell_layer_after(trial *trial, const cell_scenario *of, scenario_shape size,
+                                   cell_variant variant) {
+    const cell_layer layer = cell_layer_of(trial, of, size, variant);
+    cell_forward_share(&(cell_call){trial->kernels, &layer, 0, 0}, whole);
+    cell_of_ended(&layer, trial_forget);
+    return layer;
+}
+
+/// One time step with the weights `w`, in bfloat16 or not.
+static void run_cell_step_with(trial *trial, recurrent_cell_shape shape, const float *w,
+                               unsigned variant, bool bfloat16) {
+    const size_t output = recurrent_cell_output_floats(shape),
+                 outputs = recurrent_cell_outputs(shape);
+    const float *x = trial_rows(trial, "x", shape.batch, shape.input, shape.x_stride);
+    float *h_prev = trial_units(trial, "h_prev", shape.batch, outputs), *c = 0;
+    if (recurrent_cell_state_floats(shape) > 0)
+        c = trial_units(trial, "c", shape.batch, shape.hidden);
+    float *h = trial_result(trial, output);
+    if ((h < h_prev) != (variant >= 2)) {
+        float *other = h;
+        h = h_prev;
+        h_prev = other;
+        __builtin_memcpy(h_prev, h, output * sizeof(float));
+        trial_forget(h, output);
+    }
+    float *scratch = cell_buffer(trial, recurrent_cell_scratch_floats(shape));
+    FOR_SHARES(trial) {
+        if (bfloat16) trial->kernels->lstm_step_bfloat16(&shape, x, w, h_prev, c, h, share);
+        else recurrent_cell_step(trial->kernels, &shape, x, w, h_prev, c, h, scratch, share);
+    }
+    trial_output(trial, "c", c, recurrent_cell_state_floats(shape));
+    trial_output(trial, "h", h, output);
+}
+
+/// `variant` counts the ways to call, `steps` of each kind.
+static void run_cell_step(trial *trial, const cell_scenario *of, scenario_shape size,
+                          unsigned variant, unsigned steps) {
+    const recurrent_cell_shape shape = cell_shape(of, size, variant / steps, variant & 1);
+    const float *w = cell_matrix(trial, "w", shape);
+    run_cell_step_with(trial, shape, w, variant % steps, false);
+}
+
+static void run_cell_forward(trial *trial, const cell_scenario *of, scenario_shape size,
+                             unsigned variant) {
+    const cell_layer layer = cell_layer_of(trial, of, size, cell_forward_variant(variant));
+    const recurrent_cell_shape shape = layer.shape;
+    trial_shares(trial, cell_forward_share, &(cell_call){trial->kernels, &layer, 0, 0});
+    cell_of_ended(&layer, cell_clear);
+    trial_output(trial, "gates", layer.tape.gates, recurrent_cell_gates_floats(shape));
+    trial_output(trial, "past", layer.tape.past, recurrent_cell_past_floats(shape));
+    trial_output(trial, "c", layer.tape.c, recurrent_cell_state_tape_floats(shape));
+    trial_output(trial, "h", layer.tape.h, recurrent_cell_output_tape_floats(shape));
+    if (layer.mask)
+        trial_output(trial, "masked", layer.tape.masked,
+                     size.steps * recurrent_cell_output_floats(shape));
+}
+
+static void run_cell_transpose(trial *trial, const cell_scenario *of, scenario_shape size,
+                               unsigned variant) {
+    const recurrent_cell_shape shape = cell_shape(of, size, variant, false);
+    const float *w = cell_matrix(trial, "w", shape);
+    float *transposed = trial_result(trial, recurrent_cell_transposed_floats(shape));
+    FOR_SHARES(trial) recurrent_cell_transpose(trial->kernels, &shape, w, transposed, share);
+    trial_output(trial, "transposed", transposed, recurrent_cell_transposed_floats(shape));
+}
+
+static void cell_backward_share(const void *call, recurrent_share share) {
+    const cell_call *self = call;
+    const cell_layer *layer = self->layer;
+    recurrent_cell_backward_data(self->kernels, &layer->shape, layer->lengths, layer->mask,
+                                 self->transposed, &layer->tape, self->gradients, share);
+}
+
+static void run_cell_backward_data(trial *trial, const cell_scenario *of, scenario_shape size,
+                                   unsigned variant) {
+    const cell_variant way = cell_backward_variant(variant);
+    const cell_layer layer = cell_layer_after(trial, of, size, way);
+    const recurrent_cell_shape shape = layer.shape;
+    const size_t outputs = recurrent_cell_outputs(shape);
+    float *transposed = trial_result(trial, recurrent_cell_transposed_floats(shape)), *dy = 0;
+    recurrent_cell_transpose(trial->kernels, &shape, layer.w, transposed, whole);
+    if (way.dy) {
+        dy = trial_units(trial, "dy", shape.steps * shape.batch, outputs);
+        forget_ended(size, layer.lengths, dy, recurrent_padded(outputs));
+    }
+    const recurrent_cell_gradients gradients = {
+        .dy = dy,
+        .dgates = trial_result(trial, recurrent_cell_dgates_floats(shape)),
+        .dpast = cell_buffer(trial, recurrent_cell_past_floats(shape)),
+        .dh = trial_units(trial, "dh", shape.batch, outputs),
+        .dc = recurrent_cell_state_floats(shape) > 0
+                  ? trial_units(trial, "dc", shape.batch, shape.hidden)
+                  : 0,
+        .dx = way.dx ? trial_result(trial, recurrent_cell_dx_floats(shape)) : 0,
+        .scratch = way.masked ? cell_buffer(trial, recurrent_cell_scratch_floats(shape)) : 0};
+    trial_shares(trial, cell_backward_share,
+                 &(cell_call){trial->kernels, &layer, transposed, &gradients});
+    trial_output(trial, "dgates", gradients.dgates, recurrent_cell_dgates_floats(shape));
+    trial_output(trial, "dpast", gradients.dpast, recurrent_cell_past_floats(shape));
+    trial_output(trial, "dh", gradients.dh, recurrent_cell_output_floats(shape));
+    trial_output(trial, "dc", gradients.dc, recurrent_cell_state_floats(shape));
+    if (way.dx) trial_output(trial, "dx", gradients.dx, recurrent_cell_dx_floats(shape));
+}
+
+/// The gradient with respect to the pre-activations, and to h, where that is projected.
+static float *cell_dgates(trial *trial, const cell_scenario *of, recurrent_cell_shape shape) {
+    const size_t rows = shape.steps * shape.batch, count = recurrent_cell_dgates_floats(shape),
+                 gates = rows * recurrent_cell_gates(shape) * recurrent_padded(shape.hidden);
+    float *dgates = trial_gates(trial, of->dgates, rows, shape.hidden, recurrent_cell_gates(shape));
+    if (count == gates) return dgates;
+    const float *dh = trial_units(trial, "dh", rows, recurrent_cell_outputs(shape));
+    float *both = trial_floats(trial, count);
+    __builtin_memcpy(both, dgates, gates * sizeof(float));
+    __builtin_memcpy(both + gates, dh, (count - gates) * sizeof(float));
+    return both;
+}
+
+static void run_cell_backward_weights(trial *trial, const cell_scenario *of, scenario_shape size,
+                                      unsigned variant) {
+    const cell_layer layer = cell_layer_after(trial, of, size, cell_weights_variant(variant));
+    const recurrent_cell_shape shape = layer.shape;
+    const size_t units = recurrent_padded(shape.hidden);
+    recurrent_cell_gradients gradients = {.dgates = cell_dgates(trial, of, shape)};
+    forget_ended(size, layer.lengths, gradients.dgates, recurrent_cell_gates(shape) * units);
+    if (recurrent_cell_past_floats(shape) > 0) {
+        gradients.dpast = trial_units(trial, "dpast", shape.steps * shape.batch, shape.hidden);
+        forget_ended(size, layer.lengths, gradients.dpast, units);
+    }
+    float *dw = cell_matrix(trial, "dw", shape);
+    FOR_SHARES(trial)
+        recurrent_cell_backward_weights(trial->kernels, &shape, layer.lengths, layer.x, &layer.tape,
+                                        &gradients, dw, share);
+    trial_output(trial, "dw", dw, recurrent_cell_weights_floats(shape));
+}
+
+#define CELL_SCENARIO(name, kernel, ways, ...)                                                \
+    enum { variants_of_##name##_##kernel = (ways) };                                          \
+    static void run_##name##_##kernel(trial *trial, scenario_shape size, unsigned variant) {  \
+        run_cell_##kernel(trial, &name##_scenario, size, variant __VA_OPT__(, ) __VA_ARGS__); \
+    }
+#define CELL_SCENARIOS(name, gates, ...)                                \
+    CELL_SCENARIO(name, step, name##_steps *name##_kinds, name##_steps) \
+    CELL_SCENARIO(name, forward, cell_forwards *name##_kinds)           \
+    CELL_SCENARIO(name, transpose, name##_matrices)                     \
+    CELL_SCENARIO(name, backward_data, cell_backwards *name##_kinds)    \
+    CELL_SCENARIO(name, backward_weights, cell_weights_options *name##_matrices)
+RECURRENT_CELLS(CELL_SCENARIOS, 0)
+
+enum { variants_of_lstm_step_bfloat16 = lstm_steps };
+static void run_lstm_step_bfloat16(trial *trial, scenario_shape size, unsigned variant) {
+    const recurrent_cell_shape shape = cell_shape(&lstm_scenario, size, 0, variant & 1);
+    const size_t count = recurrent_cell_bfloat16_floats(shape),
+                 panel = (4 + 2 * (shape.input + shape.hidden)) * RECURRENT_PANEL;
+    float *w = trial_floats(trial, count);
+    trial_draw(trial, "w");
+    for (size_t index = 0; index < count; ++index) {
+        const bool used = index / panel * RECURRENT_PANEL + index % RECURRENT_PANEL < shape.hidden;
+        w[index] = index % panel < 4 * RECURRENT_PANEL ? (used ? trial_float(trial) : 0)
+                                                       : trial_word(trial, used, used);
+    }
+    run_cell_step_with(trial, shape, w, variant, true);
+}
