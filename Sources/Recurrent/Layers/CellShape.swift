@@ -1,3 +1,5 @@
+internal import RecurrentFormats
+
 /// The dimensions of one direction of a recurrent layer, whatever its cell.
 enum CellShape: Hashable, Sendable {
     case lstm(LSTMShape)
@@ -128,6 +130,43 @@ enum CellShape: Hashable, Sendable {
         case .gru(let shape): shape.scratchCount
         case .rnn: 0
         }
+    }
+}
+
+extension CellShape {
+    /// Writes weights in kernel order, in a format; only those of an LSTM can be rounded.
+    func pack(
+        _ weights: CellWeights, _ format: WeightFormat, to memory: UnsafeMutablePointer<Float>
+    ) {
+        let words = unsafe UnsafeMutableBufferPointer(start: memory, count: weightCount(format))
+        var span = unsafe words.mutableSpan
+        switch self {
+        case .lstm(let shape): shape.pack(weights, format, to: &span)
+        case .gru(let shape): shape.pack(weights, to: &span)
+        case .rnn(let shape): shape.pack(weights, to: &span)
+        }
+    }
+
+    /// Returns weights of float32 in kernel order as PyTorch has them.
+    func unpack(_ memory: UnsafePointer<Float>) -> CellWeights {
+        let floats = unsafe UnsafeBufferPointer(start: memory, count: weightCount(.float32))
+        let span = unsafe floats.span
+        return switch self {
+        case .lstm(let shape): shape.unpack(span)
+        case .gru(let shape): shape.unpack(span)
+        case .rnn(let shape): shape.unpack(span)
+        }
+    }
+}
+
+extension CellWeights {
+    /// Traps where a number, or the sum of two biases, is NaN or infinite.
+    func requireFinite() {
+        for (name, values) in [
+            ("weightIH", weightIH), ("weightHH", weightHH),
+            ("biasIH + biasHH", zip(biasIH, biasHH).map(+)), ("weightHR", weightHR),
+            ("peepholes", peepholes),
+        ] { Recurrent.requireFinite(values, name) }
     }
 }
 

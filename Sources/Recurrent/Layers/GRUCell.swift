@@ -52,29 +52,13 @@ internal import RecurrentFormats
     public mutating func load(
         weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]
     ) {
-        let hidden = shape.hiddenSize
-        let rows = KernelOrder.gruGates * hidden
-        require(
-            weightIH.count == rows * shape.inputSize && weightHH.count == rows * hidden
-                && biasIH.count == rows && biasHH.count == rows,
-            "weights: expected those of \(shape.inputSize) inputs and \(hidden) hidden units")
-        let summed = shape.definition == .resetAfter ? rows - hidden : rows
-        let bias = zip(biasIH, biasHH[..<summed]).map { $0 + $1 } + biasIH[summed...]
         load(
-            KernelOrder.gru(
-                weightIH: weightIH, weightHH: weightHH, bias: bias,
-                hiddenBias: Array(biasHH[summed...])))
+            CellWeights(weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH))
     }
 
-    /// Takes weights in kernel order.
-    mutating func load(_ kernelOrder: [Float]) {
-        require(
-            kernelOrder.count == shape.weightCount,
-            "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
-        requireFinite(kernelOrder, "weights")
-        unsafe kernelOrder.withUnsafeBufferPointer {
-            unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count)
-        }
+    mutating func load(_ new: CellWeights) {
+        new.requireFinite()
+        unsafe CellShape.gru(shape).pack(new, .float32, to: weights)
     }
 
     /// One time step of every stream.

@@ -70,34 +70,15 @@ internal import RecurrentFormats
         weightHR: [Float] = [],
         peepholes: [Float] = []
     ) {
-        let (variant, hidden) = (shape.variant, shape.hiddenSize)
-        require(
-            weightIH.count == 4 * hidden * shape.inputSize
-                && weightHH.count == 4 * hidden * shape.outputSize && biasIH.count == 4 * hidden
-                && biasHH.count == biasIH.count
-                && weightHR.count == (variant.projectionSize ?? 0) * hidden
-                && peepholes.count == (variant.hasPeepholes ? 3 * hidden : 0),
-            """
-            weights: expected those of \(shape.inputSize) inputs and \(hidden) hidden units, \
-            \(variant)
-            """
-        )
         load(
-            KernelOrder.lstm(
-                weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 },
-                peepholes: peepholes,
-                weightHR: weightHR))
+            CellWeights(
+                weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH,
+                weightHR: weightHR, peepholes: peepholes))
     }
 
-    /// Takes weights in kernel order.
-    mutating func load(_ kernelOrder: [Float]) {
-        require(
-            kernelOrder.count == shape.weightCount,
-            "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
-        requireFinite(kernelOrder, "weights")
-        unsafe copyWeights(
-            kernelOrder, columns: 1 + shape.inputSize + shape.hiddenSize,
-            gates: KernelOrder.lstmGates, weightFormat, to: weights)
+    mutating func load(_ new: CellWeights) {
+        new.requireFinite()
+        unsafe CellShape.lstm(shape).pack(new, weightFormat, to: weights)
     }
 
     /// One time step of every stream.

@@ -53,29 +53,13 @@ internal import RecurrentFormats
     public mutating func load(
         weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]
     ) {
-        require(
-            weightIH.count == shape.hiddenSize * shape.inputSize
-                && weightHH.count == shape.hiddenSize * shape.hiddenSize
-                && biasIH.count == shape.hiddenSize && biasHH.count == biasIH.count,
-            """
-            weights: expected those of \(shape.inputSize) inputs and \(shape.hiddenSize) \
-            hidden units
-            """
-        )
         load(
-            KernelOrder.rnn(
-                weightIH: weightIH, weightHH: weightHH, bias: zip(biasIH, biasHH).map { $0 + $1 }))
+            CellWeights(weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH))
     }
 
-    /// Takes weights in kernel order.
-    mutating func load(_ kernelOrder: [Float]) {
-        require(
-            kernelOrder.count == shape.weightCount,
-            "weights: expected \(shape.weightCount) floats, found \(kernelOrder.count)")
-        requireFinite(kernelOrder, "weights")
-        unsafe kernelOrder.withUnsafeBufferPointer {
-            unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count)
-        }
+    mutating func load(_ new: CellWeights) {
+        new.requireFinite()
+        unsafe CellShape.rnn(shape).pack(new, .float32, to: weights)
     }
 
     /// One time step of every stream.

@@ -10,19 +10,18 @@ enum Cell: String, CaseIterable {
     var gates: Int {
         switch self {
         case .rnn: 1
-        case .gru: KernelOrder.gruGates
-        case .lstm: KernelOrder.lstmGates
+        case .gru: 3
+        case .lstm: 4
         }
     }
 
     var name: String { rawValue.uppercased() }
 }
 
-/// The weights of a layer as PyTorch has them, gate by gate; the second bias of the GRU is zero.
+/// The weights of a layer; its second bias is zero.
 struct LayerWeights {
     let inputSize: Int, hiddenSize: Int
-    let weightIH: [Float], weightHH: [Float]
-    let bias: [Float]
+    let all: CellWeights
 
     /// Scaled normal numbers for the inputs, orthogonal matrices times `gain` for the hidden units,
     /// so that `gain` is each of their singular values; biases of zero, but `openness` for the gate
@@ -38,17 +37,18 @@ struct LayerWeights {
         }
         self.inputSize = inputSize
         self.hiddenSize = hiddenSize
-        weightIH = draw(.lecunNormal, inputs: inputSize)
-        weightHH = draw(.orthogonal(gain: gain), inputs: hiddenSize)
-        bias = (0..<cell.gates * hiddenSize).map {
-            cell != .rnn && $0 / hiddenSize == 1 ? Float(openness) : 0
-        }
+        all = CellWeights(
+            weightIH: draw(.lecunNormal, inputs: inputSize),
+            weightHH: draw(.orthogonal(gain: gain), inputs: hiddenSize),
+            biasIH: (0..<cell.gates * hiddenSize).map {
+                cell != .rnn && $0 / hiddenSize == 1 ? Float(openness) : 0
+            })
     }
 
     /// U of one gate.
     func recurrentMatrix(gate: Int) -> SquareMatrix {
         SquareMatrix(size: hiddenSize) {
-            Double(weightHH[(gate * hiddenSize + $0) * hiddenSize + $1])
+            Double(all.weightHH[(gate * hiddenSize + $0) * hiddenSize + $1])
         }
     }
 }
@@ -93,8 +93,7 @@ struct UnrolledLayer {
         switch cell {
         case .rnn:
             let all = RNNShape(inputSize: inputs, hiddenSize: units, batch: units, steps: steps)
-            let packed = KernelOrder.rnn(
-                weightIH: weights.weightIH, weightHH: weights.weightHH, bias: weights.bias)
+            let packed = rnn.pack(weights.all)
             var transposed = zeros(rnn.transposedCount)
             (scratch, pastScratch) = (zeros(rnn.preActivationGradientCount), [])
             kernels.rnnTranspose(rnn, weights: packed, transposed: &transposed)
@@ -102,9 +101,7 @@ struct UnrolledLayer {
             kernels.rnnForward(all, lengths: nil, x: copies, weights: packed, h: &h)
         case .gru:
             let all = GRUShape(inputSize: inputs, hiddenSize: units, batch: units, steps: steps)
-            let packed = KernelOrder.gru(
-                weightIH: weights.weightIH, weightHH: weights.weightHH, bias: weights.bias,
-                hiddenBias: zeros(units))
+            let packed = gru.pack(weights.all)
             var transposed = zeros(gru.transposedCount)
             (scratch, pastScratch) = (zeros(gru.gatesCount), zeros(gru.pastCount))
             (gates, past) = (zeros(all.gatesCount), zeros(all.pastCount))
@@ -114,8 +111,7 @@ struct UnrolledLayer {
                 all, lengths: nil, x: copies, weights: packed, gates: &gates, past: &past, h: &h)
         case .lstm:
             let all = LSTMShape(inputSize: inputs, hiddenSize: units, batch: units, steps: steps)
-            let packed = KernelOrder.lstm(
-                weightIH: weights.weightIH, weightHH: weights.weightHH, bias: weights.bias)
+            let packed = lstm.pack(weights.all)
             var transposed = zeros(lstm.transposedCount)
             (scratch, pastScratch) = (zeros(lstm.gatesCount), [])
             (gates, c) = (zeros(all.gatesCount), zeros(all.statesCount))
@@ -175,7 +171,6 @@ struct UnrolledLayer {
     /// The activated gate number `gate` at a step.
     func gate(_ gate: Int, step: Int) -> [Double] {
         let start = step * scratch.count
-        let panel = KernelOrder.panel
         return (0..<units).map {
             Double(gates[start + ($0 / panel * cell.gates + gate) * panel + $0 % panel])
         }
