@@ -49,7 +49,7 @@ public struct StateDictNames: Equatable, Sendable {
     /// that it occurs with.
     func variants(_ file: Safetensors) -> [String: [String]] {
         var variants: [String: [String]] = [:]
-        for kind in [StateDictCell.Kind.lstm(), .gru(), .rnn] {
+        for kind in [StateDictCell.Kind.lstm(), .gru, .rnn] {
             let prefix = module(kind) + "("
             for name in file.entries.map(\.name) where name.hasPrefix(prefix) {
                 let rest = name.dropFirst(prefix.count)

@@ -1,20 +1,46 @@
-/// A recurrent layer in one direction: which tensors a `state_dict` has of it, and the way between
-/// them and kernel order.
+/// The weights of a cell as PyTorch has them: row-major matrices of a row for each gate and unit,
+/// gate after gate, i f g o of an LSTM, r z n of a GRU.
+public struct CellWeights: Equatable, Sendable {
+    /// [G H][I] and [G H][H], or [G H][R] where h is projected.
+    public var weightIH: [Float], weightHH: [Float]
+    /// [G H] each. Their sum is what counts, but of a GRU's n where the reset gate acts after the
+    /// product.
+    public var biasIH: [Float], biasHH: [Float]
+    /// [R][H], of a projection; else empty.
+    public var weightHR: [Float]
+    /// [3H], of i, f and o; empty where there are none.
+    public var peepholes: [Float]
+
+    /// - Parameter biasHH: zero where nil.
+    public init(
+        weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]? = nil,
+        weightHR: [Float] = [], peepholes: [Float] = []
+    ) {
+        (self.weightIH, self.weightHH, self.biasIH) = (weightIH, weightHH, biasIH)
+        self.biasHH = biasHH ?? Array(repeating: 0, count: biasIH.count)
+        (self.weightHR, self.peepholes) = (weightHR, peepholes)
+    }
+
+    /// Those that there are, in the order of `StateDictCell.parameters`.
+    public var tensors: [[Float]] {
+        [weightIH, weightHH, biasIH, biasHH] + [weightHR, peepholes].filter { !$0.isEmpty }
+    }
+}
+
+/// A recurrent layer in one direction, and which tensors a `state_dict` has of it.
 public struct StateDictCell: Equatable, Sendable {
     public enum Kind: Hashable, Sendable {
         /// Peepholes have a tensor that PyTorch does not know, `peephole_l0`; a projection to R
         /// units is PyTorch's `weight_hr_l0`.
         case lstm(hasPeepholes: Bool = false, projectionSize: Int? = nil)
-        /// The candidate has a bias of its own beside its hidden part where the reset gate acts
-        /// after the product.
-        case gru(hasHiddenBias: Bool = true)
+        case gru
         case rnn
 
         /// Matrices beside each other in `weight_ih` and `weight_hh`.
         public var gates: Int {
             switch self {
-            case .lstm: KernelOrder.lstmGates
-            case .gru: KernelOrder.gruGates
+            case .lstm: 4
+            case .gru: 3
             case .rnn: 1
             }
         }
@@ -37,17 +63,6 @@ public struct StateDictCell: Equatable, Sendable {
 
     public var outputSize: Int { kind.outputSize(hiddenSize: hiddenSize) }
 
-    /// Columns of a matrix in kernel order: bias, inputs, peepholes or hidden bias, hidden units.
-    public var columns: Int {
-        let inner =
-            switch kind {
-            case .lstm(let hasPeepholes, _): hasPeepholes
-            case .gru(let hasHiddenBias): hasHiddenBias
-            case .rnn: false
-            }
-        return 1 + inputSize + (inner ? 1 : 0) + outputSize
-    }
-
     /// The tensors of the cell, in the order of PyTorch, and their shapes.
     public var parameters: [(name: String, shape: [Int])] {
         let rows = kind.gates * hiddenSize
@@ -64,45 +79,14 @@ public struct StateDictCell: Equatable, Sendable {
         return parameters
     }
 
-    /// The cell in kernel order, of tensors that are those of `parameters`.
-    public func kernelOrder(_ tensors: [[Float]]) -> [Float] {
-        let (weightIH, weightHH, biasIH, biasHH) = (tensors[0], tensors[1], tensors[2], tensors[3])
-        var bias = zip(biasIH, biasHH).map(+)
-        switch kind {
-        case .lstm(let hasPeepholes, let projectionSize):
-            return KernelOrder.lstm(
-                weightIH: weightIH, weightHH: weightHH, bias: bias,
-                peepholes: hasPeepholes ? tensors[tensors.count - 1] : [],
-                weightHR: projectionSize == nil ? [] : tensors[4])
-        case .rnn: return KernelOrder.rnn(weightIH: weightIH, weightHH: weightHH, bias: bias)
-        case .gru(let hasHiddenBias):
-            if hasHiddenBias {
-                bias.replaceSubrange((2 * hiddenSize)..., with: biasIH[(2 * hiddenSize)...])
-            }
-            return KernelOrder.gru(
-                weightIH: weightIH, weightHH: weightHH, bias: bias,
-                hiddenBias: hasHiddenBias ? Array(biasHH.suffix(hiddenSize)) : [])
+    /// The weights of tensors that are those of `parameters`.
+    public func weights(_ tensors: [[Float]]) -> CellWeights {
+        var weights = CellWeights(
+            weightIH: tensors[0], weightHH: tensors[1], biasIH: tensors[2], biasHH: tensors[3])
+        if case .lstm(let hasPeepholes, let projectionSize) = kind {
+            if projectionSize != nil { weights.weightHR = tensors[4] }
+            if hasPeepholes { weights.peepholes = tensors[tensors.count - 1] }
         }
-    }
-
-    /// The inverse: a bias that is one to the kernels is `bias_ih`.
-    func tensors(_ kernel: [Float]) -> [[Float]] {
-        let none = Array(repeating: Float(0), count: kind.gates * hiddenSize)
-        switch kind {
-        case .lstm(let hasPeepholes, let projectionSize):
-            let parts = KernelOrder.lstm(
-                kernel, inputSize: inputSize, hiddenSize: hiddenSize, hasPeepholes: hasPeepholes,
-                projectionSize: projectionSize)
-            return [parts.weightIH, parts.weightHH, parts.bias, none]
-                + [parts.weightHR, parts.peepholes].filter { !$0.isEmpty }
-        case .rnn:
-            let (weightIH, weightHH, bias) = KernelOrder.rnn(
-                kernel, inputSize: inputSize, hiddenSize: hiddenSize)
-            return [weightIH, weightHH, bias, none]
-        case .gru(let hasHiddenBias):
-            let (weightIH, weightHH, bias, hiddenBias) = KernelOrder.gru(
-                kernel, inputSize: inputSize, hiddenSize: hiddenSize, hasHiddenBias: hasHiddenBias)
-            return [weightIH, weightHH, bias, none.dropLast(hiddenBias.count) + hiddenBias]
-        }
+        return weights
     }
 }

@@ -1,73 +1,63 @@
-/// The parameters of a model in kernel order: see `KernelOrder`.
-public struct StateDictParameters: Equatable, Sendable {
-    /// [V][16 ⌈E/16⌉], if there is an embedding.
-    public let embedding: [Float]?
-    /// For each direction of each layer [⌈H/16⌉][columns][gates][16].
-    public let cells: [[Float]]
-    /// [⌈O/16⌉][1 + H][16], if there is a dense layer.
-    public let dense: [Float]?
+/// Weights W and a bias b as PyTorch has them: of a dense layer W is [N][K], of a convolution
+/// [C′][C][KH][KW]; b has an element for each unit or channel.
+public struct AffineWeights: Equatable, Sendable {
+    public var weight: [Float], bias: [Float]
 
-    public init(embedding: [Float]? = nil, cells: [[Float]], dense: [Float]? = nil) {
+    public init(weight: [Float], bias: [Float]) { (self.weight, self.bias) = (weight, bias) }
+}
+
+/// The parameters of a model as PyTorch has them.
+public struct StateDictParameters: Equatable, Sendable {
+    /// [V][E], if there is an embedding.
+    public let embedding: [Float]?
+    /// Each direction of each layer.
+    public let cells: [CellWeights]
+    /// [O][H], if there is a dense layer.
+    public let dense: AffineWeights?
+
+    public init(embedding: [Float]? = nil, cells: [CellWeights], dense: AffineWeights? = nil) {
         self.embedding = embedding
         self.cells = cells
         self.dense = dense
     }
 
-    /// Those of the model in a file. PyTorch's two biases of a layer are summed where they are one
-    /// to the kernels.
+    /// Those of the model in a file.
     /// - Throws: what is missing, unexpected, not of the shape that `shape` asks for, or NaN or
-    ///   infinite as a float.
+    ///   infinite as a float, as the sum of two biases may be.
     public init(
         _ file: Safetensors, shape: StateDictShape, names: StateDictNames = StateDictNames()
     ) throws(FormatError) {
         let names = names.matching(file)
         try file.check(shape.tensorShapes(names))
-        if shape.vocabularySize == nil {
-            embedding = nil
-        } else {
-            embedding = KernelOrder.embedding(
-                weight: try file.weights(names.embeddingWeight), width: shape.inputSize)
-        }
-        var cells: [[Float]] = []
+        embedding = shape.vocabularySize == nil ? nil : try file.weights(names.embeddingWeight)
+        var cells: [CellWeights] = []
         for (cell, names) in zip(shape.cells, shape.cellNames(names)) {
             var tensors: [[Float]] = []
             for name in names { tensors.append(try file.weights(name)) }
-            // Two numbers may have a sum that is none.
             let bias = zip(tensors[2], tensors[3]).map(+)
             try Tensor(name: names[2] + " + " + names[3], shape: [bias.count], values: bias)
                 .checkFinite()
-            cells.append(cell.kernelOrder(tensors))
+            cells.append(cell.weights(tensors))
         }
         self.cells = cells
-        if shape.outputSize == nil {
-            dense = nil
-        } else {
-            dense = KernelOrder.dense(
+        dense =
+            shape.outputSize == nil
+            ? nil
+            : AffineWeights(
                 weight: try file.weights(names.denseWeight), bias: try file.weights(names.denseBias)
             )
-        }
     }
 
-    /// The tensors to write, in the order of PyTorch; a bias that is one to the kernels is
-    /// `bias_ih`, and `bias_hh` is zero.
+    /// The tensors to write, in the order of PyTorch.
     /// - Precondition: the parameters have the sizes of `shape`.
     public func tensors(shape: StateDictShape, names: StateDictNames = StateDictNames()) -> [Tensor]
     {
-        guard cells.count == shape.cells.count else {
-            fatalError("\(cells.count) layers and directions, expected \(shape.cells.count)")
-        }
-        var values: [[Float]] = []
-        if let embedding { values.append(KernelOrder.embedding(embedding, width: shape.inputSize)) }
-        for (cell, kernel) in zip(shape.cells, cells) { values += cell.tensors(kernel) }
-        if let dense, let outputSize = shape.outputSize {
-            let (weight, bias) = KernelOrder.dense(
-                dense, inputSize: shape.layers[shape.layers.count - 1].outputSize,
-                outputSize: outputSize)
-            values += [weight, bias]
-        }
+        var values = cells.flatMap(\.tensors)
+        if let embedding { values.insert(embedding, at: 0) }
+        if let dense { values += [dense.weight, dense.bias] }
         let tensors = shape.tensorShapes(names)
         guard values.count == tensors.count else {
-            fatalError("the parameters are not those of the shape")
+            fatalError("\(values.count) tensors, expected the \(tensors.count) of the shape")
         }
         return zip(tensors, values).map { Tensor(name: $0.name, shape: $0.shape, values: $1) }
     }
@@ -79,7 +69,7 @@ extension Safetensors {
     func kind(
         _ layer: Int, _ names: StateDictNames, _ variants: [String: [String]]
     ) -> (kind: StateDictCell.Kind, variant: String)? {
-        let kinds = [StateDictCell.Kind.lstm(), .gru(), .rnn]
+        let kinds = [StateDictCell.Kind.lstm(), .gru, .rnn]
         func variantsFound(_ kind: StateDictCell.Kind) -> [String] {
             let plain = names.recurrent(kind, "", "weight_hh", layer)
             return (entry(named: plain) == nil ? [] : [""]) + (variants[plain] ?? [])

@@ -1,5 +1,6 @@
 import Foundation
 import Recurrent
+import RecurrentFormats
 import RecurrentReference
 import Testing
 
@@ -21,7 +22,8 @@ import Testing
     }
 
     private func gates(_ weights: LayerWeights) -> [GateParameters<Double>] {
-        (0..<weights.bias.count / Self.units).map { gate in
+        let weights = weights.all
+        return (0..<weights.biasIH.count / Self.units).map { gate in
             let rows = gate * Self.units..<(gate + 1) * Self.units
             return GateParameters(
                 W: rows.map { row in
@@ -30,7 +32,7 @@ import Testing
                 U: rows.map { row in
                     weights.weightHH[row * Self.units..<(row + 1) * Self.units].map(Double.init)
                 },
-                b: weights.bias[rows].map(Double.init))
+                b: weights.biasIH[rows].map(Double.init))
         }
     }
 

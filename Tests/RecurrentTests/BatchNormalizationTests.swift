@@ -24,11 +24,11 @@ import Testing
             runningVariance: normalization.runningVariance)
         #expect(normalization.weight == weight && normalization.bias == bias)
         for batch in 0..<3 {
-            let x = KernelOrder.embedding(weight: try floats("batch\(batch).x"), width: units)
+            let x = padded(try floats("batch\(batch).x"), units)
             var y = [Float](repeating: .nan, count: x.count)
             var span = y.mutableSpan
             normalization.forward(x.span, into: &span)
-            let dy = KernelOrder.embedding(weight: try floats("batch\(batch).dy"), width: units)
+            let dy = padded(try floats("batch\(batch).dy"), units)
             var dx = dy.map { _ in Float.nan }
             var gradient = dx.mutableSpan
             normalization.backward(x.span, outputGradient: dy.span, into: &gradient)
@@ -39,8 +39,8 @@ import Testing
                     name, found, floats("batch\(batch)." + name).map(Double.init), absolute: 3e-5,
                     relative: 3e-5)
             }
-            try check("y", KernelOrder.embedding(y, width: units))
-            try check("dx", KernelOrder.embedding(dx, width: units))
+            try check("y", unpadded(y, units))
+            try check("dx", unpadded(dx, units))
             try check(
                 "dweight", Array(UnsafeBufferPointer(start: normalization.gradient, count: units)))
             try check(
@@ -56,12 +56,12 @@ import Testing
                 name, found, floats("batch." + name).map(Double.init), absolute: 1e-6,
                 relative: 1e-6)
         }
-        let x = KernelOrder.embedding(weight: try floats("inference.x"), width: units)
+        let x = padded(try floats("inference.x"), units)
         var y = x
         var span = y.mutableSpan
         normalization.inference(x.span, into: &span)
         try Comparer.check(
-            "y", KernelOrder.embedding(y, width: units), floats("inference.y").map(Double.init),
+            "y", unpadded(y, units), floats("inference.y").map(Double.init),
             absolute: 3e-6, relative: 3e-6)
     }
 

@@ -55,13 +55,6 @@ private struct Golden: Sendable, CustomStringConvertible {
     }
 }
 
-private func padded(_ floats: [Float], _ channels: Int) -> [Float] {
-    KernelOrder.embedding(weight: floats, width: channels)
-}
-private func unpadded(_ floats: [Float], _ channels: Int) -> [Float] {
-    KernelOrder.embedding(floats, width: channels)
-}
-
 @Suite struct ConvolutionGoldenTests {
     /// nn.Conv1d and nn.Conv2d, with the channels of a place side by side and padded.
     @Test(arguments: ISA.available, [false, true]) func convolutionsArePyTorchs(
@@ -78,9 +71,8 @@ private func unpadded(_ floats: [Float], _ channels: Int) -> [Float] {
                 inputStride: isPadded ? nil : sizes[3])
             let x = isPadded ? padded(try golden.floats("x"), sizes[3]) : try golden.floats("x")
             let dy = padded(try golden.floats("dy"), outputs)
-            let weights = try KernelOrder.convolution(
-                weight: golden.floats("weight"), bias: golden.floats("bias"),
-                inputChannels: sizes[3])
+            let weights = try shape.pack(
+                AffineWeights(weight: golden.floats("weight"), bias: golden.floats("bias")))
             #expect(
                 x.count == shape.inputCount && weights.count == shape.weightCount
                     && dy.count == shape.outputCount)
@@ -97,8 +89,7 @@ private func unpadded(_ floats: [Float], _ channels: Int) -> [Float] {
             let windows = sizes[0] * rows.windows * columns.windows
             try golden.check("y", unpadded(y, outputs), terms: taps * sizes[3])
             try golden.check("dx", unpadded(dx, sizes[3]), terms: taps * outputs)
-            let gradient = KernelOrder.convolution(
-                dw, inputChannels: sizes[3], taps: taps, outputChannels: outputs)
+            let gradient = shape.unpack(dw.span)
             try golden.check("dweight", gradient.weight, terms: windows)
             try golden.check("dbias", gradient.bias, terms: windows)
         }
@@ -208,7 +199,7 @@ private func unpadded(_ floats: [Float], _ channels: Int) -> [Float] {
             var y = [Float](repeating: .nan, count: shape.outputCount)
             kernels.convolutionForward(
                 shape, x: x,
-                weights: KernelOrder.convolution(weight: weight, bias: bias, inputChannels: inputs),
+                weights: shape.pack(AffineWeights(weight: weight, bias: bias)),
                 y: &y)
             var cell = ConvolutionCell(
                 inputChannels: inputs, outputChannels: outputs, kernelSize: kernelSize,
@@ -319,7 +310,7 @@ private func unpadded(_ floats: [Float], _ channels: Int) -> [Float] {
             var cell = ConvolutionCell(inputChannels: 1, outputChannels: 1, kernelSize: 2)
             cell.load(weight: [0, .infinity], bias: [0])
         }
-        #expect(says(weights, "weights: expected finite numbers, found inf"))
+        #expect(says(weights, "weight: expected finite numbers, found inf"))
         let state = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             var cell = ConvolutionCell(inputChannels: 1, outputChannels: 1, kernelSize: 2)
             cell.state = [[.nan]]

@@ -46,8 +46,8 @@ struct ConvolutionalClassifier {
         convolution weight: [Float], bias: [Float], dense denseWeight: [Float], denseBias: [Float]
     ) {
         parameters =
-            KernelOrder.convolution(weight: weight, bias: bias, inputChannels: 1)
-            + KernelOrder.dense(weight: denseWeight, bias: denseBias)
+            self.convolution.pack(AffineWeights(weight: weight, bias: bias))
+            + dense.pack(AffineWeights(weight: denseWeight, bias: denseBias))
     }
 
     /// Normal weights of He, and no bias.

@@ -139,16 +139,14 @@ private struct Drawings {
         denseGradient.addGradient(x: pooled, dy: dlogits)
 
         let (dw, split) = (network.gradient, network.convolution.weightCount)
-        let found = KernelOrder.convolution(
-            Array(dw[..<split]), inputChannels: 1, taps: 9, outputChannels: channels)
-        let foundDense = KernelOrder.dense(
-            Array(dw[split...]), inputSize: inputs, outputSize: classes)
+        let found = network.convolution.unpack(dw.span.extracting(..<split))
+        let foundDense = network.dense.unpack(dw.span.extracting(split...))
         try Comparer.check("dense weight", foundDense.weight, denseGradient.W.flatMap { $0 })
         try Comparer.check("dense bias", foundDense.bias, denseGradient.b)
         try Comparer.check("weight", found.weight, flat(convolutionGradient.W))
         try Comparer.check("bias", found.bias, convolutionGradient.b)
         try Comparer.check(
-            "dx", KernelOrder.embedding(network.dx, width: 1),
+            "dx", unpadded(network.dx, 1),
             flat(convolution.backwardInput(dy: dy)))
         // These bounds grow along the chain, to a part in three hundred; roundings rarely add up
         // so.

@@ -34,10 +34,14 @@ import Testing
         // The kernels.
         func floats(_ values: [RunningError]) -> [Float] { values.map { Float($0.value) } }
         func padded(_ rows: [[RunningError]]) -> [Float] {
-            KernelOrder.embedding(weight: floats(rows.flatMap { $0 }), width: rows[0].count)
+            RecurrentTests.padded(floats(rows.flatMap { $0 }), rows[0].count)
         }
+        // One input channel after the other, each tap of it.
+        let order = DenseShape(rows: 1, inputSize: 3 * inputs, outputSize: channels)
         func matrix(_ convolution: Convolution<RunningError>) -> [Float] {
-            KernelOrder.dense(weight: floats(flat(convolution.W)), bias: floats(convolution.b))
+            order.pack(
+                AffineWeights(
+                    weight: floats(flat(convolution.W)), bias: floats(convolution.b)))
         }
         let front = ConvolutionShape(
             rows: WindowAxis(size: 9, kernelSize: 3, stride: 2, padding: 1),
@@ -51,9 +55,10 @@ import Testing
         let (weightIH, weightHH) = (
             gates.flatMap { $0.W.flatMap { $0 } }, gates.flatMap { $0.U.flatMap { $0 } }
         )
-        let weights = KernelOrder.lstm(
-            weightIH: floats(weightIH), weightHH: floats(weightHH), bias: floats(gates.flatMap(\.b))
-        )
+        let weights = shape.pack(
+            CellWeights(
+                weightIH: floats(weightIH), weightHH: floats(weightHH),
+                biasIH: floats(gates.flatMap(\.b))))
         let x = floats(flat(problem.x))
         let w = matrix(problem.layer)
         var activated = [Float](repeating: .nan, count: front.outputCount)
@@ -82,12 +87,11 @@ import Testing
         kernels.convolutionBackwardWeights(front, x: x, outputGradient: da, weightGradient: &dw)
 
         try Comparer.check(
-            "h", KernelOrder.embedding(Array(run.h), width: hidden),
-            tape.h.flatMap { $0.flatMap { $0 } })
+            "h", unpadded(Array(run.h), hidden), tape.h.flatMap { $0.flatMap { $0 } })
         try Comparer.check(
-            "dx", KernelOrder.embedding(dx, width: inputs),
+            "dx", unpadded(dx, inputs),
             flat(problem.layer.backwardInput(dy: [dy])))
-        let found = KernelOrder.dense(dw, inputSize: 3 * inputs, outputSize: channels)
+        let found = order.unpack(dw.span)
         try Comparer.check("dW", found.weight, flat(gradient.W))
         try Comparer.check("db", found.bias, gradient.b)
         #expect(flat(gradient.W).allSatisfy { $0.error < 1e-4 })

@@ -19,9 +19,12 @@ private struct DenseNetwork: ~Copyable {
         hidden = DenseShape(rows: rows, inputSize: 2, outputSize: Self.hiddenSize, inputStride: 2)
         output = DenseShape(rows: rows, inputSize: Self.hiddenSize, outputSize: 1)
         var generator = Generator(seed: seed)
-        first = KernelOrder.dense(
-            weight: generator.floats(2 * Self.hiddenSize), bias: generator.floats(Self.hiddenSize))
-        second = KernelOrder.dense(weight: generator.floats(Self.hiddenSize), bias: [0.25])
+        first = hidden.pack(
+            AffineWeights(
+                weight: generator.floats(2 * Self.hiddenSize),
+                bias: generator.floats(Self.hiddenSize)))
+        second = output.pack(
+            AffineWeights(weight: generator.floats(Self.hiddenSize), bias: [0.25]))
         dFirst = [Float](repeating: 0, count: first.count)
         dSecond = [Float](repeating: 0, count: second.count)
         normalization = BatchNormalization(units: Self.hiddenSize, kernels: kernels)
@@ -77,21 +80,23 @@ private struct DenseNetwork: ~Copyable {
         kernels.activationForward(hiddenRows, .relu, x: z, y: &z)
         kernels.denseForward(output, x: z, weights: second, y: &y)
         kernels.activationForward(outputRows, .sigmoid, x: y, y: &y)
-        return KernelOrder.embedding(y, width: 1)
+        return unpadded(y, 1)
     }
 
     /// The same chain as the textbooks write it: the gradients with respect to everything that
     /// learns.
     func reference(x: [Float], targets: [Float]) -> [(name: String, gradient: [RunningError])] {
         func exact(_ values: [Float]) -> [RunningError] { values.map { RunningError(Double($0)) } }
-        func dense(_ kernel: [Float], _ inputs: Int, _ outputs: Int) -> Dense<RunningError> {
-            let (weight, bias) = KernelOrder.dense(kernel, inputSize: inputs, outputSize: outputs)
+        func dense(_ shape: DenseShape, _ kernelOrder: [Float]) -> Dense<RunningError> {
+            let (weights, inputs) = (shape.unpack(kernelOrder.span), shape.inputSize)
             return Dense(
-                W: (0..<outputs).map { exact(Array(weight[$0 * inputs..<($0 + 1) * inputs])) },
-                b: exact(bias))
+                W: (0..<shape.outputSize).map {
+                    exact(Array(weights.weight[$0 * inputs..<($0 + 1) * inputs]))
+                },
+                b: exact(weights.bias))
         }
-        let first = dense(first, 2, Self.hiddenSize)
-        let second = dense(second, Self.hiddenSize, 1)
+        let first = dense(hidden, first)
+        let second = dense(output, second)
         let layer = Normalization(
             .batch, gamma: exact(normalization.weight), beta: exact(normalization.bias),
             epsilon: RunningError(Double(normalization.epsilon)))
@@ -128,8 +133,8 @@ private struct DenseNetwork: ~Copyable {
 
     /// What `learn` has added, in the order of `reference`.
     var gradients: [[Float]] {
-        let first = KernelOrder.dense(dFirst, inputSize: 2, outputSize: Self.hiddenSize)
-        let second = KernelOrder.dense(dSecond, inputSize: Self.hiddenSize, outputSize: 1)
+        let first = hidden.unpack(dFirst.span)
+        let second = output.unpack(dSecond.span)
         let half = normalization.parameterCount / 2
         let dgamma = Array(
             UnsafeBufferPointer(start: normalization.gradient, count: Self.hiddenSize))
@@ -164,7 +169,7 @@ private struct DenseNetwork: ~Copyable {
         let targets = (0..<rows).map { Float($0 % 2) }
         var network = DenseNetwork(try Kernels(isa: isa), rows: rows, seed: 3)
         let expected = network.reference(x: x, targets: targets)
-        _ = network.learn(x: x, targets: KernelOrder.embedding(weight: targets, width: 1))
+        _ = network.learn(x: x, targets: padded(targets, 1))
         for (found, expected) in zip(network.gradients, expected) {
             try Comparer.check(expected.name, found, expected.gradient)
         }
@@ -176,7 +181,7 @@ private struct DenseNetwork: ~Copyable {
     /// The function that no single neuron can be: Minsky and Papert 1969.
     @Test(arguments: ISA.available) func learnsExclusiveOr(isa: ISA) throws {
         var network = DenseNetwork(try Kernels(isa: isa), rows: 4, seed: 1)
-        let targets = KernelOrder.embedding(weight: Self.exclusive, width: 1)
+        let targets = padded(Self.exclusive, 1)
         let kernels = network.kernels
         let adam = Optimizer.adam(Adam(learningRate: 0.02))
         var moments = [
@@ -227,7 +232,7 @@ private struct DenseNetwork: ~Copyable {
         let samples = (0..<rows).map { row in x[row * 3..<row * 3 + 3].map(Double.init) }
         let expected = neuron.meanSquaredError(inputs: samples, targets: targets.map(Double.init))
 
-        let kernelOrder = KernelOrder.dense(weight: weights, bias: [0.25])
+        let kernelOrder = shape.pack(AffineWeights(weight: weights, bias: [0.25]))
         let units = RowsShape(rows: rows, units: 1)
         var y = [Float](repeating: .nan, count: units.count)
         var losses = [Float](repeating: .nan, count: rows)
@@ -236,15 +241,15 @@ private struct DenseNetwork: ~Copyable {
         kernels.denseForward(shape, x: x, weights: kernelOrder, y: &y)
         kernels.activationForward(units, .sigmoid, x: y, y: &y)
         try Comparer.check(
-            "y", KernelOrder.embedding(y, width: 1), samples.map(neuron.output), absolute: 0,
+            "y", unpadded(y, 1), samples.map(neuron.output), absolute: 0,
             relative: 1e-6)
         kernels.meanSquaredError(
-            units, y: y, targets: KernelOrder.embedding(weight: targets, width: 1), live: nil,
+            units, y: y, targets: padded(targets, 1), live: nil,
             scale: 1 / Float(rows),
             losses: &losses, outputGradient: &dy)
         kernels.activationBackward(units, .sigmoid, y: y, outputGradient: dy, inputGradient: &dy)
         kernels.denseBackwardWeights(shape, x: x, outputGradient: dy, weightGradient: &gradient)
-        let found = KernelOrder.dense(gradient, inputSize: inputs, outputSize: 1)
+        let found = shape.unpack(gradient.span)
         #expect(
             abs(kernels.sumLosses(rows, losses: losses) / Double(rows) - expected.error) <= 1e-6
                 * expected.error)

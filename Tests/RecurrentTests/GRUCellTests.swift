@@ -67,23 +67,14 @@ import Testing
         let kernels = try Kernels(isa: isa)
         let shape = GRUShape(
             inputSize: inputs[0][0].count, hiddenSize: hidden, batch: h0.count, steps: inputs.count)
-        func padded(_ floats: [Float], _ units: Int) -> [Float] {
-            KernelOrder.embedding(weight: floats, width: units)
-        }
-        func unpadded(_ floats: [Float], _ units: Int) -> [Float] {
-            KernelOrder.embedding(floats, width: units)
-        }
         func expect(_ name: String, _ found: [Float], _ expected: [Float]) throws {
             try Comparer.check(
                 name, found, expected.map(Double.init), absolute: 2e-6, relative: 2e-6)
         }
-        // The two biases of r and z are added; the candidate's stay apart.
-        let (biasIH, biasHH) = (try golden.parameter("bias_ih"), try golden.parameter("bias_hh"))
-        let bias = biasIH.indices.map { $0 < 2 * hidden ? biasIH[$0] + biasHH[$0] : biasIH[$0] }
-        let weights = try KernelOrder.gru(
-            weightIH: golden.parameter("weight_ih"), weightHH: golden.parameter("weight_hh"),
-            bias: bias,
-            hiddenBias: Array(biasHH[(2 * hidden)...]))
+        let weights = try shape.pack(
+            CellWeights(
+                weightIH: golden.parameter("weight_ih"), weightHH: golden.parameter("weight_hh"),
+                biasIH: golden.parameter("bias_ih"), biasHH: golden.parameter("bias_hh")))
         #expect(weights.count == shape.weightCount)
 
         let run = LayerRun(
@@ -98,13 +89,12 @@ import Testing
             "h", unpadded(Array(run.h[shape.outputCount...]), hidden), flat(golden.sequence("h")))
         try expect("dx", unpadded(Array(run.dx), shape.inputSize), flat(golden.sequence("dx")))
         try expect("dh0", unpadded(Array(run.dh), hidden), flat([golden.state("dh0")]))
-        let gradient = KernelOrder.gru(
-            Array(run.dw), inputSize: shape.inputSize, hiddenSize: hidden, hasHiddenBias: true)
+        let gradient = shape.unpack(Array(run.dw).span)
         try expect("dweight_ih", gradient.weightIH, golden.parameter("dweight_ih"))
         try expect("dweight_hh", gradient.weightHH, golden.parameter("dweight_hh"))
-        try expect("dbias_ih", gradient.bias, golden.parameter("dbias_ih"))
+        try expect("dbias_ih", gradient.biasIH, golden.parameter("dbias_ih"))
         try expect(
-            "dbias_hh", gradient.bias[..<(2 * hidden)] + gradient.hiddenBias,
+            "dbias_hh", gradient.biasIH.prefix(2 * hidden) + gradient.biasHH.suffix(hidden),
             golden.parameter("dbias_hh"))
     }
 
@@ -224,13 +214,13 @@ import Testing
                 weightIH: [0, 0, .nan], weightHH: [0, 0, .nan], biasIH: [0, 0, 0],
                 biasHH: [0, 0, 0])
         }
-        #expect(says(weights, "weights: expected finite numbers, found nan"))
+        #expect(says(weights, "weightIH: expected finite numbers, found nan"))
         let bias = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             var cell = Recurrent.GRUCell(inputSize: 1, hiddenSize: 1)
             let bias = [Float](repeating: .greatestFiniteMagnitude, count: 3)
             cell.load(weightIH: [0, 0, 0], weightHH: [0, 0, 0], biasIH: bias, biasHH: bias)
         }
-        #expect(says(bias, "weights: expected finite numbers, found inf"))
+        #expect(says(bias, "biasIH + biasHH: expected finite numbers, found inf"))
         let state = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             var cell = Recurrent.GRUCell(inputSize: 1, hiddenSize: 1, batch: 2)
             cell.state = [0, .nan]

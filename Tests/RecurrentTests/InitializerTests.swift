@@ -89,7 +89,8 @@ import Testing
     private func parameters(_ initialization: Initialization, seed: UInt64 = 1) -> [[Float]] {
         let parameters = Model(Self.shape, seed: seed, initialization: initialization)
             .stateDictParameters
-        return parameters.cells + [parameters.dense!, parameters.embedding!]
+        return parameters.cells.map { $0.tensors.flatMap { $0 } }
+            + [parameters.dense!.weight + parameters.dense!.bias, parameters.embedding!]
     }
 
     @Test func aSeedGivesTheSameAndAnotherSeedOthers() {
@@ -103,16 +104,13 @@ import Testing
         #expect(parameters(orthogonal) != parameters(Initialization()))
     }
 
-    /// Gate f of the bias row: 16 floats from 16 on in each panel of 1 + I + H rows of 64.
+    /// Gate f of the bias, which is the third tensor.
     @Test func forgetGatesAreBiased() {
         let plain = parameters(Initialization())
         let biased = parameters(Initialization(forgetBias: 1))
-        let row = 4 * 16
-        let panel = (1 + 3 + 17) * row
+        let first = 4 * 17 * (3 + 17) + 17
         for place in plain[0].indices {
-            let isForgetBias =
-                place % panel / row == 0 && place % row / 16 == 1
-                && place / panel * 16 + place % 16 < 17
+            let isForgetBias = (first..<first + 17).contains(place)
             #expect(biased[0][place] == (isForgetBias ? 1 : plain[0][place]))
         }
         #expect(plain[2...] == biased[2...], "the numbers of the other layers stay the same")
@@ -140,10 +138,8 @@ import Testing
         func biases(_ initialization: Initialization) -> [[Float]] {
             let weights = Model(shape, seed: 5, initialization: initialization).stateDictParameters
                 .cells[0]
-            let panel = weights.count / 2
-            return signs.indices.map { gate in
-                (0..<units).map { weights[$0 / 16 * panel + gate * 16 + $0 % 16] }
-            }
+            let sum = zip(weights.biasIH, weights.biasHH).map(+)
+            return signs.indices.map { Array(sum[$0 * units..<($0 + 1) * units]) }
         }
         let plain = biases(Initialization())
         let spread = biases(Initialization(longestMemory: 100))
@@ -170,11 +166,17 @@ import Testing
             loss: .meanSquaredError)
         let weights = Model(shape, seed: 5, initialization: Initialization(forgetBias: 1))
             .stateDictParameters.cells[0]
-        let columns = 1 + 2 + 1 + 3
-        for unit in 0..<units {
-            #expect(weights[unit] == -1)
-            for column in 0..<columns { #expect(weights[(column * 4 + 1) * 16 + unit] == 0) }
-            for gate in [0, 2, 3] { #expect(weights[(4 + gate) * 16 + unit] != 0) }
+        #expect(weights.biasIH[..<units].allSatisfy { $0 == -1 })
+        func gate(_ matrix: [Float], _ gate: Int, of gates: Int = 4) -> ArraySlice<Float> {
+            let count = matrix.count / gates
+            return matrix[gate * count..<(gate + 1) * count]
+        }
+        for matrix in [weights.weightIH, weights.weightHH, weights.biasIH] {
+            #expect(gate(matrix, 1).allSatisfy { $0 == 0 })
+        }
+        #expect(gate(weights.peepholes, 1, of: 3).allSatisfy { $0 == 0 })
+        for other in [0, 2, 3] {
+            #expect(gate(weights.weightIH, other).allSatisfy { $0 != 0 })
         }
     }
 
@@ -187,7 +189,7 @@ import Testing
 
     @Test func biasesMayBeZero() {
         let dense = parameters(Initialization(biases: .zero))[2]
-        #expect(dense[..<16].allSatisfy { $0 == 0 } && dense[16..<22].allSatisfy { $0 != 0 })
+        #expect(dense[24...].allSatisfy { $0 == 0 } && dense[..<24].allSatisfy { $0 != 0 })
     }
 
     @Test func weightsOfZeroAreRefused() async {

@@ -34,20 +34,6 @@ import enum TestSupport.TestSizes
             relative: 3e-7)
     }
 
-    /// `RecurrentFormats` knows the width of a panel without seeing C.
-    @Test func formatsHasThePanelOfTheKernels() {
-        #expect(RecurrentFormats.KernelOrder.panel == Int(RECURRENT_PANEL))
-        for units in TestSizes.few + [TestSizes.large] {
-            #expect(RecurrentFormats.KernelOrder.padded(units) == recurrent_padded(units))
-            let shape = LSTMShape(inputSize: 3, hiddenSize: units)
-            let ordered = RecurrentFormats.KernelOrder.lstm(
-                weightIH: .init(repeating: 0, count: 12 * units),
-                weightHH: .init(repeating: 0, count: 4 * units * units),
-                bias: .init(repeating: 0, count: 4 * units))
-            #expect(ordered.count == shape.weightCount)
-        }
-    }
-
     /// What kernel_list.h says of infinite parameters, beside finite ones.
     @Test(arguments: ISA.available) func infiniteParametersStayUnlessTheyDecayIntoTheGradient(
         isa: ISA

@@ -229,13 +229,13 @@ import Testing
                 weightIH: [0, 0, 0, .nan], weightHH: [0, 0, 0, .nan], biasIH: [0, 0, 0, 0],
                 biasHH: [0, 0, 0, 0])
         }
-        #expect(says(weights, "weights: expected finite numbers, found nan"))
+        #expect(says(weights, "weightIH: expected finite numbers, found nan"))
         let bias = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             var cell = LSTMCell(inputSize: 1, hiddenSize: 1)
             let bias = [Float](repeating: .greatestFiniteMagnitude, count: 4)
             cell.load(weightIH: [0, 0, 0, 0], weightHH: [0, 0, 0, 0], biasIH: bias, biasHH: bias)
         }
-        #expect(says(bias, "weights: expected finite numbers, found inf"))
+        #expect(says(bias, "biasIH + biasHH: expected finite numbers, found inf"))
         let state = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             var cell = LSTMCell(inputSize: 1, hiddenSize: 1, batch: 1)
             cell.state = [0, .nan]

@@ -157,14 +157,14 @@ import Testing
         }
         /// The parameters, or their gradient, of which the two biases have the same.
         func kernelOrder(_ prefix: String = "") throws -> [Float] {
-            let (biasIH, biasHH) = (
-                try floats(prefix + "bias_ih_l0"), try floats(prefix + "bias_hh_l0")
-            )
-            return try KernelOrder.lstm(
-                weightIH: floats(prefix + "weight_ih_l0"),
-                weightHH: floats(prefix + "weight_hh_l0"),
-                bias: prefix == "" ? zip(biasIH, biasHH).map { $0 + $1 } : biasIH, peepholes: [],
-                weightHR: floats(prefix + "weight_hr_l0"))
+            // The gradients with respect to the two biases are one.
+            let biasHH = prefix == "" ? try floats("bias_hh_l0") : nil
+            return try lstmShape().pack(
+                CellWeights(
+                    weightIH: floats(prefix + "weight_ih_l0"),
+                    weightHH: floats(prefix + "weight_hh_l0"),
+                    biasIH: floats(prefix + "bias_ih_l0"), biasHH: biasHH,
+                    weightHR: floats(prefix + "weight_hr_l0")))
         }
     }
 
@@ -196,7 +196,7 @@ import Testing
         let shape = try golden.lstmShape()
         let kernels = try Kernels(isa: isa)
         func padded(_ name: String, _ units: Int) throws -> [Float] {
-            KernelOrder.embedding(weight: try golden.floats(name), width: units)
+            RecurrentTests.padded(try golden.floats(name), units)
         }
         func expect(_ name: String, _ found: [Float], _ expected: [Float]) throws {
             try Comparer.check(

@@ -20,14 +20,13 @@ import Testing
 
     /// The rows of a tensor, or the one row that a vector is, as the kernels have them.
     private func padded(_ name: String) throws -> [Float] {
-        KernelOrder.embedding(
-            weight: try floats(name), width: try Self.file.get().tensor(named: name).shape.last!)
+        RecurrentTests.padded(try floats(name), try Self.file.get().tensor(named: name).shape.last!)
     }
 
     private func check(_ name: String, _ found: [Float], bound: Double = 1e-6) throws {
         let expected = try Self.file.get().tensor(named: name)
         try Comparer.check(
-            name, KernelOrder.embedding(found, width: expected.shape.last!),
+            name, unpadded(found, expected.shape.last!),
             expected.values.map(Double.init), absolute: bound,
             relative: bound)
     }

@@ -20,9 +20,7 @@ import Testing
         let targets = try file.tensor(named: isBinary ? "probabilities" : "values").values
         let shape = RowsShape(rows: outputs.shape[0], units: outputs.shape[1])
         let scale = 1 / Float(shape.rows)
-        func padded(_ floats: [Float]) -> [Float] {
-            KernelOrder.embedding(weight: floats, width: shape.units)
-        }
+        func padded(_ floats: [Float]) -> [Float] { shape.pack(floats) }
         var (y, losses) = (padded(outputs.values), [Float](repeating: .nan, count: shape.rows))
         var x = y
         switch loss {
@@ -48,7 +46,7 @@ import Testing
                 shape, logits: x, targets: padded(targets), live: nil, scale: scale,
                 losses: &losses, logitsGradient: &y)
         }
-        x = KernelOrder.embedding(y, width: shape.units)
+        x = shape.unpack(y.span)
         return (kernels.sumLosses(shape.rows, losses: losses) / Double(shape.rows), x)
     }
 

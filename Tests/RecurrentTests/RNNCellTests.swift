@@ -78,23 +78,15 @@ import Testing
         let shape = RNNShape(
             inputSize: sizes[2], hiddenSize: hidden, activation: activation, batch: sizes[1],
             steps: sizes[0])
-        func padded(_ floats: [Float], _ units: Int) -> [Float] {
-            KernelOrder.embedding(weight: floats, width: units)
-        }
-        func unpadded(_ floats: [Float], _ units: Int) -> [Float] {
-            KernelOrder.embedding(floats, width: units)
-        }
         func expect(_ name: String, _ found: [Float]) throws {
             try Comparer.check(
                 name, found, golden.floats(name).map(Double.init), absolute: 2e-6, relative: 2e-6)
         }
-        let (x, bias) = (
-            try golden.floats("x"),
-            try zip(golden.floats("bias_ih_l0"), golden.floats("bias_hh_l0")).map { $0 + $1 }
-        )
-        let weights = try KernelOrder.rnn(
-            weightIH: golden.floats("weight_ih_l0"), weightHH: golden.floats("weight_hh_l0"),
-            bias: bias)
+        let x = try golden.floats("x")
+        let weights = try shape.pack(
+            CellWeights(
+                weightIH: golden.floats("weight_ih_l0"), weightHH: golden.floats("weight_hh_l0"),
+                biasIH: golden.floats("bias_ih_l0"), biasHH: golden.floats("bias_hh_l0")))
         #expect(weights.count == shape.weightCount)
 
         let run = try LayerRun(
@@ -108,12 +100,11 @@ import Testing
         try expect("h", unpadded(Array(run.h[shape.outputCount...]), hidden))
         try expect("dx", unpadded(Array(run.dx), shape.inputSize))
         try expect("dh0", unpadded(Array(run.dh), hidden))
-        let gradient = KernelOrder.rnn(
-            Array(run.dw), inputSize: shape.inputSize, hiddenSize: hidden)
+        let gradient = shape.unpack(Array(run.dw).span)
         try expect("dweight_ih_l0", gradient.weightIH)
         try expect("dweight_hh_l0", gradient.weightHH)
-        try expect("dbias_ih_l0", gradient.bias)
-        try expect("dbias_hh_l0", gradient.bias)
+        try expect("dbias_ih_l0", gradient.biasIH)
+        try expect("dbias_hh_l0", gradient.biasIH)
     }
 
     /// Every number of streams from 1 to 9: each stream's bits are those of a cell of its own.
@@ -201,13 +192,13 @@ import Testing
             var cell = RNNCell(inputSize: 1, hiddenSize: 1)
             cell.load(weightIH: [.nan], weightHH: [.nan], biasIH: [0], biasHH: [0])
         }
-        #expect(says(weights, "weights: expected finite numbers, found nan"))
+        #expect(says(weights, "weightIH: expected finite numbers, found nan"))
         let bias = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             var cell = RNNCell(inputSize: 1, hiddenSize: 1)
             let bias = [Float](repeating: .greatestFiniteMagnitude, count: 1)
             cell.load(weightIH: [0], weightHH: [0], biasIH: bias, biasHH: bias)
         }
-        #expect(says(bias, "weights: expected finite numbers, found inf"))
+        #expect(says(bias, "biasIH + biasHH: expected finite numbers, found inf"))
         let state = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             var cell = RNNCell(inputSize: 1, hiddenSize: 1, batch: 2)
             cell.state = [0, .nan]

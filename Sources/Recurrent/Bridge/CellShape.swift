@@ -1,8 +1,9 @@
 internal import CRecurrent
+public import RecurrentFormats
 
 /// The dimensions of a recurrent layer over a batch of sequences, and what its cell computes:
 /// `LSTMShape`, `GRUShape`, `RNNShape`, or `AnyCellShape` of any of them.
-public protocol CellShape: Sendable {
+public protocol CellShape: KernelOrdered, Sendable where Weights == CellWeights {
     /// The same shape, whatever its cell.
     var any: AnyCellShape { get }
     /// Nil for a shape of another cell.

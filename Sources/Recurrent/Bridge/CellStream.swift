@@ -1,4 +1,5 @@
 internal import CRecurrent
+internal import RecurrentFormats
 
 /// What a `StreamingCell` of any cell does in a time step. It holds the C shape, which a step
 /// passes on where it is: made anew from Swift's, each step would wait for its own stores (20 ns).
@@ -62,39 +63,9 @@ internal import CRecurrent
         require(count == inputCount, "x: expected \(inputCount) floats, found \(count)")
     }
 
-    /// Takes weights in PyTorch's layout; `StreamingCell` says which.
-    func load(
-        weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float], weightHR: [Float],
-        peepholes: [Float]
-    ) {
-        let gates = any.gateCount * any.hiddenSize
-        let peepholeCount = shape.cell == .lstm ? 3 * recurrent_cell_inner_rows(shape) : 0
-        require(
-            weightIH.count == gates * any.inputSize && weightHH.count == gates * any.outputSize
-                && biasIH.count == gates && biasHH.count == gates
-                && weightHR.count == recurrent_cell_projection(shape) * any.hiddenSize
-                && peepholes.count == peepholeCount * any.hiddenSize,
-            """
-            weights: expected those of \(any.inputSize) inputs and \(any.hiddenSize) hidden units
-            """)
-        var packed = [Float](repeating: 0, count: any.weightCount)
-        unsafe recurrent_cell_pack(
-            shape, weightIH, weightHH, biasIH, biasHH, peepholes, weightHR, &packed)
-        load(packed)
-    }
-
-    /// Takes weights in kernel order.
-    func load(_ kernelOrder: [Float]) {
-        require(
-            kernelOrder.count == any.weightCount,
-            "weights: expected \(any.weightCount) floats, found \(kernelOrder.count)")
-        requireFinite(kernelOrder, "weights")
-        if isRounded {
-            unsafe recurrent_cell_bfloat16_pack(shape, kernelOrder, weights)
-        } else {
-            unsafe kernelOrder.withUnsafeBufferPointer {
-                unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count)
-            }
-        }
+    /// - Precondition: the weights have the sizes of the shape and are finite.
+    func load(_ new: CellWeights) {
+        new.requireFinite()
+        unsafe any.pack(new, isRounded ? .bfloat16 : .float32, to: weights)
     }
 }

@@ -87,20 +87,14 @@ internal import RecurrentFormats
     ///   - bias: [outputChannels].
     /// - Precondition: the counts are those, and the numbers finite.
     public mutating func load(weight: [Float], bias: [Float]) {
-        require(
-            weight.count == outputChannels * inputChannels * kernelSize
-                && bias.count == outputChannels,
-            """
-            weights: expected those of \(inputChannels) to \(outputChannels) channels and \
-            \(kernelSize) taps
-            """
-        )
-        let kernelOrder = KernelOrder.convolution(
-            weight: weight, bias: bias, inputChannels: inputChannels)
-        requireFinite(kernelOrder, "weights")
-        unsafe kernelOrder.withUnsafeBufferPointer {
-            unsafe weights.update(from: $0.baseAddress!, count: kernelOrder.count)
-        }
+        requireFinite(weight, "weight")
+        requireFinite(bias, "bias")
+        let shape = ConvolutionShape(
+            columns: WindowAxis(size: kernelSize, kernelSize: kernelSize),
+            inputChannels: inputChannels, outputChannels: outputChannels)
+        let memory = unsafe UnsafeMutableBufferPointer(start: weights, count: shape.weightCount)
+        var span = unsafe memory.mutableSpan
+        shape.pack(AffineWeights(weight: weight, bias: bias), to: &span)
     }
 
     /// One time step of every stream.

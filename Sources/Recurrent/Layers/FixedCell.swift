@@ -1,3 +1,5 @@
+internal import RecurrentFormats
+
 /// A recurrent layer whose sizes are part of its type, for those who know them when they compile:
 /// one stream, one time step at a time.
 ///
@@ -32,8 +34,7 @@ public struct FixedCell<Shape: CellShape, let inputSize: Int, let hiddenSize: In
         weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]
     ) {
         stream.load(
-            weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH, weightHR: [],
-            peepholes: [])
+            CellWeights(weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH))
     }
 
     /// One time step. An input that is NaN makes the state NaN, which it stays until `reset`;

@@ -128,8 +128,7 @@ public struct Initialization: Hashable, Sendable {
     func parameters(_ shape: ModelShape, using generator: inout SplitMix64) -> StateDictParameters {
         var embedding: [Float]?
         if case .tokens(let vocabulary, let dimension) = shape.input {
-            embedding = KernelOrder.embedding(
-                weight: generator.normal(vocabulary * dimension, deviation: 1), width: dimension)
+            embedding = generator.normal(vocabulary * dimension, deviation: 1)
         }
         let kinds = shape.layers.flatMap { layer in (0..<layer.directions).map { _ in layer.cell } }
         let cells = zip(kinds, shape.stateDict.cells).map { kind, cell in
@@ -167,10 +166,10 @@ public struct Initialization: Hashable, Sendable {
                 for (gate, sign) in kind.memoryGates { setBias(gate) { sign * logarithms[$0] } }
             }
             if kind.hasCoupledGates { clearForgetGate(cell, &tensors) }
-            return cell.kernelOrder(tensors)
+            return cell.weights(tensors)
         }
         let (inputs, units) = (shape.layers.last!.outputSize, shape.outputSize)
-        let dense = KernelOrder.dense(
+        let dense = AffineWeights(
             weight: denseWeights.draw(
                 units: units, inputs: inputs, hidden: inputs, using: &generator),
             bias: biases.draw(units: units, inputs: 1, hidden: inputs, using: &generator))

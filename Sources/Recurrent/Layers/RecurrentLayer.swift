@@ -69,7 +69,7 @@ public enum RecurrentCell: Hashable, Sendable {
         switch self {
         case .lstm(let variant):
             .lstm(hasPeepholes: variant.hasPeepholes, projectionSize: variant.projectionSize)
-        case .gru(let definition): .gru(hasHiddenBias: definition == .resetAfter)
+        case .gru: .gru
         case .rnn: .rnn
         }
     }

@@ -1,3 +1,5 @@
+internal import RecurrentFormats
+
 /// A recurrent layer that runs one time step at a time: weights and the state of `batch`
 /// independent streams, in one block of memory.
 ///
@@ -40,13 +42,13 @@
         weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float],
         weightHR: [Float] = [], peepholes: [Float] = []
     ) {
-        stream.load(
-            weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH,
-            weightHR: weightHR, peepholes: peepholes)
+        load(
+            CellWeights(
+                weightIH: weightIH, weightHH: weightHH, biasIH: biasIH, biasHH: biasHH,
+                weightHR: weightHR, peepholes: peepholes))
     }
 
-    /// Takes weights in kernel order.
-    mutating func load(_ kernelOrder: [Float]) { stream.load(kernelOrder) }
+    mutating func load(_ weights: CellWeights) { stream.load(weights) }
 
     /// One time step of every stream.
     ///

@@ -89,8 +89,7 @@ extension RNNCell {
 private struct CellFile {
     let cell: RecurrentCell
     let inputSize: Int, hiddenSize: Int
-    /// In kernel order.
-    let weights: [Float]
+    let weights: CellWeights
 
     init(_ path: String, layer: Int?, isReverse: Bool, _ caller: RecurrentCell?)
         throws(ModelFileError)

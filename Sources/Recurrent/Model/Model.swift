@@ -56,15 +56,16 @@ internal import RecurrentFormats
         var memory = Layout()
         _ = memory.reserve(layout.count)
         arena = Arena(memory)
-        if let offset = layout.embedding { copy(parameters.embedding!, to: offset) }
-        for (offset, (cell, weights)) in zip(
-            layout.cells.joined(), zip(shape.stateDict.cells, parameters.cells))
-        {
-            copy(weights: weights, columns: cell.columns, gates: cell.kind.gates, to: offset)
+        if let table = shape.table {
+            var span = unsafe floats(layout.embedding!, table.count).mutableSpan
+            table.pack(parameters.embedding!, to: &span)
         }
-        copy(
-            weights: parameters.dense!, columns: 1 + shape.layers.last!.outputSize, gates: 1,
-            to: layout.dense)
+        for ((cell, offset), weights) in zip(cells, parameters.cells) {
+            unsafe cell.pack(weights, weightFormat, to: self.parameters + offset)
+        }
+        let dense = shape.dense(rows: 1)
+        var span = unsafe floats(layout.dense, dense.weightCount(weightFormat)).mutableSpan
+        dense.pack(parameters.dense!, weightFormat, to: &span)
     }
 
     /// Trainable numbers, without padding.
@@ -73,46 +74,25 @@ internal import RecurrentFormats
     /// The flat buffer of `layout.count` floats.
     var parameters: UnsafeMutablePointer<Float> { unsafe arena.base }
 
-    /// The parameters in kernel order, part by part.
+    /// The parameters as PyTorch has them.
     var stateDictParameters: StateDictParameters {
-        let cells = Array(layout.cells.joined())
+        let dense = shape.dense(rows: 1)
         return StateDictParameters(
-            embedding: layout.embedding.map { floats(from: $0, to: cells[0]) },
-            cells: zip(cells, cells.dropFirst() + [layout.dense]).map { floats(from: $0, to: $1) },
-            dense: floats(from: layout.dense, to: layout.count))
+            embedding: shape.table.map {
+                unsafe $0.unpack(floats(layout.embedding!, $0.count).span)
+            },
+            cells: cells.map { cell, offset in unsafe cell.unpack(parameters + offset) },
+            dense: unsafe dense.unpack(floats(layout.dense, dense.weightCount).span))
     }
 
-    private func floats(from start: Int, to end: Int) -> [Float] {
-        unsafe Array(UnsafeBufferPointer(start: parameters + start, count: end - start))
-    }
-
-    private func copy(weights: [Float], columns: Int, gates: Int, to offset: Int) {
-        unsafe copyWeights(
-            weights, columns: columns, gates: gates, weightFormat, to: parameters + offset)
-    }
-
-    private func copy(_ floats: [Float], to offset: Int) {
-        unsafe floats.withUnsafeBufferPointer {
-            unsafe (parameters + offset).update(from: $0.baseAddress!, count: floats.count)
+    /// Each direction of each layer, and where its parameters begin.
+    private var cells: [(AnyCellShape, Int)] {
+        layout.cells.enumerated().flatMap { index, offsets in
+            offsets.map { (shape.cell(index, batch: 1, steps: 1), $0) }
         }
     }
-}
 
-/// Stores weights in kernel order, `columns` of them with the bias, in a format.
-func copyWeights(
-    _ weights: [Float], columns: Int, gates: Int, _ format: WeightFormat,
-    to memory: UnsafeMutablePointer<Float>
-) {
-    switch format {
-    case .float32:
-        unsafe weights.withUnsafeBufferPointer {
-            unsafe memory.update(from: $0.baseAddress!, count: weights.count)
-        }
-    case .bfloat16:
-        let words = KernelOrder.bfloat16(weights, columns: columns, gates: gates)
-        unsafe words.withUnsafeBytes {
-            unsafe UnsafeMutableRawPointer(memory).copyMemory(
-                from: $0.baseAddress!, byteCount: $0.count)
-        }
+    private func floats(_ offset: Int, _ count: Int) -> UnsafeMutableBufferPointer<Float> {
+        unsafe UnsafeMutableBufferPointer(start: parameters + offset, count: count)
     }
 }

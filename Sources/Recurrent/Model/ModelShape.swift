@@ -118,6 +118,12 @@ public struct ModelShape: Hashable, Sendable {
         return table + recurrent + outputSize * (layers.last!.outputSize + 1)
     }
 
+    /// The embedding's table.
+    var table: RowsShape? {
+        guard case .tokens(let vocabulary, let dimension) = input else { return nil }
+        return RowsShape(rows: vocabulary, units: dimension)
+    }
+
     /// Whether there are kernels for weights that are not in float32.
     var canRoundWeights: Bool { layers.allSatisfy { $0.cell == .lstm(.plain) } }
 
@@ -179,9 +185,6 @@ func isHuberDelta(_ delta: Float) -> Bool { delta > 0 && delta.isFinite }
 /// Whether a call may work on `rows` rows.
 func isRowCount(_ rows: Int) -> Bool { rows > 0 && rows <= ModelShape.largestRowCount }
 
-/// 16 ⌈count / 16⌉.
-func padded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
-
 /// Where each part of the parameters lies in the one flat buffer that optimizers walk over.
 struct ParameterLayout: Sendable {
     let embedding: Int?
@@ -192,11 +195,7 @@ struct ParameterLayout: Sendable {
 
     init(_ shape: ModelShape, _ format: WeightFormat = .float32) {
         var layout = Layout()
-        if case .tokens(let vocabulary, let dimension) = shape.input {
-            embedding = layout.reserve(vocabulary * padded(dimension))
-        } else {
-            embedding = nil
-        }
+        embedding = shape.table.map { layout.reserve($0.count) }
         cells = shape.layers.enumerated().map { index, layer in
             (0..<layer.directions).map { _ in
                 layout.reserve(shape.cell(index, batch: 1, steps: 1).weightCount(format))

@@ -10,8 +10,8 @@ enum Cell: String, CaseIterable {
     var gates: Int {
         switch self {
         case .rnn: 1
-        case .gru: KernelOrder.gruGates
-        case .lstm: KernelOrder.lstmGates
+        case .gru: 3
+        case .lstm: 4
         }
     }
 
@@ -27,25 +27,12 @@ enum Cell: String, CaseIterable {
             LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize, batch: batch, steps: steps).any
         }
     }
-
-    func pack(_ weights: LayerWeights) -> [Float] {
-        let (ih, hh, bias) = (weights.weightIH, weights.weightHH, weights.bias)
-        return switch self {
-        case .rnn: KernelOrder.rnn(weightIH: ih, weightHH: hh, bias: bias)
-        case .gru:
-            KernelOrder.gru(
-                weightIH: ih, weightHH: hh, bias: bias,
-                hiddenBias: [Float](repeating: 0, count: weights.hiddenSize))
-        case .lstm: KernelOrder.lstm(weightIH: ih, weightHH: hh, bias: bias)
-        }
-    }
 }
 
-/// The weights of a layer as PyTorch has them, gate by gate; the second bias of the GRU is zero.
+/// The weights of a layer; its second bias is zero.
 struct LayerWeights {
     let inputSize: Int, hiddenSize: Int
-    let weightIH: [Float], weightHH: [Float]
-    let bias: [Float]
+    let all: CellWeights
 
     /// Scaled normal numbers for the inputs, orthogonal matrices times `gain` for the hidden units,
     /// so that `gain` is each of their singular values; biases of zero, but `openness` for the gate
@@ -61,17 +48,18 @@ struct LayerWeights {
         }
         self.inputSize = inputSize
         self.hiddenSize = hiddenSize
-        weightIH = draw(.lecunNormal, inputs: inputSize)
-        weightHH = draw(.orthogonal(gain: gain), inputs: hiddenSize)
-        bias = (0..<cell.gates * hiddenSize).map {
-            cell != .rnn && $0 / hiddenSize == 1 ? Float(openness) : 0
-        }
+        all = CellWeights(
+            weightIH: draw(.lecunNormal, inputs: inputSize),
+            weightHH: draw(.orthogonal(gain: gain), inputs: hiddenSize),
+            biasIH: (0..<cell.gates * hiddenSize).map {
+                cell != .rnn && $0 / hiddenSize == 1 ? Float(openness) : 0
+            })
     }
 
     /// U of one gate.
     func recurrentMatrix(gate: Int) -> SquareMatrix {
         SquareMatrix(size: hiddenSize) {
-            Double(weightHH[(gate * hiddenSize + $0) * hiddenSize + $1])
+            Double(all.weightHH[(gate * hiddenSize + $0) * hiddenSize + $1])
         }
     }
 }
@@ -105,7 +93,7 @@ struct UnrolledLayer {
         let copies = (0..<steps).flatMap { step in
             (0..<units).flatMap { _ in x[step * inputs..<(step + 1) * inputs] }
         }
-        let packed = cell.pack(weights)
+        let packed = shape.pack(weights.all)
         transposed = memory(shape.transposedCount)
         tape = CellTape(
             h: memory(all.outputTapeCount), c: memory(all.stateTapeCount),
@@ -143,7 +131,6 @@ struct UnrolledLayer {
     /// The activated gate number `gate` at a step.
     func gate(_ gate: Int, step: Int) -> [Double] {
         let gates = tape.gates! + step * shape.gatesCount
-        let panel = KernelOrder.panel
         return (0..<units).map {
             Double(gates[($0 / panel * cell.gates + gate) * panel + $0 % panel])
         }

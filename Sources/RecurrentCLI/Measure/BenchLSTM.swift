@@ -47,22 +47,14 @@ struct LSTMData {
     }
 
     var kernelOrder: [Float] {
-        KernelOrder.lstm(weightIH: weightIH, weightHH: weightHH, bias: bias)
+        shape.pack(CellWeights(weightIH: weightIH, weightHH: weightHH, biasIH: bias))
     }
 }
 
 /// The first `units` of each padded row of `floats`.
 func unpadded(_ floats: UnsafePointer<Float>, rows: Int, units: Int) -> [Float] {
-    (0..<rows).flatMap {
-        UnsafeBufferPointer(start: floats + $0 * KernelOrder.padded(units), count: units)
-    }
-}
-
-/// The opposite of `unpadded`.
-func padded(_ values: [Float], units: Int) -> [Float] {
-    stride(from: 0, to: values.count, by: units).flatMap {
-        values[$0..<$0 + units] + [Float](repeating: 0, count: KernelOrder.padded(units) - units)
-    }
+    let shape = RowsShape(rows: rows, units: units)
+    return shape.unpack(UnsafeBufferPointer(start: floats, count: shape.count).span)
 }
 
 /// The pointers of an LSTM layer's calls, and a share of each of them.
@@ -119,7 +111,9 @@ final class LSTMEngine {
                     gates: blocks(shape.gatesCount)),
                 gradients: CellGradients(
                     output: blocks(
-                        training ? padded(data.outputGradient, units: shape.hiddenSize) : []),
+                        training
+                            ? RowsShape(rows: shape.steps * shape.batch, units: shape.hiddenSize)
+                                .pack(data.outputGradient) : []),
                     preActivation: blocks(training ? shape.preActivationGradientCount : 0),
                     h: blocks(training ? shape.outputCount : 0),
                     c: blocks(training ? shape.stateCount : 0),
@@ -200,9 +194,8 @@ struct LSTMTrainingWork: Work {
 
     func results() -> [(name: String, values: [Float])] {
         let (calls, shape) = (engine.calls.pointee, engine.data.shape)
-        let gradient = KernelOrder.lstm(
-            Array(UnsafeBufferPointer(start: calls.weightGradient, count: shape.weightCount)),
-            inputSize: shape.inputSize, hiddenSize: shape.hiddenSize)
+        let gradient = shape.unpack(
+            UnsafeBufferPointer(start: calls.weightGradient, count: shape.weightCount).span)
         return LSTMSequenceWork(engine: engine).results() + [
             (
                 "dx",
@@ -211,7 +204,7 @@ struct LSTMTrainingWork: Work {
             ),
             ("dh", unpadded(calls.gradients.h, rows: shape.batch, units: shape.hiddenSize)),
             ("dc", unpadded(calls.gradients.c!, rows: shape.batch, units: shape.hiddenSize)),
-            ("dW", gradient.weightIH), ("dU", gradient.weightHH), ("db", gradient.bias),
+            ("dW", gradient.weightIH), ("dU", gradient.weightHH), ("db", gradient.biasIH),
         ]
     }
 }
