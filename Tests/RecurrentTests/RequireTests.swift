@@ -89,5 +89,14 @@ import Testing
                 input: .values(size: 0), layers: [.rnn(2)], outputSize: 2, loss: .crossEntropy)
         }
         #expect(Self.said(size).contains("model shape: expected sizes of 1 to 16777216, found 0"))
+        let dense = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+            _ = DenseShape(rows: 1, inputSize: .min, outputSize: 2, inputStride: 3)
+        }
+        #expect(
+            Self.said(dense).contains(
+                """
+                product shape: expected inputs and outputs of 1 to 16777216, found \
+                DenseShape(rows: 1, inputSize: \(Int.min), outputSize: 2, inputStride: 3)
+                """))
     }
 }

@@ -32,14 +32,15 @@ private func checkFile(_ bytes: [UInt8]) {
 }
 
 /// A model whose shape was found loads, unless its elements are no finite floats, and comes back
-/// from its own tensors.
+/// from its own tensors as it was.
 private func checkModel(_ file: Safetensors, _ shape: StateDictShape) {
     do {
         let parameters = try StateDictParameters(file, shape: shape)
         let written = try Safetensors(Safetensors.encode(parameters.tensors(shape: shape)))
         let found = try StateDictShape(written)
         precondition(found == shape, "\(found), not \(shape)")
-        _ = try StateDictParameters(written, shape: shape)
+        let again = try StateDictParameters(written, shape: shape)
+        precondition(again == parameters, "other parameters")
     } catch {
         // The default names may be longer than those of a bare module.
         let expected: [FormatError.Problem] = [.notFloats, .notFinite, .wordLength]

@@ -74,17 +74,6 @@ public struct WindowAxis: Hashable, Sendable {
     }
 }
 
-/// Whether a call may work on so many rows: the product of `counts`, each of which is positive.
-private func isRowCount(_ counts: Int...) -> Bool {
-    var rows = 1
-    for count in counts {
-        let (product, overflow) = rows.multipliedReportingOverflow(by: count)
-        if overflow || !isRowCount(product) { return false }
-        rows = product
-    }
-    return true
-}
-
 /// The dimensions of a convolution of images, or of sequences, which are images of one row.
 /// Sequences side by side, [time][sequence][channel] as recurrent layers have them, are one image:
 /// time is its rows, and the sequences are its columns, with a kernel size of 1.
@@ -111,35 +100,13 @@ public struct ConvolutionShape: Hashable, Sendable {
         images: Int = 1, rows: WindowAxis = .single, columns: WindowAxis, inputChannels: Int,
         outputChannels: Int, inputStride: Int? = nil
     ) {
-        require(
-            isDimension(images) && isDimension(inputChannels) && isDimension(outputChannels),
-            """
-            convolution shape: expected dimensions of 1 to \(ModelShape.largestDimension), found \
-            images \(images), input channels \(inputChannels), output channels \(outputChannels)
-            """)
-        require(
-            isRowCount(images, rows.size, columns.size)
-                && isRowCount(images, rows.windows, columns.windows)
-                && isRowCount(rows.kernelSize, columns.kernelSize, inputChannels),
-            """
-            convolution shape: expected at most \(ModelShape.largestRowCount) places, windows and \
-            terms, found images \(images), rows \(rows.size) to \(rows.windows), columns \
-            \(columns.size) to \(columns.windows), input channels \(inputChannels)
-            """)
-        require(
-            (inputStride ?? inputChannels) >= inputChannels
-                && isDimension(inputStride ?? inputChannels),
-            """
-            convolution shape: expected an input stride of \(inputChannels) to \
-            \(ModelShape.largestDimension), found \(inputStride!)
-            """
-        )
         self.images = images
         self.rows = rows
         self.columns = columns
         self.inputChannels = inputChannels
         self.outputChannels = outputChannels
         self.inputStride = inputStride ?? padded(inputChannels)
+        unsafe requireShape(recurrent_convolution_check(cValue), self)
     }
 
     var cValue: recurrent_convolution_shape {
@@ -205,22 +172,12 @@ public struct PoolingShape: Hashable, Sendable {
         _ pooling: Pooling, images: Int = 1, rows: WindowAxis = .single, columns: WindowAxis,
         channels: Int
     ) {
-        require(
-            isDimension(images) && isDimension(channels)
-                && isRowCount(images, rows.size, columns.size)
-                && isRowCount(images, rows.windows, columns.windows)
-                && isRowCount(rows.kernelSize, columns.kernelSize),
-            """
-            pooling shape: expected images and channels of 1 to \(ModelShape.largestDimension) and \
-            at most \(ModelShape.largestRowCount) places, found images \(images), rows \
-            \(rows.size) to \(rows.windows), columns \(columns.size) to \(columns.windows), \
-            channels \(channels)
-            """)
         self.images = images
         self.rows = rows
         self.columns = columns
         self.channels = channels
         self.pooling = pooling
+        unsafe requireShape(recurrent_pooling_check(cValue), self)
     }
 
     var cValue: recurrent_pooling_shape {

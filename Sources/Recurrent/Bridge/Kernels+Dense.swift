@@ -16,24 +16,11 @@ public struct DenseShape: Hashable, Sendable {
     /// - Precondition: dimensions are in 1...`ModelShape.largestDimension`, rows in 1...2^31. The
     ///   input stride is 16 ⌈inputSize / 16⌉ unless given.
     public init(rows: Int, inputSize: Int, outputSize: Int, inputStride: Int? = nil) {
-        require(
-            isRowCount(rows) && isDimension(inputSize) && isDimension(outputSize),
-            """
-            dense shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \
-            \(ModelShape.largestRowCount) rows, found rows \(rows), input \(inputSize), output \
-            \(outputSize)
-            """)
-        require(
-            (inputStride ?? inputSize) >= inputSize && isDimension(inputStride ?? inputSize),
-            """
-            dense shape: expected an input stride of \(inputSize) to \
-            \(ModelShape.largestDimension), found \(inputStride!)
-            """
-        )
         self.rows = rows
         self.inputSize = inputSize
         self.outputSize = outputSize
         self.inputStride = inputStride ?? padded(inputSize)
+        unsafe requireShape(recurrent_product_check(cValue), self)
     }
 
     var cValue: recurrent_product_shape {

@@ -13,16 +13,10 @@ public struct EmbeddingShape: Hashable, Sendable {
 
     /// - Precondition: dimensions are in 1...`ModelShape.largestDimension`, rows in 1...2^31.
     public init(vocabulary: Int, dimension: Int, rows: Int) {
-        require(
-            isDimension(vocabulary) && isDimension(dimension) && isRowCount(rows),
-            """
-            embedding shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at \
-            most \(ModelShape.largestRowCount) rows, found vocabulary \(vocabulary), dimension \
-            \(dimension), rows \(rows)
-            """)
         self.vocabulary = vocabulary
         self.dimension = dimension
         self.rows = rows
+        unsafe requireShape(recurrent_embedding_check(cValue), self)
     }
 
     var cValue: recurrent_embedding_shape {

@@ -11,14 +11,9 @@ public struct RowsShape: Hashable, Sendable {
 
     /// - Precondition: units are in 1...`ModelShape.largestDimension`, rows in 1...2^31.
     public init(rows: Int, units: Int) {
-        require(
-            isRowCount(rows) && isDimension(units),
-            """
-            rows shape: expected 1 to \(ModelShape.largestDimension) units and at most \
-            \(ModelShape.largestRowCount) rows, found rows \(rows), units \(units)
-            """)
         self.rows = rows
         self.units = units
+        unsafe requireShape(recurrent_rows_check(cValue), self)
     }
 
     var cValue: recurrent_rows_shape { recurrent_rows_shape(rows: rows, units: units) }

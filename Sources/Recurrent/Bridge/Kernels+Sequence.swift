@@ -24,14 +24,6 @@ public struct SequenceShape: Hashable, Sendable {
         steps: Int, batch: Int, units: Int, width: Int? = nil, inputStride: Int? = nil,
         outputStride: Int? = nil, isReversed: Bool = false
     ) {
-        require(
-            isDimension(steps) && isDimension(batch) && isDimension(units)
-                && isRowCount(steps * batch),
-            """
-            sequence shape: expected dimensions of 1 to \(ModelShape.largestDimension) and at most \
-            \(ModelShape.largestRowCount) rows, found steps \(steps), batch \(batch), units \
-            \(units)
-            """)
         self.steps = steps
         self.batch = batch
         self.units = units
@@ -39,13 +31,7 @@ public struct SequenceShape: Hashable, Sendable {
         self.inputStride = inputStride ?? padded(units)
         self.outputStride = outputStride ?? self.width
         self.isReversed = isReversed
-        require(
-            units <= self.width && self.width <= self.outputStride && units <= self.inputStride,
-            """
-            sequence shape: \(units) units do not fit the width \(self.width) or the strides \
-            \(self.inputStride), \(self.outputStride)
-            """
-        )
+        unsafe requireShape(recurrent_sequence_check(cValue), self)
     }
 
     var cValue: recurrent_sequence_shape {

@@ -1,5 +1,12 @@
 internal import CRecurrent
 
+/// Traps where a shape cannot be: `expected` is the text of its `recurrent_*_check`, or null.
+func requireShape(_ expected: UnsafePointer<CChar>?, _ shape: @autoclosure () -> Any) {
+    if let expected = unsafe expected {
+        fail("\(unsafe String(cString: expected)), found \(shape())")
+    }
+}
+
 /// This processor lacks an instruction set that was asked for.
 public struct UnsupportedISA: Error, CustomStringConvertible, Sendable {
     public let isa: ISA

@@ -36,7 +36,7 @@
                 return false
             }
         }
-        return (0..<layout.outputSize).allSatisfy { unsafe base[layout.output + $0].isFinite }
+        return (0..<layout.dense.outputSize).allSatisfy { unsafe base[layout.output + $0].isFinite }
     }
 
     /// Resets the stream to zero.
@@ -65,13 +65,16 @@
     /// answer to a sequence, the answer to the steps so far.
     public func withOutput<Result>(_ body: (Span<Float>) throws -> Result) rethrows -> Result {
         try body(
-            unsafe UnsafeBufferPointer(start: base + layout.output, count: layout.outputSize).span)
+            unsafe UnsafeBufferPointer(start: base + layout.output, count: layout.dense.outputSize)
+                .span)
     }
 }
 
 /// Where the parts of a `ModelState` start.
 struct StateLayout: Sendable {
-    let features: Int, output: Int, outputSize: Int
+    let embedding: EmbeddingShape?
+    let dense: DenseShape
+    let features: Int, output: Int
     let layers: [(c: Int, h: [Int], scratch: Int)]
     /// Where the head is a mean: the sum of the steps, in double, and the mean.
     let sum: Int, mean: Int
@@ -79,6 +82,10 @@ struct StateLayout: Sendable {
 
     init(_ shape: ModelShape) {
         var layout = Layout()
+        embedding = shape.table.map {
+            EmbeddingShape(vocabulary: $0.rows, dimension: $0.units, rows: 1)
+        }
+        dense = shape.dense(rows: 1)
         features = layout.reserve(padded(shape.featureCount))
         layers = shape.layers.indices.map { index in
             let cell = shape.cell(index, batch: 1, steps: 1)
@@ -92,7 +99,6 @@ struct StateLayout: Sendable {
         sum = layout.reserve(2 * meanCount)
         mean = layout.reserve(meanCount)
         output = layout.reserve(shape.outputSize)
-        outputSize = shape.outputSize
         memory = layout
     }
 }
@@ -104,15 +110,14 @@ extension Model {
     /// - Precondition: the model's input is tokens; the state was made for a model of the same
     ///   shape.
     public func step(token: Int32, state: inout ModelState, kernels: Kernels = .best) {
-        guard case .tokens(let vocabulary, let dimension) = shape.input else {
+        checkShape(state)
+        guard let embedding = state.layout.embedding else {
             fail("model: the input is \(shape.input); expected values, found a token")
         }
-        checkShape(state)
         var token = token
         let features = unsafe state.base + state.layout.features
         unsafe kernels.embeddingForward(
-            EmbeddingShape(vocabulary: vocabulary, dimension: dimension, rows: 1),
-            table: parameters + layout.embedding!, indices: &token, y: features)
+            embedding, table: parameters + layout.embedding!, indices: &token, y: features)
         unsafe step(features: features, state: &state, kernels: kernels)
     }
 
@@ -153,7 +158,7 @@ extension Model {
             unsafe x = UnsafePointer(state.addToMean(x))
         }
         unsafe kernels.denseForward(
-            shape.dense(rows: 1), weightFormat, x: x, weights: parameters + layout.dense,
+            state.layout.dense, weightFormat, x: x, weights: parameters + layout.dense,
             y: state.base + state.layout.output)
         state.parity = 1 - state.parity
     }
