@@ -33,8 +33,8 @@ public protocol Scalar: SignedNumeric, Sendable {
     /// max(a, b)
     static func larger(_ a: Self, _ b: Self) -> Self
 
-    /// x, a running average or a momentum, as it is kept between steps: kernels make zero of what is
-    /// tiny.
+    /// x, a running average or a momentum, as it is kept between steps: kernels make zero of what
+    /// is tiny.
     static func mean(_ x: Self) -> Self
 
     /// x, an average or sum of squares, as it is kept between steps: kernels' have a least value.

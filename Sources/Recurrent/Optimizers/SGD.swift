@@ -39,4 +39,5 @@ public struct SGD: Hashable, Sendable, OptimizerRule {
 
     var momentCount: Int { momentum != 0 ? 1 : 0 }
     var unsignedMoments: Range<Int> { 0..<0 }
+    var operations: Int { momentum == 0 ? 3 : nesterov ? 7 : 5 }
 }
