@@ -10,6 +10,8 @@ public protocol UpdateRule: Sendable {
     /// What moments are before the first step.
     var initialMoment: Double { get }
 
+    /// Where step t takes the gradient of a parameter: there p decays.
+    func point<S: Scalar>(_ t: Int, _ p: S, _ moments: [S]) -> S
     /// Step t = 1, 2, …, as a function that changes a parameter and its moments by a gradient.
     func step<S: Scalar>(_ t: Int) -> (_ p: inout S, _ g: S, _ moments: inout [S]) -> Void
 }
@@ -35,6 +37,7 @@ public struct UpdateState<S: Scalar>: Sendable {
 
 extension UpdateRule {
     public var initialMoment: Double { 0 }
+    public func point<S: Scalar>(_ t: Int, _ p: S, _ moments: [S]) -> S { p }
 
     /// The state before the first step.
     public func state<S: Scalar>(count: Int) -> UpdateState<S> {
@@ -50,7 +53,7 @@ extension UpdateRule {
         let step: (inout S, S, inout [S]) -> Void = step(state.steps)
         for n in parameters.indices {
             var (p, moments) = (parameters[n], state.moments.map { $0[n] })
-            let g = rule(gradient[n], parameter: p)
+            let g = rule(gradient[n], parameter: point(state.steps, p, moments))
             if rule.decoupled { p *= S(1 - learningRate * rule.weightDecay) }
             step(&p, g, &moments)
             parameters[n] = rule.weightDecay == 0 ? p : .mean(p)

@@ -121,10 +121,6 @@ struct OptimizerCase: Sendable, CustomStringConvertible {
         }
     }
 
-    static let rules: [any KernelRule.Type] = [
-        SGD.self, AdaGrad.self, RMSProp.self, AdaDelta.self, Adam.self, NAdam.self, RAdam.self,
-        Adamax.self,
-    ]
     static let tests: [String: @Sendable (KernelTable) throws -> Void] = Dictionary(
         uniqueKeysWithValues: rules.map { ($0.kernel, checker($0.cases)) })
     static let all = rules.flatMap { $0.cases }

@@ -4,6 +4,13 @@ import TestSupport
 
 // Each rule's kernel, and its cases.
 
+extension OptimizerCase {
+    static let rules: [any KernelRule.Type] = [
+        SGD.self, AdaGrad.self, RMSProp.self, AdaDelta.self, Adam.self, NAdam.self, RAdam.self,
+        Adamax.self,
+    ]
+}
+
 extension MomentumConvention {
     static let all = [MomentumConvention.buffer, .velocity]
     var cValue: recurrent_momentum {
@@ -45,12 +52,23 @@ extension SGD: KernelRule {
                 }
             }
         }
+        + MomentumConvention.all.flatMap { convention in
+            [1, 0].flatMap { steps in
+                GradientRule.all.map { rule in
+                    OptimizerCase(
+                        SGD(
+                            learningRate: 0.05, momentum: 0.9, nesterov: true, lookAhead: true,
+                            convention: convention, rule: rule),
+                        after: steps)
+                }
+            }
+        }
 
     func run(_ call: KernelCall) {
         var hyper = recurrent_sgd(
             gradient: rule.cValue, learning_rate: learningRate, momentum: momentum ?? 0,
             dampening: dampening, weight_decay: rule.weightDecay, convention: convention.cValue,
-            nesterov: nesterov, first_step: call.step == 1)
+            nesterov: nesterov, look_ahead: lookAhead, first_step: call.step == 1)
         call.kernels.sgd_update(
             call.count, &hyper, call.parameters, call.gradient,
             momentum == nil ? nil : call.moment(0), call.share)

@@ -50,13 +50,13 @@ import Testing
 
     private static func sgd(
         momentum: Double = 0.9, dampening: Double = 0, nesterov: Bool = false,
-        _ convention: MomentumConvention = .buffer,
+        lookAhead: Bool = false, _ convention: MomentumConvention = .buffer,
         rule: GradientRule = GradientRule(), steps: Int = 1
     ) -> OptimizerCase {
         OptimizerCase(
             SGD(
                 learningRate: 0.05, momentum: momentum, dampening: dampening, nesterov: nesterov,
-                convention: convention, rule: rule),
+                lookAhead: lookAhead, convention: convention, rule: rule),
             after: steps)
     }
 
@@ -127,6 +127,9 @@ import Testing
         Planted("momentum with 1 - μ for μ", sgd(), does: sgd(momentum: 0.1)),
         Planted("dampening forgotten", sgd(dampening: 0.25), does: sgd()),
         Planted("Nesterov that is plain momentum", sgd(nesterov: true), does: sgd()),
+        Planted(
+            "look-ahead that decays at θ", sgd(nesterov: true, lookAhead: true, rule: coupled),
+            does: sgd(rule: coupled)),
         Planted("velocity read as a buffer", sgd(.velocity), does: sgd()),
         Planted(
             "clipped after decay instead of before", sgd(rule: clipped),
@@ -176,7 +179,18 @@ import Testing
         Planted("Adamax without ε", adamax(), does: adamax(epsilon: 0)),
     ]
 
-    @Test(arguments: planted)
+    /// Errors of every rule.
+    static let general = OptimizerCase.followed.flatMap { right in
+        var (ascent, fast) = (right.rule, right.rule)
+        ascent.rule.scale = -1
+        fast.learningRate *= 1.001
+        return [
+            Planted("ascent, \(right)", right, does: OptimizerCase(ascent, after: right.steps)),
+            Planted("η, \(right)", right, does: OptimizerCase(fast, after: right.steps)),
+        ]
+    }
+
+    @Test(arguments: planted + general)
     func isRejected(planted: Planted) throws {
         // What the error is compared with does pass, once it is rounded to float.
         try planted.right.check(64) { Planted("", planted.right).wrong(&$0) }

@@ -196,6 +196,30 @@ private struct Golden: Decodable {
         }
     }
 
+    /// Both forms of Nesterov's momentum are one sequence: θ + μ v of the look-ahead form is p of
+    /// the update form, with decay too.
+    @Test(arguments: [MomentumConvention.buffer, .velocity])
+    func nesterovHasTwoForms(convention: MomentumConvention) {
+        let (rate, curvatures) = (0.1, [0.5, 3.0, 12.0])
+        let update = SGD(
+            learningRate: rate, momentum: 0.75, nesterov: true, convention: convention,
+            rule: GradientRule(weightDecay: 0.05))
+        var lookAhead = update
+        lookAhead.lookAhead = true
+        var (p, theta) = ([1.0, -2, 4], [1.0, -2, 4])
+        var state: UpdateState<Double> = update.state(count: 3)
+        var ahead = state
+        for step in 1...20 {
+            let point = theta.indices.map {
+                lookAhead.point(step, theta[$0], [ahead.moments[0][$0]])
+            }
+            expectEqual(point, p, tolerance: 1e-12, "step \(step)")
+            var gradients = [p, point].map { zip(curvatures, $0).map { $0 * $1 } }
+            update.update(&p, &gradients[0], &state)
+            lookAhead.update(&theta, &gradients[1], &ahead)
+        }
+    }
+
     /// With a constant gradient the sum is t g², so the steps are η / √t.
     @Test func adaGradUnderAConstantGradient() {
         let rule = AdaGrad(learningRate: 0.1, epsilon: 0)

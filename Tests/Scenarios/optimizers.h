@@ -33,7 +33,7 @@ static void output_moment(trial *trial, const char *name, optimizer_buffers buff
     if (moment) trial_output(trial, name, moment, buffers.count);
 }
 
-enum { variants_of_sgd_update = 32 };  // decay; buffer; velocity; Nesterov; first step
+enum { variants_of_sgd_update = 40 };  // decay; buffer; velocity; Nesterov; first step; look-ahead
 static void run_sgd_update(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_sgd hyper = {.gradient = gradient_rule(variant),
                                  .learning_rate = 0.1,
@@ -43,6 +43,7 @@ static void run_sgd_update(trial *trial, scenario_shape size, unsigned variant) 
                                  .convention = variant & 4 ? recurrent_momentum_velocity
                                                            : recurrent_momentum_buffer,
                                  .nesterov = (variant & 8) != 0,
+                                 .look_ahead = variant >= 32,
                                  .first_step = (variant & 16) != 0};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
     float *buffer = variant & 2 ? trial_data(trial, "buffer", buffers.count) : 0;

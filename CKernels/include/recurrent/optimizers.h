@@ -66,6 +66,7 @@ typedef struct recurrent_sgd {
     double weight_decay;   ///< λ, into the gradient
     recurrent_momentum convention;
     bool nesterov;
+    bool look_ahead;  ///< Nesterov's look-ahead form: parameters θ, gradient taken at θ + μ v
     bool first_step;  ///< b = g, without dampening, whatever b holds
 } recurrent_sgd;
 
@@ -186,6 +187,9 @@ RECURRENT_NONNULL_BEGIN
 ///                         p -= η b; Nesterov: p -= η (g + μ b)
 ///   as velocity           b = μ b - η (1 - τ) g, likewise
 ///                         p += b; Nesterov: p += μ b - η g
+///   Nesterov, look-ahead (with buffer; whether `nesterov` or not): p -= η b, or p += b, of a
+///       gradient that the caller has taken at p + μ v, where p decays: v = -η b, or b. Both forms
+///       are one sequence, of which this one's p are θ, the other's θ + μ v.
 ///   buffer, or null for none (then μ is not read).
 KERNEL(sgd_update, (size_t count, const recurrent_sgd *hyper, float *parameters, float *gradient,
                     float *RECURRENT_NULLABLE buffer, recurrent_share share))

@@ -58,7 +58,7 @@ extension SGD {
         var hyper = unsafe recurrent_sgd(
             gradient: buffers.rule, learning_rate: learningRate, momentum: momentum,
             dampening: dampening, weight_decay: weightDecay, convention: convention.cValue,
-            nesterov: nesterov, first_step: buffers.step == 1)
+            nesterov: nesterov, look_ahead: looksAhead, first_step: buffers.step == 1)
         unsafe buffers.table.pointee.sgd_update(
             buffers.count, &hyper, buffers.parameters, buffers.gradient,
             momentum != 0 ? buffers.moment(0) : nil, buffers.share)

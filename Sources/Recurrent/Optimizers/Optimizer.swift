@@ -30,6 +30,9 @@ extension Optimizer {
         }
     }
 
+    /// See `OptimizerRule`.
+    var aheadFactor: Double? { rates.aheadFactor }
+
     private var rates: Rates {
         var (copy, rates) = (self, Rates())
         copy.apply(&rates)
@@ -76,10 +79,11 @@ extension RuleOperation {
 }
 
 private struct Rates: RuleOperation {
-    var learningRate = 0.0, momentum = 0.0
+    var learningRate = 0.0, momentum = 0.0, aheadFactor: Double?
 
     mutating func apply(to rule: inout some OptimizerRule) {
         (learningRate, momentum) = (rule.learningRate, rule.momentum)
+        aheadFactor = rule.aheadFactor
     }
 }
 

@@ -152,7 +152,10 @@ extension SGD: PlainRule {
         for k in 0..<at.count {
             let gradient = at.scale * at.g[k]
             at.first[k] = momentum * at.first[k] + gradient
-            at.p[k] -= at.rate * (self.nesterov ? gradient + momentum * at.first[k] : at.first[k])
+            at.p[k] -=
+                at.rate
+                * (self.nesterov && !self.lookAhead
+                    ? gradient + momentum * at.first[k] : at.first[k])
             at.g[k] = 0
         }
     }
