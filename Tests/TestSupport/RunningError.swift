@@ -99,8 +99,9 @@ public struct RunningError: Scalar {
 
     public static func mean(_ x: RunningError) -> RunningError {
         let magnitude = x.value.magnitude
-        let mayBeZero = magnitude - x.error < momentLeast
-        return RunningError(x.value, error: mayBeZero ? max(x.error, magnitude) : x.error)
+        let mayBeZero = magnitude > 0 && magnitude - x.error < momentLeast
+        // A little more, so that its sign is not certain either.
+        return RunningError(x.value, error: mayBeZero ? max(x.error, magnitude.nextUp) : x.error)
     }
     public static func square(_ x: RunningError) -> RunningError {
         let least = squareLeast - x.value
