@@ -1,6 +1,6 @@
 // Stochastic gradient descent: plain, with momentum, with Nesterov's momentum. PyTorch's buffer and
 // the textbook's velocity (minus the learning rate times the buffer) are one body with different
-// weights.
+// weights. And Lion, whose steps have the sign of the momentum alone.
 
 typedef struct {
     gradient_terms gradient;
@@ -82,4 +82,47 @@ static void sgd_update(size_t count, const recurrent_sgd *hyper, float *paramete
     else if (hyper->gradient.clip_value < __builtin_inf())
         sgd_kind(gradient_clipped, count, hyper, at, share);
     else sgd_kind(gradient_scaled, count, hyper, at, share);
+}
+
+typedef struct {
+    gradient_terms gradient;
+    average_terms ahead, average;  ///< β1, β2
+    lanes shrink;                  ///< 1 - η λ
+    lanes minus_rate;
+} lion_terms;
+
+INLINE void lion_lanes(const lion_terms *terms, const gradient_use use, const size_t count,
+                       float *parameters, float *gradient, float *moment) {
+    lanes p = lanes_load_first(count, parameters);
+    const lanes m = lanes_load_first(count, moment),
+                g = gradient_ready(&terms->gradient, use, lanes_load_first(count, gradient), p);
+    const lanes u = lanes_sign(average_moment(terms->ahead, m, g));
+    if (use == gradient_decoupled) p *= terms->shrink;
+    p = lanes_fma(terms->minus_rate, u, p);
+    lanes_store_first(count, moment, average_moment(terms->average, m, g));
+    store_parameters(use, count, parameters, p);
+    lanes_store_first(count, gradient, lanes_splat(0));
+}
+
+INLINE void lion_floats(const gradient_use use, size_t count, const recurrent_lion *hyper,
+                        float *parameters, float *gradient, float *moment, recurrent_share share) {
+    const lion_terms terms = {
+        .gradient = gradient_terms_of(hyper->gradient, __builtin_inff(), hyper->weight_decay),
+        .ahead = average_terms_of(1 - hyper->beta1, 1 - hyper->beta1),
+        .average = average_terms_of(1 - hyper->beta2, 1 - hyper->beta2),
+        .shrink = lanes_splat((float)(1 - hyper->learning_rate * hyper->weight_decay)),
+        .minus_rate = lanes_splat((float)-hyper->learning_rate),
+    };
+    size_t at, end;
+    floats_of(share, count, &at, &end);
+    for (; at + LANES <= end; at += LANES)
+        lion_lanes(&terms, use, LANES, parameters + at, gradient + at, moment + at);
+    if (at < end) lion_lanes(&terms, use, end - at, parameters + at, gradient + at, moment + at);
+}
+
+static void lion_update(size_t count, const recurrent_lion *hyper, float *parameters,
+                        float *gradient, float *moment, recurrent_share share) NONBLOCKING {
+    if (hyper->weight_decay != 0)
+        lion_floats(gradient_decoupled, count, hyper, parameters, gradient, moment, share);
+    else lion_floats(gradient_clipped, count, hyper, parameters, gradient, moment, share);
 }

@@ -1,13 +1,14 @@
 import CRecurrent
 import RecurrentReference
 import TestSupport
+import Testing
 
 // Each rule's kernel, and its cases.
 
 extension OptimizerCase {
     static let rules: [any KernelRule.Type] = [
         SGD.self, AdaGrad.self, RMSProp.self, AdaDelta.self, Adam.self, NAdam.self, RAdam.self,
-        Adamax.self,
+        Adamax.self, Lion.self,
     ]
 }
 
@@ -235,5 +236,33 @@ extension Adamax: KernelRule {
         call.kernels.adamax_update(
             call.count, &hyper, call.parameters, call.gradient, call.moment(0), call.moment(1),
             call.share)
+    }
+}
+
+extension Lion: KernelRule {
+    static let kernel = "lion_update"
+    static let cases = GradientRule.all.map { OptimizerCase(Lion(learningRate: 0.01, rule: $0)) }
+
+    func run(_ call: KernelCall) {
+        var hyper = recurrent_lion(
+            gradient: rule.cValue, learning_rate: learningRate, beta1: beta1, beta2: beta2,
+            weight_decay: rule.weightDecay)
+        call.kernels.lion_update(
+            call.count, &hyper, call.parameters, call.gradient, call.moment(0), call.share)
+    }
+}
+
+/// PyTorch has no Lion: three steps of the paper's equations by hand.
+@Suite struct LionReferenceTests {
+    @Test func stepsByHand() {
+        let lion = Lion(
+            learningRate: 0.1, beta1: 0.5, beta2: 0.75, rule: GradientRule(weightDecay: 0.5))
+        var (p, state) = ([1.0], lion.state(count: 1) as UpdateState<Double>)
+        // c is 2, then (1 - 3) / 2, then 0.
+        for (g, expected, m) in [(4.0, 0.85, 1.0), (-3, 0.9075, 0), (0, 0.862125, 0)] {
+            var gradient = [g]
+            lion.update(&p, &gradient, &state)
+            #expect(abs(p[0] - expected) < 1e-15 && state.moments[0] == [m])
+        }
     }
 }

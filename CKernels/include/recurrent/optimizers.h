@@ -70,6 +70,14 @@ typedef struct recurrent_sgd {
     bool first_step;  ///< b = g, without dampening, whatever b holds
 } recurrent_sgd;
 
+/// Lion.
+typedef struct recurrent_lion {
+    recurrent_gradient_rule gradient;
+    double learning_rate;  ///< η
+    double beta1, beta2;
+    double weight_decay;  ///< λ, of the parameters
+} recurrent_lion;
+
 /// AdaGrad.
 typedef struct recurrent_adagrad {
     recurrent_gradient_rule gradient;
@@ -274,6 +282,18 @@ KERNEL(adamax_update, (size_t count, const recurrent_adamax *hyper, float *param
                        float *gradient, float *first, float *largest, recurrent_share share))
 RULE2(adamax, data, first, squares, largest, .learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.999,
       .bias_correction1 = 0.1, .epsilon = 1e-6)
+
+// MARK: sgd.h
+
+/// Chen, Liang, Huang, Real, Wang, Liu, Pham, Dong, Luong, Hsieh, Lu and Le 2023, "Symbolic
+/// Discovery of Optimization Algorithms".
+///   u = sign(β1 m + (1 - β1) g), where sign(0) = 0
+///   p = (1 - η λ) p - η u
+///   m = β2 m + (1 - β2) g
+///   moment: m. An argument of sign below 2^-100 counts as zero.
+KERNEL(lion_update, (size_t count, const recurrent_lion *hyper, float *parameters, float *gradient,
+                     float *moment, recurrent_share share))
+RULE1(lion, data, moment, .learning_rate = 1e-4, .beta1 = 0.9, .beta2 = 0.99)
 
 RECURRENT_NONNULL_END
 

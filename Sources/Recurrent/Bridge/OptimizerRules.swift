@@ -18,10 +18,11 @@ public enum Optimizer: Hashable, Sendable {
     case nAdam(NAdam)
     case rAdam(RAdam)
     case adamax(Adamax)
+    case lion(Lion)
 
     static let rules: [any OptimizerRule.Type] = [
         SGD.self, AdaGrad.self, RMSProp.self, AdaDelta.self, Adam.self, NAdam.self, RAdam.self,
-        Adamax.self,
+        Adamax.self, Lion.self,
     ]
 
     /// The rule itself, for what is not asked at each update: a box may be allocated for it.
@@ -35,6 +36,7 @@ public enum Optimizer: Hashable, Sendable {
         case .nAdam(let rule): rule
         case .rAdam(let rule): rule
         case .adamax(let rule): rule
+        case .lion(let rule): rule
         }
     }
 
@@ -49,6 +51,7 @@ public enum Optimizer: Hashable, Sendable {
         case .nAdam(var rule): self = .nAdam(operation.applied(to: &rule))
         case .rAdam(var rule): self = .rAdam(operation.applied(to: &rule))
         case .adamax(var rule): self = .adamax(operation.applied(to: &rule))
+        case .lion(var rule): self = .lion(operation.applied(to: &rule))
         }
     }
 }
@@ -152,5 +155,16 @@ extension Adamax {
         unsafe buffers.table.pointee.adamax_update(
             buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
             buffers.moment(1), buffers.share)
+    }
+}
+
+extension Lion {
+    func update(_ buffers: UpdateBuffers) {
+        var hyper = unsafe recurrent_lion(
+            gradient: buffers.rule, learning_rate: learningRate, beta1: beta1, beta2: beta2,
+            weight_decay: weightDecay)
+        unsafe buffers.table.pointee.lion_update(
+            buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
+            buffers.share)
     }
 }
