@@ -1,37 +1,32 @@
 // AdaDelta (Zeiler 2012, algorithm 1), with a learning rate, which is 1 in the paper.
 
-public struct AdaDelta: Sendable {
+public struct AdaDelta: UpdateRule {
     public var rule: GradientRule
     public var learningRate: Double
     /// ρ.
     public var decay: Double
     public var epsilon: Double
-    /// v, the running average of g².
-    public var square: [Double]
-    /// u, the running average of the squared steps.
-    public var stepSquare: [Double]
 
     public init(
-        count: Int, learningRate: Double = 1, decay: Double, epsilon: Double,
+        learningRate: Double = 1, decay: Double, epsilon: Double,
         rule: GradientRule = GradientRule()
     ) {
-        self.rule = rule
         self.learningRate = learningRate
         self.decay = decay
         self.epsilon = epsilon
-        square = Array(repeating: 0, count: count)
-        stepSquare = square
+        self.rule = rule
     }
 
-    public mutating func update(_ parameters: inout [Double], _ gradient: inout [Double]) {
-        for n in parameters.indices {
-            let g = rule(gradient[n], parameter: parameters[n])
-            gradient[n] = 0
-            square[n] = decay * square[n] + (1 - decay) * g * g
-            let step =
-                (stepSquare[n] + epsilon).squareRoot() / (square[n] + epsilon).squareRoot() * g
-            stepSquare[n] = decay * stepSquare[n] + (1 - decay) * step * step
-            parameters[n] -= learningRate * step
+    /// v, the running average of g², and u, that of the squared steps.
+    public var moments: [Moment] { [.square, .square] }
+
+    public func step<S: Scalar>(_ t: Int) -> (inout S, S, inout [S]) -> Void {
+        let epsilon = S(epsilon)
+        return { p, g, moments in
+            moments[0] = S.square(S.average(decay, moments[0], g * g))
+            let step = S.sqrt(moments[1] + epsilon) / S.sqrt(moments[0] + epsilon) * g
+            moments[1] = S.square(S.average(decay, moments[1], step * step))
+            p -= S(learningRate) * step
         }
     }
 }

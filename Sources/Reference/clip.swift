@@ -24,7 +24,7 @@ public func clipCoefficient(norm: Double, most: Double, convention: ClipConventi
     }
 }
 
-/// What an update does to a gradient first.
+/// What an update does to a gradient first, and the decay of the parameters.
 public struct GradientRule: Sendable {
     /// The caller's scale times the clip coefficient.
     public var scale = 1.0
@@ -32,31 +32,22 @@ public struct GradientRule: Sendable {
     public var clipValue = Double.infinity
     /// λ of L2 regularization: the gradient of λ p² / 2 is λ p.
     public var weightDecay = 0.0
+    /// λ goes not into the gradient: p is multiplied by 1 - η λ before the step (AdamW).
+    public var decoupled = false
 
-    public init(scale: Double = 1, clipValue: Double = .infinity, weightDecay: Double = 0) {
+    public init(
+        scale: Double = 1, clipValue: Double = .infinity, weightDecay: Double = 0,
+        decoupled: Bool = false
+    ) {
         self.scale = scale
         self.clipValue = clipValue
         self.weightDecay = weightDecay
+        self.decoupled = decoupled
     }
 
     /// g = min(max(scale · g, -clip), clip) + λ p
-    public func callAsFunction(_ gradient: Double, parameter: Double) -> Double {
-        min(max(scale * gradient, -clipValue), clipValue) + weightDecay * parameter
-    }
-}
-
-/// Where a small ε keeps a root away from zero.
-public enum EpsilonPlace: Sendable {
-    /// √v + ε.
-    case outside
-    /// √(v + ε).
-    case inside
-
-    /// The root of `square`, kept away from zero.
-    public func root(_ square: Double, epsilon: Double) -> Double {
-        switch self {
-        case .outside: square.squareRoot() + epsilon
-        case .inside: (square + epsilon).squareRoot()
-        }
+    public func callAsFunction<S: Scalar>(_ gradient: S, parameter: S) -> S {
+        let g = S.clamp(S(scale) * gradient, clipValue)
+        return weightDecay == 0 || decoupled ? g : g + S(weightDecay) * parameter
     }
 }

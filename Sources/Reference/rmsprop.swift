@@ -1,6 +1,6 @@
 // RMSProp (Hinton 2012, lecture 6e; centered: Graves 2013, equations 38 to 45).
 
-public struct RMSProp: Sendable {
+public struct RMSProp: UpdateRule {
     public var rule: GradientRule
     public var learningRate: Double
     /// ρ, PyTorch's α.
@@ -11,20 +11,12 @@ public struct RMSProp: Sendable {
     public var momentum: Double?
     public var convention: MomentumConvention
     public var centered: Bool
-    /// v, the running average of g².
-    public var square: [Double]
-    /// m, the running average of g, where centered.
-    public var mean: [Double]
-    /// b, where there is momentum.
-    public var buffer: [Double]
 
     public init(
-        count: Int, learningRate: Double, decay: Double, epsilon: Double,
-        epsilonPlace: EpsilonPlace = .outside,
+        learningRate: Double, decay: Double, epsilon: Double, epsilonPlace: EpsilonPlace = .outside,
         momentum: Double? = nil, convention: MomentumConvention = .buffer, centered: Bool = false,
         rule: GradientRule = GradientRule()
     ) {
-        self.rule = rule
         self.learningRate = learningRate
         self.decay = decay
         self.epsilon = epsilon
@@ -32,33 +24,38 @@ public struct RMSProp: Sendable {
         self.momentum = momentum
         self.convention = convention
         self.centered = centered
-        square = Array(repeating: 0, count: count)
-        mean = square
-        buffer = square
+        self.rule = rule
     }
 
-    public mutating func update(_ parameters: inout [Double], _ gradient: inout [Double]) {
-        for n in parameters.indices {
-            let g = rule(gradient[n], parameter: parameters[n])
-            gradient[n] = 0
-            square[n] = decay * square[n] + (1 - decay) * g * g
-            var variance = square[n]
+    /// v, the running average of g²; m, that of g, where centered; b, where there is momentum.
+    public var moments: [Moment] {
+        [.square] + (centered ? [.mean] : []) + (momentum == nil ? [] : [.mean])
+    }
+
+    public func step<S: Scalar>(_ t: Int) -> (inout S, S, inout [S]) -> Void {
+        let rate = S(learningRate)
+        return { p, g, moments in
+            moments[0] = S.square(S.average(decay, moments[0], g * g))
+            var variance = moments[0]
             if centered {
-                mean[n] = decay * mean[n] + (1 - decay) * g
-                variance = max(variance - mean[n] * mean[n], 0)
+                moments[1] = S.mean(S.average(decay, moments[1], g))
+                variance = S.relu(variance - moments[1] * moments[1])
             }
             let direction = g / epsilonPlace.root(variance, epsilon: epsilon)
             guard let momentum else {
-                parameters[n] -= learningRate * direction
-                continue
+                p -= rate * direction
+                return
             }
+            let kept = S(momentum) * moments[moments.count - 1]
             switch convention {
             case .buffer:
-                buffer[n] = momentum * buffer[n] + direction
-                parameters[n] -= learningRate * buffer[n]
+                let b = S.mean(kept + direction)
+                p -= rate * b
+                moments[moments.count - 1] = b
             case .velocity:
-                buffer[n] = momentum * buffer[n] - learningRate * direction
-                parameters[n] += buffer[n]
+                let b = S.mean(kept - rate * direction)
+                p += b
+                moments[moments.count - 1] = b
             }
         }
     }

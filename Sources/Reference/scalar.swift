@@ -30,12 +30,25 @@ public protocol Scalar: SignedNumeric, Sendable {
     /// they are `most` it is taken to be zero.
     static func clampSlope(_ x: Self, _ most: Double) -> Self
 
+    /// max(a, b)
+    static func larger(_ a: Self, _ b: Self) -> Self
+
+    /// x, a running average or a momentum, as it is kept between steps: kernels make zero of what
+    /// is tiny.
+    static func mean(_ x: Self) -> Self
+
+    /// x, an average or sum of squares, as it is kept between steps: kernels' have a least value.
+    static func square(_ x: Self) -> Self
+
     /// start + Σ a b over every run, each run as long as its shorter array.
     static func sum(_ start: Self, _ runs: [(a: [Self], b: [Self])]) -> Self
 }
 
 extension Scalar {
     public static func sigmoid(_ x: Self) -> Self { 1 / (1 + exp(-x)) }
+    public static func larger(_ a: Self, _ b: Self) -> Self { b + relu(a - b) }
+    public static func mean(_ x: Self) -> Self { x }
+    public static func square(_ x: Self) -> Self { x }
 
     public static func sum(_ start: Self, _ runs: [(a: [Self], b: [Self])]) -> Self {
         var sum = start

@@ -1,57 +1,56 @@
 // Stochastic gradient descent (Polyak 1964; Sutskever, Martens, Dahl and Hinton 2013).
 
-/// Where momentum has the learning rate.
-public enum MomentumConvention: Sendable {
-    /// b = μ b + g, p -= η b: PyTorch.
-    case buffer
-    /// b = μ b - η g, p += b: the textbooks, Keras.
-    case velocity
-}
-
-public struct SGD: Sendable {
+public struct SGD: UpdateRule {
     public var rule: GradientRule
     public var learningRate: Double
     /// μ; nil for none.
     public var momentum: Double?
     public var dampening: Double
     public var nesterov: Bool
+    /// Of Nesterov's momentum: parameters are θ, and gradients are taken at θ + μ v, v being the
+    /// last step; otherwise parameters are θ + μ v.
+    public var lookAhead: Bool
     public var convention: MomentumConvention
-    /// b, one for each parameter; nil before the first step, which has no dampening.
-    public var buffer: [Double]?
 
     public init(
         learningRate: Double, momentum: Double? = nil, dampening: Double = 0,
-        nesterov: Bool = false,
-        convention: MomentumConvention = .buffer, rule: GradientRule = GradientRule()
+        nesterov: Bool = false, lookAhead: Bool = false, convention: MomentumConvention = .buffer,
+        rule: GradientRule = GradientRule()
     ) {
-        self.rule = rule
         self.learningRate = learningRate
         self.momentum = momentum
         self.dampening = dampening
         self.nesterov = nesterov
+        self.lookAhead = lookAhead
         self.convention = convention
+        self.rule = rule
     }
 
-    public mutating func update(_ parameters: inout [Double], _ gradient: inout [Double]) {
-        var next = [Double](repeating: 0, count: parameters.count)
-        for n in parameters.indices {
-            let g = rule(gradient[n], parameter: parameters[n])
-            gradient[n] = 0
-            guard let momentum else {
-                parameters[n] -= learningRate * g
-                continue
-            }
+    /// b.
+    public var moments: [Moment] { momentum == nil ? [] : [.mean] }
+
+    /// In the look-ahead form θ + μ v; v is zero before the first step.
+    public func point<S: Scalar>(_ t: Int, _ p: S, _ moments: [S]) -> S {
+        guard lookAhead, t > 1, let momentum else { return p }
+        return p + S(convention == .buffer ? -learningRate * momentum : momentum) * moments[0]
+    }
+
+    /// The first step has no dampening.
+    public func step<S: Scalar>(_ t: Int) -> (inout S, S, inout [S]) -> Void {
+        let rate = S(learningRate)
+        guard let momentum else { return { p, g, _ in p -= rate * g } }
+        let (keep, enter) = t == 1 ? (0, 1) : (S(momentum), S(1 - dampening))
+        return { p, g, moments in
             switch convention {
             case .buffer:
-                next[n] = buffer.map { momentum * $0[n] + (1 - dampening) * g } ?? g
-                parameters[n] -= learningRate * (nesterov ? g + momentum * next[n] : next[n])
+                let b = S.mean(keep * moments[0] + enter * g)
+                p -= rate * (nesterov && !lookAhead ? g + S(momentum) * b : b)
+                moments[0] = b
             case .velocity:
-                next[n] =
-                    buffer.map { momentum * $0[n] - learningRate * (1 - dampening) * g }
-                    ?? -learningRate * g
-                parameters[n] += nesterov ? momentum * next[n] - learningRate * g : next[n]
+                let b = S.mean(keep * moments[0] - rate * (enter * g))
+                p += nesterov && !lookAhead ? S(momentum) * b - rate * g : b
+                moments[0] = b
             }
         }
-        buffer = next
     }
 }

@@ -24,6 +24,7 @@ extension Double: Scalar {
         libraryErfc(-x / sqrt(2)) / 2
     }
 
+    public static func larger(_ a: Double, _ b: Double) -> Double { max(a, b) }
     public static func relu(_ x: Double) -> Double { max(x, 0) }
     public static func heaviside(_ x: Double) -> Double { x > 0 ? 1 : 0 }
     public static func clamp(_ x: Double, _ most: Double) -> Double { min(max(x, -most), most) }

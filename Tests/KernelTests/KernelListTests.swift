@@ -3,7 +3,9 @@ import Testing
 
 /// The test of each kernel, by its name in kernel_list.h: against the reference, element by
 /// element, on one instruction set.
-let kernelTests: [String: @Sendable (KernelTable) throws -> Void] = [
+let kernelTests = otherKernelTests.merging(OptimizerCase.tests) { test, _ in test }
+
+private let otherKernelTests: [String: @Sendable (KernelTable) throws -> Void] = [
     "vector_exp": { try VectorFunction.exp.checkSizes($0) },
     "vector_log": { try VectorFunction.log.checkSizes($0) },
     "vector_tanh": { try VectorFunction.tanh.checkSizes($0) },
@@ -64,14 +66,6 @@ let kernelTests: [String: @Sendable (KernelTable) throws -> Void] = [
     "add_norm_penalty": checkAddNormPenalty,
     "dot_product": checkDotProduct,
     "linear_combination": checkLinearCombination,
-    "sgd_update": OptimizerCase.checker(OptimizerCase.sgd),
-    "adagrad_update": OptimizerCase.checker(OptimizerCase.adaGrad),
-    "rmsprop_update": OptimizerCase.checker(OptimizerCase.rmsProp),
-    "adadelta_update": OptimizerCase.checker(OptimizerCase.adaDelta),
-    "adam_update": OptimizerCase.checker(OptimizerCase.adam),
-    "nadam_update": OptimizerCase.checker(OptimizerCase.nAdam),
-    "radam_update": OptimizerCase.checker(OptimizerCase.rAdam),
-    "adamax_update": OptimizerCase.checker(OptimizerCase.adamax),
 ]
 
 @Suite struct KernelListTests {

@@ -2,35 +2,45 @@ import CRecurrent
 import RecurrentReference
 import TestSupport
 
-/// Parameters, gradient and moments, in Float for the kernels or in Double for the reference.
+/// Parameters, gradient and moments: in Float for the kernels, in Double or with a bound of their
+/// error for the reference.
 typealias OptimizerState<Value> = [[Value]]
 
-extension OptimizerState<Double> {
-    /// Calls `body` with the parameters and the gradient.
-    mutating func update(_ body: (inout [Double], inout [Double]) -> Void) {
-        var parameters = self[0]
-        var gradient = self[1]
-        body(&parameters, &gradient)
-        self[0] = parameters
-        self[1] = gradient
-    }
+/// A rule of the reference that has a kernel.
+protocol KernelRule: UpdateRule {
+    /// The kernel's name in kernel_list.h.
+    static var kernel: String { get }
+    /// All choices of conventions.
+    static var cases: [OptimizerCase] { get }
+    /// Those of the cases that tests of many steps run.
+    static var followed: [Int] { get }
+
+    func run(_ call: KernelCall)
 }
 
-/// One optimizer with one choice of conventions: its kernel, its reference, and its formula in
-/// intervals.
+extension KernelRule {
+    static var followed: [Int] { [0] }
+}
+
+/// What the kernel of a rule is called with, its hyperparameters aside.
+struct KernelCall {
+    let kernels: recurrent_kernels, count: Int
+    let state: [UnsafeMutablePointer<Float>]
+    /// t.
+    let step: Int
+    let share: recurrent_share
+
+    var parameters: UnsafeMutablePointer<Float> { state[0] }
+    var gradient: UnsafeMutablePointer<Float> { state[1] }
+    func moment(_ index: Int) -> UnsafeMutablePointer<Float> { state[2 + index] }
+}
+
+/// One optimizer with one choice of conventions, in its step after `steps` others.
 struct OptimizerCase: Sendable, CustomStringConvertible {
-    typealias Pointers = [UnsafeMutablePointer<Float>]
-    let description: String
-    /// Whether each moment is an average of squares, and so not negative.
-    let squares: [Bool]
-    let kernel:
-        @Sendable (
-            _ kernels: recurrent_kernels, _ count: Int, _ state: Pointers, _ share: recurrent_share
-        ) -> Void
-    let reference: @Sendable (_ state: inout OptimizerState<Double>) -> Void
-    /// Parameter and moments of one element after the update, from parameter, gradient and moments
-    /// before it.
-    let formula: @Sendable (_ element: [Interval]) -> [Interval]
+    let rule: any KernelRule, steps: Int
+    var description: String { "\(rule), \(steps) steps before" }
+
+    init(_ rule: some KernelRule, after steps: Int = 0) { (self.rule, self.steps) = (rule, steps) }
 
     static let sizes = [0, 1, 15, 16, 17, 31, 33, 64]
     static let largeSizes = [131, 4097]
@@ -48,31 +58,40 @@ struct OptimizerCase: Sendable, CustomStringConvertible {
             }
         }
         var state = [floats(), floats()]
-        for (index, square) in squares.enumerated() {
-            // A square follows the moment before it, if there is one, so that there is a variance.
-            let moment = floats()
-            let mean =
-                index > 0 && !squares[index - 1]
-                ? state[index + 1] : [Float](repeating: 0, count: count)
-            state.append(square ? zip(moment, mean).map { $0 * $0 + 1.5 * $1 * $1 } : moment)
+        state += rule.moments.map { _ in floats() }
+        // Squares are above those of all means, so that there is a variance.
+        let means = rule.moments.indices.filter { rule.moments[$0] == .mean }
+        for (index, moment) in rule.moments.enumerated() where moment == .square {
+            for n in 0..<count {
+                state[2 + index][n] = means.reduce(state[2 + index][n] * state[2 + index][n]) {
+                    $0 + 1.5 * state[2 + $1][n] * state[2 + $1][n]
+                }
+            }
         }
         return state
+    }
+
+    /// One update by the reference.
+    func reference<S: Scalar>(_ state: inout OptimizerState<S>) {
+        var (parameters, gradient) = (state[0], state[1])
+        var moments = UpdateState(Array(state[2...]), steps: steps)
+        rule.update(&parameters, &gradient, &moments)
+        state = [parameters, gradient] + moments.moments
     }
 
     /// Throws unless `update` does to a state of `count` elements what the reference does.
     func check(_ count: Int, _ update: (inout OptimizerState<Float>) throws -> Void) throws {
         let before = state(count)
         var after = before
-        var expected = before.map { $0.map(Double.init) }
+        var expected = before.map { $0.map { RunningError(Double($0)) } }
         try update(&after)
         reference(&expected)
-        try Comparer.check("gradient, \(self)", after[1], expected[1], absolute: 0, relative: 0)
-        let values = (0..<count).map { n in formula(before.map { Interval(Double($0[n])) }) }
-        for (output, index) in ([0] + Array(2..<before.count)).enumerated() {
-            let bounds = (0..<count).map { values[$0][output].bound(around: expected[index][$0]) }
+        for index in after.indices {
+            // As much for rounding the coefficients.
             try Comparer.check(
-                "buffer \(index) of \(count), \(self)", after[index], expected[index],
-                bounds: bounds)
+                "buffer \(index) of \(count), \(self)", after[index],
+                expected[index].map(\.value),
+                bounds: expected[index].map { index == 1 ? 0 : 2 * $0.error + 0x1p-149 })
         }
     }
 
@@ -80,7 +99,12 @@ struct OptimizerCase: Sendable, CustomStringConvertible {
     func run(_ isa: KernelTable, shares: Int = 1, _ state: inout OptimizerState<Float>) throws {
         let count = state[0].count
         let buffers = state.map(GuardedBuffer.init)
-        forShares(shares) { kernel(isa.kernels, count, buffers.map(\.pointer), $0) }
+        forShares(shares) {
+            rule.run(
+                KernelCall(
+                    kernels: isa.kernels, count: count, state: buffers.map(\.pointer),
+                    step: steps + 1, share: $0))
+        }
         for buffer in buffers { try buffer.checkGuards(description) }
         state = buffers.map(\.values)
     }
@@ -97,20 +121,13 @@ struct OptimizerCase: Sendable, CustomStringConvertible {
         }
     }
 
-    static let all = sgd + adaGrad + rmsProp + adaDelta + adam + nAdam + rAdam + adamax
+    static let tests: [String: @Sendable (KernelTable) throws -> Void] = Dictionary(
+        uniqueKeysWithValues: rules.map { ($0.kernel, checker($0.cases)) })
+    static let all = rules.flatMap { $0.cases }
+    static let followed = rules.flatMap { rule in rule.followed.map { rule.cases[$0] } }
 }
 
-/// Below this, averages of gradients become zero; see update.h.
-let momentLeast = 0x1p-100
-/// The least average of squares.
-let squareLeast = 0x1p-120
-
 extension GradientRule {
-    /// The rule in intervals.
-    func interval(_ gradient: Interval, parameter: Interval) -> Interval {
-        (scale * gradient).clamped(to: clipValue) + weightDecay * parameter
-    }
-
     var cValue: recurrent_gradient_rule { .init(scale: scale, clip_value: clipValue) }
 
     /// None of its parts, each, and all.
@@ -119,9 +136,4 @@ extension GradientRule {
         GradientRule(weightDecay: 0.01),
         GradientRule(scale: -3, clipValue: 0.5, weightDecay: 0.1),
     ]
-}
-
-/// decay · average + (1 - decay) · new, as the kernels do it.
-func average(_ decay: Double, _ average: Interval, _ new: Interval) -> Interval {
-    (average - (1 - decay) * average) + (1 - decay) * new
 }

@@ -57,7 +57,7 @@ import Testing
     /// of them negative, their root NaN.
     @Test func noVarianceIsNegative() throws {
         let isa = KernelTable.all.last!
-        for test in OptimizerCase.rmsProp {
+        for test in RMSProp.cases {
             var state = test.state(64)
             let gradient = (0..<64).map { Float($0 + 1) / 7 }
             for n in 2..<state.count { state[n] = [Float](repeating: 0, count: 64) }
@@ -77,7 +77,7 @@ import Testing
             var state = test.state(16)
             for n in 2..<state.count {
                 state[n] = (0..<16).map {
-                    0x1p-90 * Float($0) * (test.squares[n - 2] ? 0x1p-20 : 1)
+                    0x1p-90 * Float($0) * (test.rule.moments[n - 2] == .square ? 0x1p-20 : 1)
                 }
             }
             state[0] = state[0].map { $0.isSubnormal ? 1 : $0 }
@@ -93,16 +93,15 @@ import Testing
     /// to rounding.
     @Test(arguments: KernelTable.all, [false, true])
     func momentumConventionsGiveTheSameSequence(isa: KernelTable, nesterov: Bool) throws {
-        let conventions = [MomentumConvention.buffer, .velocity]
-        var states = conventions.map { _ in OptimizerCase.sgd[5].state(131) }
+        var states = MomentumConvention.all.map { _ in SGD.cases[5].state(131) }
         var generator = Generator(seed: 8)
         for step in 0..<50 {
             let gradient = generator.awkwardFloats(131)
-            for (n, convention) in conventions.enumerated() {
+            for (n, convention) in MomentumConvention.all.enumerated() {
                 let optimizer = SGD(
                     learningRate: 0.05, momentum: 0.9, nesterov: nesterov, convention: convention)
                 states[n][1] = gradient
-                try OptimizerCase.sgd(optimizer, firstStep: step == 0).run(isa, &states[n])
+                try OptimizerCase(optimizer, after: step).run(isa, &states[n])
             }
             // Values up to some hundreds, 5 roundings a step, carried on by the momentum for about
             // 10 steps.
@@ -129,12 +128,4 @@ import Testing
             "parameters of \(test)", state[0], expected[0], absolute: 50 * 0x1p-21,
             relative: 50 * 0x1p-23)
     }
-}
-
-extension OptimizerCase {
-    /// Some of each optimizer, with bias corrections that stand still.
-    static let followed = [
-        sgd[5], adaGrad[0], rmsProp[0], rmsProp[6], adaDelta[0], adam[4], adam[16],
-        nAdam[6], rAdam[0], rAdam[9], adamax[10],
-    ]
 }

@@ -1,10 +1,13 @@
 import CRecurrent
-import Recurrent
+import Foundation
 import RecurrentFormats
 import Testing
 
 import enum TestSupport.Comparer
+import struct TestSupport.KernelTable
 import enum TestSupport.TestSizes
+
+@testable import Recurrent
 
 /// The unsafe-pointer face: that each call reaches the kernel that it names, and that both sides
 /// agree about sizes.
@@ -74,6 +77,19 @@ import enum TestSupport.TestSizes
                     n % 7 == 0 || n % 7 == 3 ? p.isNaN : p.isFinite, "\(optimizer)[\(n)] = \(p)")
             }
         }
+    }
+
+    /// Every rule of the list of kernels is one of `Optimizer`, and has a row in the README.
+    @Test func noTableLacksARule() throws {
+        let end = "_update"
+        let kernels = KernelTable.names.filter { $0.hasSuffix(end) }.map {
+            String($0.dropLast(end.count))
+        }
+        #expect(Set(kernels) == Set(Optimizer.rules.map { "\($0)".lowercased() }))
+        let readme = URL(filePath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent().appending(path: "README.md")
+        let text = try String(contentsOf: readme, encoding: .utf8)
+        #expect(kernels.filter { !text.contains("`\($0).swift`") } == [])
     }
 
     @Test func anInstructionSetThatIsMissingIsNamed() {

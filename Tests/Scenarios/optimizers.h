@@ -33,7 +33,7 @@ static void output_moment(trial *trial, const char *name, optimizer_buffers buff
     if (moment) trial_output(trial, name, moment, buffers.count);
 }
 
-enum { variants_of_sgd_update = 32 };  // decay; buffer; velocity; Nesterov; first step
+enum { variants_of_sgd_update = 40 };  // decay; buffer; velocity; Nesterov; first step; look-ahead
 static void run_sgd_update(trial *trial, scenario_shape size, unsigned variant) {
     const recurrent_sgd hyper = {.gradient = gradient_rule(variant),
                                  .learning_rate = 0.1,
@@ -43,6 +43,7 @@ static void run_sgd_update(trial *trial, scenario_shape size, unsigned variant) 
                                  .convention = variant & 4 ? recurrent_momentum_velocity
                                                            : recurrent_momentum_buffer,
                                  .nesterov = (variant & 8) != 0,
+                                 .look_ahead = variant >= 32,
                                  .first_step = (variant & 16) != 0};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
     float *buffer = variant & 2 ? trial_data(trial, "buffer", buffers.count) : 0;
@@ -92,24 +93,6 @@ static void run_rmsprop_update(trial *trial, scenario_shape size, unsigned varia
     output_moment(trial, "square", buffers, square);
     output_moment(trial, "mean", buffers, mean);
     output_moment(trial, "buffer", buffers, buffer);
-}
-
-enum { variants_of_adadelta_update = 4 };  // decay; scale and clip value
-static void run_adadelta_update(trial *trial, scenario_shape size, unsigned variant) {
-    const recurrent_adadelta hyper = {.gradient = gradient_rule(variant),
-                                      .learning_rate = 1,
-                                      .decay = 0.9,
-                                      .epsilon = 1e-6,
-                                      .weight_decay = weight_decay(variant)};
-    const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
-    float *square = trial_squares(trial, "square", buffers.count),
-          *step_square = trial_squares(trial, "step_square", buffers.count);
-    FOR_SHARES(trial)
-        trial->kernels->adadelta_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
-                                        square, step_square, share);
-    output_updated(trial, buffers);
-    output_moment(trial, "square", buffers, square);
-    output_moment(trial, "step_square", buffers, step_square);
 }
 
 enum { variants_of_adam_update = 24 };  // decay; AMSGrad; decoupled; where epsilon is
@@ -184,22 +167,28 @@ static void run_radam_update(trial *trial, scenario_shape size, unsigned variant
     output_moment(trial, "second", buffers, second);
 }
 
-enum { variants_of_adamax_update = 4 };  // decay; scale and clip value
-static void run_adamax_update(trial *trial, scenario_shape size, unsigned variant) {
-    const recurrent_adamax hyper = {.gradient = gradient_rule(variant),
-                                    .learning_rate = 0.01,
-                                    .beta1 = 0.9,
-                                    .beta2 = 0.999,
-                                    .bias_correction1 = 0.1,
-                                    .epsilon = 1e-6,
-                                    .weight_decay = weight_decay(variant)};
-    const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
-    float *first = trial_data(trial, "first", buffers.count),
-          *largest = trial_squares(trial, "largest", buffers.count);
-    FOR_SHARES(trial)
-        trial->kernels->adamax_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
-                                      first, largest, share);
-    output_updated(trial, buffers);
-    output_moment(trial, "first", buffers, first);
-    output_moment(trial, "largest", buffers, largest);
-}
+// Rules without conventions: decay; scale and clip value.
+
+#define KERNEL(name, parameters)
+#define RULE(name, begin, moments, end, ...)                                                      \
+    enum { variants_of_##name##_update = 4 };                                                     \
+    static void run_##name##_update(trial *trial, scenario_shape size, unsigned variant) {        \
+        const recurrent_##name hyper = {.gradient = gradient_rule(variant),                       \
+                                        .weight_decay = weight_decay(variant),                    \
+                                        __VA_ARGS__};                                             \
+        const optimizer_buffers buffers = optimizer_buffers_of(trial, size);                      \
+        begin FOR_SHARES(trial) trial->kernels->name##_update(                                    \
+            buffers.count, &hyper, buffers.parameters, buffers.gradient, MOMENTS moments, share); \
+        output_updated(trial, buffers);                                                           \
+        end                                                                                       \
+    }
+#define MOMENTS(...) __VA_ARGS__
+#define BEGIN_MOMENT(kind, moment) float *moment = trial_##kind(trial, #moment, buffers.count);
+#define END_MOMENT(moment) output_moment(trial, #moment, buffers, moment);
+#define RULE1(name, kind, moment, ...) \
+    RULE(name, BEGIN_MOMENT(kind, moment), (moment), END_MOMENT(moment), __VA_ARGS__)
+#define RULE2(name, kind1, moment1, kind2, moment2, ...)                                      \
+    RULE(name, BEGIN_MOMENT(kind1, moment1) BEGIN_MOMENT(kind2, moment2), (moment1, moment2), \
+         END_MOMENT(moment1) END_MOMENT(moment2), __VA_ARGS__)
+#include "../../CKernels/include/recurrent/optimizers.h"
+#undef KERNEL

@@ -88,6 +88,26 @@ public struct RunningError: Scalar {
         x.value + x.error > 0 ? RunningError(max(x.value, 0), error: x.error) : RunningError(0)
     }
 
+    public static func larger(_ a: RunningError, _ b: RunningError) -> RunningError {
+        RunningError(max(a.value, b.value), error: max(a.error, b.error))
+    }
+
+    /// Below this, averages of gradients become zero, and parameters that decay; see update.h.
+    static let momentLeast = 0x1p-100
+    /// The least average of squares.
+    static let squareLeast = 0x1p-120
+
+    public static func mean(_ x: RunningError) -> RunningError {
+        let magnitude = x.value.magnitude
+        let mayBeZero = magnitude > 0 && magnitude - x.error < momentLeast
+        // A little more, so that its sign is not certain either.
+        return RunningError(x.value, error: mayBeZero ? max(x.error, magnitude.nextUp) : x.error)
+    }
+    public static func square(_ x: RunningError) -> RunningError {
+        let least = squareLeast - x.value
+        return RunningError(x.value, error: max(x.error, least))
+    }
+
     /// No error grows, and none is left of what is clamped for certain.
     public static func clamp(_ x: RunningError, _ most: Double) -> RunningError {
         let value = Double.clamp(x.value, most)

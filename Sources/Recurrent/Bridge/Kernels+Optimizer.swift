@@ -118,6 +118,8 @@ extension Kernels {
     ///   - moments: `optimizer.momentCount` buffers of `count` floats that lie `momentStride`
     ///     floats apart.
     ///   - step: 1 in the first update.
+    ///   - gradient: in Nesterov's look-ahead form that at θ + μ v, which `linearCombination` makes
+    ///     of the parameters and the first moment.
     public func update(
         _ optimizer: Optimizer, _ count: Int, scale: Double, clip: GradientClip = .none, step: Int,
         parameters: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>,

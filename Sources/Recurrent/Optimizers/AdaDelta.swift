@@ -28,4 +28,5 @@ public struct AdaDelta: Hashable, Sendable, OptimizerRule {
 
     var momentCount: Int { 2 }
     var unsignedMoments: Range<Int> { 0..<2 }
+    var operations: Int { 16 }
 }

@@ -37,5 +37,6 @@ public struct AdaGrad: Hashable, Sendable, OptimizerRule {
 
     var momentCount: Int { 1 }
     var unsignedMoments: Range<Int> { 0..<1 }
+    var operations: Int { 8 }
     var initialMoment: Float { Float(initialAccumulator) }
 }

@@ -41,4 +41,5 @@ public struct Adam: Hashable, Sendable, OptimizerRule {
 
     var momentCount: Int { amsgrad ? 3 : 2 }
     var unsignedMoments: Range<Int> { 1..<momentCount }
+    var operations: Int { 15 + (decoupled ? 1 : 0) + (amsgrad ? 1 : 0) }
 }

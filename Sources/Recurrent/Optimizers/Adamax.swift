@@ -32,4 +32,5 @@ public struct Adamax: Hashable, Sendable, OptimizerRule {
 
     var momentCount: Int { 2 }
     var unsignedMoments: Range<Int> { 1..<2 }
+    var operations: Int { 10 }
 }

@@ -38,6 +38,7 @@ public struct NAdam: Hashable, Sendable, OptimizerRule {
 
     var momentCount: Int { 2 }
     var unsignedMoments: Range<Int> { 1..<2 }
+    var operations: Int { 18 }
 
     /// μ_t, μ_t+1 and the product of μ_1 to μ_t.
     func momenta(_ step: Int) -> (now: Double, next: Double, product: Double) {

@@ -1,53 +1,4 @@
-/// A rule that turns gradients into updates. Defaults and conventions are PyTorch's; each rule lets
-/// the others be chosen.
-///
-/// A trainer requires learning rates, their decay, ε, weight decay and AdaGrad's initial
-/// accumulator to be at least 0 (AdaDelta's ε above 0), momentum, ρ (`decay`), `beta1` and `beta2`
-/// to be in 0..<1, and dampening in 0...1, all of them as floats too: none that is infinite as a
-/// float, nor one above 0 that is zero or subnormal.
-public enum Optimizer: Hashable, Sendable {
-    case sgd(SGD)
-    case adaGrad(AdaGrad)
-    case rmsProp(RMSProp)
-    case adaDelta(AdaDelta)
-    case adam(Adam)
-    case nAdam(NAdam)
-    case rAdam(RAdam)
-    case adamax(Adamax)
-
-    static let rules: [any OptimizerRule.Type] = [
-        SGD.self, AdaGrad.self, RMSProp.self, AdaDelta.self, Adam.self, NAdam.self, RAdam.self,
-        Adamax.self,
-    ]
-
-    /// The rule itself, for what is not asked at each update: a box may be allocated for it.
-    var rule: any OptimizerRule {
-        switch self {
-        case .sgd(let rule): rule
-        case .adaGrad(let rule): rule
-        case .rmsProp(let rule): rule
-        case .adaDelta(let rule): rule
-        case .adam(let rule): rule
-        case .nAdam(let rule): rule
-        case .rAdam(let rule): rule
-        case .adamax(let rule): rule
-        }
-    }
-
-    /// Does something with the rule, without an allocation.
-    mutating func apply(_ operation: inout some RuleOperation) {
-        switch self {
-        case .sgd(var rule): self = .sgd(operation.applied(to: &rule))
-        case .adaGrad(var rule): self = .adaGrad(operation.applied(to: &rule))
-        case .rmsProp(var rule): self = .rmsProp(operation.applied(to: &rule))
-        case .adaDelta(var rule): self = .adaDelta(operation.applied(to: &rule))
-        case .adam(var rule): self = .adam(operation.applied(to: &rule))
-        case .nAdam(var rule): self = .nAdam(operation.applied(to: &rule))
-        case .rAdam(var rule): self = .rAdam(operation.applied(to: &rule))
-        case .adamax(var rule): self = .adamax(operation.applied(to: &rule))
-        }
-    }
-
+extension Optimizer {
     /// The names that `named(_:learningRate:)` knows.
     public static let names = rules.flatMap { $0.named.map(\.name) }
 
@@ -79,6 +30,9 @@ public enum Optimizer: Hashable, Sendable {
         }
     }
 
+    /// See `OptimizerRule`.
+    var aheadFactor: Double? { rates.aheadFactor }
+
     private var rates: Rates {
         var (copy, rates) = (self, Rates())
         copy.apply(&rates)
@@ -101,6 +55,13 @@ public enum Optimizer: Hashable, Sendable {
     /// Those of the moments that are never below zero.
     var unsignedMoments: Range<Int> { rule.unsignedMoments }
 
+    /// The operations per parameter of the rule's equations in optimizers.h, one for each sign,
+    /// root and maximum.
+    package var operations: Int { rule.operations }
+
+    /// The rule itself, whose type tells which it is.
+    package var anyRule: any Sendable { rule }
+
     /// What the moments hold before the first step.
     var initialMoment: Float { rule.initialMoment }
 }
@@ -111,17 +72,18 @@ protocol RuleOperation {
 }
 
 extension RuleOperation {
-    fileprivate mutating func applied<Rule: OptimizerRule>(to rule: inout Rule) -> Rule {
+    mutating func applied<Rule: OptimizerRule>(to rule: inout Rule) -> Rule {
         apply(to: &rule)
         return rule
     }
 }
 
 private struct Rates: RuleOperation {
-    var learningRate = 0.0, momentum = 0.0
+    var learningRate = 0.0, momentum = 0.0, aheadFactor: Double?
 
     mutating func apply(to rule: inout some OptimizerRule) {
         (learningRate, momentum) = (rule.learningRate, rule.momentum)
+        aheadFactor = rule.aheadFactor
     }
 }
 

@@ -1,4 +1,4 @@
-/// What is known of a rule: its own file says it, and the file of the bridge how its kernel is
+/// What is known of a rule: its own file says it, and Bridge/OptimizerRules.swift how its kernel is
 /// called.
 protocol OptimizerRule: Hashable, Sendable {
     /// The rule under each of its names, with the usual settings.
@@ -22,6 +22,11 @@ protocol OptimizerRule: Hashable, Sendable {
     var unsignedMoments: Range<Int> { get }
     /// What the moments hold before the first step.
     var initialMoment: Float { get }
+    /// The gradient is taken at the parameters plus the first moment times this, while the
+    /// parameters are kept in the last moment; nil where it is taken at the parameters.
+    var aheadFactor: Double? { get }
+    /// The operations per parameter of the rule's equations, one for each sign, root and maximum.
+    var operations: Int { get }
 
     func update(_ buffers: UpdateBuffers)
 }
@@ -32,6 +37,7 @@ extension OptimizerRule {
         set {}
     }
     var initialMoment: Float { 0 }
+    var aheadFactor: Double? { nil }
 }
 
 /// Where a small ε keeps a root away from zero.

@@ -33,6 +33,7 @@ public struct RAdam: Hashable, Sendable, OptimizerRule {
 
     var momentCount: Int { 2 }
     var unsignedMoments: Range<Int> { 1..<2 }
+    var operations: Int { 14 }
 
     /// r_t, by which a step is multiplied; zero while the variance of what it is divided by is not
     /// known, which is until ρ_t is above 5 (algorithm 2, as PyTorch has it).

@@ -39,4 +39,5 @@ public struct RMSProp: Hashable, Sendable, OptimizerRule {
 
     var momentCount: Int { 1 + (centered ? 1 : 0) + (momentum != 0 ? 1 : 0) }
     var unsignedMoments: Range<Int> { 0..<1 }
+    var operations: Int { 10 }
 }

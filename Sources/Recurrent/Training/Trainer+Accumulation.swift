@@ -57,7 +57,8 @@ extension Trainer {
     ///         }
     ///     }
     ///
-    /// The optimizer, its moments and clipping have no part in it. An L1 norm has a kink at zero,
+    /// The optimizer, its moments and clipping have no part in it, but that Nesterov's look-ahead
+    /// form takes it at θ + μ v. An L1 norm has a kink at zero,
     /// where line searches may find no decrease.
     ///
     /// - Parameters:

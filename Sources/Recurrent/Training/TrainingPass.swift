@@ -103,12 +103,17 @@ enum TrainingWork {
     func work(_ share: Share) {
         switch work {
         case .segment, .accumulation:
+            if isTraining { lookAhead(share) }
             forward(share)
             guard isTraining else { return }
             share.wait()
             backward(share)
-            guard work == .segment else { return }
+            guard work == .segment else {
+                lookBack(share)
+                return
+            }
         case .gradient, .update:
+            lookAhead(share)
             unsafe kernels.linearCombination(
                 layout.parameters.count, Double(lossScale), gradients, 0, gradients, z: gradients,
                 share: share)
@@ -122,9 +127,42 @@ enum TrainingWork {
         }
         unsafe kernels.sumOfSquares(
             layout.parameters.count, x: gradients, partial: squares, share: share)
+        lookBack(share)
         guard work != .gradient else { return }
         share.wait()
         update(share)
+    }
+
+    /// The parameters θ of Nesterov's look-ahead form while they are elsewhere.
+    private var kept: UnsafeMutablePointer<Float> {
+        unsafe base + layout.moments + (optimizer.momentCount - 1) * layout.momentStride
+    }
+
+    /// Moves the parameters to where the optimizer takes their gradient.
+    private func lookAhead(_ share: Share) {
+        guard let factor = optimizer.aheadFactor else { return }
+        unsafe copy(parameters, to: kept, share)
+        share.wait()
+        unsafe kernels.linearCombination(
+            layout.parameters.count, 1, parameters, factor, base + layout.moments, z: parameters,
+            share: share)
+        share.wait()
+    }
+
+    /// Moves them back, bit for bit, once all threads are done with them.
+    private func lookBack(_ share: Share) {
+        guard optimizer.aheadFactor != nil else { return }
+        share.wait()
+        unsafe copy(kept, to: parameters, share)
+    }
+
+    private func copy(
+        _ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, _ share: Share
+    ) {
+        let count = layout.parameters.count
+        let first = count * share.index / share.count
+        let end = count * (share.index + 1) / share.count
+        unsafe (target + first).update(from: source + first, count: end - first)
     }
 
     private func forward(_ share: Share) {

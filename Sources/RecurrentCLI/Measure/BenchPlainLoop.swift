@@ -102,180 +102,206 @@ struct OptimizerWork: Work {
 /// The textbook's update as a loop over arrays.
 struct PlainLoopWork: Work {
     static let mostCalls = OptimizerWork.mostCalls
-    private let rule: Optimizer
+    private let rule: any PlainRule
+    private let rate: Float
     private let buffers: OptimizerBuffers
 
-    init(_ rule: Optimizer, _ count: Int) {
-        self.rule = rule
+    /// Nil for a rule without a loop.
+    init?(_ rule: Optimizer, _ count: Int) {
+        guard let plain = rule.anyRule as? any PlainRule else { return nil }
+        (self.rule, rate) = (plain, Float(rule.learningRate))
         buffers = OptimizerBuffers(rule, count)
     }
 
     func prepare() { buffers.refill() }
 
     func run(calls: Int) {
-        for _ in 0..<calls { PlainLoop.update(rule, buffers) }
+        let at = PlainLoop(
+            p: buffers.parameters, g: buffers.gradient, first: buffers.moments,
+            second: buffers.moments + buffers.momentStride,
+            third: buffers.moments + 2 * buffers.momentStride, count: buffers.count,
+            scale: Float(OptimizerBuffers.scale), rate: rate)
+        for _ in 0..<calls { rule.update(at) }
     }
 
     func results() -> [(name: String, values: [Float])] { buffers.results }
 }
 
-/// The rules as `Optimizer.named` makes them: their conventions are the default ones.
-enum PlainLoop {
-    static func update(_ rule: Optimizer, _ buffers: OptimizerBuffers) {
-        let (p, g, first, second, third) = (
-            buffers.parameters, buffers.gradient, buffers.moments,
-            buffers.moments + buffers.momentStride,
-            buffers.moments + 2 * buffers.momentStride
-        )
-        let (count, scale, rate) = (
-            buffers.count, Float(OptimizerBuffers.scale), Float(rule.learningRate)
-        )
-        switch rule {
-        case .sgd(let sgd) where sgd.momentum == 0:
-            for k in 0..<count {
-                p[k] -= rate * (scale * g[k])
-                g[k] = 0
+/// A rule that has such a loop, as `Optimizer.named` makes it: with the default conventions.
+private protocol PlainRule {
+    func update(_ at: PlainLoop)
+}
+
+/// What a loop goes over.
+private struct PlainLoop {
+    let p, g, first, second, third: UnsafeMutablePointer<Float>
+    let count: Int
+    let scale, rate: Float
+}
+
+extension SGD: PlainRule {
+    fileprivate func update(_ at: PlainLoop) {
+        if momentum == 0 {
+            for k in 0..<at.count {
+                at.p[k] -= at.rate * (at.scale * at.g[k])
+                at.g[k] = 0
             }
-        case .sgd(let sgd):
-            let momentum = Float(sgd.momentum)
-            for k in 0..<count {
-                let gradient = scale * g[k]
-                first[k] = momentum * first[k] + gradient
-                p[k] -= rate * (sgd.nesterov ? gradient + momentum * first[k] : first[k])
-                g[k] = 0
-            }
-        case .adaGrad(let adaGrad):
-            let epsilon = Float(adaGrad.epsilon)
-            for k in 0..<count {
-                let gradient = scale * g[k]
-                first[k] += gradient * gradient
-                p[k] -= rate * gradient / (first[k].squareRoot() + epsilon)
-                g[k] = 0
-            }
-        case .rmsProp(let rmsProp):
-            let (decay, rest, epsilon) = (
-                Float(rmsProp.decay), Float(1 - rmsProp.decay), Float(rmsProp.epsilon)
-            )
-            for k in 0..<count {
-                let gradient = scale * g[k]
-                first[k] = decay * first[k] + rest * gradient * gradient
-                p[k] -= rate * gradient / (first[k].squareRoot() + epsilon)
-                g[k] = 0
-            }
-        case .adaDelta(let adaDelta):
-            let (decay, rest, epsilon) = (
-                Float(adaDelta.decay), Float(1 - adaDelta.decay), Float(adaDelta.epsilon)
-            )
-            for k in 0..<count {
-                let gradient = scale * g[k]
-                first[k] = decay * first[k] + rest * gradient * gradient
-                let step = ((second[k] + epsilon) / (first[k] + epsilon)).squareRoot() * gradient
-                second[k] = decay * second[k] + rest * step * step
-                p[k] -= rate * step
-                g[k] = 0
-            }
-        case .nAdam(let nAdam):
-            let (beta1, rest1, beta2, rest2) = (
-                Float(nAdam.beta1), Float(1 - nAdam.beta1), Float(nAdam.beta2),
-                Float(1 - nAdam.beta2)
-            )
-            func momentum(_ step: Int) -> Double {
-                nAdam.beta1 * (1 - pow(0.96, Double(step) * nAdam.momentumDecay) / 2)
-            }
-            let (now, next) = (
-                momentum(OptimizerBuffers.step), momentum(OptimizerBuffers.step + 1)
-            )
-            let product = (1...OptimizerBuffers.step).reduce(1.0) { $0 * momentum($1) }
-            let power2 = pow(nAdam.beta2, Double(OptimizerBuffers.step))
-            let (corrected2, epsilon) = (Float(1 / (1 - power2)), Float(nAdam.epsilon))
-            let (ofGradient, ofFirst) = (
-                Float((1 - now) / (1 - product)), Float(next / (1 - product * next))
-            )
-            for k in 0..<count {
-                let gradient = scale * g[k]
-                first[k] = beta1 * first[k] + rest1 * gradient
-                second[k] = beta2 * second[k] + rest2 * gradient * gradient
-                p[k] -=
-                    rate * (ofGradient * gradient + ofFirst * first[k])
-                    / ((second[k] * corrected2).squareRoot() + epsilon)
-                g[k] = 0
-            }
-        case .rAdam(let rAdam):
-            let (beta1, rest1, beta2, rest2) = (
-                Float(rAdam.beta1), Float(1 - rAdam.beta1), Float(rAdam.beta2),
-                Float(1 - rAdam.beta2)
-            )
-            let step = Double(OptimizerBuffers.step)
-            let (power1, power2) = (pow(rAdam.beta1, step), pow(rAdam.beta2, step))
-            let most = 2 / (1 - rAdam.beta2) - 1
-            let length = most - 2 * step * power2 / (1 - power2)
-            let squared =
-                (length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length)
-            let adapted = Float(
-                length > 5 ? (squared * (1 - power2)).squareRoot() / (1 - power1) : 0)
-            let (corrected1, epsilon) = (Float(1 / (1 - power1)), Float(rAdam.epsilon))
-            for k in 0..<count {
-                let gradient = scale * g[k]
-                first[k] = beta1 * first[k] + rest1 * gradient
-                second[k] = beta2 * second[k] + rest2 * gradient * gradient
-                p[k] -=
-                    adapted > 0
-                    ? rate * adapted * first[k] / (second[k].squareRoot() + epsilon)
-                    : rate * corrected1 * first[k]
-                g[k] = 0
-            }
-        case .adamax(let adamax):
-            let (beta1, rest1, beta2, epsilon) = (
-                Float(adamax.beta1), Float(1 - adamax.beta1), Float(adamax.beta2),
-                Float(adamax.epsilon)
-            )
-            let corrected1 = Float(1 / (1 - pow(adamax.beta1, Double(OptimizerBuffers.step))))
-            for k in 0..<count {
-                let gradient = scale * g[k]
-                first[k] = beta1 * first[k] + rest1 * gradient
-                second[k] = max(beta2 * second[k], gradient.magnitude + epsilon)
-                p[k] -= rate * corrected1 * first[k] / second[k]
-                g[k] = 0
-            }
-        case .adam(let adam):
-            let (beta1, rest1, beta2, rest2) = (
-                Float(adam.beta1), Float(1 - adam.beta1), Float(adam.beta2), Float(1 - adam.beta2)
-            )
-            let power1 = (0..<OptimizerBuffers.step).reduce(1.0) { power, _ in power * adam.beta1 }
-            let power2 = (0..<OptimizerBuffers.step).reduce(1.0) { power, _ in power * adam.beta2 }
-            let (corrected1, corrected2, epsilon) = (
-                Float(1 / (1 - power1)), Float(1 / (1 - power2)), Float(adam.epsilon)
-            )
-            let kept = Float(1 - adam.learningRate * adam.weightDecay)
-            for k in 0..<count {
-                let gradient = scale * g[k]
-                first[k] = beta1 * first[k] + rest1 * gradient
-                second[k] = beta2 * second[k] + rest2 * gradient * gradient
-                var square = second[k]
-                if adam.amsgrad {
-                    square = max(third[k], square)
-                    third[k] = square
-                }
-                p[k] =
-                    kept * p[k] - rate * (first[k] * corrected1)
-                    / ((square * corrected2).squareRoot() + epsilon)
-                g[k] = 0
-            }
+            return
+        }
+        let momentum = Float(self.momentum)
+        for k in 0..<at.count {
+            let gradient = at.scale * at.g[k]
+            at.first[k] = momentum * at.first[k] + gradient
+            at.p[k] -=
+                at.rate
+                * (self.nesterov && !self.lookAhead
+                    ? gradient + momentum * at.first[k] : at.first[k])
+            at.g[k] = 0
         }
     }
+}
 
-    /// The operations per parameter of the rule's equations in kernel_list.h, one for each sign,
-    /// root and maximum.
-    static func operations(_ rule: Optimizer) -> Int {
-        switch rule {
-        case .sgd(let sgd): sgd.momentum == 0 ? 3 : sgd.nesterov ? 7 : 5
-        case .adaGrad: 8
-        case .rmsProp: 10
-        case .adaDelta: 16
-        case .nAdam: 18
-        case .rAdam: 14
-        case .adamax: 10
-        case .adam(let adam): 15 + (adam.decoupled ? 1 : 0) + (adam.amsgrad ? 1 : 0)
+extension AdaGrad: PlainRule {
+    fileprivate func update(_ at: PlainLoop) {
+        let epsilon = Float(self.epsilon)
+        for k in 0..<at.count {
+            let gradient = at.scale * at.g[k]
+            at.first[k] += gradient * gradient
+            at.p[k] -= at.rate * gradient / (at.first[k].squareRoot() + epsilon)
+            at.g[k] = 0
+        }
+    }
+}
+
+extension RMSProp: PlainRule {
+    fileprivate func update(_ at: PlainLoop) {
+        let (decay, rest, epsilon) = (
+            Float(self.decay), Float(1 - self.decay), Float(self.epsilon)
+        )
+        for k in 0..<at.count {
+            let gradient = at.scale * at.g[k]
+            at.first[k] = decay * at.first[k] + rest * gradient * gradient
+            at.p[k] -= at.rate * gradient / (at.first[k].squareRoot() + epsilon)
+            at.g[k] = 0
+        }
+    }
+}
+
+extension AdaDelta: PlainRule {
+    fileprivate func update(_ at: PlainLoop) {
+        let (decay, rest, epsilon) = (
+            Float(self.decay), Float(1 - self.decay), Float(self.epsilon)
+        )
+        for k in 0..<at.count {
+            let gradient = at.scale * at.g[k]
+            at.first[k] = decay * at.first[k] + rest * gradient * gradient
+            let step = ((at.second[k] + epsilon) / (at.first[k] + epsilon)).squareRoot() * gradient
+            at.second[k] = decay * at.second[k] + rest * step * step
+            at.p[k] -= at.rate * step
+            at.g[k] = 0
+        }
+    }
+}
+
+extension NAdam: PlainRule {
+    fileprivate func update(_ at: PlainLoop) {
+        let (beta1, rest1, beta2, rest2) = (
+            Float(self.beta1), Float(1 - self.beta1), Float(self.beta2),
+            Float(1 - self.beta2)
+        )
+        func momentum(_ step: Int) -> Double {
+            self.beta1 * (1 - pow(0.96, Double(step) * self.momentumDecay) / 2)
+        }
+        let (now, next) = (
+            momentum(OptimizerBuffers.step), momentum(OptimizerBuffers.step + 1)
+        )
+        let product = (1...OptimizerBuffers.step).reduce(1.0) { $0 * momentum($1) }
+        let power2 = pow(self.beta2, Double(OptimizerBuffers.step))
+        let (corrected2, epsilon) = (Float(1 / (1 - power2)), Float(self.epsilon))
+        let (ofGradient, ofFirst) = (
+            Float((1 - now) / (1 - product)), Float(next / (1 - product * next))
+        )
+        for k in 0..<at.count {
+            let gradient = at.scale * at.g[k]
+            at.first[k] = beta1 * at.first[k] + rest1 * gradient
+            at.second[k] = beta2 * at.second[k] + rest2 * gradient * gradient
+            at.p[k] -=
+                at.rate * (ofGradient * gradient + ofFirst * at.first[k])
+                / ((at.second[k] * corrected2).squareRoot() + epsilon)
+            at.g[k] = 0
+        }
+    }
+}
+
+extension RAdam: PlainRule {
+    fileprivate func update(_ at: PlainLoop) {
+        let (beta1, rest1, beta2, rest2) = (
+            Float(self.beta1), Float(1 - self.beta1), Float(self.beta2),
+            Float(1 - self.beta2)
+        )
+        let step = Double(OptimizerBuffers.step)
+        let (power1, power2) = (pow(self.beta1, step), pow(self.beta2, step))
+        let most = 2 / (1 - self.beta2) - 1
+        let length = most - 2 * step * power2 / (1 - power2)
+        let squared =
+            (length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length)
+        let adapted = Float(
+            length > 5 ? (squared * (1 - power2)).squareRoot() / (1 - power1) : 0)
+        let (corrected1, epsilon) = (Float(1 / (1 - power1)), Float(self.epsilon))
+        for k in 0..<at.count {
+            let gradient = at.scale * at.g[k]
+            at.first[k] = beta1 * at.first[k] + rest1 * gradient
+            at.second[k] = beta2 * at.second[k] + rest2 * gradient * gradient
+            at.p[k] -=
+                adapted > 0
+                ? at.rate * adapted * at.first[k] / (at.second[k].squareRoot() + epsilon)
+                : at.rate * corrected1 * at.first[k]
+            at.g[k] = 0
+        }
+    }
+}
+
+extension Adamax: PlainRule {
+    fileprivate func update(_ at: PlainLoop) {
+        let (beta1, rest1, beta2, epsilon) = (
+            Float(self.beta1), Float(1 - self.beta1), Float(self.beta2),
+            Float(self.epsilon)
+        )
+        let corrected1 = Float(1 / (1 - pow(self.beta1, Double(OptimizerBuffers.step))))
+        for k in 0..<at.count {
+            let gradient = at.scale * at.g[k]
+            at.first[k] = beta1 * at.first[k] + rest1 * gradient
+            at.second[k] = max(beta2 * at.second[k], gradient.magnitude + epsilon)
+            at.p[k] -= at.rate * corrected1 * at.first[k] / at.second[k]
+            at.g[k] = 0
+        }
+    }
+}
+
+extension Adam: PlainRule {
+    fileprivate func update(_ at: PlainLoop) {
+        let (beta1, rest1, beta2, rest2) = (
+            Float(self.beta1), Float(1 - self.beta1), Float(self.beta2), Float(1 - self.beta2)
+        )
+        let power1 = (0..<OptimizerBuffers.step).reduce(1.0) { power, _ in power * self.beta1 }
+        let power2 = (0..<OptimizerBuffers.step).reduce(1.0) { power, _ in power * self.beta2 }
+        let (corrected1, corrected2, epsilon) = (
+            Float(1 / (1 - power1)), Float(1 / (1 - power2)), Float(self.epsilon)
+        )
+        let kept = Float(1 - self.learningRate * self.weightDecay)
+        for k in 0..<at.count {
+            let gradient = at.scale * at.g[k]
+            at.first[k] = beta1 * at.first[k] + rest1 * gradient
+            at.second[k] = beta2 * at.second[k] + rest2 * gradient * gradient
+            var square = at.second[k]
+            if self.amsgrad {
+                square = max(at.third[k], square)
+                at.third[k] = square
+            }
+            at.p[k] =
+                kept * at.p[k] - at.rate * (at.first[k] * corrected1)
+                / ((square * corrected2).squareRoot() + epsilon)
+            at.g[k] = 0
         }
     }
 }

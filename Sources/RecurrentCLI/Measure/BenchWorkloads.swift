@@ -59,7 +59,7 @@ extension BenchReport {
     ) throws(Failure) -> BenchReport {
         var report = BenchReport(
             name: "optimizer", sizes: [("parameters", count)],
-            flops: Double(PlainLoop.operations(rule) * count),
+            flops: Double(rule.operations * count),
             floor: limits.optimizer(count, momentCount: rule.momentCount), limits: limits,
             optimizer: name)
         // Parameters, gradient and moments are read and written once.
