@@ -63,7 +63,7 @@ internal import RecurrentFormats
     public mutating func step(_ x: UnsafeBufferPointer<Float>) -> UnsafeBufferPointer<Float> {
         stream.checkInput(x.count)
         return unsafe UnsafeBufferPointer(
-            start: stream.step(x.baseAddress!), count: stream.any.outputCount)
+            start: stream.step(x.baseAddress!), count: stream.outputCount)
     }
 
     /// One time step of every stream; a NaN stays in its stream until `reset`, as in `step(_:)`.
