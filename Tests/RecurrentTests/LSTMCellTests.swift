@@ -39,27 +39,6 @@ import Testing
         }
     }
 
-    @Test func sizesInTheTypeAndAtRunTimeAreOneLayer() throws {
-        let weights = Weights(inputSize: 3, hiddenSize: 19)
-        var fixed = LSTM<3, 19>()
-        fixed.load(
-            weightIH: weights.weightIH, weightHH: weights.weightHH, biasIH: weights.biasIH,
-            biasHH: weights.biasHH)
-        var cell = cell(inputSize: 3, hiddenSize: 19)
-        let x: [Float] = [0.5, -1, 2, 0, 0.25, -3]
-        let expected = run(&cell, x)
-        let first = fixed.step([0.5, -1, 2])
-        let second = fixed.step([0, 0.25, -3])
-        try Comparer.checkSameBits(
-            "h", (0..<19).map { first[$0] } + (0..<19).map { second[$0] }, expected)
-        _ = fixed.step([.nan, 0, 0])
-        #expect(fixed.isFinite == false)
-        fixed.reset()
-        #expect(fixed.isFinite == true)
-        let again = fixed.step([0.5, -1, 2])
-        try Comparer.checkSameBits("h", (0..<19).map { again[$0] }, Array(expected[..<19]))
-    }
-
     /// Every number of streams from 1 to 33, on every instruction set: each stream's bits are those
     /// of a cell of its own. The bits of different instruction sets are compared elsewhere.
     @Test(arguments: ISA.available, [1, 8, 16, 17, 40])
