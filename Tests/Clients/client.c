@@ -12,7 +12,7 @@ static void check_messages(void) {
     recurrent_cell_shape shape = {.input = 1, .hidden = 0, .batch = 1, .steps = 1, .x_stride = 1};
     const char *wrong = recurrent_cell_check(shape);
     require(wrong
-                && strcmp(wrong, "LSTM shape: expected input, hidden, batch and steps of 1 to "
+                && strcmp(wrong, "cell shape: expected input, hidden, batch and steps of 1 to "
                                  "16777216")
                        == 0,
             "a shape without hidden units: expected its message");
