@@ -54,9 +54,10 @@ static recurrent_cell_shape cell_shape(const cell_scenario *of, scenario_shape s
 static float *cell_matrix(trial *trial, const char *name, recurrent_cell_shape shape) {
     const size_t floats = recurrent_cell_weights_floats(shape), gates = recurrent_cell_gates(shape),
                  projection = recurrent_cell_projection_floats(shape);
-    const size_t panel = (floats - projection) / recurrent_panels(shape.hidden);
-    if (projection == 0)
-        return trial_matrix(trial, name, panel / gates / RECURRENT_PANEL - 1, shape.hidden, gates);
+    const size_t columns =
+        shape.input + recurrent_cell_inner_rows(shape) + recurrent_cell_outputs(shape);
+    if (projection == 0) return trial_matrix(trial, name, columns, shape.hidden, gates);
+    const size_t panel = (1 + columns) * gates * RECURRENT_PANEL;
     float *w = trial_floats(trial, floats);
     trial_draw(trial, name);
     for (size_t index = 0; index < floats; ++index) {
