@@ -3,7 +3,11 @@ import Testing
 
 /// The test of each kernel, by its name in kernel_list.h: against the reference, element by
 /// element, on one instruction set.
-let kernelTests = otherKernelTests.merging(OptimizerCase.tests) { test, _ in test }
+let kernelTests = testedCells.reduce(
+    into: otherKernelTests.merging(OptimizerCase.tests) { test, _ in test }
+) { tests, cell in
+    tests.merge(CellChecks(cell: cell).byKernel) { first, _ in first }
+}
 
 private let otherKernelTests: [String: @Sendable (KernelTable) throws -> Void] = [
     "vector_exp": { try VectorFunction.exp.checkSizes($0) },
@@ -15,22 +19,7 @@ private let otherKernelTests: [String: @Sendable (KernelTable) throws -> Void] =
     "product_transpose": checkProductTranspose,
     "product_backward_input": checkProductBackwardInput,
     "product_backward_weights": checkProductBackwardWeights,
-    "lstm_step": checkLSTMStep,
     "lstm_step_bfloat16": checkLSTMStepBFloat16,
-    "lstm_forward": checkLSTMForward,
-    "lstm_transpose": checkLSTMTranspose,
-    "lstm_backward_data": checkLSTMBackwardData,
-    "lstm_backward_weights": checkLSTMBackwardWeights,
-    "rnn_step": checkRNNStep,
-    "rnn_forward": checkRNNForward,
-    "rnn_transpose": checkRNNTranspose,
-    "rnn_backward_data": checkRNNBackwardData,
-    "rnn_backward_weights": checkRNNBackwardWeights,
-    "gru_step": checkGRUStep,
-    "gru_forward": checkGRUForward,
-    "gru_transpose": checkGRUTranspose,
-    "gru_backward_data": checkGRUBackwardData,
-    "gru_backward_weights": checkGRUBackwardWeights,
     "convolution_forward": checkConvolutionForward,
     "convolution_transpose": checkConvolutionTranspose,
     "convolution_backward_input": checkConvolutionBackwardInput,

@@ -5,71 +5,21 @@ import Testing
 /// Tests of the tests: mistakes planted on purpose, which the comparisons of the kernel tests, with
 /// the very same bounds, must reject.
 @Suite struct PlantedErrorTests {
-    /// Inputs as wide as the layer, so that a transposed matrix still fits; rows that end; one and
-    /// two panels. And variants.
-    private static let sizes =
-        [
-            LSTMSizes(5, 5, batch: 3, steps: 4, lengths: [4, 2, 3]),
-            LSTMSizes(18, 18, batch: 2, steps: 3, lengths: [3, 2]),
-        ]
-        + LSTMMistake.variants.map {
-            LSTMSizes(4, 5, batch: 3, steps: 4, lengths: [4, 2, 3], variant: $0)
-        }
-    private static let problems = sizes.map {
-        (
-            problem: LSTMProblem($0, seed: 21),
-            expected: LSTMProblem($0, seed: 21).map(exact).solved().named($0)
-        )
-    }
-
-    private func check(_ solution: LSTMSolution<Double>, _ index: Int) throws(Mismatch) {
-        let (problem, expected) = Self.problems[index]
-        try Comparer.check(solution.named(problem.sizes), expected)
-    }
-
-    private func solution(_ mistake: LSTMMistake?, _ index: Int) -> LSTMSolution<Double> {
-        FaultyLSTM(mistake: mistake, problem: Self.problems[index].problem).solution()
-    }
-
-    @Test(arguments: Self.problems.indices) func noMistakeIsAccepted(problem: Int) throws {
-        try check(solution(nil, problem), problem)
-    }
-
-    /// In both layers of the plain variant; in one or the other of the variants.
-    @Test func plantedMistakesAreRejected() {
-        func missed(_ mistakes: [LSTMMistake], _ problem: Int) -> [LSTMMistake] {
-            mistakes.filter { mistake in
-                do { try check(solution(mistake, problem), problem) } catch { return false }
-                return true
-            }
-        }
-        let ofPlain = [missed(LSTMMistake.ofPlain, 0), missed(LSTMMistake.ofPlain, 1)].flatMap {
-            $0
-        }
-        let ofVariants = missed(missed(LSTMMistake.ofVariants, 2), 3)
-        #expect(ofPlain.isEmpty)
-        #expect(ofVariants.isEmpty)
-        let rejected = LSTMMistake.allCases.count - Set(ofPlain).count - ofVariants.count
-        print(
-            """
-            planted mistakes rejected by the kernels' bounds: \(rejected) of \
-            \(LSTMMistake.allCases.count)
-            """
-        )
-    }
-
     /// Each array of a solution in turn: all zeros, NaN, the sign of one element, one element off
     /// by one part in a thousand, two elements exchanged, all elements rounded to eight bits.
     @Test(arguments: ElementMistake.allCases) func mistakeInOneArrayIsRejected(
         mistake: ElementMistake
     ) {
-        let (problem, expected) = Self.problems[0]
-        let right = solution(nil, 0).named(problem.sizes)
-        for index in right.indices {
-            var wrong = right
-            mistake.plant(in: &wrong[index].values)
-            #expect(throws: Mismatch.self, "\(right[index].name)") {
-                try Comparer.check(wrong, expected)
+        for sizes in testedCells.flatMap({ $0.planted }) where sizes.hidden == 5 {
+            let problem = CellProblem(sizes, seed: 21)
+            let expected = sizes.flat(problem.map(exact).solved())
+            let right = sizes.flat(problem.solved()).map { Float($0) }
+            for field in Solved<Float>.fields where !right[keyPath: field.path].isEmpty {
+                var wrong = right
+                mistake.plant(in: &wrong[keyPath: field.path])
+                #expect(throws: Mismatch.self, "\(sizes) \(field.name)") {
+                    try Comparer.check(wrong, expected)
+                }
             }
         }
     }
@@ -78,9 +28,10 @@ import Testing
         case zeros, nan, infinity, sign, oneElement, exchanged, eightBits
 
         /// In the element of the largest magnitude, or in all of them.
-        func plant(in values: inout [Double]) {
-            let largest = values.indices.max { values[$0].magnitude < values[$1].magnitude }!
-            let smallest = values.indices.min { values[$0].magnitude < values[$1].magnitude }!
+        func plant(in values: inout [Float]) {
+            let places = values.indices.filter { values[$0] != 0 }
+            let largest = places.max { values[$0].magnitude < values[$1].magnitude }!
+            let smallest = places.min { values[$0].magnitude < values[$1].magnitude }!
             switch self {
             case .zeros: values = values.map { _ in 0 }
             case .nan: values[smallest] = .nan
@@ -89,9 +40,7 @@ import Testing
             case .oneElement: values[largest] *= 1.001
             case .exchanged: values.swapAt(largest, smallest)
             case .eightBits:
-                values = values.map {
-                    Double(Float(bitPattern: Float($0).bitPattern & 0xFFFF_0000))
-                }
+                values = values.map { Float(bitPattern: $0.bitPattern & 0xFFFF_0000) }
             }
         }
     }

@@ -16,15 +16,16 @@ import Testing
         let problem = ConvolutionProblem(
             ConvolutionSizes(inputs, channels, rows: time, columns: sequences), seed: 31
         ).map { RunningError($0) }
-        let layer = LSTMProblem(
-            LSTMSizes(channels, hidden, batch: batch, steps: time.windows), seed: 32
+        var layer = CellProblem(
+            CellCase(channels, hidden, batch: batch, steps: time.windows), seed: 32
         ).map { RunningError($0) }
         let relu = RecurrentReference.Activation.relu
 
         // The reference.
         let y = problem.layer.forward(x: problem.x)[0].map { $0.map { $0.map { relu($0) } } }
-        let tape = layer.cell.forward(x: y, h0: layer.h0, c0: layer.c0)
-        let backward = layer.cell.backward(tape: tape, dy: layer.dy, dh: layer.dh, dc: layer.dc)
+        layer.x = y
+        let tape = layer.forward()
+        let backward = layer.backward(tape)
         let dy = zip(backward.dx, y).map {
             zip($0, $1).map { zip($0, $1).map { $0 * relu.derivative(y: $1) } }
         }
@@ -51,7 +52,7 @@ import Testing
         let shape = LSTMShape(
             inputSize: channels, hiddenSize: hidden, batch: batch, steps: time.windows,
             inputStride: front.paddedOutputChannels)
-        let gates = layer.cell.gates.all
+        let gates = layer.parameters.gates
         let (weightIH, weightHH) = (
             gates.flatMap { $0.W.flatMap { $0 } }, gates.flatMap { $0.U.flatMap { $0 } }
         )
@@ -71,7 +72,7 @@ import Testing
         }
         let run = LayerRun(
             shape.any, kernels: kernels, weights: weights, x: activated, h: padded(layer.h0),
-            c: padded(layer.c0), outputGradient: padded(Array(layer.dy.joined())),
+            c: padded(layer.c0), outputGradient: padded(Array(layer.dy!.joined())),
             dh: padded(layer.dh), dc: padded(layer.dc),
             weightGradient: [Float](repeating: 0, count: shape.weightCount))
         run.work()

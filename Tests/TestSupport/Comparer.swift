@@ -109,4 +109,18 @@ public enum Comparer {
             throw mismatch
         }
     }
+
+    /// Throws the first mismatch of any array, each number first rounded to a float (which is exact
+    /// for a kernel's numbers).
+    public static func check(_ actual: Named<Double>, _ expected: Named<RunningError>)
+        throws(Mismatch)
+    {
+        precondition(actual.map(\.name) == expected.map(\.name))
+        for (a, e) in zip(actual, expected) {
+            try check(a.name, a.values.map { Float($0) }, e.values)
+        }
+    }
 }
+
+/// Named arrays, element by element the same in what is found and in what is expected.
+public typealias Named<Element> = [(name: String, values: [Element])]

@@ -21,6 +21,9 @@ public final class GuardedBuffer {
         self.init([Float](repeating: value, count: count))
     }
 
+    /// The pointer, or null where there is nothing.
+    public var optionalPointer: UnsafeMutablePointer<Float>? { count == 0 ? nil : pointer }
+
     deinit { (pointer - Self.guardCount).deallocate() }
 
     public var values: [Float] { Array(UnsafeBufferPointer(start: pointer, count: count)) }

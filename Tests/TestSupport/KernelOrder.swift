@@ -29,30 +29,40 @@ public struct KernelOrder: Sendable {
 
     /// The matrix, with zeros past the last unit; `element(group, unit, column)`.
     public func matrix(_ element: (Int, Int, Int) -> Double) -> [Float] {
-        var floats = [Float](repeating: 0, count: matrixCount)
+        matrix(zero: 0) { Float(element($0, $1, $2)) }
+    }
+
+    public func matrix<Element>(zero: Element, _ element: (Int, Int, Int) -> Element) -> [Element] {
+        var elements = [Element](repeating: zero, count: matrixCount)
         for unit in 0..<units {
             for group in 0..<groups {
                 for column in 0..<columns {
-                    floats[matrixIndex(group: group, unit: unit, column: column)] = Float(
-                        element(group, unit, column))
+                    elements[matrixIndex(group: group, unit: unit, column: column)] = element(
+                        group, unit, column)
                 }
             }
         }
-        return floats
+        return elements
     }
 
     /// Rows of gates, with zeros past the last unit; `element(row, group, unit)`.
     public func rows(_ count: Int, _ element: (Int, Int, Int) -> Double) -> [Float] {
-        var floats = [Float](repeating: 0, count: count * rowCount)
+        rows(count, zero: 0) { Float(element($0, $1, $2)) }
+    }
+
+    public func rows<Element>(
+        _ count: Int, zero: Element, _ element: (Int, Int, Int) -> Element
+    ) -> [Element] {
+        var elements = [Element](repeating: zero, count: count * rowCount)
         for row in 0..<count {
             for group in 0..<groups {
                 for unit in 0..<units {
-                    floats[rowIndex(row: row, group: group, unit: unit)] = Float(
-                        element(row, group, unit))
+                    elements[rowIndex(row: row, group: group, unit: unit)] = element(
+                        row, group, unit)
                 }
             }
         }
-        return floats
+        return elements
     }
 
     /// Rows of states, padded to whole panels with zeros.

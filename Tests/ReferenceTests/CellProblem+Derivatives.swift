@@ -20,51 +20,51 @@ extension Complex: Scalar where RealType == Double {
     }
 }
 
-extension LSTMProblem {
+extension CellProblem {
     /// The loss whose gradient the backward pass takes: Σ_t dy[t] · h_t over the steps that are
     /// live, + dh · h_T + dc · c_T.
     func loss() -> S {
-        let tape = cell.forward(x: x, h0: h0, c0: c0, lengths: sizes.lengths, mask: mask)
+        let tape = forward()
         var loss: S = 0
         for row in h0.indices {
             for t in x.indices where sizes.isLive(row: row, step: t) {
-                loss += S.sum(0, [(dy[t][row], tape.h[t + 1][row])])
+                loss += S.sum(0, [(dy![t][row], tape.h[t + 1][row])])
             }
-            loss += S.sum(0, [(dh[row], tape.h[x.count][row]), (dc[row], tape.c[x.count][row])])
+            loss += S.sum(0, [(dh[row], tape.h[x.count][row])])
+            if !tape.c.isEmpty { loss += S.sum(0, [(dc[row], tape.c[x.count][row])]) }
         }
         return loss
     }
 
     /// Calls `body` with each coordinate of every parameter, of h0, of c0, and of every x that is
-    /// live, in the order of `gradient`.
-    func forEachCoordinate(_ body: (WritableKeyPath<LSTMProblem, S>) -> Void) {
-        typealias Gate = GateParameters<S>
-        let gates: WritableKeyPath<LSTMProblem, LSTMGates<Gate>> = \.cell.gates
-        for gate: WritableKeyPath<LSTMGates<Gate>, Gate> in [\.i, \.f, \.g, \.o] {
-            func visit(_ parameter: WritableKeyPath<Gate, S>) {
-                body(gates.appending(path: gate).appending(path: parameter))
+    /// live, in the order of `flat`.
+    func forEachCoordinate(_ body: (WritableKeyPath<CellProblem, S>) -> Void) {
+        for (g, gate) in parameters.gates.enumerated() {
+            for n in gate.b.indices {
+                for k in gate.W[n].indices { body(\.parameters.gates[g].W[n][k]) }
             }
-            for n in c0[0].indices { for k in x[0][0].indices { visit(\.W[n][k]) } }
-            for n in c0[0].indices { for m in h0[0].indices { visit(\.U[n][m]) } }
-            for n in c0[0].indices { visit(\.b[n]) }
+            for n in gate.b.indices {
+                for m in gate.U[n].indices { body(\.parameters.gates[g].U[n][m]) }
+            }
+            for n in gate.b.indices { body(\.parameters.gates[g].b[n]) }
         }
-        for n in cell.peepholes.i.indices { body(\.cell.peepholes.i[n]) }
-        for n in cell.peepholes.f.indices { body(\.cell.peepholes.f[n]) }
-        for n in cell.peepholes.o.indices { body(\.cell.peepholes.o[n]) }
-        for n in cell.projection.indices {
-            for k in c0[0].indices { body(\.cell.projection[n][k]) }
+        for (g, inner) in parameters.inner.enumerated() {
+            for n in inner.indices { body(\.parameters.inner[g][n]) }
+        }
+        for (n, row) in parameters.projection.enumerated() {
+            for k in row.indices { body(\.parameters.projection[n][k]) }
         }
         for row in h0.indices { for n in h0[row].indices { body(\.h0[row][n]) } }
-        for row in c0.indices { for n in c0[row].indices { body(\.c0[row][n]) } }
+        if hasState { for row in c0.indices { for n in c0[row].indices { body(\.c0[row][n]) } } }
         for t in x.indices {
-            for row in h0.indices where sizes.isLive(row: row, step: t) {
-                for k in x[t][row].indices { body(\.x[t][row][k]) }
-            }
+            for row in live(t) { for k in x[t][row].indices { body(\.x[t][row][k]) } }
         }
     }
+
+    private var hasState: Bool { !segment(0..<0).forward().c.isEmpty }
 }
 
-extension LSTMProblem<Double> {
+extension CellProblem<Double> {
     /// The gradient by backpropagation through time, flat.
     func gradientByBackpropagation() -> [Double] {
         var problem = self
@@ -73,24 +73,13 @@ extension LSTMProblem<Double> {
     }
 
     /// The gradients of a solution, in the order of `forEachCoordinate`.
-    func flat(_ solution: LSTMSolution<Double>) -> [Double] {
-        var gradient = flat(solution.gradient)
-        gradient += solution.backward.dh0.flatMap { $0 } + solution.backward.dc0.flatMap { $0 }
-        for t in x.indices {
-            for row in h0.indices where sizes.isLive(row: row, step: t) {
-                gradient += solution.backward.dx[t][row]
-            }
-        }
-        return gradient
+    func flat(_ solution: CellSolution<Double>) -> [Double] {
+        solution.gradient.flat + solution.backward.dh0.joined() + solution.backward.dc0.joined()
+            + x.indices.flatMap { t in live(t).flatMap { solution.backward.dx[t][$0] } }
     }
 
-    func flat(_ cell: LSTMCell<Double>) -> [Double] {
-        cell.parameters + cell.peepholes.i + cell.peepholes.f + cell.peepholes.o
-            + cell.projection.joined()
-    }
-
-    /// The derivative of the loss by every coordinate: Squire and Trapp 1998, f'(x) = Im f(x + ih)
-    /// / h without cancellation, so that h may be as small as it likes.
+    /// The derivative of the loss with respect to every coordinate: Squire and Trapp 1998, f'(x) =
+    /// Im f(x + ih) / h without cancellation, so that h may be as small as it likes.
     func derivativesByComplexStep() -> [Double] {
         let step = 1e-30
         var complex = map { Complex($0) }
