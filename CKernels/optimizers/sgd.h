@@ -19,9 +19,9 @@ INLINE sgd_terms sgd_terms_of(const recurrent_sgd *hyper) {
         .average = average_terms_of(hyper->first_step ? 1 : 1 - hyper->momentum,
                                     velocity ? -hyper->learning_rate * enter : enter),
         .by_gradient = lanes_splat((float)-hyper->learning_rate),
-        .by_buffer = lanes_splat((float)(hyper->nesterov && !hyper->look_ahead
-                                             ? buffer_step * hyper->momentum
-                                             : buffer_step)),
+        .by_buffer =
+            lanes_splat((float)(hyper->nesterov > hyper->look_ahead ? buffer_step * hyper->momentum
+                                                                    : buffer_step)),
         .ahead = lanes_splat((float)(buffer_step * hyper->momentum)),
     };
 }
@@ -68,9 +68,9 @@ INLINE void sgd_floats(const gradient_use use, const bool momentum, const bool n
 INLINE void sgd_kind(const gradient_use use, size_t count, const recurrent_sgd *hyper,
                      sgd_buffers at, recurrent_share share) {
     if (!at.buffer) sgd_floats(use, false, false, false, count, hyper, at, share);
-    else if (use == gradient_decayed && hyper->look_ahead && !hyper->first_step)
+    else if (use == gradient_decayed && hyper->look_ahead > hyper->first_step)
         sgd_floats(use, true, false, true, count, hyper, at, share);
-    else if (hyper->nesterov && !hyper->look_ahead)
+    else if (hyper->nesterov > hyper->look_ahead)
         sgd_floats(use, true, true, false, count, hyper, at, share);
     else sgd_floats(use, true, false, false, count, hyper, at, share);
 }
