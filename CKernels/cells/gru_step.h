@@ -222,7 +222,6 @@ INLINE void gru_row_candidates(const int C, const int S, const recurrent_cell_sh
             gru_row_##part##_2_2(shape, 0, x, w, rzn, past, h_prev, h);                            \
             gru_row_##part##_2_2(shape, 2, x, w, rzn, past, h_prev, h);                            \
             return;                                                                                \
-        default: break;                                                                            \
         }                                                                                          \
         for (size_t panel = 0; panel < panels;) {                                                  \
             const size_t count = tile_rows(panels - panel, GRU_ROW_PANELS);                        \

@@ -171,7 +171,7 @@ INLINE void lstm_tiles(const int S, const lstm_rows *rows, size_t panel, size_t 
         case 5:
             if (5 <= most) lstm_tile_of_rows(5, S, rows, panel, row, waiting);
             break;
-        default:
+        case 6:
             if (6 <= most) lstm_tile_of_rows(6, S, rows, panel, row, waiting);
             break;
         }

@@ -151,7 +151,7 @@ INLINE void lstm_gate_of_rows(const int R, const int v, const lstm_rows *rows, s
                         lstm_cell_state(variant, gate, lanes_load(at_c_prev), lanes_load(at_h)));
             break;
         case 2: lanes_store(at_h, gate); break;
-        default: sums[r * stride] = gate;
+        case 3: sums[r * stride] = gate; break;
         }
     }
     if (v == 3) ROLLED for (int r = 0; r < R; ++r) {

@@ -117,7 +117,7 @@ OUTLINED void recurrence_sums(size_t panels, size_t count,
     case 4:
         switch (count) {
         case 1: product_tiles_1_1_4(product, 0, 0); break;
-        default: product_tiles_1_2_4(product, 0, 0); break;
+        case 2: product_tiles_1_2_4(product, 0, 0); break;
         }
         break;
     case 2:
@@ -125,10 +125,10 @@ OUTLINED void recurrence_sums(size_t panels, size_t count,
         case 1: product_tiles_1_1_2(product, 0, 0); break;
         case 2: product_tiles_1_2_2(product, 0, 0); break;
         case 3: product_tiles_1_3_2(product, 0, 0); break;
-        default: product_tiles_1_4_2(product, 0, 0); break;
+        case 4: product_tiles_1_4_2(product, 0, 0); break;
         }
         break;
-    default: product_blocks(1, count, product);
+    case 1: product_blocks(1, count, product); break;
     }
 }
 

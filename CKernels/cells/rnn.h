@@ -72,7 +72,6 @@ INLINE void rnn_row(const recurrent_cell_shape *shape, const float *x, const flo
     case 2: rnn_row_tile_2_4(shape, 0, x, w, h_prev, h); return;
     case 3: rnn_row_tile_3_2(shape, 0, x, w, h_prev, h); return;
     case 4: rnn_row_tile_4_2(shape, 0, x, w, h_prev, h); return;
-    default: break;
     }
     for (size_t panel = 0; panel < panels;) {
         const size_t count = tile_rows(panels - panel, RNN_ROW_VECTORS);
@@ -80,7 +79,7 @@ INLINE void rnn_row(const recurrent_cell_shape *shape, const float *x, const flo
         case 3: rnn_row_tile_3_1(shape, panel, x, w, h_prev, h); break;
         case 4: rnn_row_tile_4_1(shape, panel, x, w, h_prev, h); break;
         case 5: rnn_row_tile_5_1(shape, panel, x, w, h_prev, h); break;
-        default: rnn_row_tile_6_1(shape, panel, x, w, h_prev, h); break;
+        case 6: rnn_row_tile_6_1(shape, panel, x, w, h_prev, h); break;
         }
         panel += count;
     }

@@ -62,7 +62,7 @@ OUTLINED void convolution_sums(size_t panels, const tile_product *whole, tile_ru
         case 1: convolution_tiles_1(&product, panel, &outer, &inner); break;
         case 2: convolution_tiles_2(&product, panel, &outer, &inner); break;
         case 3: convolution_tiles_3(&product, panel, &outer, &inner); break;
-        default: convolution_tiles_4(&product, panel, &outer, &inner); break;
+        case 4: convolution_tiles_4(&product, panel, &outer, &inner); break;
         }
         panel += count;
     }

@@ -220,7 +220,8 @@ static void product_forward_bfloat16(const recurrent_product_shape *shape, const
         for (size_t row = first; row < end; ++row) {
             const float *x_row = x + row * shape->x_stride, *w_block = w + vector / 2 * panel;
             float *y_row = y + (row * vectors + vector) * LANES;
-            switch (vectors - vector) {
+            const size_t left = vectors - vector;
+            switch (left < BFLOAT16_VECTORS ? left : BFLOAT16_VECTORS) {
             case 1: product_bfloat16_vectors(1, inputs, x_row, w_block, panel, y_row); break;
             case 2: product_bfloat16_vectors(2, inputs, x_row, w_block, panel, y_row); break;
             case 3: product_bfloat16_vectors(3, inputs, x_row, w_block, panel, y_row); break;
@@ -228,8 +229,7 @@ static void product_forward_bfloat16(const recurrent_product_shape *shape, const
             case 5: product_bfloat16_vectors(5, inputs, x_row, w_block, panel, y_row); break;
             case 6: product_bfloat16_vectors(6, inputs, x_row, w_block, panel, y_row); break;
             case 7: product_bfloat16_vectors(7, inputs, x_row, w_block, panel, y_row); break;
-            default:
-                product_bfloat16_vectors(BFLOAT16_VECTORS, inputs, x_row, w_block, panel, y_row);
+            case 8: product_bfloat16_vectors(8, inputs, x_row, w_block, panel, y_row); break;
             }
         }
 }

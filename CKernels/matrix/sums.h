@@ -123,7 +123,7 @@ INLINE void tile_rows_in_memory(const int V, const int S, tile_product product, 
         case 5:
             if (5 <= most) tile_in_memory(5, V, S, product, outer, inner);
             break;
-        default:
+        case 6:
             if (6 <= most) tile_in_memory(6, V, S, product, outer, inner);
             break;
         }
@@ -191,7 +191,7 @@ OUTLINED void product_sums(size_t groups, size_t vectors, const tile_product *pr
             case 5: product_tiles_1_5_1(product, panel, 0); break;
             case 6: product_tiles_1_6_1(product, panel, 0); break;
             case 7: product_tiles_1_7_1(product, panel, 0); break;
-            default: product_tiles_1_8_1(product, panel, 0); break;
+            case 8: product_tiles_1_8_1(product, panel, 0); break;
             }
             panel += count;
         }

@@ -95,12 +95,10 @@ KERNEL(product_backward_weights, (const recurrent_product_shape *shape, const fl
 //           sequence: wherever a sum of U, or r, reads h_prev, it reads mask∘h_prev, and nothing
 //           else does. tape->masked has them, also of rows that have ended
 //
-//   name_step: one time step of B independent sequences, for inference. A state below the smallest
-//   normal number is zero from the next step on: one that decays in silence would stay at the
-//   smallest subnormal number for ever, f c rounding to c, and every operation on it be slow.
-//   shape->steps is not used. Of an LSTM, whichever of h_prev and h lies lower in memory decides in
-//   which direction the panels are walked: a stream that swaps the two walks to and fro, which is
-//   faster where the weights do not fit the nearest cache. No bit depends on it.
+//   name_step: one time step of B independent sequences, for inference. shape->steps is not used.
+//   Of an LSTM, whichever of h_prev and h lies lower in memory decides in which direction the panels
+//   are walked: a stream that swaps the two walks to and fro, which is faster where the weights do
+//   not fit the nearest cache. No bit depends on it.
 //     x [B][x_stride] in
 //     h_prev [B][V] in
 //     c [B][U] in, out; null of cells that have none
@@ -173,7 +171,9 @@ KERNEL(lstm_step_bfloat16, (const recurrent_cell_shape *shape, const float *x, c
 // says what else a cell does, each of which goes with the others:
 //
 //   plain       i, f, o = σ(W x + U h_prev + b), g = tanh(W x + U h_prev + b),
-//               c = f c_prev + i g, h = o tanh(c)
+//               c = f c_prev + i g, h = o tanh(c). A c below the smallest normal number is zero
+//               from the next step on: one that decays in silence would stay at the smallest
+//               subnormal number for ever, f c rounding to c, and every operation on it be slow
 //   sigmoid     g = σ(W x + U h_prev + b), h = o σ(c): the lecture form, whose s̃ is g and s is c
 //   peepholes   i, f = σ(… + p c_prev), o = σ(… + p c), a weight p for each gate and unit:
 //               Gers, Schraudolph and Schmidhuber 2002. D = 1, else 0; that of g is not used
@@ -211,7 +211,8 @@ KERNEL(lstm_step_bfloat16, (const recurrent_cell_shape *shape, const float *x, c
 //   lecture        n = σ(W x + U past + b), past = r h_prev, h = (1 - z) h_prev + z n:
 //                  the lectures' s = (1 - i) s_prev + i s̃. D = 0
 //
-// with r, z = σ(W x + U h_prev + b) in all of them; the lectures call r o, z i and n s̃.
+// with r, z = σ(W x + U h_prev + b) in all of them; the lectures call r o, z i and n s̃. An h below
+// the smallest normal number is zero, as a c of the LSTM is from the next step on.
 //
 //   backward: dz = dh (h_prev - n) z (1 - z), dn = dh (1 - z) (1 - n²), kept = dh z
 //   lecture: dz = dh (n - h_prev) z (1 - z), dn = dh z n (1 - n), kept = dh (1 - z)

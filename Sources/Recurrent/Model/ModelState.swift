@@ -61,7 +61,7 @@
         return unsafe mean
     }
 
-    /// Lends what the dense layer gave in the last step: logits, or values; of a model with one
+    /// Calls `body` with what the dense layer gave in the last step: logits, or values; of a model with one
     /// answer to a sequence, the answer to the steps so far.
     public func withOutput<Result>(_ body: (Span<Float>) throws -> Result) rethrows -> Result {
         try body(

@@ -46,7 +46,7 @@ struct Batches {
         self.init(tokens, batch: min(max(tokens.count / 1024, 1), 16), steps: 64)
     }
 
-    /// Lends the inputs and targets of one segment.
+    /// Calls `body` with the inputs and targets of one segment.
     func withSegment<Result>(
         _ index: Int, _ body: (_ tokens: Span<Int32>, _ targets: Span<Int32>) -> Result
     ) -> Result {
