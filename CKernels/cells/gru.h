@@ -21,11 +21,9 @@ static void gru_forward(const recurrent_cell_shape *shape, const size_t *lengths
         }
         if (mask) recurrence_mask_rows(units, first, end, mask, h + t * state, masked + t * state);
         for (size_t row = first, live; row < end; row += live) {
-            for (; row < end && !recurrence_live(lengths, row, t); ++row) {
-                const float *from = h + t * state + row * units;
-                for (size_t at = 0; at < units; at += LANES)
-                    lanes_store(h + (t + 1) * state + row * units + at, lanes_load(from + at));
-            }
+            if (lengths)
+                row = recurrence_hold(lengths, t, row, end, units, h + t * state,
+                                      h + (t + 1) * state);
             live = recurrence_live_rows(lengths, t, &row, end);
             const size_t at = t * state + row * units;
             gru_recur(shape, live, w, rzn + GRU_GATES * at, past + at, seen + at, h + at,

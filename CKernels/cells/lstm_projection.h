@@ -45,9 +45,7 @@ INLINE void lstm_project_rows(const recurrent_cell_shape *shape, const size_t *l
     const size_t units = recurrent_padded(shape->hidden),
                  outputs = recurrent_padded(shape->lstm.projection);
     for (size_t live; row < end; row += live) {
-        for (; row < end && !recurrence_live(lengths, row, step); ++row)
-            for (size_t at = row * outputs; at < (row + 1) * outputs; at += LANES)
-                lanes_store(h + at, lanes_load(h_prev + at));
+        if (lengths) row = recurrence_hold(lengths, step, row, end, outputs, h_prev, h);
         live = recurrence_live_rows(lengths, step, &row, end);
         lstm_project(shape, live, w, m + row * units, h + row * outputs);
     }

@@ -15,6 +15,15 @@ INLINE size_t recurrence_live_rows(const size_t *lengths, size_t step, size_t *r
     return count;
 }
 
+/// Rows from `row` on that have ended hold their state; returns the first that has not.
+OUTLINED size_t recurrence_hold(const size_t *lengths, size_t step, size_t row, size_t end,
+                                size_t units, const float *h_prev, float *h) NONBLOCKING {
+    for (; row < end && !recurrence_live(lengths, row, step); ++row)
+        for (size_t at = row * units; at < (row + 1) * units; at += LANES)
+            lanes_store(h + at, lanes_load(h_prev + at));
+    return row;
+}
+
 /// The dimensions of a layer, of whatever cell: panels of W are [ bias | input 0 | … | hidden 0 | …
 /// ], rows of `groups` × 16 floats, with `inner_rows` more rows before the first hidden one. The
 /// layer has `hidden` units, and `outputs` units of h.

@@ -155,9 +155,7 @@ static void rnn_forward(const recurrent_cell_shape *shape, const size_t *lengths
         float *h_next = h + (t + 1) * state;
         if (mask) recurrence_mask_rows(units, first, end, mask, h_prev, masked + t * state);
         for (size_t row = first, live; row < end; row += live) {
-            for (; row < end && !recurrence_live(lengths, row, t); ++row)
-                for (size_t at = row * units; at < (row + 1) * units; at += LANES)
-                    lanes_store(h_next + at, lanes_load(h_prev + at));
+            if (lengths) row = recurrence_hold(lengths, t, row, end, units, h_prev, h_next);
             live = recurrence_live_rows(lengths, t, &row, end);
             rnn_recur(shape, live, w, seen + row * units, h_next + row * units);
         }

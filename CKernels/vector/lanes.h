@@ -35,8 +35,10 @@ typedef float lanes_half_memory __attribute__((ext_vector_type(8), aligned(4)));
 #define INLINE static inline __attribute__((always_inline, overloadable))
 
 /// For a part of a kernel that has registers and a stack of its own: what the compiler hoists out
-/// of its loops and spills around them does not add to that of the other parts.
-#define OUTLINED static __attribute__((noinline))
+/// of its loops and spills around them does not add to that of the other parts. It begins a line of
+/// the cache, so that its time does not depend on what lies in front of it: an LSTM's step of 40
+/// units takes 293 ns or 313.
+#define OUTLINED static __attribute__((noinline, aligned(64)))
 
 /// Leaves a value in memory until it is next used: left to itself, the compiler may keep it there
 /// inside a loop that changes it, and something that waits for longer in a register.

@@ -160,7 +160,7 @@ private let plain: [any TestedCell] = testedCells.flatMap { $0.plain }
             #expect(states[100 * 16] != 0)
         }
         // What is below the smallest normal number is zero from the next step on; of a GRU, at
-        // once. Of the plain layer, whose state nothing keeps, kernel_list.h promises no such thing.
+        // once. Of the plain layer, whose state nothing keeps, kernel_list.h promises nothing.
         let states = steps.c.isEmpty ? steps.h : steps.c
         for at in states.indices where states[at].isSubnormal && !(cell is TestedRNN) {
             #expect(states[at + 16] == 0 && !(cell is TestedGRU))

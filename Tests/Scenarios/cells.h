@@ -80,9 +80,16 @@ typedef struct {
     recurrent_cell_tape tape;
 } cell_layer;
 
+/// Whether the cell has such a buffer, which may have no floats in a shape that has no units.
+static bool cell_has(recurrent_cell_shape shape, size_t (*floats)(recurrent_cell_shape shape)) {
+    shape.input = shape.hidden = shape.batch = shape.steps = 1;
+    return floats(shape) > 0;
+}
+
 /// Null where a cell has no such buffer.
-static float *cell_buffer(trial *trial, size_t floats) {
-    return floats > 0 ? trial_result(trial, floats) : 0;
+static float *cell_buffer(trial *trial, recurrent_cell_shape shape,
+                          size_t (*floats)(recurrent_cell_shape shape)) {
+    return cell_has(shape, floats) ? trial_result(trial, floats(shape)) : 0;
 }
 
 static cell_layer cell_layer_of(trial *trial, const cell_scenario *of, scenario_shape size,
@@ -95,9 +102,9 @@ static cell_layer cell_layer_of(trial *trial, const cell_scenario *of, scenario_
     layer.x = trial_rows(trial, "x", size.steps * size.rows, size.inputs, shape.x_stride);
     forget_ended(size, layer.lengths, layer.x, shape.x_stride);
     layer.w = cell_matrix(trial, "w", shape);
-    layer.tape.gates = cell_buffer(trial, recurrent_cell_gates_floats(shape));
-    layer.tape.past = cell_buffer(trial, recurrent_cell_past_floats(shape));
-    if (recurrent_cell_state_tape_floats(shape) > 0) layer.tape.c = trial_tape(trial, "c", size);
+    layer.tape.gates = cell_buffer(trial, shape, recurrent_cell_gates_floats);
+    layer.tape.past = cell_buffer(trial, shape, recurrent_cell_past_floats);
+    if (cell_has(shape, recurrent_cell_state_floats)) layer.tape.c = trial_tape(trial, "c", size);
     layer.tape.h = trial_tape(trial, "h", outputs);
     if (variant.masked) {
         layer.mask = trial_units(trial, "mask", size.rows, outputs.units);
@@ -155,7 +162,7 @@ static void run_cell_step_with(trial *trial, recurrent_cell_shape shape, const f
                  outputs = recurrent_cell_outputs(shape);
     const float *x = trial_rows(trial, "x", shape.batch, shape.input, shape.x_stride);
     float *h_prev = trial_units(trial, "h_prev", shape.batch, outputs), *c = 0;
-    if (recurrent_cell_state_floats(shape) > 0)
+    if (cell_has(shape, recurrent_cell_state_floats))
         c = trial_units(trial, "c", shape.batch, shape.hidden);
     float *h = trial_result(trial, output);
     if ((h < h_prev) != (variant >= 2)) {
@@ -165,7 +172,7 @@ static void run_cell_step_with(trial *trial, recurrent_cell_shape shape, const f
         __builtin_memcpy(h_prev, h, output * sizeof(float));
         trial_forget(h, output);
     }
-    float *scratch = cell_buffer(trial, recurrent_cell_scratch_floats(shape));
+    float *scratch = cell_buffer(trial, shape, recurrent_cell_scratch_floats);
     FOR_SHARES(trial) {
         if (bfloat16) trial->kernels->lstm_step_bfloat16(&shape, x, w, h_prev, c, h, share);
         else recurrent_cell_step(trial->kernels, &shape, x, w, h_prev, c, h, scratch, share);
@@ -228,13 +235,13 @@ static void run_cell_backward_data(trial *trial, const cell_scenario *of, scenar
     const recurrent_cell_gradients gradients = {
         .dy = dy,
         .dgates = trial_result(trial, recurrent_cell_dgates_floats(shape)),
-        .dpast = cell_buffer(trial, recurrent_cell_past_floats(shape)),
+        .dpast = cell_buffer(trial, shape, recurrent_cell_past_floats),
         .dh = trial_units(trial, "dh", shape.batch, outputs),
-        .dc = recurrent_cell_state_floats(shape) > 0
+        .dc = cell_has(shape, recurrent_cell_state_floats)
                   ? trial_units(trial, "dc", shape.batch, shape.hidden)
                   : 0,
         .dx = way.dx ? trial_result(trial, recurrent_cell_dx_floats(shape)) : 0,
-        .scratch = way.masked ? cell_buffer(trial, recurrent_cell_scratch_floats(shape)) : 0};
+        .scratch = way.masked ? cell_buffer(trial, shape, recurrent_cell_scratch_floats) : 0};
     trial_shares(trial, cell_backward_share,
                  &(cell_call){trial->kernels, &layer, transposed, &gradients});
     trial_output(trial, "dgates", gradients.dgates, recurrent_cell_dgates_floats(shape));
@@ -264,7 +271,7 @@ static void run_cell_backward_weights(trial *trial, const cell_scenario *of, sce
     const size_t units = recurrent_padded(shape.hidden);
     recurrent_cell_gradients gradients = {.dgates = cell_dgates(trial, of, shape)};
     forget_ended(size, layer.lengths, gradients.dgates, recurrent_cell_gates(shape) * units);
-    if (recurrent_cell_past_floats(shape) > 0) {
+    if (cell_has(shape, recurrent_cell_past_floats)) {
         gradients.dpast = trial_units(trial, "dpast", shape.steps * shape.batch, shape.hidden);
         forget_ended(size, layer.lengths, gradients.dpast, units);
     }

@@ -153,8 +153,8 @@ static inline size_t recurrent_cell_dx_floats(recurrent_cell_shape shape) {
 
 RECURRENT_NONNULL_BEGIN
 
-/// What a pass over whole sequences leaves for backpropagation. Buffers of which a cell has zero
-/// floats may be null.
+/// What a pass over whole sequences leaves for backpropagation. Buffers that a cell does not have
+/// may be null: those that have no floats in a shape that recurrent_cell_check finds well.
 typedef struct recurrent_cell_tape {
     float *h;                          ///< [T+1][B][V]: slot 0 in, the other slots out
     float *RECURRENT_NULLABLE c;       ///< [T+1][B][U]: slot 0 in, the other slots out
@@ -163,8 +163,7 @@ typedef struct recurrent_cell_tape {
     float *RECURRENT_NULLABLE masked;  ///< [T][B][V] out: mask∘h[t]; null without a mask
 } recurrent_cell_tape;
 
-/// The gradients of backpropagation through time. Buffers of which a cell has zero floats may be
-/// null.
+/// The gradients of backpropagation through time. Buffers that a cell does not have may be null.
 typedef struct recurrent_cell_gradients {
     /// [T][B][V] in, the loss's gradient with respect to each h, or null (zero); not read of rows
     /// that have ended

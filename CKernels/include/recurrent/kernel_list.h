@@ -96,9 +96,9 @@ KERNEL(product_backward_weights, (const recurrent_product_shape *shape, const fl
 //           else does. tape->masked has them, also of rows that have ended
 //
 //   name_step: one time step of B independent sequences, for inference. shape->steps is not used.
-//   Of an LSTM, whichever of h_prev and h lies lower in memory decides in which direction the panels
-//   are walked: a stream that swaps the two walks to and fro, which is faster where the weights do
-//   not fit the nearest cache. No bit depends on it.
+//   Of an LSTM, whichever of h_prev and h lies lower in memory decides in which direction the
+//   panels are walked: a stream that swaps the two walks to and fro, which is faster where the
+//   weights do not fit the nearest cache. No bit depends on it.
 //     x [B][x_stride] in
 //     h_prev [B][V] in
 //     c [B][U] in, out; null of cells that have none

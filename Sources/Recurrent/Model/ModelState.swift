@@ -27,11 +27,9 @@
     /// Whether the state is finite, and what came out last: one that is not stays so, until
     /// `reset`.
     public var isFinite: Bool {
-        for index in shape.layers.indices {
-            let cell = shape.cell(index, batch: 1, steps: 1)
-            let layer = layout.layers[index]
-            guard unsafe cell.stateRows.isFinite(base + layer.c),
-                unsafe cell.hiddenRows.isFinite(base + layer.h[parity])
+        for layer in layout.layers {
+            guard unsafe layer.cell.stateRows.isFinite(base + layer.c),
+                unsafe layer.cell.hiddenRows.isFinite(base + layer.h[parity])
             else {
                 return false
             }
@@ -61,8 +59,8 @@
         return unsafe mean
     }
 
-    /// Calls `body` with what the dense layer gave in the last step: logits, or values; of a model with one
-    /// answer to a sequence, the answer to the steps so far.
+    /// Calls `body` with what the dense layer gave in the last step: logits, or values; of a model
+    /// with one answer to a sequence, the answer to the steps so far.
     public func withOutput<Result>(_ body: (Span<Float>) throws -> Result) rethrows -> Result {
         try body(
             unsafe UnsafeBufferPointer(start: base + layout.output, count: layout.dense.outputSize)
@@ -75,7 +73,8 @@ struct StateLayout: Sendable {
     let embedding: EmbeddingShape?
     let dense: DenseShape
     let features: Int, output: Int
-    let layers: [(c: Int, h: [Int], scratch: Int)]
+    /// The shapes of one step, which does not make them anew, and where each part lies.
+    let layers: [(cell: AnyCellShape, c: Int, h: [Int], scratch: Int)]
     /// Where the head is a mean: the sum of the steps, in double, and the mean.
     let sum: Int, mean: Int
     let memory: Layout
@@ -90,7 +89,7 @@ struct StateLayout: Sendable {
         layers = shape.layers.indices.map { index in
             let cell = shape.cell(index, batch: 1, steps: 1)
             return (
-                c: layout.reserve(cell.stateCount),
+                cell: cell, c: layout.reserve(cell.stateCount),
                 h: [layout.reserve(cell.outputCount), layout.reserve(cell.outputCount)],
                 scratch: layout.reserve(cell.scratchCount)
             )
@@ -147,7 +146,7 @@ extension Model {
         for (index, layer) in state.layout.layers.enumerated() {
             let h = unsafe state.base + layer.h[1 - state.parity]
             unsafe kernels.cellStep(
-                shape.cell(index, batch: 1, steps: 1), weightFormat, x: x,
+                layer.cell, weightFormat, x: x,
                 weights: parameters + layout.cells[index][0],
                 hPrevious: state.base + layer.h[state.parity], c: state.base + layer.c, h: h,
                 scratch: state.base + layer.scratch)
