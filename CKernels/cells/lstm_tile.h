@@ -141,17 +141,16 @@ INLINE void lstm_gate_of_rows(const int R, const int v, const lstm_rows *rows, s
             gate = lstm_gate(variant, v, lstm_peepholes(rows, panel), sums[r * stride],
                              lanes_load(v == 3 ? at_c : at_c_prev));
         if (rows->ifgo) lanes_store(rows->ifgo + 4 * state + (size_t)v * LANES, gate);
-        switch (v) {
-        case 0:
+        if (v == 0) {
             lanes_store(at_h, gate * lanes_load(at_h));
             if (variant.coupled) sums[r * stride + (stride > 1)] = lstm_coupled(gate);
-            break;
-        case 1:
+        } else if (v == 1) {
             lanes_store(at_c,
                         lstm_cell_state(variant, gate, lanes_load(at_c_prev), lanes_load(at_h)));
-            break;
-        case 2: lanes_store(at_h, gate); break;
-        case 3: sums[r * stride] = gate; break;
+        } else if (v == 2) {
+            lanes_store(at_h, gate);
+        } else {
+            sums[r * stride] = gate;
         }
     }
     if (v == 3) ROLLED for (int r = 0; r < R; ++r) {
