@@ -15,6 +15,7 @@ import Testing
         "adam": 0x49F7_2263_0A5E_63E7, "adamw": 0x511D_34DC_0554_7E7A,
         "amsgrad": 0x2A2A_5B36_7721_F5B5, "nadam": 0xB0C6_A1B3_7DAA_AD71,
         "radam": 0xDB59_22C5_13C5_0EAE, "adamax": 0x8DDE_4143_1721_DB55,
+        "nesterov-look-ahead": 0x50D4_DDB6_74F7_8C5E, "lion": 0xE443_7672_D3A5_9497,
     ]
 
     /// FNV-1a of 64 bits.
