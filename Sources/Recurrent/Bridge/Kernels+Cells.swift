@@ -1,7 +1,7 @@
 internal import CRecurrent
 
-/// What a pass over whole sequences leaves for backpropagation. Buffers of which a shape has zero
-/// floats may be nil.
+/// What a pass over whole sequences leaves for backpropagation. Buffers that a cell does not have
+/// may be nil: those of which its shape counts no floats.
 ///
 /// C counterpart: `recurrent_cell_tape`.
 @safe public struct CellTape {
@@ -33,8 +33,7 @@ internal import CRecurrent
     }
 }
 
-/// The gradients of backpropagation through time. Buffers of which a shape has zero floats may be
-/// nil.
+/// The gradients of backpropagation through time. Buffers that a cell does not have may be nil.
 ///
 /// C counterpart: `recurrent_cell_gradients`.
 @safe public struct CellGradients {

@@ -15,7 +15,7 @@ struct GradientFlow: Encodable {
     ///
     /// - Parameter onStep: is called with the share of the steps that is done, before each.
     init(
-        _ name: String, _ layer: consuming UnrolledLayer, lossGradient: [Double],
+        _ name: String, _ layer: UnrolledLayer, lossGradient: [Double],
         onStep: (Double) throws -> Void
     ) rethrows {
         self.name = name

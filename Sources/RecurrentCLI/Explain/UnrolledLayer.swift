@@ -67,7 +67,7 @@ struct LayerWeights {
 /// A layer that has run over one sequence, from a state of zero on, and goes back over it, one
 /// step at a time, from the unit vectors: as many copies of the sequence as there are units lie
 /// side by side in a batch, and row n carries the derivatives of h_T[n]. The kernels do the work.
-struct UnrolledLayer {
+final class UnrolledLayer {
     let cell: Cell
     let steps: Int, units: Int
     private let kernels: Kernels
