@@ -50,7 +50,7 @@ extension Optimizer {
     }
 
     /// How many buffers of the parameters' size the rule keeps between steps.
-    public var momentCount: Int { rule.momentCount }
+    public var momentCount: Int { rates.momentCount }
 
     /// Those of the moments that are never below zero.
     var unsignedMoments: Range<Int> { rule.unsignedMoments }
@@ -79,11 +79,11 @@ extension RuleOperation {
 }
 
 private struct Rates: RuleOperation {
-    var learningRate = 0.0, momentum = 0.0, aheadFactor: Double?
+    var learningRate = 0.0, momentum = 0.0, aheadFactor: Double?, momentCount = 0
 
     mutating func apply(to rule: inout some OptimizerRule) {
         (learningRate, momentum) = (rule.learningRate, rule.momentum)
-        aheadFactor = rule.aheadFactor
+        (aheadFactor, momentCount) = (rule.aheadFactor, rule.momentCount)
     }
 }
 
