@@ -19,29 +19,14 @@ public func withStep<Result>(
 ) rethrows -> Result? {
     switch workload {
     case "cell":
-        var cell = LSTMCell(inputSize: 3, hiddenSize: 5, kernels: kernels)
-        let x: [Float] = [0.5, -0.25, 1]
-        var h = [Float](repeating: 0, count: 5)
-        return try body {
-            var span = h.mutableSpan
-            cell.step(x.span, into: &span)
-        }
+        return try withStep(
+            of: LSTMShape(inputSize: 3, hiddenSize: 5, batch: 2), kernels: kernels, body)
     case "rnn":
-        var cell = RNNCell(inputSize: 3, hiddenSize: 5, batch: 2, kernels: kernels)
-        let x: [Float] = [0.5, -0.25, 1, 0, 2, -1]
-        var h = [Float](repeating: 0, count: 2 * 5)
-        return try body {
-            var span = h.mutableSpan
-            cell.step(x.span, into: &span)
-        }
+        return try withStep(
+            of: RNNShape(inputSize: 3, hiddenSize: 5, batch: 2), kernels: kernels, body)
     case "gru":
-        var cell = GRUCell(inputSize: 3, hiddenSize: 5, batch: 2, kernels: kernels)
-        let x: [Float] = [0.5, -0.25, 1, 0, 2, -1]
-        var h = [Float](repeating: 0, count: 2 * 5)
-        return try body {
-            var span = h.mutableSpan
-            cell.step(x.span, into: &span)
-        }
+        return try withStep(
+            of: GRUShape(inputSize: 3, hiddenSize: 5, batch: 2), kernels: kernels, body)
     case "convolution":
         var cell = ConvolutionCell(
             inputChannels: 3, outputChannels: 5, kernelSize: 2, dilation: 3, batch: 2,
@@ -130,6 +115,24 @@ public func withStep<Result>(
             trainer.learningRate *= 0.99
             _ = trainer.evaluate(tokens: tokens.span, targets: targets.span)
         }
+    }
+}
+
+/// All that a cell does in an audio callback.
+private func withStep<Shape: CellShape, Result>(
+    of shape: Shape, kernels: Kernels, _ body: (_ step: () -> Void) throws -> Result
+) rethrows -> Result {
+    var cell = StreamingCell(shape, kernels: kernels)
+    let x: [Float] = [0.5, -0.25, 1, 0, 2, -1]
+    var h = [Float](repeating: 0, count: 2 * 5)
+    return try body {
+        var span = h.mutableSpan
+        cell.step(x.span, into: &span)
+        _ = x.withUnsafeBufferPointer { unsafe cell.step($0) }
+        if !cell.isFinite { cell.reset() }
+        if !cell.isFinite(stream: 1) { cell.reset(stream: 1) }
+        cell.reset()
+        cell.reset(stream: 0)
     }
 }
 

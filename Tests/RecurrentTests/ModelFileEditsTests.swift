@@ -187,7 +187,7 @@ extension EditedFile {
             for layer in [0, 2] {
                 _ = try? LSTMCell(contentsOf: path, layer: layer, weightFormat: .bfloat16)
                 _ = try? GRUCell(contentsOf: path, layer: layer, isReverse: true)
-                _ = try? RNNCell(contentsOf: path, layer: layer, activation: .relu)
+                _ = try? RNNCell(contentsOf: path, layer: layer, cell: .rnn(.relu))
             }
         }
         // The edits reach both.

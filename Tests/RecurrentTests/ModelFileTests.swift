@@ -346,7 +346,7 @@ import Testing
             (4, false, "no layer 4; expected a layer of 0...3, found 4"),
             (-1, false, "no layer -1"),
             (1, true, "layer 1; expected two directions, found one"),
-            (2, false, "expected an LSTM layer, found gru"),
+            (2, false, "expected LSTM, found gru"),
         ] {
             let error = #expect(throws: ModelFileError.self) {
                 _ = try LSTMCell(contentsOf: path, layer: layer, isReverse: isReverse)
@@ -361,7 +361,7 @@ import Testing
         try Model(Self.shape([.rnn(3)]), seed: 1).save(to: path)
         try Self.change(
             path, tensors: { $0.name.hasPrefix("rnn") ? $0 : nil }, metadata: { $0 = [:] })
-        var relu = try RNNCell(contentsOf: path, activation: .relu)
+        var relu = try RNNCell(contentsOf: path, cell: .rnn(.relu))
         #expect(
             try RNNCell(contentsOf: path).shape.activation == .tanh
                 && relu.shape.activation == .relu)
@@ -373,10 +373,11 @@ import Testing
         try Self.change(
             path, tensors: { $0.name.hasPrefix("gru") ? $0 : nil }, metadata: { $0 = [:] })
         #expect(
-            try GRUCell(contentsOf: path, definition: .resetBefore).shape.definition == .resetBefore
+            try GRUCell(contentsOf: path, cell: .gru(.resetBefore)).shape.definition
+                == .resetBefore
         )
         let other = #expect(throws: ModelFileError.self) {
-            _ = try RNNCell(contentsOf: path, activation: .relu)
+            _ = try RNNCell(contentsOf: path, cell: .rnn(.relu))
         }
         #expect(
             other?.description

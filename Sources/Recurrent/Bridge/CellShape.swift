@@ -4,6 +4,8 @@ public import RecurrentFormats
 /// The dimensions of a recurrent layer over a batch of sequences, and what its cell computes:
 /// `LSTMShape`, `GRUShape`, `RNNShape`, or `AnyCellShape` of any of them.
 public protocol CellShape: KernelOrdered, Sendable where Weights == CellWeights {
+    /// The kind of cell.
+    static var name: String { get }
     /// The same shape, whatever its cell.
     var any: AnyCellShape { get }
     /// Nil for a shape of another cell.
@@ -15,6 +17,8 @@ public protocol CellShape: KernelOrdered, Sendable where Weights == CellWeights 
 /// C counterpart: `recurrent_cell_shape`.
 public struct AnyCellShape: CellShape {
     var cValue: recurrent_cell_shape
+
+    public static var name: String { "any cell" }
 
     init(cValue: recurrent_cell_shape) { self.cValue = cValue }
 
@@ -155,6 +159,7 @@ extension CellShape {
 
 /// The dimensions of an LSTM layer.
 public struct LSTMShape: CellShape, Hashable {
+    public static var name: String { "LSTM" }
     public let any: AnyCellShape
     public var variant: LSTMVariant { LSTMVariant(any.cValue.lstm) }
 
@@ -165,7 +170,7 @@ public struct LSTMShape: CellShape, Hashable {
         steps: Int = 1, inputStride: Int? = nil
     ) {
         var any = AnyCellShape(
-            "LSTM", .lstm, inputSize: inputSize, hiddenSize: hiddenSize, batch: batch,
+            Self.name, .lstm, inputSize: inputSize, hiddenSize: hiddenSize, batch: batch,
             steps: steps, inputStride: inputStride)
         any.cValue.lstm = variant.cValue
         self.any = any
@@ -179,6 +184,7 @@ public struct LSTMShape: CellShape, Hashable {
 
 /// The dimensions of a GRU layer, and its definition.
 public struct GRUShape: CellShape, Hashable {
+    public static var name: String { "GRU" }
     public let any: AnyCellShape
     public var definition: GRUDefinition { GRUDefinition(any.cValue.gru) }
 
@@ -188,7 +194,7 @@ public struct GRUShape: CellShape, Hashable {
         steps: Int = 1, inputStride: Int? = nil
     ) {
         var any = AnyCellShape(
-            "GRU", .gru, inputSize: inputSize, hiddenSize: hiddenSize, batch: batch,
+            Self.name, .gru, inputSize: inputSize, hiddenSize: hiddenSize, batch: batch,
             steps: steps, inputStride: inputStride)
         any.cValue.gru = definition.cValue
         self.any = any
@@ -202,6 +208,7 @@ public struct GRUShape: CellShape, Hashable {
 
 /// The dimensions of a plain recurrent layer, and its activation.
 public struct RNNShape: CellShape, Hashable {
+    public static var name: String { "RNN" }
     public let any: AnyCellShape
     /// f, one of `Activation.ofCells`.
     public var activation: Activation { Activation(any.cValue.activation) }
@@ -226,7 +233,7 @@ public struct RNNShape: CellShape, Hashable {
             \(activation.rawValue)
             """)
         var any = AnyCellShape(
-            "RNN", .rnn, inputSize: inputSize, hiddenSize: hiddenSize, batch: batch,
+            Self.name, .rnn, inputSize: inputSize, hiddenSize: hiddenSize, batch: batch,
             steps: steps, inputStride: inputStride)
         any.cValue.activation = activation.cValue
         any.cValue.slope = negativeSlope

@@ -50,11 +50,35 @@ internal import RecurrentFormats
         return unsafe UnsafePointer(h)
     }
 
+    /// The same, with the counts checked.
+    mutating func step(_ x: UnsafeBufferPointer<Float>) -> UnsafeBufferPointer<Float> {
+        checkInput(x.count)
+        return unsafe UnsafeBufferPointer(start: step(x.baseAddress!), count: outputCount)
+    }
+
+    /// The same. In a type that is not generic: closures of one allocate its metadata when they
+    /// are first made.
+    mutating func step(_ x: Span<Float>, into h: inout MutableSpan<Float>) {
+        checkInput(x.count)
+        let rows = any.hiddenRows
+        require(h.count == rows.floats, "h: expected \(rows.floats) floats, found \(h.count)")
+        let result = unsafe x.withUnsafeBufferPointer { unsafe step($0.baseAddress!) }
+        unsafe h.withUnsafeMutableBufferPointer { unsafe rows.unpad(result, to: $0.baseAddress!) }
+    }
+
     /// Resets one stream to zero, padding too.
     func reset(_ index: Int) {
         unsafe any.hiddenRows.reset(h, row: index)
         if any.stateCount > 0 { unsafe any.stateRows.reset(c, row: index) }
     }
+
+    /// Resets every stream to zero.
+    func reset() {
+        for index in 0..<shape.batch { reset(index) }
+    }
+
+    /// Whether the state of every stream is finite.
+    var isFinite: Bool { (0..<shape.batch).allSatisfy { isFinite($0) } }
 
     /// Whether the state of one stream is finite.
     func isFinite(_ index: Int) -> Bool {
@@ -62,7 +86,13 @@ internal import RecurrentFormats
             && (any.stateCount == 0 || any.stateRows.isFinite(c, row: index))
     }
 
-    func checkInput(_ count: Int) {
+    func checkIndex(_ index: Int) {
+        let batch = shape.batch
+        require(
+            index >= 0 && index < batch, "stream: expected 0 ≤ stream < \(batch), found \(index)")
+    }
+
+    private func checkInput(_ count: Int) {
         // Of its own: a text that is made of `self` copies all of it in each call (4 to 12 ns).
         let expected = inputCount
         require(count == expected, "x: expected \(expected) floats, found \(count)")

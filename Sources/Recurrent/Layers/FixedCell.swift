@@ -53,10 +53,10 @@ public struct FixedCell<Shape: CellShape, let inputSize: Int, let hiddenSize: In
     }
 
     /// Whether the state is finite: one that is not stays so, until `reset`.
-    public var isFinite: Bool { stream.isFinite(0) }
+    public var isFinite: Bool { stream.isFinite }
 
     /// Resets the state to zero.
-    public mutating func reset() { stream.reset(0) }
+    public mutating func reset() { stream.reset() }
 }
 
 /// A plain LSTM of fixed sizes. Kernel: `lstm_step`.

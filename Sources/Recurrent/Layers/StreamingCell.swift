@@ -20,10 +20,19 @@ internal import RecurrentFormats
     ///
     /// - Parameter weightFormat: what weights are rounded to when they are loaded.
     /// - Precondition: another cell than the plain LSTM has weights in float32.
+    @inlinable
     public init(
         _ shape: Shape, weightFormat: WeightFormat = .float32, kernels: Kernels = .best
     ) {
-        stream = CellStream(shape.any, weightFormat, kernels)
+        self.init(shape: shape.any, weightFormat, kernels)
+        // The first call of a method makes the metadata of this type, in the caller's module: here,
+        // and not in an audio callback.
+        reset()
+    }
+
+    @usableFromInline
+    init(shape: AnyCellShape, _ weightFormat: WeightFormat, _ kernels: Kernels) {
+        stream = CellStream(shape, weightFormat, kernels)
     }
 
     /// Takes weights in PyTorch's layout: rows of gates in the order i f g o of an LSTM, r z n of a
@@ -61,9 +70,7 @@ internal import RecurrentFormats
     /// - Precondition: the count of x is that.
     @discardableResult
     public mutating func step(_ x: UnsafeBufferPointer<Float>) -> UnsafeBufferPointer<Float> {
-        stream.checkInput(x.count)
-        return unsafe UnsafeBufferPointer(
-            start: stream.step(x.baseAddress!), count: stream.outputCount)
+        unsafe stream.step(x)
     }
 
     /// One time step of every stream; a NaN stays in its stream until `reset`, as in `step(_:)`.
@@ -73,35 +80,29 @@ internal import RecurrentFormats
     ///   - h: batch × outputSize floats, written.
     /// - Precondition: the counts are those.
     public mutating func step(_ x: Span<Float>, into h: inout MutableSpan<Float>) {
-        stream.checkInput(x.count)
-        let rows = stream.any.hiddenRows
-        require(h.count == rows.floats, "h: expected \(rows.floats) floats, found \(h.count)")
-        let result = unsafe x.withUnsafeBufferPointer { unsafe stream.step($0.baseAddress!) }
-        unsafe h.withUnsafeMutableBufferPointer { unsafe rows.unpad(result, to: $0.baseAddress!) }
+        stream.step(x, into: &h)
     }
 
     /// Resets every stream to zero, h and c.
-    public mutating func reset() {
-        for index in 0..<stream.any.batch { stream.reset(index) }
-    }
+    public mutating func reset() { stream.reset() }
 
     /// Resets one stream to zero; the others go on.
     ///
     /// - Precondition: 0 ≤ stream < batch.
     public mutating func reset(stream index: Int) {
-        checkStream(index)
+        stream.checkIndex(index)
         stream.reset(index)
     }
 
     /// Whether the state of every stream is finite. One that is not says nothing any more, until
     /// its `reset(stream:)`.
-    public var isFinite: Bool { (0..<stream.any.batch).allSatisfy { stream.isFinite($0) } }
+    public var isFinite: Bool { stream.isFinite }
 
     /// Whether the state of one stream is finite.
     ///
     /// - Precondition: 0 ≤ stream < batch.
     public func isFinite(stream index: Int) -> Bool {
-        checkStream(index)
+        stream.checkIndex(index)
         return stream.isFinite(index)
     }
 
@@ -123,12 +124,6 @@ internal import RecurrentFormats
             unsafe h.pad(newValue.prefix(h.floats), to: stream.h)
             unsafe c.pad(newValue.suffix(c.floats), to: stream.c)
         }
-    }
-
-    private func checkStream(_ index: Int) {
-        let batch = stream.any.batch
-        require(
-            index >= 0 && index < batch, "stream: expected 0 ≤ stream < \(batch), found \(index)")
     }
 }
 
@@ -154,6 +149,7 @@ extension StreamingCell where Shape == LSTMShape {
     ///
     /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`; another variant than the
     ///   plain one has weights in float32.
+    @inlinable
     public init(
         inputSize: Int, hiddenSize: Int, variant: LSTMVariant = .plain, batch: Int = 1,
         weightFormat: WeightFormat = .float32, kernels: Kernels = .best
@@ -169,6 +165,7 @@ extension StreamingCell where Shape == GRUShape {
     /// A cell with zero weights and zero state: load weights before use.
     ///
     /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`.
+    @inlinable
     public init(
         inputSize: Int, hiddenSize: Int, definition: GRUDefinition = .resetAfter, batch: Int = 1,
         kernels: Kernels = .best
@@ -185,6 +182,7 @@ extension StreamingCell where Shape == RNNShape {
     ///
     /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`, and the slope, of
     ///   `leakyReLU`, in 0...1.
+    @inlinable
     public init(
         inputSize: Int, hiddenSize: Int, activation: Activation = .tanh,
         negativeSlope: Float = Activation.negativeSlope, batch: Int = 1, kernels: Kernels = .best

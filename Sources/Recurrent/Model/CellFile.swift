@@ -3,84 +3,48 @@ internal import RecurrentFormats
 // A cell of its own from a file with PyTorch's names, with a prefix `lstm.`, `gru.` or `rnn.` or
 // without. Either the file has nothing but the one layer, in one direction, or the caller chooses.
 
-extension LSTMCell {
-    /// Reads a layer of an `nn.LSTM` from a safetensors file with PyTorch's names.
+extension StreamingCell {
+    /// Reads a layer of an `nn.LSTM`, `nn.GRU` or `nn.RNN` from a safetensors file with PyTorch's
+    /// names.
     ///
     /// - Parameters:
     ///   - layer: which one of several, or of those of a whole model, from 0; nil where the file
     ///     has nothing else.
     ///   - isReverse: whether it is the direction from the last step to the first of a
     ///     bidirectional layer.
-    ///   - variant: what the file does not say; the plain one where neither says anything.
+    ///   - cell: what the file does not say, such as the `nonlinearity` of an `nn.RNN`; PyTorch's
+    ///     default where neither says anything.
     ///   - weightFormat: what the weights are rounded to.
+    @inlinable
     public init(
         contentsOf path: String, layer: Int? = nil, isReverse: Bool = false,
-        variant: LSTMVariant? = nil, batch: Int = 1,
-        weightFormat: WeightFormat = .float32, kernels: Kernels = .best
+        cell: RecurrentCell? = nil, batch: Int = 1, weightFormat: WeightFormat = .float32,
+        kernels: Kernels = .best
     ) throws(ModelFileError) {
-        let found = try CellFile(
-            path, layer: layer, isReverse: isReverse, variant.map { .lstm($0) })
-        guard case .lstm(let variant) = found.cell else {
-            throw ModelFileError(path, expected: "an LSTM layer", found: found.cell.name)
+        try self.init(path, layer, isReverse, cell, batch, weightFormat, kernels)
+        reset()  // makes the metadata of this type, as the initializer for a shape does
+    }
+
+    @usableFromInline
+    init(
+        _ path: String, _ layer: Int?, _ isReverse: Bool, _ cell: RecurrentCell?, _ batch: Int,
+        _ weightFormat: WeightFormat, _ kernels: Kernels
+    ) throws(ModelFileError) {
+        let found = try CellFile(path, layer: layer, isReverse: isReverse, cell)
+        let shape = AnyCellShape(
+            RecurrentLayer(found.cell, hiddenSize: found.hiddenSize), inputSize: found.inputSize,
+            batch: batch, steps: 1, inputStride: found.inputSize)
+        guard Shape(shape) != nil else {
+            throw ModelFileError(
+                path, what: "another kind of cell", expected: Shape.name, found: found.cell.name)
         }
-        guard weightFormat == .float32 || variant == .plain else {
+        guard weightFormat == .float32 || shape.canRoundWeights else {
             throw ModelFileError(
                 path, what: "weights cannot be rounded to \(weightFormat)",
                 expected: "a plain LSTM layer",
                 found: found.cell.name)
         }
-        self.init(
-            inputSize: found.inputSize, hiddenSize: found.hiddenSize, variant: variant,
-            batch: batch,
-            weightFormat: weightFormat, kernels: kernels)
-        load(found.weights)
-    }
-}
-
-extension GRUCell {
-    /// Reads a layer of an `nn.GRU` from a safetensors file with PyTorch's names.
-    ///
-    /// - Parameters:
-    ///   - layer, isReverse: as for `LSTMCell`.
-    ///   - definition: what the file does not say; PyTorch's where neither says anything.
-    public init(
-        contentsOf path: String, layer: Int? = nil, isReverse: Bool = false,
-        definition: GRUDefinition? = nil,
-        batch: Int = 1, kernels: Kernels = .best
-    ) throws(ModelFileError) {
-        let found = try CellFile(
-            path, layer: layer, isReverse: isReverse, definition.map { .gru($0) })
-        guard case .gru(let definition) = found.cell else {
-            throw ModelFileError(path, expected: "a GRU layer", found: found.cell.name)
-        }
-        self.init(
-            inputSize: found.inputSize, hiddenSize: found.hiddenSize, definition: definition,
-            batch: batch, kernels: kernels)
-        load(found.weights)
-    }
-}
-
-extension RNNCell {
-    /// Reads a layer of an `nn.RNN` from a safetensors file with PyTorch's names.
-    ///
-    /// - Parameters:
-    ///   - layer, isReverse: as for `LSTMCell`.
-    ///   - activation: what the file does not say, such as the `nonlinearity` of PyTorch; tanh
-    ///     where neither says anything.
-    ///   - negativeSlope: of `leakyReLU`.
-    public init(
-        contentsOf path: String, layer: Int? = nil, isReverse: Bool = false,
-        activation: Activation? = nil,
-        negativeSlope: Float = Activation.negativeSlope, batch: Int = 1, kernels: Kernels = .best
-    ) throws(ModelFileError) {
-        let found = try CellFile(
-            path, layer: layer, isReverse: isReverse, activation.map { .rnn($0) })
-        guard case .rnn(let activation) = found.cell else {
-            throw ModelFileError(path, expected: "a plain recurrent layer", found: found.cell.name)
-        }
-        self.init(
-            inputSize: found.inputSize, hiddenSize: found.hiddenSize, activation: activation,
-            negativeSlope: negativeSlope, batch: batch, kernels: kernels)
+        self.init(shape: shape, weightFormat, kernels)
         load(found.weights)
     }
 }
