@@ -14,6 +14,8 @@ public struct StateDictNames: Equatable, Sendable {
     public var gru = "gru"
     public var rnn = "rnn"
     public var dense = "dense"
+    /// The kinds of layers that there may be; others than PyTorch's go by their own names.
+    public var kinds = StateDictCell.Kind.pyTorch
 
     public init(
         embedding: String = "embedding", lstm: String = "lstm", gru: String = "gru",
@@ -38,18 +40,14 @@ public struct StateDictNames: Equatable, Sendable {
     }
 
     private func module(_ kind: StateDictCell.Kind) -> String {
-        switch kind {
-        case .lstm: lstm
-        case .gru: gru
-        case .rnn: rnn
-        }
+        ["lstm": lstm, "gru": gru, "rnn": rnn][kind.name] ?? kind.name
     }
 
     /// The variants that a file has: the name of each matrix, without its variant, and the variants
     /// that it occurs with.
     func variants(_ file: Safetensors) -> [String: [String]] {
         var variants: [String: [String]] = [:]
-        for kind in [StateDictCell.Kind.lstm(), .gru, .rnn] {
+        for kind in kinds {
             let prefix = module(kind) + "("
             for name in file.entries.map(\.name) where name.hasPrefix(prefix) {
                 let rest = name.dropFirst(prefix.count)
@@ -64,7 +62,8 @@ public struct StateDictNames: Equatable, Sendable {
 
     /// These names, but those of a bare module if that is what the file holds.
     func matching(_ file: Safetensors) -> StateDictNames {
-        let bare = StateDictNames(embedding: embedding, lstm: "", gru: "", rnn: "", dense: dense)
+        var bare = self
+        (bare.lstm, bare.gru, bare.rnn) = ("", "", "")
         let first = bare.recurrent(.rnn, "", "weight_ih", 0)
         return file.entry(named: first) == nil && bare.variants(file)[first] == nil ? self : bare
     }

@@ -23,32 +23,52 @@ public struct CellWeights: Equatable, Sendable {
 
     /// Those that there are, in the order of `StateDictCell.parameters`.
     public var tensors: [[Float]] {
-        [weightIH, weightHH, biasIH, biasHH] + [weightHR, peepholes].filter { !$0.isEmpty }
+        Self.members.map { self[keyPath: $0.path] }.filter { !$0.isEmpty }
+    }
+
+    /// All that a cell may have, under the names of a `state_dict`.
+    static var members: [(name: String, path: WritableKeyPath<CellWeights, [Float]>)] {
+        [
+            ("weight_ih", \.weightIH), ("weight_hh", \.weightHH), ("bias_ih", \.biasIH),
+            ("bias_hh", \.biasHH), ("weight_hr", \.weightHR), ("peephole", \.peepholes),
+        ]
     }
 }
 
 /// A recurrent layer in one direction, and which tensors a `state_dict` has of it.
 public struct StateDictCell: Equatable, Sendable {
-    public enum Kind: Hashable, Sendable {
-        /// Peepholes have a tensor that PyTorch does not know, `peephole_l0`; a projection to R
-        /// units is PyTorch's `weight_hr_l0`.
-        case lstm(hasPeepholes: Bool = false, projectionSize: Int? = nil)
-        case gru
-        case rnn
-
+    /// What the tensors of a cell depend on, beside its sizes.
+    public struct Kind: Hashable, Sendable {
+        /// The attribute of a module that has such a layer, by default.
+        public let name: String
         /// Matrices beside each other in `weight_ih` and `weight_hh`.
-        public var gates: Int {
-            switch self {
-            case .lstm: 4
-            case .gru: 3
-            case .rnn: 1
-            }
+        public let gates: Int
+        /// Whether the gates read h: else there is neither a `weight_hh` nor a `bias_hh`.
+        public let readsHidden: Bool
+        /// A tensor that PyTorch does not know, `peephole_l0`.
+        public var hasPeepholes = false
+        /// R, of a projection: PyTorch's `weight_hr_l0`.
+        public var projectionSize: Int?
+
+        public init(_ name: String, gates: Int, readsHidden: Bool = true) {
+            (self.name, self.gates, self.readsHidden) = (name, gates, readsHidden)
         }
+
+        public static func lstm(hasPeepholes: Bool = false, projectionSize: Int? = nil) -> Kind {
+            var kind = Kind("lstm", gates: 4)
+            (kind.hasPeepholes, kind.projectionSize) = (hasPeepholes, projectionSize)
+            return kind
+        }
+        public static let gru = Kind("gru", gates: 3)
+        public static let rnn = Kind("rnn", gates: 1)
+        /// Those of PyTorch's modules.
+        public static let pyTorch = [lstm(), gru, rnn]
 
         /// Units of h.
-        public func outputSize(hiddenSize: Int) -> Int {
-            if case .lstm(_, let projectionSize?) = self { projectionSize } else { hiddenSize }
-        }
+        public func outputSize(hiddenSize: Int) -> Int { projectionSize ?? hiddenSize }
+
+        /// The matrix by whose name a layer is found.
+        var mainMatrix: String { readsHidden ? "weight_hh" : "weight_ih" }
     }
 
     public let kind: Kind
@@ -66,26 +86,26 @@ public struct StateDictCell: Equatable, Sendable {
     /// The tensors of the cell, in the order of PyTorch, and their shapes.
     public var parameters: [(name: String, shape: [Int])] {
         let rows = kind.gates * hiddenSize
-        var parameters = [
-            (name: "weight_ih", shape: [rows, inputSize]), ("weight_hh", [rows, outputSize]),
-            ("bias_ih", [rows]), ("bias_hh", [rows]),
-        ]
-        if case .lstm(let hasPeepholes, let projectionSize) = kind {
-            if let projectionSize {
-                parameters.append(("weight_hr", [projectionSize, hiddenSize]))
-            }
-            if hasPeepholes { parameters.append(("peephole", [3 * hiddenSize])) }
+        var shapes = ["weight_ih": [rows, inputSize], "bias_ih": [rows]]
+        if kind.readsHidden {
+            shapes["weight_hh"] = [rows, outputSize]
+            shapes["bias_hh"] = [rows]
         }
-        return parameters
+        if let projectionSize = kind.projectionSize {
+            shapes["weight_hr"] = [projectionSize, hiddenSize]
+        }
+        if kind.hasPeepholes { shapes["peephole"] = [3 * hiddenSize] }
+        return CellWeights.members.compactMap { member in
+            shapes[member.name].map { (member.name, $0) }
+        }
     }
 
     /// The weights of tensors that are those of `parameters`.
     public func weights(_ tensors: [[Float]]) -> CellWeights {
-        var weights = CellWeights(
-            weightIH: tensors[0], weightHH: tensors[1], biasIH: tensors[2], biasHH: tensors[3])
-        if case .lstm(let hasPeepholes, let projectionSize) = kind {
-            if projectionSize != nil { weights.weightHR = tensors[4] }
-            if hasPeepholes { weights.peepholes = tensors[tensors.count - 1] }
+        var weights = CellWeights(weightIH: [], weightHH: [], biasIH: [])
+        for (parameter, tensor) in zip(parameters, tensors) {
+            let member = CellWeights.members.first { $0.name == parameter.name }!
+            weights[keyPath: member.path] = tensor
         }
         return weights
     }

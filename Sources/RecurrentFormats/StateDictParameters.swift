@@ -34,10 +34,13 @@ public struct StateDictParameters: Equatable, Sendable {
         for (cell, names) in zip(shape.cells, shape.cellNames(names)) {
             var tensors: [[Float]] = []
             for name in names { tensors.append(try file.weights(name)) }
-            let bias = zip(tensors[2], tensors[3]).map(+)
-            try Tensor(name: names[2] + " + " + names[3], shape: [bias.count], values: bias)
-                .checkFinite()
-            cells.append(cell.weights(tensors))
+            let weights = cell.weights(tensors)
+            if cell.kind.readsHidden {
+                let bias = zip(weights.biasIH, weights.biasHH).map(+)
+                try Tensor(name: names[2] + " + " + names[3], shape: [bias.count], values: bias)
+                    .checkFinite()
+            }
+            cells.append(weights)
         }
         self.cells = cells
         dense =
@@ -69,29 +72,29 @@ extension Safetensors {
     func kind(
         _ layer: Int, _ names: StateDictNames, _ variants: [String: [String]]
     ) -> (kind: StateDictCell.Kind, variant: String)? {
-        let kinds = [StateDictCell.Kind.lstm(), .gru, .rnn]
         func variantsFound(_ kind: StateDictCell.Kind) -> [String] {
-            let plain = names.recurrent(kind, "", "weight_hh", layer)
+            let plain = names.recurrent(kind, "", kind.mainMatrix, layer)
             return (entry(named: plain) == nil ? [] : [""]) + (variants[plain] ?? [])
         }
         // Where there are several, the tensors of the others will be unexpected.
-        guard let variant = kinds.lazy.compactMap({ variantsFound($0).first }).first else {
+        guard let variant = names.kinds.lazy.compactMap({ variantsFound($0).first }).first else {
             return nil
         }
         func part(_ kind: StateDictCell.Kind, _ parameter: String) -> Entry? {
             entry(named: names.recurrent(kind, variant, parameter, layer))
         }
-        let found = kinds.filter { part($0, "weight_hh") != nil }
+        let found = names.kinds.filter { part($0, $0.mainMatrix) != nil }
         guard var kind = found.first else { return nil }
         // Where layers have no names, the rows tell; a projection is an LSTM's.
         if found.count > 1, let shape = part(.rnn, "weight_hh")?.shape, shape.count == 2 {
             let ofRows = found.first { shape[0] == $0.gates * shape[1] } ?? .lstm()
             kind = part(.lstm(), "weight_hr") != nil ? .lstm() : ofRows
         }
-        guard case .lstm = kind else { return (kind, variant) }
-        let projectionSize = part(.lstm(), "weight_hr")?.shape.first
-        let hasPeepholes = part(.lstm(), "peephole") != nil
-        return (.lstm(hasPeepholes: hasPeepholes, projectionSize: projectionSize), variant)
+        if kind == .lstm() {
+            kind.projectionSize = part(kind, "weight_hr")?.shape.first
+            kind.hasPeepholes = part(kind, "peephole") != nil
+        }
+        return (kind, variant)
     }
 
     /// The layer at a place; an LSTM is missed where there is none.
@@ -99,11 +102,16 @@ extension Safetensors {
         _ index: Int, _ names: StateDictNames, _ variants: [String: [String]]
     ) throws(FormatError) -> StateDictLayer {
         let (kind, variant) = kind(index, names, variants) ?? (.lstm(), "")
-        let weight = names.recurrent(kind, variant, "weight_hh", index)
-        var hiddenSize = try matrix(
-            weight, expected: kind.gates == 1 ? "[H, H]" : "[\(kind.gates)H, H]"
-        ).columns
-        if case .lstm(_, .some) = kind {
+        let weight = names.recurrent(kind, variant, kind.mainMatrix, index)
+        let rows = kind.gates == 1 ? "H" : "\(kind.gates)H"
+        var hiddenSize: Int
+        if kind.readsHidden {
+            hiddenSize = try matrix(weight, expected: "[\(rows), H]").columns
+        } else {
+            // Rows that are no multiple are refused with the shapes of all.
+            hiddenSize = max(1, try matrix(weight, expected: "[\(rows), I]").rows / kind.gates)
+        }
+        if kind.projectionSize != nil {
             let projection = names.recurrent(kind, variant, "weight_hr", index)
             hiddenSize = try matrix(projection, expected: "[R, H]").columns
         }

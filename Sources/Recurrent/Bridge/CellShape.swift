@@ -15,7 +15,7 @@ public protocol CellShape: KernelOrdered, Sendable where Weights == CellWeights 
 /// The shape of a recurrent layer of any cell.
 ///
 /// C counterpart: `recurrent_cell_shape`.
-public struct AnyCellShape: CellShape {
+public struct AnyCellShape: CellShape, Hashable {
     var cValue: recurrent_cell_shape
 
     public static var name: String { "any cell" }
@@ -56,26 +56,13 @@ public struct AnyCellShape: CellShape {
 
     /// The shape of one direction of a layer of a model.
     init(_ layer: RecurrentLayer, inputSize: Int, batch: Int, steps: Int, inputStride: Int) {
-        let hiddenSize = layer.hiddenSize
-        self =
-            switch layer.cell {
-            case .lstm(let variant):
-                LSTMShape(
-                    inputSize: inputSize, hiddenSize: hiddenSize, variant: variant, batch: batch,
-                    steps: steps, inputStride: inputStride
-                ).any
-            case .gru(let definition):
-                GRUShape(
-                    inputSize: inputSize, hiddenSize: hiddenSize, definition: definition,
-                    batch: batch, steps: steps, inputStride: inputStride
-                ).any
-            case .rnn(let activation):
-                RNNShape(
-                    inputSize: inputSize, hiddenSize: hiddenSize, activation: activation,
-                    batch: batch, steps: steps, inputStride: inputStride
-                ).any
-            }
+        self = layer.cell.options.shape(
+            inputSize: inputSize, hiddenSize: layer.hiddenSize, batch: batch, steps: steps,
+            inputStride: inputStride)
     }
+
+    /// What the cell computes.
+    var cell: RecurrentCell { RecurrentCell(cValue) }
 }
 
 extension CellShape {
@@ -115,7 +102,9 @@ extension CellShape {
         }
     }
     /// Whether there is a kernel for weights that are not in float32: of the plain LSTM alone.
-    public var canRoundWeights: Bool { LSTMShape(any)?.variant == .plain }
+    public var canRoundWeights: Bool {
+        any.cell.options.weightFormats.contains(.bfloat16)
+    }
 
     /// Floats of c at one time step, zero of cells that have none. C counterpart:
     /// `recurrent_cell_state_floats`.
@@ -157,109 +146,10 @@ extension CellShape {
     var hiddenRows: PaddedRows { PaddedRows(count: batch, units: outputSize) }
 }
 
-/// The dimensions of an LSTM layer.
-public struct LSTMShape: CellShape, Hashable {
-    public static var name: String { "LSTM" }
-    public let any: AnyCellShape
-    public var variant: LSTMVariant { LSTMVariant(any.cValue.lstm) }
-
-    /// - Precondition: all dimensions are in 1...`ModelShape.largestDimension`, steps × batch is at
-    ///   most 2^31, and `inputStride`, where given, is at least `inputSize`.
-    public init(
-        inputSize: Int, hiddenSize: Int, variant: LSTMVariant = .plain, batch: Int = 1,
-        steps: Int = 1, inputStride: Int? = nil
-    ) {
-        var any = AnyCellShape(
-            Self.name, .lstm, inputSize: inputSize, hiddenSize: hiddenSize, batch: batch,
-            steps: steps, inputStride: inputStride)
-        any.cValue.lstm = variant.cValue
-        self.any = any
-    }
-
-    public init?(_ shape: AnyCellShape) {
-        guard shape.cValue.cell == .lstm else { return nil }
-        any = shape
-    }
-}
-
-/// The dimensions of a GRU layer, and its definition.
-public struct GRUShape: CellShape, Hashable {
-    public static var name: String { "GRU" }
-    public let any: AnyCellShape
-    public var definition: GRUDefinition { GRUDefinition(any.cValue.gru) }
-
-    /// - Precondition: as for `LSTMShape`.
-    public init(
-        inputSize: Int, hiddenSize: Int, definition: GRUDefinition = .resetAfter, batch: Int = 1,
-        steps: Int = 1, inputStride: Int? = nil
-    ) {
-        var any = AnyCellShape(
-            Self.name, .gru, inputSize: inputSize, hiddenSize: hiddenSize, batch: batch,
-            steps: steps, inputStride: inputStride)
-        any.cValue.gru = definition.cValue
-        self.any = any
-    }
-
-    public init?(_ shape: AnyCellShape) {
-        guard shape.cValue.cell == .gru else { return nil }
-        any = shape
-    }
-}
-
-/// The dimensions of a plain recurrent layer, and its activation.
-public struct RNNShape: CellShape, Hashable {
-    public static var name: String { "RNN" }
-    public let any: AnyCellShape
-    /// f, one of `Activation.ofCells`.
-    public var activation: Activation { Activation(any.cValue.activation) }
-    /// Of `leakyReLU`.
-    public var negativeSlope: Float { any.cValue.slope }
-
-    /// - Precondition: as for `LSTMShape`; the activation is one of `Activation.ofCells`, and the
-    ///   slope is in 0...1.
-    public init(
-        inputSize: Int, hiddenSize: Int, activation: Activation = .tanh,
-        negativeSlope: Float = Activation.negativeSlope, batch: Int = 1, steps: Int = 1,
-        inputStride: Int? = nil
-    ) {
-        require(
-            (0...1).contains(negativeSlope),
-            "RNN shape: expected a negative slope in 0...1, found \(negativeSlope)")
-        require(
-            Activation.ofCells.contains(activation),
-            """
-            RNN shape: expected one of the activations of cells, \
-            \(Activation.ofCells.map(\.rawValue).joined(separator: ", ")), found \
-            \(activation.rawValue)
-            """)
-        var any = AnyCellShape(
-            Self.name, .rnn, inputSize: inputSize, hiddenSize: hiddenSize, batch: batch,
-            steps: steps, inputStride: inputStride)
-        any.cValue.activation = activation.cValue
-        any.cValue.slope = negativeSlope
-        self.any = any
-    }
-
-    public init?(_ shape: AnyCellShape) {
-        guard shape.cValue.cell == .rnn else { return nil }
-        any = shape
-    }
-}
-
-extension AnyCellShape: Hashable {
-    public static func == (a: AnyCellShape, b: AnyCellShape) -> Bool {
-        a.sizes == b.sizes && a.options == b.options
-    }
-    public func hash(into hasher: inout Hasher) {
-        hasher.combine(sizes)
-        hasher.combine(options)
-    }
-    private var sizes: [Int] { [inputSize, hiddenSize, batch, steps, inputStride] }
-    private var options: [AnyHashable] {
-        switch cValue.cell {
-        case .lstm: ["LSTM", LSTMVariant(cValue.lstm)]
-        case .rnn: ["RNN", Activation(cValue.activation), cValue.slope]
-        case .gru: ["GRU", GRUDefinition(cValue.gru)]
-        }
+extension AnyCellShape {
+    public static func == (a: AnyCellShape, b: AnyCellShape) -> Bool { a.fields == b.fields }
+    public func hash(into hasher: inout Hasher) { hasher.combine(fields) }
+    private var fields: [AnyHashable] {
+        [cell, cValue.slope, inputSize, hiddenSize, batch, steps, inputStride]
     }
 }

@@ -41,16 +41,7 @@ extension KernelOrdered {
 extension CellShape {
     /// The layer as `RecurrentFormats` has it.
     private var stateDict: StateDictCell {
-        let kind: StateDictCell.Kind =
-            switch any.cValue.cell {
-            case .lstm:
-                .lstm(
-                    hasPeepholes: any.cValue.lstm.peepholes != 0,
-                    projectionSize: LSTMVariant(any.cValue.lstm).projectionSize)
-            case .gru: .gru
-            case .rnn: .rnn
-            }
-        return StateDictCell(kind, inputSize: inputSize, hiddenSize: hiddenSize)
+        StateDictCell(any.cell.options.kind, inputSize: inputSize, hiddenSize: hiddenSize)
     }
 
     /// C counterpart: `recurrent_cell_pack`.

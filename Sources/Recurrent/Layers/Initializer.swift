@@ -138,35 +138,33 @@ public struct Initialization: Hashable, Sendable {
                     gates: gates ?? cell.kind.gates, units: units, inputs: inputs, hidden: units,
                     using: &generator)
             }
-            var tensors = [
-                draw(inputWeights, inputs: cell.inputSize),
-                draw(recurrentWeights, inputs: cell.outputSize),
-                draw(biases, inputs: 1), draw(biases, inputs: 1),
-            ]
-            if case .lstm(let hasPeepholes, let projectionSize) = cell.kind {
-                if let projectionSize {
-                    tensors.append(
-                        recurrentWeights.draw(
-                            units: projectionSize, inputs: units, hidden: units, using: &generator))
-                }
-                if hasPeepholes { tensors.append(draw(biases, gates: 3, inputs: 1)) }
+            let readsHidden = cell.kind.readsHidden
+            var weights = CellWeights(
+                weightIH: draw(inputWeights, inputs: cell.inputSize),
+                weightHH: readsHidden ? draw(recurrentWeights, inputs: cell.outputSize) : [],
+                biasIH: draw(biases, inputs: 1), biasHH: readsHidden ? draw(biases, inputs: 1) : [])
+            if let projectionSize = cell.kind.projectionSize {
+                weights.weightHR = recurrentWeights.draw(
+                    units: projectionSize, inputs: units, hidden: units, using: &generator)
             }
+            if cell.kind.hasPeepholes { weights.peepholes = draw(biases, gates: 3, inputs: 1) }
             func setBias(_ gate: Int, _ value: (Int) -> Float) {
                 for unit in 0..<units {
-                    (tensors[2][gate * units + unit], tensors[3][gate * units + unit]) = (
-                        value(unit), 0
-                    )
+                    weights.biasIH[gate * units + unit] = value(unit)
+                    if readsHidden { weights.biasHH[gate * units + unit] = 0 }
                 }
             }
-            if let forgetBias, let (gate, sign) = kind.forgetGate {
+            if let forgetBias, let (gate, sign) = kind.options.forgetGate {
                 setBias(gate) { _ in sign * forgetBias }
             }
             if let longestMemory {
                 let logarithms = generator.logarithms(units, limit: longestMemory - 1)
-                for (gate, sign) in kind.memoryGates { setBias(gate) { sign * logarithms[$0] } }
+                for (gate, sign) in kind.options.memoryGates {
+                    setBias(gate) { sign * logarithms[$0] }
+                }
             }
-            if kind.hasCoupledGates { clearForgetGate(cell, &tensors) }
-            return cell.weights(tensors)
+            if let gate = kind.options.unusedGate { weights.clear(gate: gate, units: units) }
+            return weights
         }
         let (inputs, units) = (shape.layers.last!.outputSize, shape.outputSize)
         let dense = AffineWeights(
@@ -175,38 +173,21 @@ public struct Initialization: Hashable, Sendable {
             bias: biases.draw(units: units, inputs: 1, hidden: inputs, using: &generator))
         return StateDictParameters(embedding: embedding, cells: cells, dense: dense)
     }
-
-    /// A forget gate that is what the input gate leaves has no weights.
-    private func clearForgetGate(_ cell: StateDictCell, _ tensors: inout [[Float]]) {
-        for (index, parameter) in cell.parameters.enumerated() where parameter.name != "weight_hr" {
-            let gate =
-                cell.hiddenSize * (parameter.name.hasPrefix("weight") ? parameter.shape[1] : 1)
-            for place in gate..<2 * gate { tensors[index][place] = 0 }
-        }
-    }
 }
 
-extension RecurrentCell {
-    fileprivate var hasCoupledGates: Bool {
-        if case .lstm(let variant) = self { variant.hasCoupledGates } else { false }
-    }
-
-    /// The gate whose bias is an LSTM's forget bias: where f = 1 - i, that is the input gate's, the
-    /// other way round.
-    fileprivate var forgetGate: (gate: Int, sign: Float)? {
-        guard case .lstm = self else { return nil }
-        return hasCoupledGates ? (0, -1) : (1, 1)
-    }
-
-    /// The gates on which it depends how long the old state stays, and whether they keep it or
-    /// replace it.
-    fileprivate var memoryGates: [(gate: Int, sign: Float)] {
-        switch self {
-        case .lstm: hasCoupledGates ? [(0, -1)] : [(0, -1), (1, 1)]
-        case .gru(.lecture): [(1, -1)]
-        case .gru: [(1, 1)]
-        case .rnn: []
+extension CellWeights {
+    /// Sets the weights of a gate that is not used to zero.
+    fileprivate mutating func clear(gate: Int, units: Int) {
+        func clear(_ values: inout [Float], columns: Int) {
+            let count = units * columns
+            for place in gate * count..<(gate + 1) * count { values[place] = 0 }
         }
+        let rows = biasIH.count
+        clear(&weightIH, columns: weightIH.count / rows)
+        clear(&weightHH, columns: weightHH.count / rows)
+        clear(&biasIH, columns: 1)
+        clear(&biasHH, columns: 1)
+        if !peepholes.isEmpty { clear(&peepholes, columns: 1) }
     }
 }
 

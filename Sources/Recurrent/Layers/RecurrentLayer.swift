@@ -1,96 +1,49 @@
 internal import RecurrentFormats
 
-/// What a recurrent layer computes in a time step.
-public enum RecurrentCell: Hashable, Sendable {
-    /// Long short-term memory with forget gate: `LSTMShape`.
-    case lstm(LSTMVariant)
-    /// The gated recurrent unit: `GRUShape`.
-    case gru(GRUDefinition)
-    /// The plain recurrent layer: `RNNShape`.
-    case rnn(Activation)
-
+extension RecurrentCell {
     /// The names of the gates, in kernel order; a plain layer has one sum and no gate.
-    public var gateNames: [String] {
-        switch self {
-        case .lstm: ["i", "f", "g", "o"]
-        case .gru: ["r", "z", "n"]
-        case .rnn: ["z"]
-        }
-    }
+    public var gateNames: [String] { type(of: options).gateNames }
 
     /// As model files have it: `lstm`, `lstm(peepholes+coupled)`, `gru`, `gru(resetBefore)`, `rnn`,
     /// `rnn(relu)`; PyTorch's defaults go without saying.
-    public var name: String {
-        switch self {
-        case .lstm(.plain): "lstm"
-        case .lstm(let variant): "lstm(\(variant.name))"
-        case .gru(.resetAfter): "gru"
-        case .gru(let definition): "gru(\(definition.rawValue))"
-        case .rnn(.tanh): "rnn"
-        case .rnn(let activation): "rnn(\(activation.rawValue))"
-        }
-    }
+    public var name: String { kindName + (options.name.isEmpty ? "" : "(\(options.name))") }
 
     /// The cells without options; of the LSTM's, of which each part is one, one of each.
-    public static let all: [RecurrentCell] =
-        [
-            .plain, LSTMVariant(squash: .sigmoid), LSTMVariant(hasPeepholes: true),
-            LSTMVariant(hasCoupledGates: true), LSTMVariant(cellClip: 3),
-            LSTMVariant(projectionSize: 32),
-        ].map { .lstm($0) } + GRUDefinition.allCases.map { .gru($0) }
-        + Activation.ofCells.map { .rnn($0) }
+    public static let all = kinds.flatMap { $0.cells }
 
     /// The cell of a `name`, or nil.
     public init?(named name: String) {
-        if let cell = Self.all.first(where: { $0.name == name }) {
-            self = cell
-        } else if name.hasPrefix("lstm("), name.hasSuffix(")"),
-            let variant = LSTMVariant(named: String(name.dropFirst(5).dropLast()))
-        {
-            self = .lstm(variant)
-        } else {
-            return nil
-        }
+        let parts = name.split(separator: "(", maxSplits: 1, omittingEmptySubsequences: false)
+        let inside = parts.dropFirst().first
+        guard let kind = Self.kinds.first(where: { $0.cellName == parts[0] }),
+            inside.map({ $0.hasSuffix(")") && $0 != ")" }) ?? true,
+            let options = kind.init(named: String(inside?.dropLast() ?? ""))
+        else { return nil }
+        self = options.cell
     }
 
-    /// PyTorch's cell of a kind.
+    /// The usual cell with the tensors of a kind: PyTorch's, where it has one.
     init(_ kind: StateDictCell.Kind) {
-        self =
-            switch kind {
-            case .lstm(let hasPeepholes, let projectionSize):
-                .lstm(LSTMVariant(hasPeepholes: hasPeepholes, projectionSize: projectionSize))
-            case .gru: .gru(.resetAfter)
-            case .rnn: .rnn(.tanh)
-            }
+        self = Self.kinds.first { $0.cellName == kind.name }!.init(kind).cell
     }
 
-    /// As `RecurrentFormats` has it.
-    var stateDict: StateDictCell.Kind {
-        switch self {
-        case .lstm(let variant):
-            .lstm(hasPeepholes: variant.hasPeepholes, projectionSize: variant.projectionSize)
-        case .gru: .gru
-        case .rnn: .rnn
-        }
-    }
+    var defaultOfItsKind: RecurrentCell { RecurrentCell(options.kind) }
 
-    var defaultOfItsKind: RecurrentCell { RecurrentCell(stateDict) }
+    /// The name without the options.
+    var kindName: String { type(of: options).cellName }
+}
 
-    /// What the names of its tensors say of it beside its kind: of PyTorch's cells nothing, because
-    /// PyTorch has those names; of others that by which PyTorch knows that they are none of its
-    /// own.
-    var variant: String {
-        switch self {
-        case .lstm(let variant):
-            variant == LSTMVariant(projectionSize: variant.projectionSize) ? "" : variant.name
-        case .gru(let definition): definition == .resetAfter ? "" : definition.rawValue
-        case .rnn(.tanh), .rnn(.relu): ""
-        case .rnn(let activation): activation.rawValue
-        }
-    }
+extension CellOptions {
+    fileprivate static var cells: [RecurrentCell] { all.map(\.cell) }
+}
 
-    /// The name without the definition.
-    var kindName: String { String(name.prefix { $0 != "(" }) }
+extension StateDictNames {
+    /// With the kinds of all cells.
+    static let ofAllCells: StateDictNames = {
+        var names = StateDictNames()
+        names.kinds = RecurrentCell.kinds.map { $0.all[0].kind }
+        return names
+    }()
 }
 
 /// One recurrent layer of a model.
@@ -127,7 +80,7 @@ public struct RecurrentLayer: Hashable, Sendable {
     }
 
     /// Units of h in each direction: H, or those of an LSTM's projection.
-    public var unitCount: Int { cell.stateDict.outputSize(hiddenSize: hiddenSize) }
+    public var unitCount: Int { cell.options.kind.outputSize(hiddenSize: hiddenSize) }
     /// What the next layer reads: the units of h, of both directions side by side.
     public var outputSize: Int { directions * unitCount }
     /// Cells: 2 in a bidirectional layer, else 1.
@@ -136,16 +89,10 @@ public struct RecurrentLayer: Hashable, Sendable {
     /// Trainable numbers of each gate, in the order of `cell.gateNames`, in each direction.
     /// PyTorch's two biases count as one where they are one to the kernels.
     public func gateParameterCounts(inputSize: Int) -> [Int] {
-        cell.gateNames.map { gate in
-            let ofAll = hiddenSize * (inputSize + unitCount + 1)
-            switch cell {
-            case .lstm(let variant):
-                return variant.hasCoupledGates && gate == "f"
-                    ? 0 : ofAll + (variant.hasPeepholes && gate != "g" ? hiddenSize : 0)
-            case .gru(let definition):
-                return ofAll + (definition == .resetAfter && gate == "n" ? hiddenSize : 0)
-            case .rnn: return ofAll
-            }
+        let options = cell.options
+        let matrices = hiddenSize * (inputSize + hiddenInputs + 1)
+        return cell.gateNames.indices.map {
+            options.parameterCount(gate: $0, matrices: matrices, hiddenSize: hiddenSize)
         }
     }
 
@@ -157,15 +104,18 @@ public struct RecurrentLayer: Hashable, Sendable {
     /// Of the matrix products of a time step; a coupled LSTM computes the gate that it does not
     /// use.
     public func multiplyAdds(inputSize: Int) -> Int {
-        directions * (cell.gateNames.count * hiddenSize * (inputSize + unitCount) + projectionCount)
+        directions
+            * (cell.gateNames.count * hiddenSize * (inputSize + hiddenInputs) + projectionCount)
     }
 
+    /// What a gate reads of h.
+    private var hiddenInputs: Int { cell.options.kind.readsHidden ? unitCount : 0 }
     private var projectionCount: Int { unitCount == hiddenSize ? 0 : unitCount * hiddenSize }
 
     /// As `RecurrentFormats` has it.
     var stateDict: StateDictLayer {
         StateDictLayer(
-            cell.stateDict, hiddenSize: hiddenSize, isBidirectional: isBidirectional,
-            variant: cell.variant)
+            cell.options.kind, hiddenSize: hiddenSize, isBidirectional: isBidirectional,
+            variant: cell.options.tensorsName)
     }
 }

@@ -162,7 +162,7 @@ struct ModelFile {
     ) {
         let found: StateDictShape
         do {
-            found = try StateDictShape(file)
+            found = try StateDictShape(file, names: .ofAllCells)
         } catch {
             throw ModelFileError(path, error)
         }
@@ -179,7 +179,8 @@ struct ModelFile {
         }
         let named = zip(found.layers, layers).map {
             StateDictLayer(
-                $1.cell.stateDict, hiddenSize: $0.hiddenSize, isBidirectional: $0.isBidirectional,
+                $1.cell.options.kind, hiddenSize: $0.hiddenSize,
+                isBidirectional: $0.isBidirectional,
                 variant: $0.variant)
         }
         return (
@@ -296,7 +297,7 @@ struct ModelFile {
                 continue
             }
             let name = "\(usual.kindName)(\(layer.variant))"
-            guard let cell = RecurrentCell(named: name), cell.variant == layer.variant,
+            guard let cell = RecurrentCell(named: name), cell.options.tensorsName == layer.variant,
                 cell.defaultOfItsKind == usual
             else {
                 throw ModelFileError(

@@ -29,7 +29,7 @@ enum ModelMetadata {
         if case .huber(let delta) = shape.loss { entries[Self.delta] = "\(delta)" }
         let cells = shape.layers.map(\.cell)
         // The names of the tensors tell the others.
-        if cells.contains(where: { $0.variant.isEmpty && $0 != $0.defaultOfItsKind }) {
+        if cells.contains(where: { $0.options.tensorsName.isEmpty && $0 != $0.defaultOfItsKind }) {
             entries[Self.cells] = cells.map(\.name).joined(separator: " ")
         }
         if shape.head != .everyStep { entries[head] = shape.head.rawValue }

@@ -1,4 +1,16 @@
 internal import CRecurrent
+internal import RecurrentFormats
+
+/// An LSTM that runs one time step at a time.
+///
+/// i, f, o = σ(W x + U h + b), g = tanh(W x + U h + b), c = f∘c + i∘g, h = o∘tanh(c): Goodfellow,
+/// Bengio and Courville 2016, "Deep Learning", equations 10.40 to 10.44; `LSTMVariant` says what
+/// else it may do. Kernel: `lstm_step`.
+public typealias LSTMCell = StreamingCell<LSTMShape>
+
+/// A plain LSTM of fixed sizes. Kernel: `lstm_step`.
+public typealias LSTM<let inputSize: Int, let hiddenSize: Int> =
+    FixedCell<LSTMShape, inputSize, hiddenSize>
 
 /// What an LSTM cell does differently from the plain one. Each part is independent of the others,
 /// and their equations hold together: with s for `squash`, c* for the cell state before it is
@@ -53,7 +65,7 @@ public struct LSTMVariant: Hashable, Sendable {
         return parts.joined(separator: "+")
     }
 
-    /// The variant of a name, or nil: each part once, in any order.
+    /// The variant of a name, or nil: each part once, in any order; the plain one has none.
     init?(named name: String) {
         var squash = Squash.tanh
         var hasPeepholes = false
@@ -61,7 +73,8 @@ public struct LSTMVariant: Hashable, Sendable {
         var cellClip: Float?
         var projectionSize: Int?
         var seen: Set<Substring> = []
-        for part in name.split(separator: "+", omittingEmptySubsequences: false) {
+        let parts = name.isEmpty ? [] : name.split(separator: "+", omittingEmptySubsequences: false)
+        for part in parts {
             let sides = part.split(separator: ":", maxSplits: 1)
             let value = sides.dropFirst().first
             guard let key = sides.first, seen.insert(key).inserted,
@@ -123,5 +136,103 @@ public struct LSTMVariant: Hashable, Sendable {
         recurrent_lstm_variant(
             sigmoid: sigmoid, peepholes: peepholes, coupled: coupled, clip: clip,
             projection: projection)
+    }
+}
+
+/// The dimensions of an LSTM layer.
+public struct LSTMShape: CellShape, Hashable {
+    public static var name: String { "LSTM" }
+    public let any: AnyCellShape
+    public var variant: LSTMVariant { LSTMVariant(any.cValue.lstm) }
+
+    /// - Precondition: all dimensions are in 1...`ModelShape.largestDimension`, steps × batch is at
+    ///   most 2^31, and `inputStride`, where given, is at least `inputSize`.
+    public init(
+        inputSize: Int, hiddenSize: Int, variant: LSTMVariant = .plain, batch: Int = 1,
+        steps: Int = 1, inputStride: Int? = nil
+    ) {
+        var any = AnyCellShape(
+            Self.name, .lstm, inputSize: inputSize, hiddenSize: hiddenSize, batch: batch,
+            steps: steps, inputStride: inputStride)
+        any.cValue.lstm = variant.cValue
+        self.any = any
+    }
+
+    public init?(_ shape: AnyCellShape) {
+        guard shape.cValue.cell == .lstm else { return nil }
+        any = shape
+    }
+}
+
+extension LSTMVariant: CellOptions {
+    static let cellName = "lstm"
+    static let gateNames = ["i", "f", "g", "o"]
+    /// Each part of a variant is an option: one of each.
+    static var all: [LSTMVariant] {
+        [
+            .plain, LSTMVariant(squash: .sigmoid), LSTMVariant(hasPeepholes: true),
+            LSTMVariant(hasCoupledGates: true), LSTMVariant(cellClip: 3),
+            LSTMVariant(projectionSize: 32),
+        ]
+    }
+
+    init(_ kind: StateDictCell.Kind) {
+        self.init(hasPeepholes: kind.hasPeepholes, projectionSize: kind.projectionSize)
+    }
+    init(_ shape: recurrent_cell_shape) { self.init(shape.lstm) }
+
+    var cell: RecurrentCell { .lstm(self) }
+    var kind: StateDictCell.Kind {
+        .lstm(hasPeepholes: hasPeepholes, projectionSize: projectionSize)
+    }
+    var tensorsName: String { self == LSTMVariant(projectionSize: projectionSize) ? "" : name }
+    var weightFormats: [WeightFormat] { self == .plain ? WeightFormat.allCases : [.float32] }
+
+    func shape(
+        inputSize: Int, hiddenSize: Int, batch: Int, steps: Int, inputStride: Int?
+    ) -> AnyCellShape {
+        LSTMShape(
+            inputSize: inputSize, hiddenSize: hiddenSize, variant: self, batch: batch,
+            steps: steps, inputStride: inputStride
+        ).any
+    }
+
+    func parameterCount(gate: Int, matrices: Int, hiddenSize: Int) -> Int {
+        let name = Self.gateNames[gate]
+        if hasCoupledGates && name == "f" { return 0 }
+        return matrices + (hasPeepholes && name != "g" ? hiddenSize : 0)
+    }
+
+    /// Where f = 1 - i, it is the input gate's, the other way round.
+    var forgetGate: MemoryGate? { hasCoupledGates ? (0, -1) : (1, 1) }
+    var memoryGates: [MemoryGate] { hasCoupledGates ? [(0, -1)] : [(0, -1), (1, 1)] }
+    var unusedGate: Int? { hasCoupledGates ? 1 : nil }
+}
+
+extension StreamingCell where Shape == LSTMShape {
+    /// A cell with zero weights and zero state: load weights before use.
+    ///
+    /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`; another variant than the
+    ///   plain one has weights in float32.
+    @inlinable
+    public init(
+        inputSize: Int, hiddenSize: Int, variant: LSTMVariant = .plain, batch: Int = 1,
+        weightFormat: WeightFormat = .float32, kernels: Kernels = .best
+    ) {
+        self.init(
+            LSTMShape(
+                inputSize: inputSize, hiddenSize: hiddenSize, variant: variant, batch: batch),
+            weightFormat: weightFormat, kernels: kernels)
+    }
+}
+
+extension FixedCell where Shape == LSTMShape {
+    /// A layer with zero weights and zero state: load weights before use.
+    ///
+    /// - Parameter weightFormat: what weights are rounded to when they are loaded.
+    @inlinable
+    public init(weightFormat: WeightFormat = .float32, kernels: Kernels = .best) {
+        self.init(
+            LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize).any, weightFormat, kernels)
     }
 }

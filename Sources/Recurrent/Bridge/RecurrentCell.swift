@@ -1,0 +1,91 @@
+internal import CRecurrent
+internal import RecurrentFormats
+
+// The list of cells.
+
+/// What a recurrent layer computes in a time step.
+public enum RecurrentCell: Hashable, Sendable {
+    /// Long short-term memory with forget gate: `LSTMShape`.
+    case lstm(LSTMVariant)
+    /// The gated recurrent unit: `GRUShape`.
+    case gru(GRUDefinition)
+    /// The plain recurrent layer: `RNNShape`.
+    case rnn(Activation)
+
+    static let kinds: [any CellOptions.Type] = [
+        LSTMVariant.self, GRUDefinition.self, Activation.self,
+    ]
+
+    var options: any CellOptions {
+        switch self {
+        case .lstm(let variant): variant
+        case .gru(let definition): definition
+        case .rnn(let activation): activation
+        }
+    }
+
+    init(_ shape: recurrent_cell_shape) {
+        self =
+            switch shape.cell {
+            case .lstm: .lstm(LSTMVariant(shape))
+            case .gru: .gru(GRUDefinition(shape))
+            case .rnn: .rnn(Activation(shape))
+            }
+    }
+}
+
+/// What tells the cells of one kind apart, and what there is to know of them. A kind of cell is a
+/// file with a conformance, and a row of each list in `RecurrentCell`.
+protocol CellOptions: Hashable, Sendable {
+    /// A gate of each unit, and whether it keeps the old state, 1, or replaces it, -1.
+    typealias MemoryGate = (gate: Int, sign: Float)
+
+    /// What the name of such a cell in a model file begins with.
+    static var cellName: String { get }
+    /// In kernel order; a plain layer has one sum and no gate.
+    static var gateNames: [String] { get }
+    /// Those without numbers.
+    static var all: [Self] { get }
+
+    /// The usual ones of a cell with such tensors: PyTorch's, where it has one.
+    init(_ kind: StateDictCell.Kind)
+    /// Those of a shape of this kind of cell.
+    init(_ shape: recurrent_cell_shape)
+    /// Those of a name, or nil.
+    init?(named name: String)
+
+    /// What the cell's name has in parentheses; empty for the usual ones.
+    var name: String { get }
+    var cell: RecurrentCell { get }
+    /// As `RecurrentFormats` has it.
+    var kind: StateDictCell.Kind { get }
+    /// What the names of the cell's tensors say beside its kind: of PyTorch's cells nothing,
+    /// because PyTorch has those names; of others that by which PyTorch knows that they are none of
+    /// its own.
+    var tensorsName: String { get }
+    /// The formats of weights that there are kernels for.
+    var weightFormats: [WeightFormat] { get }
+
+    func shape(
+        inputSize: Int, hiddenSize: Int, batch: Int, steps: Int, inputStride: Int?
+    ) -> AnyCellShape
+
+    /// Trainable numbers of a gate: those of its rows of the `matrices` and of a bias, and what
+    /// else there is.
+    func parameterCount(gate: Int, matrices: Int, hiddenSize: Int) -> Int
+
+    /// The gate whose bias is an LSTM's forget bias.
+    var forgetGate: MemoryGate? { get }
+    /// The gates on which it depends how long the old state stays.
+    var memoryGates: [MemoryGate] { get }
+    /// A gate that has weights which are not used.
+    var unusedGate: Int? { get }
+}
+
+extension CellOptions {
+    var weightFormats: [WeightFormat] { [.float32] }
+    func parameterCount(gate: Int, matrices: Int, hiddenSize: Int) -> Int { matrices }
+    var forgetGate: MemoryGate? { nil }
+    var memoryGates: [MemoryGate] { [] }
+    var unusedGate: Int? { nil }
+}
