@@ -26,7 +26,8 @@ OUTLINED size_t recurrence_hold(const size_t *lengths, size_t step, size_t row, 
 
 /// The dimensions of a layer, of whatever cell: panels of W are [ bias | input 0 | … | hidden 0 | …
 /// ], rows of `groups` × 16 floats, with `inner_rows` more rows before the first hidden one. The
-/// layer has `hidden` units, and `outputs` units of h.
+/// layer has `hidden` units; `outputs` units of h are read by the gates, none of a cell whose gates
+/// read the inputs alone.
 typedef struct {
     size_t input, hidden, outputs, batch, steps, x_stride, groups, inner_rows;
 } recurrence_layer;

@@ -162,6 +162,7 @@ PRODUCT_TILES(1, 5, 1, tile_in_memory(1, 5, 1, product, tile_once, tile_once))
 PRODUCT_TILES(1, 6, 1, tile_in_memory(1, 6, 1, product, tile_once, tile_once))
 PRODUCT_TILES(1, 7, 1, tile_in_memory(1, 7, 1, product, tile_once, tile_once))
 PRODUCT_TILES(1, 8, 1, tile_in_memory(1, 8, 1, product, tile_once, tile_once))
+PRODUCT_TILES(2, 2, 1, tile_rows_in_memory(2, 1, product, tile_once, tile_once))
 PRODUCT_TILES(3, 3, 1, tile_rows_in_memory(3, 1, product, tile_once, tile_once))
 PRODUCT_TILES(4, 4, 1, tile_rows_in_memory(4, 1, product, tile_once, tile_once))
 PRODUCT_TILES(1, 1, 8, tile_rows_in_memory(1, 8, product, tile_once, tile_once))
@@ -200,8 +201,9 @@ OUTLINED void product_sums(size_t groups, size_t vectors, const tile_product *pr
             for (size_t group = 0; group < groups; ++group)
                 product_tiles_1_1_1(product, panel, group);
     else
-        for (size_t panel = 0; panel < vectors / groups; ++panel) {
-            if (groups == 3) product_tiles_3_3_1(product, panel, 0);
-            else product_tiles_4_4_1(product, panel, 0);
-        }
+        for (size_t panel = 0; panel < vectors / groups; ++panel) switch (groups) {
+            case 2: product_tiles_2_2_1(product, panel, 0); break;
+            case 3: product_tiles_3_3_1(product, panel, 0); break;
+            case 4: product_tiles_4_4_1(product, panel, 0); break;
+            }
 }

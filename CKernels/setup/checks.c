@@ -36,8 +36,7 @@ const char *recurrent_product_check(recurrent_product_shape shape) {
     if (!is_row_count(shape.rows)) return "product shape: expected 1 row or more, " AT_MOST_ROWS;
     if (!is_dimension(shape.inputs) || !is_dimension(shape.outputs))
         return "product shape: expected inputs and outputs of " DIMENSIONS;
-    if (shape.groups != 1 && shape.groups != 3 && shape.groups != 4)
-        return "product shape: expected 1, 3 or 4 groups";
+    if (shape.groups < 1 || shape.groups > 4) return "product shape: expected 1 to 4 groups";
     if (!is_stride(shape.x_stride, shape.inputs))
         return "product shape: expected an x_stride of at least the inputs, at most 16777216";
     const uint64_t inputs = recurrent_padded(shape.inputs),
@@ -58,28 +57,26 @@ static int sequences_fit(uint64_t steps, uint64_t batch, uint64_t x_stride, uint
 
 /// What is wrong with the options of a cell, or null.
 static const char *cell_options_check(recurrent_cell_shape shape) {
-    switch (shape.cell) {
-    case recurrent_cell_lstm:
+    if (shape.cell == recurrent_cell_lstm) {
         if (shape.lstm.sigmoid > 1 || shape.lstm.peepholes > 1 || shape.lstm.coupled > 1)
             return "LSTM shape: expected 0 or 1 for sigmoid, peepholes and coupled";
         if (!(shape.lstm.clip >= 0 && shape.lstm.clip <= FLT_MAX))
             return "LSTM shape: expected a clip that is positive and finite, or 0 for none";
         if (shape.lstm.projection > RECURRENT_LARGEST_DIMENSION)
             return "LSTM shape: expected a projection of " DIMENSIONS ", or 0 for none";
-        return 0;
-    case recurrent_cell_rnn:
+    }
+    if (shape.cell == recurrent_cell_rnn) {
         if (!recurrent_activation_is_of_cells(shape.activation))
             return "RNN shape: expected an activation that recurrent_activation_is_of_cells";
-        return shape.slope >= 0 && shape.slope <= 1 ? 0 : "RNN shape: expected a slope of 0 to 1";
-    case recurrent_cell_gru:
-        return (unsigned)shape.gru <= recurrent_gru_lecture
-                   ? 0
-                   : "GRU shape: expected a definition of recurrent_gru_definition";
+        if (!(shape.slope >= 0 && shape.slope <= 1)) return "RNN shape: expected a slope of 0 to 1";
     }
-    return "cell shape: expected a cell of recurrent_cell";
+    if (shape.cell == recurrent_cell_gru && (unsigned)shape.gru > recurrent_gru_lecture)
+        return "GRU shape: expected a definition of recurrent_gru_definition";
+    return 0;
 }
 
 const char *recurrent_cell_check(recurrent_cell_shape shape) {
+    if (recurrent_cell_gates(shape) == 0) return "cell shape: expected a cell of recurrent_cell";
     const char *wrong = cell_options_check(shape);
     if (wrong) return wrong;
     if (!is_dimension(shape.input) || !is_dimension(shape.hidden) || !is_dimension(shape.batch)

@@ -87,7 +87,7 @@ static columns cell_columns(recurrent_cell_shape shape) {
     return (columns){.units = shape.hidden,
                      .gates = recurrent_cell_gates(shape),
                      .all_columns = 1 + shape.input + recurrent_cell_inner_rows(shape)
-                                    + recurrent_cell_outputs(shape)};
+                                    + recurrent_cell_hidden_rows(shape)};
 }
 
 /// Whether the inner row of a GRU holds a bias of its own for what the gate takes from h.
@@ -120,7 +120,7 @@ static size_t cell_projection_place(recurrent_cell_shape shape) {
 void recurrent_cell_pack(recurrent_cell_shape shape, const float *weight_ih, const float *weight_hh,
                          const float *bias_ih, const float *bias_hh, const float *peepholes,
                          const float *weight_hr, float *w) {
-    const size_t outputs = recurrent_cell_outputs(shape), inner = 1 + shape.input,
+    const size_t hidden_rows = recurrent_cell_hidden_rows(shape), inner = 1 + shape.input,
                  inner_rows = recurrent_cell_inner_rows(shape);
     columns of = cell_columns(shape);
     for (; of.gate < of.gates; ++of.gate) {
@@ -130,10 +130,11 @@ void recurrent_cell_pack(recurrent_cell_shape shape, const float *weight_ih, con
                                ? from(peepholes, peephole(shape, of.gate))
                                : 0;
         pack(row_major(of, 0, 1), from(bias_ih, row), w);
-        if (!has_hidden_bias(shape, of.gate)) add(row_major(of, 0, 1), from(bias_hh, row), w);
+        if (hidden_rows && !has_hidden_bias(shape, of.gate))
+            add(row_major(of, 0, 1), from(bias_hh, row), w);
         pack(row_major(of, 1, shape.input), weight_ih + row * shape.input, w);
         pack(row_major(of, inner, inner_rows), own, w);
-        pack(row_major(of, inner + inner_rows, outputs), weight_hh + row * outputs, w);
+        pack(row_major(of, inner + inner_rows, hidden_rows), from(weight_hh, row * hidden_rows), w);
     }
     pack(cell_projection(shape), weight_hr, w + cell_projection_place(shape));
 }
@@ -141,10 +142,10 @@ void recurrent_cell_pack(recurrent_cell_shape shape, const float *weight_ih, con
 void recurrent_cell_unpack(recurrent_cell_shape shape, const float *w, float *weight_ih,
                            float *weight_hh, float *bias_ih, float *bias_hh, float *peepholes,
                            float *weight_hr) {
-    const size_t outputs = recurrent_cell_outputs(shape), inner = 1 + shape.input,
+    const size_t hidden_rows = recurrent_cell_hidden_rows(shape), inner = 1 + shape.input,
                  inner_rows = recurrent_cell_inner_rows(shape);
     columns of = cell_columns(shape);
-    fill_zero(bias_hh, of.gates * shape.hidden);
+    fill_zero(bias_hh, hidden_rows ? of.gates * shape.hidden : 0);
     for (; of.gate < of.gates; ++of.gate) {
         const size_t row = of.gate * shape.hidden;
         unpack(row_major(of, 0, 1), w, bias_ih + row);
@@ -153,7 +154,8 @@ void recurrent_cell_unpack(recurrent_cell_shape shape, const float *w, float *we
             unpack(row_major(of, inner, inner_rows), w, into(bias_hh, row));
         if (has_peephole(shape, of.gate))
             unpack(row_major(of, inner, inner_rows), w, into(peepholes, peephole(shape, of.gate)));
-        unpack(row_major(of, inner + inner_rows, outputs), w, weight_hh + row * outputs);
+        unpack(row_major(of, inner + inner_rows, hidden_rows), w,
+               into(weight_hh, row * hidden_rows));
     }
     unpack(cell_projection(shape), w + cell_projection_place(shape), weight_hr);
 }

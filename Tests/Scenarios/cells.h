@@ -55,7 +55,7 @@ static float *cell_matrix(trial *trial, const char *name, recurrent_cell_shape s
     const size_t floats = recurrent_cell_weights_floats(shape), gates = recurrent_cell_gates(shape),
                  projection = recurrent_cell_projection_floats(shape);
     const size_t columns =
-        shape.input + recurrent_cell_inner_rows(shape) + recurrent_cell_outputs(shape);
+        shape.input + recurrent_cell_inner_rows(shape) + recurrent_cell_hidden_rows(shape);
     if (projection == 0) return trial_matrix(trial, name, columns, shape.hidden, gates);
     const size_t panel = (1 + columns) * gates * RECURRENT_PANEL;
     float *w = trial_floats(trial, floats);

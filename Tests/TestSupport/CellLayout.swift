@@ -36,13 +36,13 @@ extension CellCase {
     public var order: KernelOrder {
         KernelOrder(
             units: hidden, groups: cell.gates.count,
-            columns: 1 + input + (cell.innerGates.isEmpty ? 0 : 1) + outputs)
+            columns: 1 + input + (cell.innerGates.isEmpty ? 0 : 1) + hiddenColumns)
     }
 
     /// The columns are the bias, the inputs, the inner row, if there is one, and the units of h;
     /// behind them lies the projection.
     public func flat<S: Scalar>(_ parameters: CellParameters<S>) -> [S] {
-        let first = order.columns - outputs
+        let first = order.columns - hiddenColumns
         return order.matrix(zero: 0) { group, unit, column in
             let gate = parameters.gates[group]
             if column >= first { return gate.U[unit][column - first] }
@@ -76,7 +76,7 @@ extension CellCase {
             parameters.inner[group].isEmpty ? 0 : Float(parameters.inner[group][unit])
         }
         return ofGates(input) { parameters.gates[$0].W[$1][$2] }
-            + ofGates(outputs) { parameters.gates[$0].U[$1][$2] }
+            + ofGates(hiddenColumns) { parameters.gates[$0].U[$1][$2] }
             + (cell.transposesInnerRows && !cell.innerGates.isEmpty ? inner : [])
             + (cell.projection == nil
                 ? []

@@ -196,7 +196,6 @@ extension CellMistake {
             ofParameters("bias missing") { $0.b = $0.b.map { _ in 0 } },
             ofParameters("bias twice") { $0.b = $0.b.map { 2 * $0 } },
             ofParameters("last input missing") { $0.W = $0.W.map { $0.dropLast() + [0] } },
-            ofParameters("last hidden unit missing") { $0.U = $0.U.map { $0.dropLast() + [0] } },
             forward("input column off by one") { $0.x = $0.x.map { $0.map(shifted) } },
             step("hidden state one step too old", before: { $0.h0 = $1.h[max($2 - 1, 0)] }),
             step(
@@ -209,7 +208,12 @@ extension CellMistake {
                 $0.sizes.lengths = lengths($0).map { max($0 - 1, 0) }
             },
         ]
-        if problem.sizes.outputs == hidden {
+        if problem.sizes.cell.readsHidden {
+            mistakes.append(
+                ofParameters("last hidden unit missing") { $0.U = $0.U.map { $0.dropLast() + [0] } }
+            )
+        }
+        if problem.sizes.hiddenColumns == hidden {
             mistakes.append(ofParameters("U transposed") { $0.U = columns($0.U) })
         }
         if problem.sizes.input == hidden {
@@ -257,7 +261,7 @@ extension CellMistake {
                 problem.sizes.lengths = lengths(problem).map { max($0 - 1, 0) }
             },
         ]
-        if problem.sizes.outputs == hidden {
+        if problem.sizes.hiddenColumns == hidden {
             mistakes.append(
                 backward("U transposed") { problem, _ in
                     problem.parameters.eachGate { $0.U = columns($0.U) }
@@ -285,18 +289,22 @@ extension CellMistake {
                 scaled("sign") { _ in -1 },
                 scaled("gradient missing") { _ in 0 },
                 scaled("half the derivative") { _ in 0.5 },
-                backward("gate \(gate) missing in dh") { problem, _ in
-                    problem.parameters.gates[gate].U = problem.parameters.gates[gate].U.map(zeros)
-                },
                 backward("gate \(gate) missing in dx") { problem, _ in
                     problem.parameters.gates[gate].W = problem.parameters.gates[gate].W.map(zeros)
                 },
             ]
+            if problem.sizes.cell.readsHidden {
+                mistakes.append(
+                    backward("gate \(gate) missing in dh") { problem, _ in
+                        problem.parameters.gates[gate].U = problem.parameters.gates[gate].U.map(
+                            zeros)
+                    })
+            }
             if case .sigmoid = f {
                 mistakes.append(scaled("y for y (1 - y)") { 1 / (1 - $0) })
             }
-            // Where the derivative is zero, its absence is another mistake.
-            if !problem.solved().tape.gates.isEmpty {
+            // Where the derivative is zero, its absence is another mistake, and where it is 1, none.
+            if !problem.solved().tape.gates.isEmpty && f.derivative(y: 0.25) != 1 {
                 mistakes.append(scaled("derivative missing") { 1 / f.derivative(y: $0) })
             }
             return mistakes
@@ -355,7 +363,7 @@ extension CellMistake {
     }
 
     private static func masks(_ problem: Problem) -> [CellMistake] {
-        problem.mask == nil
+        problem.mask == nil || !problem.sizes.cell.readsHidden
             ? []
             : [
                 forward("mask missing") { $0.mask = nil },

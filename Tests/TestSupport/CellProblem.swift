@@ -185,7 +185,7 @@ extension CellProblem<Double> {
                 gates: cell.gates.map { _ in
                     GateParameters(
                         W: matrix(hidden, sizes.input, scale: scale, awkward: false),
-                        U: matrix(hidden, outputs, scale: scale, awkward: false).map {
+                        U: matrix(hidden, sizes.hiddenColumns, scale: scale, awkward: false).map {
                             $0.map { generator.next() % 16 == 0 ? 0 : $0 }
                         }, b: floats(hidden))
                 },

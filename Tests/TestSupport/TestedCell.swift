@@ -19,6 +19,8 @@ public protocol TestedCell: Sendable, CustomStringConvertible {
 
     /// The activation of each gate, in kernel order.
     var gates: [Activation] { get }
+    /// Whether the gates read h, through U.
+    var readsHidden: Bool { get }
     /// The gates that have a row between those of the inputs and those of h.
     var innerGates: [Int] { get }
     /// Whether the transposed copy holds these rows too.
@@ -77,6 +79,8 @@ public struct CellCase: Sendable, CustomStringConvertible {
 
     /// Units of h.
     public var outputs: Int { cell.projection ?? hidden }
+    /// Columns of U.
+    public var hiddenColumns: Int { cell.readsHidden ? outputs : 0 }
     public func isLive(row: Int, step: Int) -> Bool { lengths.map { step < $0[row] } ?? true }
 
     public func of(_ cell: any TestedCell) -> CellCase {
@@ -156,6 +160,7 @@ extension TestedCell {
     public static var planted: [CellCase] {
         CellCase.square.flatMap { sizes in plain.map(sizes.of) }
     }
+    public var readsHidden: Bool { true }
     public var innerGates: [Int] { [] }
     public var transposesInnerRows: Bool { false }
     public var projection: Int? { nil }

@@ -75,16 +75,20 @@ static inline size_t recurrent_cell_inner_rows(recurrent_cell_shape shape) {
            : shape.cell == recurrent_cell_gru ? shape.gru == recurrent_gru_reset_after
                                               : 0;
 }
+/// The rows of a panel for h: N of a cell whose gates read it, else none.
+static inline size_t recurrent_cell_hidden_rows(recurrent_cell_shape shape) {
+    return recurrent_cell_outputs(shape);
+}
 /// The projection: ⌈R/16⌉ panels of H rows of 16 floats.
 static inline size_t recurrent_cell_projection_floats(recurrent_cell_shape shape) {
     return recurrent_padded(recurrent_cell_projection(shape)) * shape.hidden;
 }
-/// Parameters: ⌈H/16⌉ panels of [ bias | I inputs | D | N hidden ] rows of G × 16 floats; behind
-/// them the projection.
+/// Parameters: ⌈H/16⌉ panels of [ bias | I inputs | D | hidden ] rows of G × 16 floats; behind them
+/// the projection.
 static inline size_t recurrent_cell_weights_floats(recurrent_cell_shape shape) {
     return recurrent_padded(shape.hidden)
                * (1 + shape.input + recurrent_cell_inner_rows(shape)
-                  + recurrent_cell_outputs(shape))
+                  + recurrent_cell_hidden_rows(shape))
                * recurrent_cell_gates(shape)
            + recurrent_cell_projection_floats(shape);
 }
@@ -139,12 +143,12 @@ static inline size_t recurrent_cell_past_floats(recurrent_cell_shape shape) {
 /// The transposed copy of the weights: input columns, hidden columns; of an LSTM the peepholes as
 /// they are, then the columns of the projection.
 static inline size_t recurrent_cell_transposed_floats(recurrent_cell_shape shape) {
-    const size_t outputs = recurrent_padded(recurrent_cell_outputs(shape)),
+    const size_t hidden_rows = recurrent_padded(recurrent_cell_hidden_rows(shape)),
                  units = recurrent_padded(shape.hidden);
     const size_t peepholes = shape.cell == recurrent_cell_lstm ? shape.lstm.peepholes : 0;
-    return (recurrent_padded(shape.input) + outputs + peepholes) * units
+    return (recurrent_padded(shape.input) + hidden_rows + peepholes) * units
                * recurrent_cell_gates(shape)
-           + (recurrent_cell_projection(shape) ? units * outputs : 0);
+           + (recurrent_cell_projection(shape) ? units * hidden_rows : 0);
 }
 /// dx: [T][B][16 ⌈I/16⌉].
 static inline size_t recurrent_cell_dx_floats(recurrent_cell_shape shape) {

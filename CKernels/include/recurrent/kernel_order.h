@@ -35,24 +35,26 @@ void recurrent_product_unpack(recurrent_product_shape shape, const float *w, flo
 
 /// A recurrent layer of any cell, G gates.
 ///   weight_ih [G H][I] in
-///   weight_hh [G H][N] in, N = R where h is projected, else H
+///   weight_hh [G H][N] in, N = R where h is projected, else H; null is zero
 ///   bias_ih, bias_hh [G H] in, or null: zero. The kernels have one bias, their sum; but of n of a
 ///       GRU in reset_after b is bias_ih's and b′ is bias_hh's
+///   weight_hh, bias_hh are read where the gates read h
 ///   peepholes [3H] in, of i, f and o: read where an LSTM has them; null is zero
 ///   weight_hr [R][H] in: read where h is projected
 ///   w [recurrent_cell_weights_floats] out
-void recurrent_cell_pack(recurrent_cell_shape shape, const float *weight_ih, const float *weight_hh,
+void recurrent_cell_pack(recurrent_cell_shape shape, const float *weight_ih,
+                         const float *RECURRENT_NULLABLE weight_hh,
                          const float *RECURRENT_NULLABLE bias_ih,
                          const float *RECURRENT_NULLABLE bias_hh,
                          const float *RECURRENT_NULLABLE peepholes,
                          const float *RECURRENT_NULLABLE weight_hr, float *w);
 
 /// The inverse of recurrent_cell_pack: the one bias is bias_ih, and bias_hh, where it is not null,
-/// is zero but for b′, which null loses. peepholes and weight_hr are written where the cell has
-/// them, and they are not null.
+/// is zero but for b′, which null loses. weight_hh, bias_hh, peepholes and weight_hr are written
+/// where the cell has them, and they are not null.
 void recurrent_cell_unpack(recurrent_cell_shape shape, const float *w, float *weight_ih,
-                           float *weight_hh, float *bias_ih, float *RECURRENT_NULLABLE bias_hh,
-                           float *RECURRENT_NULLABLE peepholes,
+                           float *RECURRENT_NULLABLE weight_hh, float *bias_ih,
+                           float *RECURRENT_NULLABLE bias_hh, float *RECURRENT_NULLABLE peepholes,
                            float *RECURRENT_NULLABLE weight_hr);
 
 /// A convolution.

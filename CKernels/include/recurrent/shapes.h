@@ -28,7 +28,7 @@ typedef struct recurrent_product_shape {
     size_t rows;      ///< M, rows of x and y
     size_t inputs;    ///< K, columns of x
     size_t outputs;   ///< N, units; each has `groups` sums
-    size_t groups;    ///< G, vectors of 16 sums in a row of a panel: 1 (dense), 3 (GRU) or 4 (LSTM)
+    size_t groups;    ///< G, vectors of 16 sums in a row of a panel: 1 (dense) to 4 (LSTM)
     size_t x_stride;  ///< floats from one row of x to the next, at least `inputs`
 } recurrent_product_shape;
 
