@@ -119,18 +119,12 @@ import Testing
     /// The gates that keep the old state have ln u, those that replace it -ln u, u in 1 ... 99; the
     /// others are as they were.
     @Test(arguments: [
-        RecurrentCell.lstm(.plain), .lstm(LSTMVariant(hasCoupledGates: true)), .gru(.resetAfter),
-        .gru(.resetBefore), .gru(.lecture),
-        .rnn(.tanh),
+        (RecurrentCell.lstm(.plain), [-1, 1, 0, 0]),
+        (.lstm(LSTMVariant(hasCoupledGates: true)), [-1, 0, 0, 0]),
+        (.gru(.resetAfter), [0, 1, 0]), (.gru(.resetBefore), [0, 1, 0]),
+        (.gru(.lecture), [0, -1, 0]), (.rnn(.tanh), [0]),
     ])
-    func memoriesAreOfAllLengths(cell: RecurrentCell) {
-        let signs: [Float] =
-            switch cell {
-            case .lstm(let variant): variant.hasCoupledGates ? [-1, 0, 0, 0] : [-1, 1, 0, 0]
-            case .gru(.lecture): [0, -1, 0]
-            case .gru: [0, 1, 0]
-            case .rnn: [0]
-            }
+    func memoriesAreOfAllLengths(cell: RecurrentCell, signs: [Float]) {
         let units = 20
         let shape = ModelShape(
             input: .values(size: 1), layers: [RecurrentLayer(cell, hiddenSize: units)],

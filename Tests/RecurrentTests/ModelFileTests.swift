@@ -116,6 +116,7 @@ import Testing
         if case .lstm(let variant) = cell, variant.projectionSize != nil {
             parameters.append("weight_hr")
         }
+        if !["lstm", "gru", "rnn"].contains(cell.kindName) { parameters = [] }
         return Set(parameters.map { "\(cell.kindName).\($0)_l0" } + ["dense.weight", "dense.bias"])
     }
 

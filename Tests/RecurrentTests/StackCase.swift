@@ -1,8 +1,10 @@
-import Recurrent
+import CRecurrent
 import RecurrentFormats
 import RecurrentReference
 import TestSupport
 import Testing
+
+@testable import Recurrent
 
 /// A model of any mix of layers, with a segment to train it on.
 struct StackCase: CustomStringConvertible, Sendable {
@@ -143,50 +145,44 @@ extension StackCase {
         _ layer: RecurrentLayer, _ name: (String) -> String, _ tensors: Tensors, x: [[[Double]]],
         mask: [[Double]]?
     ) -> [[[Double]]] {
-        let inputs = x[0][0].count
-        let units = layer.hiddenSize
-        let h0 = x[0].map { _ in [Double](repeating: 0, count: layer.unitCount) }
-        func gate(_ index: Int, biasHH: Bool = true) -> GateParameters<Double> {
-            let rows = index * units..<(index + 1) * units
-            let bias = zip(tensors.values[name("bias_ih")]!, tensors.values[name("bias_hh")]!).map {
-                biasHH ? $0 + $1 : $0
-            }
-            return GateParameters(
-                W: Array(tensors.matrix(name("weight_ih"), inputs)[rows]),
-                U: Array(tensors.matrix(name("weight_hh"), layer.unitCount)[rows]),
-                b: Array(bias[rows]))
-        }
-        switch layer.cell {
-        case .lstm(let variant):
-            let peepholes =
-                variant.hasPeepholes ? tensors.matrix(name("peephole"), units) : [[], [], []]
-            let cell = RecurrentReference.LSTMCell(
-                gates: LSTMGates(i: gate(0), f: gate(1), g: gate(2), o: gate(3)),
-                peepholes: LSTMGates(i: peepholes[0], f: peepholes[1], g: [], o: peepholes[2]),
-                projection: variant.projectionSize == nil
-                    ? [] : tensors.matrix(name("weight_hr"), units),
-                variant: RecurrentReference.LSTMVariant(
-                    sigmoid: variant.squash == .sigmoid, peepholes: variant.hasPeepholes,
-                    coupled: variant.hasCoupledGates,
-                    clip: variant.cellClip.map(Double.init), projection: variant.projectionSize))
-            let c0 = h0.map { _ in [Double](repeating: 0, count: units) }
+        let (inputs, units) = (x[0][0].count, layer.hiddenSize)
+        let shape = AnyCellShape(
+            layer, inputSize: inputs, batch: batch, steps: steps, inputStride: inputs)
+        let cell = testedCells.first { $0.cell == shape.cValue.cell }!.init(shape.cValue)
+        func rows(_ parameter: String, _ gate: Int, _ columns: Int) -> [[Double]] {
+            guard tensors.values[name(parameter)] != nil else { return [] }
             return Array(
-                cell.forward(x: x, h0: h0, c0: c0, lengths: lengths, mask: mask).h.dropFirst())
-        case .gru(let definition):
-            let isAfter = definition == .resetAfter
-            let gates = GRUGates(r: gate(0), z: gate(1), n: gate(2, biasHH: !isAfter))
-            let cell = RecurrentReference.GRUCell(
-                gates: gates,
-                hiddenBias: isAfter ? Array(tensors.values[name("bias_hh")]!.suffix(units)) : [],
-                definition: isAfter
-                    ? .resetAfter : definition == .resetBefore ? .resetBefore : .lecture)
-            return Array(cell.forward(x: x, h0: h0, lengths: lengths, mask: mask).h.dropFirst())
-        case .rnn(let activation):
-            let cell = RecurrentReference.RNNCell(
-                parameters: gate(0),
-                f: activation == .tanh ? .tanh : activation == .sigmoid ? .sigmoid : .relu)
-            return Array(cell.forward(x: x, h0: h0, lengths: lengths, mask: mask).dropFirst())
+                tensors.matrix(name(parameter), columns)[gate * units..<(gate + 1) * units])
         }
+        func bias(_ parameter: String, _ gate: Int) -> [Double] {
+            rows(parameter, gate, 1).flatMap { $0 }
+        }
+        let peepholes = tensors.values[name("peephole")].map { _ in
+            tensors.matrix(name("peephole"), units)
+        }
+        var problem = CellProblem(
+            CellCase(inputs, units, batch: batch, steps: steps, lengths: lengths, cell: cell),
+            seed: 0)
+        problem.parameters = CellParameters(
+            gates: cell.gates.indices.map { gate in
+                let hasOwn = peepholes == nil && cell.innerGates.contains(gate)
+                let (ih, hh) = (bias("bias_ih", gate), bias("bias_hh", gate))
+                return GateParameters(
+                    W: rows("weight_ih", gate, inputs),
+                    U: cell.readsHidden
+                        ? rows("weight_hh", gate, layer.unitCount) : ih.map { _ in [] },
+                    b: hasOwn || hh.isEmpty ? ih : zip(ih, hh).map(+))
+            },
+            inner: cell.gates.indices.map { gate in
+                guard let place = cell.innerGates.firstIndex(of: gate) else { return [] }
+                return peepholes?[place] ?? bias("bias_hh", gate)
+            },
+            projection: cell.projection == nil ? [] : tensors.matrix(name("weight_hr"), units))
+        problem.x = x
+        problem.h0 = x[0].map { _ in [Double](repeating: 0, count: layer.unitCount) }
+        problem.c0 = x[0].map { _ in [Double](repeating: 0, count: units) }
+        problem.mask = mask
+        return Array(problem.forward().h.dropFirst())
     }
 
     /// What the dense layer gives for each row, by the reference: nothing for one that has ended.

@@ -330,16 +330,17 @@ extension CellMistake {
         let inner = afterGradient("inner rows missing") { gradient, problem, _, _ in
             gradient.inner = problem.gradient.inner
         }
-        return (problem.sizes.cell.innerGates.isEmpty ? [] : [inner]) + [
+        let hidden = gradient("hidden state after for before") { _, tape, _ in
+            tape.h = Array(tape.h.dropFirst() + tape.h.suffix(1))
+        }
+        let cell = problem.sizes.cell
+        return (cell.innerGates.isEmpty ? [] : [inner]) + (cell.readsHidden ? [hidden] : []) + [
             bias("bias missing", 0), bias("bias twice", 2),
             scaled("first row missing") { $1 == 0 ? 0 : 1 },
             scaled("first step missing") { t, _ in t == 0 ? 0 : 1 },
             scaled("last step missing") { t, _ in t == last ? 0 : 1 },
             scaled("only last step") { t, _ in t == last ? 1 : 0 },
             scaled("divided by rows") { _, _ in 1 / batch },
-            gradient("hidden state after for before") { _, tape, _ in
-                tape.h = Array(tape.h.dropFirst() + tape.h.suffix(1))
-            },
             gradient("column off by one") { problem, _, _ in
                 problem.x = problem.x.map { $0.map(shifted) }
             },

@@ -27,6 +27,8 @@ public protocol TestedCell: Sendable, CustomStringConvertible {
     var transposesInnerRows: Bool { get }
     /// Units of h, where it is projected.
     var projection: Int? { get }
+    /// With the options of a shape of this cell.
+    init(_ shape: recurrent_cell_shape)
     /// Sets the options of a shape.
     func set(_ shape: inout recurrent_cell_shape)
     /// Makes the state of a layer without an input halve in each step, or about so. False where

@@ -4,6 +4,9 @@ public import RecurrentReference
 public struct TestedGRU: TestedCell {
     public var definition = GRUDefinition.resetAfter
     public init(_ definition: GRUDefinition) { self.definition = definition }
+    public init(_ shape: recurrent_cell_shape) {
+        definition = GRUDefinition.allCases[Int(shape.gru.rawValue)]
+    }
 
     public static let name = "gru"
     public static let cell = recurrent_cell.gru

@@ -5,6 +5,14 @@ public struct TestedLSTM: TestedCell {
     public var variant = LSTMVariant()
     public init(_ variant: LSTMVariant = LSTMVariant()) { self.variant = variant }
 
+    public init(_ shape: recurrent_cell_shape) {
+        let found = shape.lstm
+        variant = LSTMVariant(
+            sigmoid: found.sigmoid != 0, peepholes: found.peepholes != 0,
+            coupled: found.coupled != 0, clip: found.clip > 0 ? Double(found.clip) : nil,
+            projection: found.projection > 0 ? found.projection : nil)
+    }
+
     /// Those of a number in 0..<32: the bits are its parts.
     public init(parts: Int, clip: Double = 0.5, projection: Int = 3) {
         variant = LSTMVariant(

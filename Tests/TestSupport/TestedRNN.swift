@@ -5,6 +5,10 @@ public import RecurrentReference
 public struct TestedRNN: TestedCell {
     public var f = Activation.tanh
     public init(_ f: Activation = .tanh) { self.f = f }
+    public init(_ shape: recurrent_cell_shape) {
+        f = Activation.allCases[Int(shape.activation.rawValue)]
+        if case .leakyReLU = f { f = .leakyReLU(slope: Double(shape.slope)) }
+    }
 
     public static let name = "rnn"
     public static let cell = recurrent_cell.rnn

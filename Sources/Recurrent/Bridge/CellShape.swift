@@ -55,7 +55,9 @@ public struct AnyCellShape: CellShape, Hashable {
     }
 
     /// The shape of one direction of a layer of a model.
-    init(_ layer: RecurrentLayer, inputSize: Int, batch: Int, steps: Int, inputStride: Int) {
+    package init(
+        _ layer: RecurrentLayer, inputSize: Int, batch: Int, steps: Int, inputStride: Int
+    ) {
         self = layer.cell.options.shape(
             inputSize: inputSize, hiddenSize: layer.hiddenSize, batch: batch, steps: steps,
             inputStride: inputStride)
