@@ -303,7 +303,7 @@ extension CellMistake {
             if case .sigmoid = f {
                 mistakes.append(scaled("y for y (1 - y)") { 1 / (1 - $0) })
             }
-            // Where the derivative is zero, its absence is another mistake, and where it is 1, none.
+            // Where the derivative is zero, its absence is another mistake; where it is 1, none.
             if !problem.solved().tape.gates.isEmpty && f.derivative(y: 0.25) != 1 {
                 mistakes.append(scaled("derivative missing") { 1 / f.derivative(y: $0) })
             }
