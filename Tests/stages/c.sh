@@ -119,7 +119,7 @@ passes setup.c gcc
 passes client.cpp g++ -std=c++11
 order=setup/kernel_order.c
 planted $order 's/+ of->gate)/+ of->gates - 1 - of->gate)/' client.c gcc
-planted $order 's/if (!has_hidden_bias(shape, of.gate)) add(.*$//' client.c gcc
+planted $order 's|hidden_rows && !has_hidden_bias(shape, of.gate)|0|' client.c gcc
 planted $order 's/gate < candidate ? gate : gate - 1/gate % 3/' setup.c gcc
 planted $order 's/pack(convolution_tap(shape, tap), weight + tap, w)/pack(convolution_tap(shape, tap), weight, w)/' \
     setup.c gcc
