@@ -24,6 +24,7 @@
 #include "../cells/rnn.h"
 #include "../cells/gru_step.h"
 #include "../cells/gru.h"
+#include "../cells/min_gru.h"
 #include "../layers/window.h"
 #include "../layers/convolution.h"
 #include "../layers/pooling.h"

@@ -8,7 +8,8 @@ typedef struct {
 
 static const cell_scenario lstm_scenario = {recurrent_cell_lstm, "difgo"},
                            rnn_scenario = {recurrent_cell_rnn, "dz"},
-                           gru_scenario = {recurrent_cell_gru, "drzn"};
+                           gru_scenario = {recurrent_cell_gru, "drzn"},
+                           min_gru_scenario = {recurrent_cell_min_gru, "dzn"};
 
 enum {
     /// Kinds of a cell: of the LSTM the plain one; one whose panels shares may split; and one with
@@ -16,15 +17,18 @@ enum {
     lstm_kinds = 3,
     rnn_kinds = recurrent_activation_leaky_relu + 1,
     gru_kinds = 3,
+    min_gru_kinds = 1,
     /// Those whose weights have different rows: they come first.
     lstm_matrices = 3,
     rnn_matrices = 1,
     gru_matrices = 2,
+    min_gru_matrices = 1,
     /// Whether floats lie between the rows of x; and which of h_prev and h lies lower, where the
     /// walk depends on it.
     lstm_steps = 4,
     rnn_steps = 2,
     gru_steps = 2,
+    min_gru_steps = 2,
 };
 
 static recurrent_cell_shape cell_shape(const cell_scenario *of, scenario_shape size, unsigned kind,
@@ -46,6 +50,7 @@ static recurrent_cell_shape cell_shape(const cell_scenario *of, scenario_shape s
         shape.slope = 0.25f;
         break;
     case recurrent_cell_gru: shape.gru = (recurrent_gru_definition)kind; break;
+    case recurrent_cell_min_gru: break;
     }
     return shape;
 }

@@ -48,7 +48,9 @@ public protocol TestedCell: Sendable, CustomStringConvertible {
 }
 
 /// One row for each cell, in C's order.
-public let testedCells: [any TestedCell.Type] = [TestedLSTM.self, TestedRNN.self, TestedGRU.self]
+public let testedCells: [any TestedCell.Type] = [
+    TestedLSTM.self, TestedRNN.self, TestedGRU.self, TestedMinGRU.self,
+]
 
 /// A layer of a cell over a batch of sequences.
 public struct CellCase: Sendable, CustomStringConvertible {

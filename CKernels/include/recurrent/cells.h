@@ -12,7 +12,8 @@
 #define RECURRENT_CELLS(ROW, ...) \
     ROW(lstm, 4, __VA_ARGS__)     \
     ROW(rnn, 1, __VA_ARGS__)      \
-    ROW(gru, 3, __VA_ARGS__)
+    ROW(gru, 3, __VA_ARGS__)      \
+    ROW(min_gru, 2, __VA_ARGS__)
 
 #define RECURRENT_CELL_CASE(name, gates, ...) recurrent_cell_##name,
 typedef enum RECURRENT_CLOSED recurrent_cell {
@@ -51,7 +52,7 @@ typedef struct recurrent_cell_shape {
     float slope;  ///< of recurrent_activation_leaky_relu, in 0 ... 1; not read for others
 } recurrent_cell_shape;
 
-/// G, the gates in a panel: i f g o, r z n, or the one sum of a plain recurrent layer.
+/// G, the gates in a panel: i f g o, r z n, z n, or the one sum of a plain recurrent layer.
 static inline size_t recurrent_cell_gates(recurrent_cell_shape shape) {
 #define RECURRENT_CELL_GATES(name, gates, ...) \
     case recurrent_cell_##name: return gates;
@@ -77,7 +78,7 @@ static inline size_t recurrent_cell_inner_rows(recurrent_cell_shape shape) {
 }
 /// The rows of a panel for h: N of a cell whose gates read it, else none.
 static inline size_t recurrent_cell_hidden_rows(recurrent_cell_shape shape) {
-    return recurrent_cell_outputs(shape);
+    return shape.cell == recurrent_cell_min_gru ? 0 : recurrent_cell_outputs(shape);
 }
 /// The projection: ⌈R/16⌉ panels of H rows of 16 floats.
 static inline size_t recurrent_cell_projection_floats(recurrent_cell_shape shape) {
@@ -117,10 +118,11 @@ static inline size_t recurrent_cell_output_floats(recurrent_cell_shape shape) {
 static inline size_t recurrent_cell_output_tape_floats(recurrent_cell_shape shape) {
     return (shape.steps + 1) * recurrent_cell_output_floats(shape);
 }
-/// Scratch of a step, and of backpropagation with a mask: [B][4U] of a GRU, [B][U] of an LSTM whose
-/// h is projected, else nothing.
+/// Scratch of a step, and of backpropagation with a mask: [B][4U] of a GRU, [B][2U] of a minimal
+/// one, [B][U] of an LSTM whose h is projected, else nothing.
 static inline size_t recurrent_cell_scratch_floats(recurrent_cell_shape shape) {
     if (shape.cell == recurrent_cell_gru) return 4 * recurrent_cell_units_floats(shape);
+    if (shape.cell == recurrent_cell_min_gru) return 2 * recurrent_cell_units_floats(shape);
     return recurrent_cell_projection(shape) ? recurrent_cell_units_floats(shape) : 0;
 }
 /// The activated gates of all time steps, [T][B][⌈H/16⌉][G][16]; behind them, where h is projected,

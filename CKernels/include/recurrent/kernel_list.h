@@ -223,6 +223,14 @@ KERNEL(lstm_step_bfloat16, (const recurrent_cell_shape *shape, const float *x, c
 //   with a mask    masked for h_prev in dr, and all of dh but kept times mask
 //   dU of n        Σ_t Σ_b h[t][b][k] dpast[t][b], db′ += Σ_t Σ_b dpast[t][b] in reset_after;
 //                  Σ_t Σ_b past[t][b][k] dn[t][b] else
+//
+// min_gru.h: the minimal GRU of Feng, Tung, Ahmed, Bengio and Hajimirsadeghi 2024, "Were RNNs All
+// We Needed?", section 3.1. G = 2, z n; D = 0, and no gate reads h: a panel has no rows for it, and
+// a mask changes nothing.
+//
+//   z = σ(W x + b), n = W x + b, h = (1 - z) h_prev + z n. An h below the smallest normal number is
+//   zero
+//   backward: dz = dh (n - h_prev) z (1 - z), dn = dh z, dh_prev = dh (1 - z)
 
 RECURRENT_NONNULL_END
 

@@ -11,9 +11,11 @@ public enum RecurrentCell: Hashable, Sendable {
     case gru(GRUDefinition)
     /// The plain recurrent layer: `RNNShape`.
     case rnn(Activation)
+    /// The minimal gated recurrent unit, whose gates read the inputs alone: `MinGRUShape`.
+    case minGRU
 
     static let kinds: [any CellOptions.Type] = [
-        LSTMVariant.self, GRUDefinition.self, Activation.self,
+        LSTMVariant.self, GRUDefinition.self, Activation.self, MinGRUOptions.self,
     ]
 
     var options: any CellOptions {
@@ -21,6 +23,7 @@ public enum RecurrentCell: Hashable, Sendable {
         case .lstm(let variant): variant
         case .gru(let definition): definition
         case .rnn(let activation): activation
+        case .minGRU: MinGRUOptions()
         }
     }
 
@@ -30,6 +33,7 @@ public enum RecurrentCell: Hashable, Sendable {
             case .lstm: .lstm(LSTMVariant(shape))
             case .gru: .gru(GRUDefinition(shape))
             case .rnn: .rnn(Activation(shape))
+            case .min_gru: .minGRU
             }
     }
 }
