@@ -194,11 +194,19 @@ static void run_cell_step(trial *trial, const cell_scenario *of, scenario_shape 
     run_cell_step_with(trial, shape, w, variant % steps, false);
 }
 
+/// An LSTM alone has shares that wait for each other.
+static void cell_shares(trial *trial, void (*function)(const void *call, recurrent_share share),
+                        const cell_call *call) {
+    if (call->layer->shape.cell == recurrent_cell_lstm) trial_shares(trial, function, call);
+    else
+        FOR_SHARES(trial) function(call, share);
+}
+
 static void run_cell_forward(trial *trial, const cell_scenario *of, scenario_shape size,
                              unsigned variant) {
     const cell_layer layer = cell_layer_of(trial, of, size, cell_forward_variant(variant));
     const recurrent_cell_shape shape = layer.shape;
-    trial_shares(trial, cell_forward_share, &(cell_call){trial->kernels, &layer, 0, 0});
+    cell_shares(trial, cell_forward_share, &(cell_call){trial->kernels, &layer, 0, 0});
     cell_of_ended(&layer, cell_clear);
     trial_output(trial, "gates", layer.tape.gates, recurrent_cell_gates_floats(shape));
     trial_output(trial, "past", layer.tape.past, recurrent_cell_past_floats(shape));
@@ -247,8 +255,8 @@ static void run_cell_backward_data(trial *trial, const cell_scenario *of, scenar
                   : 0,
         .dx = way.dx ? trial_result(trial, recurrent_cell_dx_floats(shape)) : 0,
         .scratch = way.masked ? cell_buffer(trial, shape, recurrent_cell_scratch_floats) : 0};
-    trial_shares(trial, cell_backward_share,
-                 &(cell_call){trial->kernels, &layer, transposed, &gradients});
+    cell_shares(trial, cell_backward_share,
+                &(cell_call){trial->kernels, &layer, transposed, &gradients});
     trial_output(trial, "dgates", gradients.dgates, recurrent_cell_dgates_floats(shape));
     trial_output(trial, "dpast", gradients.dpast, recurrent_cell_past_floats(shape));
     trial_output(trial, "dh", gradients.dh, recurrent_cell_output_floats(shape));
