@@ -5,7 +5,7 @@ let strict: [SwiftSetting] = [.strictMemorySafety()]
 
 let package = Package(
     name: "Recurrent",
-    platforms: [.macOS("26.0"), .iOS("26.0")],
+    platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
         .library(name: "Recurrent", targets: ["Recurrent", "RecurrentFormats"]),
         .library(name: "RecurrentReference", targets: ["RecurrentReference"]),

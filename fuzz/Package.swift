@@ -14,7 +14,7 @@ import PackageDescription
 // above and needs them as well.
 let package = Package(
     name: "Fuzz",
-    platforms: [.macOS("26.0")],
+    platforms: [.macOS(.v26)],
     dependencies: [.package(name: "Recurrent", path: "..")],
     targets: [
         .target(name: "FuzzDriver", path: "FuzzDriver"),

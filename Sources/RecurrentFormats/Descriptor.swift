@@ -2,6 +2,12 @@
     import Darwin
 #elseif canImport(Musl)
     import Musl
+#elseif canImport(Android)
+    import Android
+#elseif canImport(WASILibc)
+    import WASILibc
+#elseif os(Windows)
+    import WinSDK
 #else
     import Glibc
 #endif
@@ -17,6 +23,14 @@ func uninterrupted<Result: SignedInteger>(
         if result >= 0 { return result }
         if errno != EINTR { throw FileError(path: path, code: errno) }
     }
+}
+
+// Beside `Descriptor`, whose methods have the names of the C library's functions.
+private func systemRead(_ file: Int32, _ bytes: UnsafeMutableRawBufferPointer) -> Int {
+    unsafe read(file, bytes.baseAddress, bytes.count)
+}
+private func systemWrite(_ file: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+    unsafe write(file, bytes.baseAddress, bytes.count)
 }
 
 /// An open file, closed with its owner.
@@ -44,13 +58,7 @@ struct Descriptor: ~Copyable {
     func read(into buffer: inout [UInt8]) throws(FileError) -> Int {
         try uninterrupted(path) {
             unsafe buffer.withUnsafeMutableBytes { bytes in
-                #if canImport(Darwin)
-                    unsafe Darwin.read(number, bytes.baseAddress, bytes.count)
-                #elseif canImport(Musl)
-                    unsafe Musl.read(number, bytes.baseAddress, bytes.count)
-                #else
-                    unsafe Glibc.read(number, bytes.baseAddress, bytes.count)
-                #endif
+                unsafe systemRead(number, bytes)
             }
         }
     }
@@ -60,13 +68,7 @@ struct Descriptor: ~Copyable {
         while written < bytes.count {
             written += try uninterrupted(path) {
                 unsafe bytes[written...].withUnsafeBytes { rest in
-                    #if canImport(Darwin)
-                        unsafe Darwin.write(number, rest.baseAddress, rest.count)
-                    #elseif canImport(Musl)
-                        unsafe Musl.write(number, rest.baseAddress, rest.count)
-                    #else
-                        unsafe Glibc.write(number, rest.baseAddress, rest.count)
-                    #endif
+                    unsafe systemWrite(number, rest)
                 }
             }
         }

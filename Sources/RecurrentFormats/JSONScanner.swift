@@ -59,7 +59,7 @@ struct JSONScanner {
     /// Reads an integer without sign, fraction, exponent or leading zeros, at most 2^53: what every
     /// reader of JSON reads exactly.
     mutating func integer() throws(FormatError) -> Int {
-        let largest = 1 << 53
+        let largest = Int(clamping: 1 << 53 as Int64)
         skipWhitespace()
         let start = position
         var value = 0

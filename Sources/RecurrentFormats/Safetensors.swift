@@ -151,12 +151,16 @@ extension Safetensors {
                 .headerStart, expected: "'{'",
                 found: bytes[range].first.map { "byte \($0)" } ?? "an empty header")
         }
-        do {
-            _ = try UTF8Span(validating: bytes.span.extracting(range))
-        } catch {
-            let position = range.lowerBound + error.byteOffsets.lowerBound
-            throw FormatError(
-                .encoding, expected: "UTF-8", found: "\(error.kind) at byte \(position)")
+        if #available(macOS 26, iOS 26, tvOS 26, watchOS 26, visionOS 26, *) {
+            do {
+                _ = try UTF8Span(validating: bytes.span.extracting(range))
+            } catch {
+                let position = range.lowerBound + error.byteOffsets.lowerBound
+                throw FormatError(
+                    .encoding, expected: "UTF-8", found: "\(error.kind) at byte \(position)")
+            }
+        } else if String(validating: bytes[range], as: UTF8.self) == nil {
+            throw FormatError(.encoding, expected: "UTF-8", found: "another encoding")
         }
         return range
     }

@@ -1,9 +1,15 @@
-#if canImport(Glibc)
-    import Glibc
+#if canImport(Darwin)
+    import Darwin
 #elseif canImport(Musl)
     import Musl
+#elseif canImport(Android)
+    import Android
+#elseif canImport(WASILibc)
+    import WASILibc
+#elseif os(Windows)
+    import WinSDK
 #else
-    import Darwin
+    import Glibc
 #endif
 
 /// The mean of `loss(y[n], target[n])`, and its gradient: `derivative` by y[n], over N.

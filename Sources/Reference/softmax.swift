@@ -1,9 +1,15 @@
-#if canImport(Glibc)
-    import Glibc
+#if canImport(Darwin)
+    import Darwin
 #elseif canImport(Musl)
     import Musl
+#elseif canImport(Android)
+    import Android
+#elseif canImport(WASILibc)
+    import WASILibc
+#elseif os(Windows)
+    import WinSDK
 #else
-    import Darwin
+    import Glibc
 #endif
 
 /// p[n] = exp(z[n]) / Σ_k exp(z[k]), each logit less the largest one, which changes nothing but the

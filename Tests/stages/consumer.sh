@@ -8,7 +8,7 @@ import PackageDescription
 
 let package = Package(
     name: "consumer",
-    platforms: [.macOS(.v26)],
+    platforms: [.macOS(.v15)],
     dependencies: [.package(name: "Recurrent", path: "$PWD")],
     targets: [
         .executableTarget(
@@ -24,8 +24,11 @@ cat >"$consumer/Sources/consumer/main.swift" <<'END'
 import Recurrent
 import RecurrentReference
 
-var lstm = LSTM<1, 40>()
-print(lstm.step([0.5]).count, RecurrentReference.Activation.tanh(0.5))
+if #available(macOS 26, *) {
+    var lstm = LSTM<1, 40>()
+    print(lstm.step([0.5]).count)
+}
+print(RecurrentReference.Activation.tanh(0.5))
 END
 mkdir "$work/cache"
 swift build --package-path "$consumer" --scratch-path "$consumer/.build" --cache-path "$work/cache" \

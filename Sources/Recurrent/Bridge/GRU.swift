@@ -6,6 +6,7 @@ internal import RecurrentFormats
 public typealias GRUCell = StreamingCell<GRUShape>
 
 /// A GRU of fixed sizes. Kernel: `gru_step`.
+@available(macOS 26, iOS 26, tvOS 26, watchOS 26, visionOS 26, *)
 public typealias GRU<let inputSize: Int, let hiddenSize: Int> =
     FixedCell<GRUShape, inputSize, hiddenSize>
 
@@ -108,6 +109,7 @@ extension StreamingCell where Shape == GRUShape {
     }
 }
 
+@available(macOS 26, iOS 26, tvOS 26, watchOS 26, visionOS 26, *)
 extension FixedCell where Shape == GRUShape {
     /// A layer with zero weights and zero state: load weights before use.
     @inlinable

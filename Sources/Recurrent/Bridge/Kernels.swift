@@ -42,7 +42,7 @@ public struct UnsupportedISA: Error, CustomStringConvertible, Sendable {
     /// A share whose thread waits at `barrier` for those of the others: nil, or `count` places.
     init(index: Int, count: Int, barrier: UnsafeMutablePointer<recurrent_barrier>?) {
         require(
-            index >= 0 && index < count && count < 1 << 32,
+            index >= 0 && index < count && Int64(count) < 1 << 32,
             "share: expected 0 ≤ index < count < 2³², found \(index) of \(count)")
         self.index = index
         self.count = count

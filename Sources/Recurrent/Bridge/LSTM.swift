@@ -9,6 +9,7 @@ internal import RecurrentFormats
 public typealias LSTMCell = StreamingCell<LSTMShape>
 
 /// A plain LSTM of fixed sizes. Kernel: `lstm_step`.
+@available(macOS 26, iOS 26, tvOS 26, watchOS 26, visionOS 26, *)
 public typealias LSTM<let inputSize: Int, let hiddenSize: Int> =
     FixedCell<LSTMShape, inputSize, hiddenSize>
 
@@ -226,6 +227,7 @@ extension StreamingCell where Shape == LSTMShape {
     }
 }
 
+@available(macOS 26, iOS 26, tvOS 26, watchOS 26, visionOS 26, *)
 extension FixedCell where Shape == LSTMShape {
     /// A layer with zero weights and zero state: load weights before use.
     ///

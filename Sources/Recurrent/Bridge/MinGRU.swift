@@ -9,6 +9,7 @@ internal import RecurrentFormats
 public typealias MinGRUCell = StreamingCell<MinGRUShape>
 
 /// A minimal GRU of fixed sizes. Kernel: `min_gru_step`.
+@available(macOS 26, iOS 26, tvOS 26, watchOS 26, visionOS 26, *)
 public typealias MinGRU<let inputSize: Int, let hiddenSize: Int> =
     FixedCell<MinGRUShape, inputSize, hiddenSize>
 
@@ -87,6 +88,7 @@ extension StreamingCell where Shape == MinGRUShape {
     }
 }
 
+@available(macOS 26, iOS 26, tvOS 26, watchOS 26, visionOS 26, *)
 extension FixedCell where Shape == MinGRUShape {
     /// A layer with zero weights and zero state: load weights before use.
     @inlinable

@@ -1,12 +1,18 @@
 internal import CRecurrent
 internal import Synchronization
 
-#if canImport(Glibc)
-    internal import Glibc
+#if canImport(Darwin)
+    internal import Darwin
 #elseif canImport(Musl)
     internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
+#elseif canImport(Android)
+    internal import Android
+#elseif canImport(WASILibc)
+    internal import WASILibc
+#elseif os(Windows)
+    internal import WinSDK
+#else
+    internal import Glibc
 #endif
 
 /// A few threads that do the shares of one call at a time, side by side. They are made at set-up

@@ -8,6 +8,7 @@ internal import RecurrentFormats
 public typealias RNNCell = StreamingCell<RNNShape>
 
 /// A plain recurrent layer of fixed sizes. Kernel: `rnn_step`.
+@available(macOS 26, iOS 26, tvOS 26, watchOS 26, visionOS 26, *)
 public typealias RNN<let inputSize: Int, let hiddenSize: Int> =
     FixedCell<RNNShape, inputSize, hiddenSize>
 
@@ -98,6 +99,7 @@ extension StreamingCell where Shape == RNNShape {
     }
 }
 
+@available(macOS 26, iOS 26, tvOS 26, watchOS 26, visionOS 26, *)
 extension FixedCell where Shape == RNNShape {
     /// A layer with zero weights and zero state: load weights before use.
     @inlinable

@@ -9,6 +9,7 @@ internal import RecurrentFormats
 ///
 /// No step allocates, not even the first one. The sizes at run time, and every other detail:
 /// `StreamingCell`.
+@available(macOS 26, iOS 26, tvOS 26, watchOS 26, visionOS 26, *)
 public struct FixedCell<Shape: CellShape, let inputSize: Int, let hiddenSize: Int>: ~Copyable {
     /// Not public: an accessor of it stops the optimizer of Swift 6.3.
     private var stream: CellStream

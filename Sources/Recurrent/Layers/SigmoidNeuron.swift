@@ -1,9 +1,15 @@
-#if canImport(Glibc)
-    internal import Glibc
+#if canImport(Darwin)
+    internal import Darwin
 #elseif canImport(Musl)
     internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
+#elseif canImport(Android)
+    internal import Android
+#elseif canImport(WASILibc)
+    internal import WASILibc
+#elseif os(Windows)
+    internal import WinSDK
+#else
+    internal import Glibc
 #endif
 
 /// A single neuron, y = σ(w·x + b), in Double: the least thing that learns, to be looked at rather

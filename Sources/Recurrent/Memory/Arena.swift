@@ -1,9 +1,15 @@
-#if canImport(Glibc)
-    internal import Glibc
+#if canImport(Darwin)
+    internal import Darwin
 #elseif canImport(Musl)
     internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
+#elseif canImport(Android)
+    internal import Android
+#elseif canImport(WASILibc)
+    internal import WASILibc
+#elseif os(Windows)
+    internal import WinSDK
+#else
+    internal import Glibc
 #endif
 
 /// The system has no memory left for what was asked for.

@@ -72,7 +72,7 @@ public struct ModelShape: Hashable, Sendable {
     /// The largest dimension, so that no product of dimensions overflows.
     public static let largestDimension = 1 << 24
     /// The most rows that a call works on, such as time steps times batch.
-    package static let largestRowCount = 1 << 31
+    package static let largestRowCount = Int(clamping: 1 << 31 as Int64)
 
     /// - Precondition: all sizes are in 1...`largestDimension`, and there is at least one layer;
     ///   Huber's delta is finite and above zero.

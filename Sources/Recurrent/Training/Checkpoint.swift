@@ -1,7 +1,7 @@
 extension Trainer {
     /// More steps than any training makes, and few enough that what is counted by them does not
     /// overflow.
-    private static let largestStep = 1 << 48
+    private static let largestStep = Int(clamping: 1 << 48 as Int64)
 
     /// Segments learned so far, by `step` or `accumulate`.
     public var stepCount: Int { unsafe pass.pointee.step }
@@ -90,7 +90,7 @@ extension Trainer {
         }
         let most = Double(step) * Double(targetCount)
         let count: Int = try number(CheckpointKey.count, "0 to \(most)") {
-            $0 >= 0 && Double($0) <= most && $0 <= 1 << 53
+            $0 >= 0 && Double($0) <= most && Int64($0) <= 1 << 53
         }
         let lossSum: Double = try number(CheckpointKey.lossSum, count > 0 ? "a sum of losses" : "0")
         {

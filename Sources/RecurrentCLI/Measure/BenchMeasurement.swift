@@ -1,12 +1,18 @@
 import CLimits
 import Histogram
 
-#if canImport(Glibc)
-    import Glibc
+#if canImport(Darwin)
+    import Darwin
 #elseif canImport(Musl)
     import Musl
-#elseif canImport(Darwin)
-    import Darwin
+#elseif canImport(Android)
+    import Android
+#elseif canImport(WASILibc)
+    import WASILibc
+#elseif os(Windows)
+    import WinSDK
+#else
+    import Glibc
 #endif
 
 /// Something whose calls are timed.

@@ -2,12 +2,18 @@ import Recurrent
 
 #if OpenBLAS
     import COpenBLAS
-    #if canImport(Glibc)
-        import Glibc
+    #if canImport(Darwin)
+        import Darwin
     #elseif canImport(Musl)
         import Musl
-    #elseif canImport(Darwin)
-        import Darwin
+    #elseif canImport(Android)
+        import Android
+    #elseif canImport(WASILibc)
+        import WASILibc
+    #elseif os(Windows)
+        import WinSDK
+    #else
+        import Glibc
     #endif
 
     /// The LSTM as a competent user writes it over a BLAS: one product for the inputs of all time
