@@ -18,7 +18,7 @@ import Testing
         let line = """
             "$RECURRENT" train \(smallModel.joined(separator: " ")) --epochs 1000000 --patience \
             1000000 >/dev/null & tool=$!
-            while [ ! -e model.safetensors ]; do sleep 0.02; done; kill -\(signal) $tool; wait $tool
+            \(waiting(for: "model.safetensors")); kill -\(signal) $tool; wait $tool
             """
         let run = try await shell(line, in: folder)
         #expect(run.exitCode == 128 + number)
@@ -48,7 +48,7 @@ import Testing
         let line = """
             "$RECURRENT" train \(options.joined(separator: " ")) --epochs 1000000 >/dev/null 2>&1 \
             & tool=$!
-            while [ ! -e model.safetensors.checkpoint ]; do sleep 0.02; done; kill -INT $tool; \
+            \(waiting(for: "model.safetensors.checkpoint")); kill -INT $tool; \
             wait $tool
             """
         let cut = try await shell(line, in: folder)

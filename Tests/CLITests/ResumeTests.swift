@@ -34,7 +34,7 @@ import Testing
         let line = """
             "$RECURRENT" train \(options.joined(separator: " ")) --out m $1 >/dev/null 2>&1 & \
             tool=$!
-            while [ ! -e m.checkpoint ]; do sleep 0.01; done; sleep 0.$2; kill -\(signal) $tool; \
+            \(waiting(for: "m.checkpoint")); sleep 0.$2; kill -\(signal) $tool; \
             wait $tool; echo $?
             """
         for (form, pause) in [("", "01"), ("--resume", "03"), ("--resume", "02")] {
@@ -63,7 +63,7 @@ import Testing
         let line = """
             trap '' HUP; "$RECURRENT" train \(smallModel.joined(separator: " ")) --out m --epochs \
             20 --quiet & tool=$!
-            while [ ! -e m.checkpoint ]; do sleep 0.02; done; kill -HUP $tool; wait $tool
+            \(waiting(for: "m.checkpoint")); kill -HUP $tool; wait $tool
             """
         #expect(try await shell(line, in: folder).exitCode == 0)
     }

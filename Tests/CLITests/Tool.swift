@@ -29,6 +29,11 @@ func shell(_ line: String, in folder: Folder) async throws -> Outcome {
     try await run("/bin/sh", ["-c", line], in: folder, environment: ["RECURRENT": toolPath])
 }
 
+/// A line of shell that waits for a file, for two minutes at most: a tool that fails makes none.
+func waiting(for file: String) -> String {
+    "for n in $(seq 6000); do [ -e \(file) ] && break; sleep 0.02; done"
+}
+
 private func run(
     _ path: String, _ arguments: [String], in folder: Folder?, environment: [String: String]
 ) async throws -> Outcome {

@@ -82,7 +82,7 @@ import Testing
         let options = smallModel.joined(separator: " ") + " --patience 1000000"
         let line = """
             "$RECURRENT" train \(options) --epochs 1000000 --out sub/m >/dev/null & tool=$!
-            while [ ! -e sub/m ]; do sleep 0.02; done
+            \(waiting(for: "sub/m"))
             "$RECURRENT" train \(options) --epochs 1 --overwrite --out sub/m 2>&1; echo $?
             "$RECURRENT" train \(options) --resume --out link/../sub/m 2>&1; echo $?
             "$RECURRENT" train \(options) --overwrite --out "$PWD/link/m" >/dev/null 2>&1; echo $?
