@@ -100,6 +100,20 @@ public struct StateDictCell: Equatable, Sendable {
         }
     }
 
+    /// The first of the weights that has another count than the cell asks for, zero of what it does
+    /// not have; nil where all fit.
+    public func mismatch(
+        _ weights: CellWeights
+    ) -> (name: String, expected: Int, found: Int)? {
+        for (name, path) in CellWeights.members {
+            let parameter = parameters.first { $0.name == name }
+            let expected = parameter.map { $0.shape.reduce(1, *) } ?? 0
+            let found = weights[keyPath: path].count
+            if found != expected { return (name, expected, found) }
+        }
+        return nil
+    }
+
     /// The weights of tensors that are those of `parameters`.
     public func weights(_ tensors: [[Float]]) -> CellWeights {
         var weights = CellWeights(weightIH: [], weightHH: [], biasIH: [])

@@ -102,7 +102,8 @@ extension CellWeights {
     func requireFinite() {
         for (name, values) in [
             ("weightIH", weightIH), ("weightHH", weightHH),
-            ("biasIH + biasHH", zip(biasIH, biasHH).map(+)), ("weightHR", weightHR),
+            ("biasIH + biasHH", biasHH.isEmpty ? biasIH : zip(biasIH, biasHH).map(+)),
+            ("weightHR", weightHR),
             ("peepholes", peepholes),
         ] { Recurrent.requireFinite(values, name) }
     }
@@ -228,13 +229,10 @@ private func zeroWeights(_ weight: Int, _ bias: Int) -> AffineWeights {
 }
 
 private func requireTensors(_ weights: CellWeights, of cell: StateDictCell) {
-    let (found, expected) = (weights.tensors.map(\.count), cell.parameters)
+    let wrong = cell.mismatch(weights)
     require(
-        found == expected.map { $0.shape.reduce(1, *) },
-        """
-        weights: expected \(expected.map { "\($0.name) \($0.shape)" }.joined(separator: ", ")), \
-        found \(found) floats
-        """)
+        wrong == nil,
+        "weights: \(wrong!.name): expected \(wrong!.expected) floats, found \(wrong!.found)")
 }
 
 private func requireCounts(_ weights: AffineWeights, _ weight: Int, _ bias: Int) {
