@@ -1,35 +1,20 @@
 // The gated recurrent unit in its three definitions: whole sequences, and backpropagation through
 // time.
 
+static void gru_step_of_rows(const recurrent_cell_shape *shape, size_t rows, size_t at,
+                             const float *w, const float *seen,
+                             const recurrent_cell_tape *tape) NONBLOCKING {
+    const size_t state = shape->batch * recurrent_padded(shape->hidden);
+    gru_recur(shape, rows, w, tape->gates + GRU_GATES * at, tape->past + at, seen, tape->h + at,
+              tape->h + state + at);
+}
+
 static void gru_forward(const recurrent_cell_shape *shape, const size_t *lengths, const float *mask,
                         const float *x, const float *w, const recurrent_cell_tape *tape,
                         recurrent_share share) NONBLOCKING {
-    float *rzn = tape->gates, *past = tape->past, *h = tape->h, *masked = tape->masked;
     const recurrence_layer layer = gru_layer(shape);
-    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
-                 state = shape->batch * units;
-    size_t first, end;
-    share_of(share, shape->batch, &first, &end);
-    const size_t input_steps = recurrence_input_steps(end - first);
-    const float *seen = mask ? masked : h;
-    for (size_t t = 0; t < shape->steps; ++t) {
-        if (t % input_steps == 0) {
-            const size_t step_end = shape->steps - t < input_steps ? shape->steps : t + input_steps;
-            const recurrence_products products =
-                recurrence_products_of(shape->batch, first, end, t, step_end);
-            recurrence_input(&layer, 0, panels, &products, x, w, rzn);
-        }
-        if (mask) recurrence_mask_rows(units, first, end, mask, h + t * state, masked + t * state);
-        for (size_t row = first, live; row < end; row += live) {
-            if (lengths)
-                row = recurrence_hold(lengths, t, row, end, units, h + t * state,
-                                      h + (t + 1) * state);
-            live = recurrence_live_rows(lengths, t, &row, end);
-            const size_t at = t * state + row * units;
-            gru_recur(shape, live, w, rzn + GRU_GATES * at, past + at, seen + at, h + at,
-                      h + state + at);
-        }
-    }
+    recurrence_forward(&layer, shape, lengths, mask, x, w, tape, tape->gates, share,
+                       gru_step_of_rows);
 }
 
 static void gru_transpose(const recurrent_cell_shape *shape, const float *w, float *transposed,
@@ -128,60 +113,41 @@ OUTLINED void gru_backward_sums(const recurrent_cell_shape *shape, size_t gate, 
 }
 
 // forward: h[t+1] = step(x[t], h[t])
+static void gru_step_backward(const recurrent_cell_shape *shape, size_t rows, size_t at,
+                              size_t row_at, const float *mask, const float *transposed,
+                              const recurrent_cell_tape *tape,
+                              const recurrent_cell_gradients *gradients) NONBLOCKING {
+    const float *rzn = tape->gates + GRU_GATES * at, *h_prev = tape->h + at, *dy = gradients->dy;
+    float *drzn = gradients->dgates + GRU_GATES * at, *dpast = gradients->dpast + at,
+          *dh = gradients->dh + row_at;
+    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES;
+    const size_t gates = GRU_GATES * LANES, gates_row = GRU_GATES * units;
+    // What passes the mask, before it does, apart from what z keeps.
+    float *dseen = mask ? gradients->scratch + row_at : dh;
+    for (size_t unit = 0; mask && unit < rows * units; unit += LANES)
+        lanes_store(dseen + unit, lanes_splat(0));
+    gru_cells_backward(shape->gru, rows * panels, rzn, tape->past + at, h_prev, dy ? dy + at : 0,
+                       drzn, dpast, dh);
+    if (shape->gru == recurrent_gru_reset_after) {  // past = U h_prev + b′
+        gru_backward_sums(shape, 2, 1, transposed, rows, dpast, LANES, units, 1, dseen);
+    } else {  // n = f(W x + U past + b)
+        gru_backward_sums(shape, 2, 1, transposed, rows, drzn + 2 * LANES, gates, gates_row, 0,
+                          dpast);
+        gru_reset_backward(rows * panels, rzn, mask ? tape->masked + at : h_prev, drzn, dpast,
+                           dseen);
+    }
+    gru_backward_sums(shape, 0, 2, transposed, rows, drzn, gates, gates_row, 1, dseen);
+    if (mask) recurrence_mask(rows, panels, 0, panels, mask + row_at, dseen, dh, dh);
+}
+
 static void gru_backward_data(const recurrent_cell_shape *shape, const size_t *lengths,
                               const float *mask, const float *transposed,
                               const recurrent_cell_tape *tape,
                               const recurrent_cell_gradients *gradients,
                               recurrent_share share) NONBLOCKING {
-    const float *rzn = tape->gates, *past = tape->past, *h = tape->h, *masked = tape->masked,
-                *dy = gradients->dy;
-    float *drzn = gradients->dgates, *dpast = gradients->dpast, *dh = gradients->dh,
-          *scratch = gradients->scratch;
     const recurrence_layer layer = gru_layer(shape);
-    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
-                 state = shape->batch * units;
-    const size_t gates = GRU_GATES * LANES, gates_row = GRU_GATES * units;
-    size_t first, end;
-    share_of(share, shape->batch, &first, &end);
-    for (size_t t = shape->steps; t-- > 0;)
-        for (size_t row = first, live; row < end; row += live) {
-            // A row that has ended passes its dh by, bit for bit.
-            for (; row < end && !recurrence_live(lengths, row, t); ++row) {
-                const size_t from = t * state + row * units;
-                for (size_t at = GRU_GATES * from; at < GRU_GATES * (from + units); at += LANES)
-                    lanes_store(drzn + at, lanes_splat(0));
-                for (size_t at = from; at < from + units; at += LANES)
-                    lanes_store(dpast + at, lanes_splat(0));
-            }
-            live = recurrence_live_rows(lengths, t, &row, end);
-            const size_t at = t * state + row * units;
-            const float *rzn_rows = rzn + GRU_GATES * at, *h_prev = h + at;
-            float *drzn_rows = drzn + GRU_GATES * at, *dpast_rows = dpast + at,
-                  *dh_rows = dh + row * units;
-            // What passes the mask, before it does, apart from what z keeps.
-            float *dseen = mask ? scratch + row * units : dh_rows;
-            for (size_t unit = 0; mask && unit < live * units; unit += LANES)
-                lanes_store(dseen + unit, lanes_splat(0));
-            gru_cells_backward(shape->gru, live * panels, rzn_rows, past + at, h_prev,
-                               dy ? dy + at : 0, drzn_rows, dpast_rows, dh_rows);
-            if (shape->gru == recurrent_gru_reset_after) {  // past = U h_prev + b′
-                gru_backward_sums(shape, 2, 1, transposed, live, dpast_rows, LANES, units, 1,
-                                  dseen);
-            } else {  // n = f(W x + U past + b)
-                gru_backward_sums(shape, 2, 1, transposed, live, drzn_rows + 2 * LANES, gates,
-                                  gates_row, 0, dpast_rows);
-                gru_reset_backward(live * panels, rzn_rows, mask ? masked + at : h_prev, drzn_rows,
-                                   dpast_rows, dseen);
-            }
-            gru_backward_sums(shape, 0, 2, transposed, live, drzn_rows, gates, gates_row, 1, dseen);
-            if (mask)
-                recurrence_mask(live, panels, 0, panels, mask + row * units, dseen, dh_rows,
-                                dh_rows);
-        }
-    const recurrence_products products =
-        recurrence_products_of(shape->batch, first, end, 0, shape->steps);
-    if (gradients->dx)
-        recurrence_backward_input(&layer, &products, transposed, drzn, gradients->dx);
+    recurrence_backward_data(&layer, shape, lengths, mask, transposed, tape, gradients, share,
+                             gru_step_backward);
 }
 
 /// dU += Σ d h_prev of one gate over the rows of one block, for the columns and panels that `part`

@@ -38,33 +38,21 @@ static void min_gru_step(const recurrent_cell_shape *shape, const float *x, cons
                   h + row * units);
 }
 
+static void min_gru_step_of_rows(const recurrent_cell_shape *shape, size_t rows, size_t at,
+                                 const float *w, const float *seen,
+                                 const recurrent_cell_tape *tape) NONBLOCKING {
+    (void)w, (void)seen;
+    const size_t state = shape->batch * recurrent_padded(shape->hidden);
+    min_gru_cells(shape, rows, tape->gates + MIN_GRU_GATES * at, tape->h + at,
+                  tape->h + state + at);
+}
+
 static void min_gru_forward(const recurrent_cell_shape *shape, const size_t *lengths,
                             const float *mask, const float *x, const float *w,
                             const recurrent_cell_tape *tape, recurrent_share share) NONBLOCKING {
-    float *zn = tape->gates, *h = tape->h;
     const recurrence_layer layer = min_gru_layer(shape);
-    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
-                 state = shape->batch * units;
-    size_t first, end;
-    share_of(share, shape->batch, &first, &end);
-    const size_t input_steps = recurrence_input_steps(end - first);
-    for (size_t t = 0; t < shape->steps; ++t) {
-        if (t % input_steps == 0) {
-            const size_t step_end = shape->steps - t < input_steps ? shape->steps : t + input_steps;
-            const recurrence_products products =
-                recurrence_products_of(shape->batch, first, end, t, step_end);
-            recurrence_input(&layer, 0, panels, &products, x, w, zn);
-        }
-        const float *h_prev = h + t * state;
-        if (mask) recurrence_mask_rows(units, first, end, mask, h_prev, tape->masked + t * state);
-        for (size_t row = first, live; row < end; row += live) {
-            if (lengths)
-                row = recurrence_hold(lengths, t, row, end, units, h_prev, h + (t + 1) * state);
-            live = recurrence_live_rows(lengths, t, &row, end);
-            const size_t at = t * state + row * units;
-            min_gru_cells(shape, live, zn + MIN_GRU_GATES * at, h + at, h + state + at);
-        }
-    }
+    recurrence_forward(&layer, shape, lengths, mask, x, w, tape, tape->gates, share,
+                       min_gru_step_of_rows);
 }
 
 static void min_gru_transpose(const recurrent_cell_shape *shape, const float *w, float *transposed,
@@ -88,37 +76,25 @@ OUTLINED void min_gru_cells_backward(size_t panels, const float *zn, const float
     }
 }
 
-// forward: h[t+1] = (1 - z) h[t] + z n, (z, n) of W x[t] + b
+static void min_gru_step_backward(const recurrent_cell_shape *shape, size_t rows, size_t at,
+                                  size_t row_at, const float *mask, const float *transposed,
+                                  const recurrent_cell_tape *tape,
+                                  const recurrent_cell_gradients *gradients) NONBLOCKING {
+    (void)mask, (void)transposed;  // of U, which there is not
+    const float *dy = gradients->dy;
+    min_gru_cells_backward(rows * recurrent_panels(shape->hidden), tape->gates + MIN_GRU_GATES * at,
+                           tape->h + at, dy ? dy + at : 0, gradients->dgates + MIN_GRU_GATES * at,
+                           gradients->dh + row_at);
+}
+
 static void min_gru_backward_data(const recurrent_cell_shape *shape, const size_t *lengths,
                                   const float *mask, const float *transposed,
                                   const recurrent_cell_tape *tape,
                                   const recurrent_cell_gradients *gradients,
                                   recurrent_share share) NONBLOCKING {
-    (void)mask;  // U alone would read what it leaves of h
-    const float *dy = gradients->dy;
-    float *dzn = gradients->dgates;
     const recurrence_layer layer = min_gru_layer(shape);
-    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
-                 state = shape->batch * units;
-    size_t first, end;
-    share_of(share, shape->batch, &first, &end);
-    for (size_t t = shape->steps; t-- > 0;)
-        for (size_t row = first, live; row < end; row += live) {
-            // A row that has ended passes its dh by, bit for bit.
-            for (; row < end && !recurrence_live(lengths, row, t); ++row) {
-                float *dzn_row = dzn + MIN_GRU_GATES * (t * state + row * units);
-                for (size_t at = 0; at < MIN_GRU_GATES * units; at += LANES)
-                    lanes_store(dzn_row + at, lanes_splat(0));
-            }
-            live = recurrence_live_rows(lengths, t, &row, end);
-            const size_t at = t * state + row * units;
-            min_gru_cells_backward(live * panels, tape->gates + MIN_GRU_GATES * at, tape->h + at,
-                                   dy ? dy + at : 0, dzn + MIN_GRU_GATES * at,
-                                   gradients->dh + row * units);
-        }
-    const recurrence_products products =
-        recurrence_products_of(shape->batch, first, end, 0, shape->steps);
-    if (gradients->dx) recurrence_backward_input(&layer, &products, transposed, dzn, gradients->dx);
+    recurrence_backward_data(&layer, shape, lengths, mask, transposed, tape, gradients, share,
+                             min_gru_step_backward);
 }
 
 static void min_gru_backward_weights(const recurrent_cell_shape *shape, const size_t *lengths,

@@ -196,6 +196,43 @@ OUTLINED void recurrence_mask_rows(size_t units, size_t row, size_t end, const f
     recurrence_mask(end - row, panels, 0, panels, mask + at, h + at, 0, masked + at);
 }
 
+/// One time step of `rows` live rows, whose first lies at `at` in each tape of h: U multiplies
+/// `seen`, h_prev or what a mask leaves of it.
+typedef void recurrence_step(const recurrent_cell_shape *shape, size_t rows, size_t at,
+                             const float *w, const float *seen,
+                             const recurrent_cell_tape *tape) NONBLOCKING;
+
+/// A whole sequence of a cell without c: the input part of some steps at a time into `sums`, then
+/// step after step.
+INLINE void recurrence_forward(const recurrence_layer *layer, const recurrent_cell_shape *shape,
+                               const size_t *lengths, const float *mask, const float *x,
+                               const float *w, const recurrent_cell_tape *tape, float *sums,
+                               recurrent_share share, recurrence_step *step) {
+    float *h = tape->h, *masked = tape->masked;
+    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
+                 state = shape->batch * units;
+    size_t first, end;
+    share_of(share, shape->batch, &first, &end);
+    const size_t input_steps = recurrence_input_steps(end - first);
+    for (size_t t = 0; t < shape->steps; ++t) {
+        if (t % input_steps == 0) {
+            const size_t step_end = shape->steps - t < input_steps ? shape->steps : t + input_steps;
+            const recurrence_products products =
+                recurrence_products_of(shape->batch, first, end, t, step_end);
+            recurrence_input(layer, 0, panels, &products, x, w, sums);
+        }
+        const float *h_prev = h + t * state, *seen = mask ? masked + t * state : h_prev;
+        if (mask) recurrence_mask_rows(units, first, end, mask, h_prev, masked + t * state);
+        for (size_t row = first, live; row < end; row += live) {
+            if (lengths)
+                row = recurrence_hold(lengths, t, row, end, units, h_prev, h + (t + 1) * state);
+            live = recurrence_live_rows(lengths, t, &row, end);
+            const size_t at = row * units;
+            step(shape, live, t * state + at, w, seen + at, tape);
+        }
+    }
+}
+
 /// dx = W dgates
 OUTLINED void recurrence_backward_input(const recurrence_layer *layer,
                                         const recurrence_products *products,
@@ -211,6 +248,46 @@ OUTLINED void recurrence_backward_input(const recurrence_layer *layer,
                         .from = transposed, .panel = terms * LANES, .panels = inputs, .groups = 1},
                     (tile_sums){.at = 0}, dx + row * inputs * LANES,
                     products->stride * inputs * LANES);
+}
+
+/// The same step backward: from dh, which lies at `row_at` for the first row, to dgates, and to dh
+/// of the step before.
+typedef void recurrence_step_backward(const recurrent_cell_shape *shape, size_t rows, size_t at,
+                                      size_t row_at, const float *mask, const float *transposed,
+                                      const recurrent_cell_tape *tape,
+                                      const recurrent_cell_gradients *gradients) NONBLOCKING;
+
+/// Backpropagation through the time steps of a cell without c, and to the inputs.
+INLINE void recurrence_backward_data(const recurrence_layer *layer,
+                                     const recurrent_cell_shape *shape, const size_t *lengths,
+                                     const float *mask, const float *transposed,
+                                     const recurrent_cell_tape *tape,
+                                     const recurrent_cell_gradients *gradients,
+                                     recurrent_share share, recurrence_step_backward *step) {
+    float *dgates = gradients->dgates,
+          *dpast = recurrent_cell_past_floats(*shape) > 0 ? gradients->dpast : 0;
+    const size_t units = recurrent_padded(shape->hidden), state = shape->batch * units,
+                 gates = layer->groups * units;
+    size_t first, end;
+    share_of(share, shape->batch, &first, &end);
+    for (size_t t = shape->steps; t-- > 0;)
+        for (size_t row = first, live; row < end; row += live) {
+            // A row that has ended passes its dh by, bit for bit.
+            for (; row < end && !recurrence_live(lengths, row, t); ++row) {
+                const size_t ended = t * shape->batch + row;
+                for (size_t at = 0; at < gates; at += LANES)
+                    lanes_store(dgates + ended * gates + at, lanes_splat(0));
+                for (size_t at = 0; dpast && at < units; at += LANES)
+                    lanes_store(dpast + ended * units + at, lanes_splat(0));
+            }
+            live = recurrence_live_rows(lengths, t, &row, end);
+            step(shape, live, t * state + row * units, row * units, mask, transposed, tape,
+                 gradients);
+        }
+    const recurrence_products products =
+        recurrence_products_of(shape->batch, first, end, 0, shape->steps);
+    if (gradients->dx)
+        recurrence_backward_input(layer, &products, transposed, dgates, gradients->dx);
 }
 
 /// The rows of a block that have not ended: runs with at least one row between them.

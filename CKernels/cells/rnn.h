@@ -134,32 +134,19 @@ static void rnn_step(const recurrent_cell_shape *shape, const float *x, const fl
     rnn_recur(shape, row_end - row, w, h_prev + row * units, h + row * units);
 }
 
+static void rnn_step_of_rows(const recurrent_cell_shape *shape, size_t rows, size_t at,
+                             const float *w, const float *seen,
+                             const recurrent_cell_tape *tape) NONBLOCKING {
+    const size_t state = shape->batch * recurrent_padded(shape->hidden);
+    rnn_recur(shape, rows, w, seen, tape->h + state + at);
+}
+
 static void rnn_forward(const recurrent_cell_shape *shape, const size_t *lengths, const float *mask,
                         const float *x, const float *w, const recurrent_cell_tape *tape,
                         recurrent_share share) NONBLOCKING {
-    float *h = tape->h, *masked = tape->masked;
     const recurrence_layer layer = rnn_layer(shape);
-    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
-                 state = shape->batch * units;
-    size_t first, end;
-    share_of(share, shape->batch, &first, &end);
-    const size_t input_steps = recurrence_input_steps(end - first);
-    for (size_t t = 0; t < shape->steps; ++t) {
-        if (t % input_steps == 0) {
-            const size_t step_end = shape->steps - t < input_steps ? shape->steps : t + input_steps;
-            const recurrence_products products =
-                recurrence_products_of(shape->batch, first, end, t, step_end);
-            recurrence_input(&layer, 0, panels, &products, x, w, h + state);
-        }
-        const float *h_prev = h + t * state, *seen = mask ? masked + t * state : h_prev;
-        float *h_next = h + (t + 1) * state;
-        if (mask) recurrence_mask_rows(units, first, end, mask, h_prev, masked + t * state);
-        for (size_t row = first, live; row < end; row += live) {
-            if (lengths) row = recurrence_hold(lengths, t, row, end, units, h_prev, h_next);
-            live = recurrence_live_rows(lengths, t, &row, end);
-            rnn_recur(shape, live, w, seen + row * units, h_next + row * units);
-        }
-    }
+    float *sums = tape->h + shape->batch * recurrent_padded(shape->hidden);
+    recurrence_forward(&layer, shape, lengths, mask, x, w, tape, sums, share, rnn_step_of_rows);
 }
 
 static void rnn_transpose(const recurrent_cell_shape *shape, const float *w, float *transposed,
@@ -187,35 +174,28 @@ OUTLINED void rnn_cells_backward(const recurrent_cell_shape *shape, size_t float
 }
 
 // forward: h[t+1] = f(W x[t] + U h[t] + b)
+static void rnn_step_backward(const recurrent_cell_shape *shape, size_t rows, size_t at,
+                              size_t row_at, const float *mask, const float *transposed,
+                              const recurrent_cell_tape *tape,
+                              const recurrent_cell_gradients *gradients) NONBLOCKING {
+    const recurrence_layer layer = rnn_layer(shape);
+    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
+                 state = shape->batch * units;
+    const float *dy = gradients->dy;
+    float *dz = gradients->dgates + at, *dh = gradients->dh + row_at;
+    rnn_cells_backward(shape, rows * units, tape->h + state + at, dy ? dy + at : 0, dz, dh);
+    recurrence_backward(&layer, 0, panels, transposed, rows, dz, dh);
+    if (mask) recurrence_mask(rows, panels, 0, panels, mask + row_at, dh, 0, dh);
+}
+
 static void rnn_backward_data(const recurrent_cell_shape *shape, const size_t *lengths,
                               const float *mask, const float *transposed,
                               const recurrent_cell_tape *tape,
                               const recurrent_cell_gradients *gradients,
                               recurrent_share share) NONBLOCKING {
-    const float *h = tape->h, *dy = gradients->dy;
-    float *dz = gradients->dgates, *dh = gradients->dh;
     const recurrence_layer layer = rnn_layer(shape);
-    const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
-                 state = shape->batch * units;
-    size_t first, end;
-    share_of(share, shape->batch, &first, &end);
-    for (size_t t = shape->steps; t-- > 0;)
-        for (size_t row = first, live; row < end; row += live) {
-            // A row that has ended passes its dh by, bit for bit.
-            for (; row < end && !recurrence_live(lengths, row, t); ++row)
-                for (size_t at = row * units; at < (row + 1) * units; at += LANES)
-                    lanes_store(dz + t * state + at, lanes_splat(0));
-            live = recurrence_live_rows(lengths, t, &row, end);
-            const size_t at = row * units, tape = t * state + at;
-            float *dz_rows = dz + tape, *dh_rows = dh + at;
-            rnn_cells_backward(shape, live * units, h + state + tape, dy ? dy + tape : 0, dz_rows,
-                               dh_rows);
-            recurrence_backward(&layer, 0, panels, transposed, live, dz_rows, dh_rows);
-            if (mask) recurrence_mask(live, panels, 0, panels, mask + at, dh_rows, 0, dh_rows);
-        }
-    const recurrence_products products =
-        recurrence_products_of(shape->batch, first, end, 0, shape->steps);
-    if (gradients->dx) recurrence_backward_input(&layer, &products, transposed, dz, gradients->dx);
+    recurrence_backward_data(&layer, shape, lengths, mask, transposed, tape, gradients, share,
+                             rnn_step_backward);
 }
 
 // forward: h[t+1] = f(W x[t] + U h[t] + b)
