@@ -3,7 +3,8 @@
 if git ls-files '*.c' '*.cpp' '*.h' '*.swift' |
     LC_ALL=C.UTF-8 xargs grep -nE '^.{101,}'; then exit 1; fi
 if python3 -m pip install -q --target "$work/format" clang-format==21.1.8; then
-    git ls-files '*.c' '*.cpp' '*.h' | xargs "$work/format/bin/clang-format" --dry-run -Werror
+    git ls-files '*.c' '*.cpp' '*.h' |
+        PYTHONPATH="$work/format" xargs "$work/format/bin/clang-format" --dry-run -Werror
 else
     echo 'format: no clang-format 21.1.8 at hand: of C, lines alone were looked at' >&3
 fi
