@@ -163,6 +163,8 @@ PRODUCT_TILES(1, 6, 1, tile_in_memory(1, 6, 1, product, tile_once, tile_once))
 PRODUCT_TILES(1, 7, 1, tile_in_memory(1, 7, 1, product, tile_once, tile_once))
 PRODUCT_TILES(1, 8, 1, tile_in_memory(1, 8, 1, product, tile_once, tile_once))
 PRODUCT_TILES(2, 2, 1, tile_rows_in_memory(2, 1, product, tile_once, tile_once))
+PRODUCT_TILES(2, 4, 1, tile_in_memory(1, 4, 1, product, tile_once, tile_once))
+PRODUCT_TILES(2, 8, 1, tile_in_memory(1, 8, 1, product, tile_once, tile_once))
 PRODUCT_TILES(3, 3, 1, tile_rows_in_memory(3, 1, product, tile_once, tile_once))
 PRODUCT_TILES(4, 4, 1, tile_rows_in_memory(4, 1, product, tile_once, tile_once))
 PRODUCT_TILES(1, 1, 8, tile_rows_in_memory(1, 8, product, tile_once, tile_once))
@@ -172,6 +174,21 @@ PRODUCT_TILES(1, 1, 2, tile_rows_in_memory(1, 2, product, tile_once, tile_once))
 PRODUCT_TILES(1, 2, 2, tile_rows_in_memory(2, 2, product, tile_once, tile_once))
 PRODUCT_TILES(1, 3, 2, tile_rows_in_memory(3, 2, product, tile_once, tile_once))
 PRODUCT_TILES(1, 4, 2, tile_rows_in_memory(4, 2, product, tile_once, tile_once))
+
+/// Panels of two groups from `panel` on: one, or of a single row up to four. Returns how many.
+INLINE size_t product_two_groups(const tile_product *product, size_t panel, size_t panels) {
+    const size_t left = product->rows == 1 ? panels - panel : 1;
+    if (left >= 4) {
+        product_tiles_2_8_1(product, panel, 0);
+        return 4;
+    }
+    if (left >= 2) {
+        product_tiles_2_4_1(product, panel, 0);
+        return 2;
+    }
+    product_tiles_2_2_1(product, panel, 0);
+    return 1;
+}
 
 /// All of `vectors` vectors, block after block: as many at a time as the registers hold for full
 /// tiles, so that a block is still in cache for the next tile; all of a panel, or up to four
@@ -202,7 +219,7 @@ OUTLINED void product_sums(size_t groups, size_t vectors, const tile_product *pr
                 product_tiles_1_1_1(product, panel, group);
     else
         for (size_t panel = 0; panel < vectors / groups; ++panel) switch (groups) {
-            case 2: product_tiles_2_2_1(product, panel, 0); break;
+            case 2: panel += product_two_groups(product, panel, vectors / 2) - 1; break;
             case 3: product_tiles_3_3_1(product, panel, 0); break;
             case 4: product_tiles_4_4_1(product, panel, 0); break;
             }
