@@ -1,4 +1,4 @@
-// The gated recurrent unit in its three definitions: whole sequences, and backpropagation through
+// The gated recurrent unit: whole sequences, and backpropagation through
 // time.
 
 static void gru_step_of_rows(const recurrent_cell_shape *shape, size_t rows, size_t at,
@@ -26,9 +26,9 @@ static void gru_transpose(const recurrent_cell_shape *shape, const float *w, flo
 /// The pointwise part of some panels of some rows, before U is multiplied: it takes dh and leaves
 /// what h_prev has of it in dh; each line is the derivative of the line of `gru_candidate` or
 /// `gru_state` that it quotes.
-INLINE void gru_cells_backward_of(const recurrent_gru_definition definition, size_t panels,
-                                  const float *rzn, const float *past, const float *h_prev,
-                                  const float *dy, float *drzn, float *dpast, float *dh) {
+INLINE void gru_cells_backward_of(const gru_variant variant, size_t panels, const float *rzn,
+                                  const float *past, const float *h_prev, const float *dy,
+                                  float *drzn, float *dpast, float *dh) {
     const lanes one = lanes_splat(1);
     for (size_t panel = 0; panel < panels; ++panel) {
         const size_t gates = panel * GRU_GATES * LANES, at = panel * LANES;
@@ -38,53 +38,48 @@ INLINE void gru_cells_backward_of(const recurrent_gru_definition definition, siz
         lanes d_h = lanes_load(dh + at);
         if (dy) d_h += lanes_load(dy + at);
         lanes d_z, d_n;
-        if (definition == recurrent_gru_lecture) {  // h = (1 - z) h_prev + z n, n = σ(·)
+        if (variant.z_replaces) {  // h = (1 - z) h_prev + z n
             d_z = d_h * (n - h);
-            d_n = d_h * z * (n * (one - n));
+            d_n = d_h * z;
             lanes_store(dh + at, d_h * (one - z));
-        } else {  // h = (1 - z) n + z h_prev, n = tanh(·)
+        } else {  // h = (1 - z) n + z h_prev
             d_z = d_h * (h - n);
-            d_n = d_h * (one - z) * lanes_less_square(one, n);
+            d_n = d_h * (one - z);
             lanes_store(dh + at, d_h * z);
         }
-        if (definition == recurrent_gru_reset_after) {  // n = tanh(W x + b + r past)
-            lanes_store(drzn + gates, d_n * lanes_load(past + at) * (r * (one - r)));
+        d_n *= cell_derivative(variant.activation, variant.slope, n);  // n = f(·)
+        if (!variant.reset_before) {                                   // n = f(W x + b + r past)
+            lanes_store(drzn + gates,
+                        d_n * lanes_load(past + at) * cell_derivative(variant.gate, 0, r));
             lanes_store(dpast + at, d_n * r);
         }
-        lanes_store(drzn + gates + LANES, d_z * (z * (one - z)));
+        lanes_store(drzn + gates + LANES, d_z * cell_derivative(variant.gate, 0, z));
         lanes_store(drzn + gates + 2 * LANES, d_n);
     }
 }
 
-OUTLINED void gru_cells_backward(recurrent_gru_definition definition, size_t panels,
-                                 const float *rzn, const float *past, const float *h_prev,
-                                 const float *dy, float *drzn, float *dpast,
-                                 float *dh) NONBLOCKING {
-    switch (definition) {
-    case recurrent_gru_reset_after:
-        gru_cells_backward_of(recurrent_gru_reset_after, panels, rzn, past, h_prev, dy, drzn, dpast,
-                              dh);
-        break;
-    case recurrent_gru_reset_before:
-        gru_cells_backward_of(recurrent_gru_reset_before, panels, rzn, past, h_prev, dy, drzn,
-                              dpast, dh);
-        break;
-    case recurrent_gru_lecture:
-        gru_cells_backward_of(recurrent_gru_lecture, panels, rzn, past, h_prev, dy, drzn, dpast,
-                              dh);
-        break;
-    }
+OUTLINED void gru_cells_backward(const recurrent_cell_shape *shape, size_t panels, const float *rzn,
+                                 const float *past, const float *h_prev, const float *dy,
+                                 float *drzn, float *dpast, float *dh) NONBLOCKING {
+    FOR_GRU_VARIANT(shape, gru_cells_backward_of, panels, rzn, past, h_prev, dy, drzn, dpast, dh);
 }
 
 // forward: past = r∘h_prev, or what a mask leaves of h_prev
-OUTLINED void gru_reset_backward(size_t panels, const float *rzn, const float *h_prev, float *drzn,
-                                 const float *dpast, float *dh) NONBLOCKING {
+INLINE void gru_reset_backward_of(const recurrent_activation gate, size_t panels, const float *rzn,
+                                  const float *h_prev, float *drzn, const float *dpast, float *dh) {
     for (size_t panel = 0; panel < panels; ++panel) {
         const size_t gates = panel * GRU_GATES * LANES, at = panel * LANES;
         const lanes r = lanes_load(rzn + gates), d_past = lanes_load(dpast + at);
-        lanes_store(drzn + gates, d_past * lanes_load(h_prev + at) * (r * (lanes_splat(1) - r)));
+        lanes_store(drzn + gates, d_past * lanes_load(h_prev + at) * cell_derivative(gate, 0, r));
         lanes_store(dh + at, lanes_fma(d_past, r, lanes_load(dh + at)));
     }
+}
+OUTLINED void gru_reset_backward(recurrent_gate_activation gate, size_t panels, const float *rzn,
+                                 const float *h_prev, float *drzn, const float *dpast,
+                                 float *dh) NONBLOCKING {
+    if (gate == recurrent_gate_sigmoid)
+        gru_reset_backward_of(recurrent_activation_sigmoid, panels, rzn, h_prev, drzn, dpast, dh);
+    else gru_reset_backward_of(cell_gate(gate), panels, rzn, h_prev, drzn, dpast, dh);
 }
 
 /// dh += Σ_j U[j] d[j] for some rows and `gates` gates from `gate` on: their panels, one after the
@@ -126,15 +121,15 @@ static void gru_step_backward(const recurrent_cell_shape *shape, size_t rows, si
     float *dseen = mask ? gradients->scratch + row_at : dh;
     for (size_t unit = 0; mask && unit < rows * units; unit += LANES)
         lanes_store(dseen + unit, lanes_splat(0));
-    gru_cells_backward(shape->gru, rows * panels, rzn, tape->past + at, h_prev, dy ? dy + at : 0,
-                       drzn, dpast, dh);
-    if (shape->gru == recurrent_gru_reset_after) {  // past = U h_prev + b′
+    gru_cells_backward(shape, rows * panels, rzn, tape->past + at, h_prev, dy ? dy + at : 0, drzn,
+                       dpast, dh);
+    if (!shape->gru.reset_before) {  // past = U h_prev + b′
         gru_backward_sums(shape, 2, 1, transposed, rows, dpast, LANES, units, 1, dseen);
     } else {  // n = f(W x + U past + b)
         gru_backward_sums(shape, 2, 1, transposed, rows, drzn + 2 * LANES, gates, gates_row, 0,
                           dpast);
-        gru_reset_backward(rows * panels, rzn, mask ? tape->masked + at : h_prev, drzn, dpast,
-                           dseen);
+        gru_reset_backward(shape->gate_activation, rows * panels, rzn,
+                           mask ? tape->masked + at : h_prev, drzn, dpast, dseen);
     }
     gru_backward_sums(shape, 0, 2, transposed, rows, drzn, gates, gates_row, 1, dseen);
     if (mask) recurrence_mask(rows, panels, 0, panels, mask + row_at, dseen, dh, dh);

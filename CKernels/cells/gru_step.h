@@ -1,23 +1,70 @@
-// One time step of the gated recurrent unit, in its three definitions.
+// One time step of the gated recurrent unit.
 
 /// The gates in a panel: r z n.
 #define GRU_GATES 3
 
+/// What a GRU does differently from PyTorch's, which is all zeros but for its gates.
+typedef struct {
+    uint32_t reset_before, z_replaces;
+    recurrent_activation activation;
+    float slope;
+    recurrent_activation gate;
+} gru_variant;
+
+/// Those that have code of their own: PyTorch's, Cho's and the lectures'.
+static const gru_variant gru_after = {.gate = recurrent_activation_sigmoid},
+                         gru_before = {.reset_before = 1, .gate = recurrent_activation_sigmoid},
+                         gru_lecture = {.reset_before = 1,
+                                        .z_replaces = 1,
+                                        .activation = recurrent_activation_sigmoid,
+                                        .gate = recurrent_activation_sigmoid};
+
+INLINE gru_variant gru_variant_of(const recurrent_cell_shape *shape) {
+    return (gru_variant){.reset_before = shape->gru.reset_before,
+                         .z_replaces = shape->gru.z_replaces,
+                         .activation = shape->activation,
+                         .slope = shape->slope,
+                         .gate = cell_gate(shape->gate_activation)};
+}
+
+typedef enum { gru_is_after, gru_is_before, gru_is_lecture, gru_is_other } gru_form;
+
+INLINE gru_form gru_form_of(const recurrent_cell_shape *shape) {
+    if (shape->gate_activation != recurrent_gate_sigmoid) return gru_is_other;
+    if (shape->activation == recurrent_activation_tanh && !shape->gru.z_replaces)
+        return shape->gru.reset_before ? gru_is_before : gru_is_after;
+    if (shape->activation == recurrent_activation_sigmoid && shape->gru.z_replaces
+        && shape->gru.reset_before)
+        return gru_is_lecture;
+    return gru_is_other;
+}
+
+/// FUNCTION(variant, …), a constant where the variant has code of its own.
+#define FOR_GRU_VARIANT(shape, FUNCTION, ...)                               \
+    switch (gru_form_of(shape)) {                                           \
+    case gru_is_after: FUNCTION(gru_after, __VA_ARGS__); break;             \
+    case gru_is_before: FUNCTION(gru_before, __VA_ARGS__); break;           \
+    case gru_is_lecture: FUNCTION(gru_lecture, __VA_ARGS__); break;         \
+    case gru_is_other: FUNCTION(gru_variant_of(shape), __VA_ARGS__); break; \
+    }
+
 INLINE recurrence_layer gru_layer(const recurrent_cell_shape *shape) {
-    return recurrence_layer_of(shape, GRU_GATES, shape->hidden,
-                               shape->gru == recurrent_gru_reset_after);
+    return recurrence_layer_of(shape, GRU_GATES, shape->hidden, !shape->gru.reset_before);
 }
 
-INLINE lanes gru_candidate(const recurrent_gru_definition definition, lanes sum) {
-    return definition == recurrent_gru_lecture ? lanes_sigmoid(sum) : lanes_tanh(sum);
+INLINE lanes gru_gate(const gru_variant variant, lanes sum) {
+    return cell_activated(variant.gate, 0, sum);
 }
 
-/// z says what is kept of h_prev, or, in the lecture form, what is taken of n. Either way a gate of
-/// exactly 0 or 1 gives one of them bit for bit.
-INLINE lanes gru_state(const recurrent_gru_definition definition, lanes z, lanes n, lanes h_prev) {
+INLINE lanes gru_candidate(const gru_variant variant, lanes sum) {
+    return cell_activated(variant.activation, variant.slope, sum);
+}
+
+/// z says what is kept of h_prev, or what is taken of n. Either way a gate of exactly 0 or 1 gives
+/// one of them bit for bit.
+INLINE lanes gru_state(const int z_replaces, lanes z, lanes n, lanes h_prev) {
     const lanes other = lanes_splat(1) - z;
-    const lanes h = definition == recurrent_gru_lecture ? lanes_fma(z, n, other * h_prev)
-                                                        : lanes_fma(z, h_prev, other * n);
+    const lanes h = z_replaces ? lanes_fma(z, n, other * h_prev) : lanes_fma(z, h_prev, other * n);
     return lanes_select(lanes_abs(h) < lanes_splat(SMALLEST_NORMAL), lanes_splat(0), h);
 }
 
@@ -48,52 +95,49 @@ INLINE tile_sums gru_unit_sums(size_t panels, float *units) {
 }
 
 /// past = r∘h_prev, and r activated, for some panels of some rows.
-OUTLINED void gru_reset(size_t panels, float *rzn, float *past, const float *h_prev) NONBLOCKING {
+INLINE void gru_reset_of(const recurrent_activation gate, size_t panels, float *rzn, float *past,
+                         const float *h_prev) {
     for (size_t panel = 0; panel < panels; ++panel) {
-        const lanes r = lanes_sigmoid(lanes_load(rzn + panel * GRU_GATES * LANES));
+        const lanes r = cell_activated(gate, 0, lanes_load(rzn + panel * GRU_GATES * LANES));
         lanes_store(rzn + panel * GRU_GATES * LANES, r);
         lanes_store(past + panel * LANES, r * lanes_load(h_prev + panel * LANES));
     }
 }
+OUTLINED void gru_reset(recurrent_gate_activation gate, size_t panels, float *rzn, float *past,
+                        const float *h_prev) NONBLOCKING {
+    if (gate == recurrent_gate_sigmoid)
+        gru_reset_of(recurrent_activation_sigmoid, panels, rzn, past, h_prev);
+    else gru_reset_of(cell_gate(gate), panels, rzn, past, h_prev);
+}
 
 /// h, and the gates activated, for some panels of some rows.
-INLINE void gru_cells_of(const recurrent_gru_definition definition,
-                         const recurrent_cell_shape *shape, size_t rows, float *rzn,
-                         const float *past, const float *h_prev, float *h) {
+INLINE void gru_cells_of(const gru_variant variant, const recurrent_cell_shape *shape, size_t rows,
+                         float *rzn, const float *past, const float *h_prev, float *h) {
     const size_t panels = recurrent_panels(shape->hidden);
     for (size_t at = 0, panel = 0; at < rows * panels;
          ++at, panel = panel + 1 < panels ? panel + 1 : 0) {
         float *gates = rzn + at * GRU_GATES * LANES;
         lanes sum = lanes_load(gates + 2 * LANES);
-        if (definition == recurrent_gru_reset_after) {
-            const lanes r = lanes_sigmoid(lanes_load(gates));
+        if (!variant.reset_before) {
+            const lanes r = gru_gate(variant, lanes_load(gates));
             lanes_store(gates, r);
             sum = lanes_fma(r, lanes_load(past + at * LANES), sum);
         }
-        const lanes z = lanes_sigmoid(lanes_load(gates + LANES)),
-                    n = gru_candidate(definition, sum);
+        const lanes z = gru_gate(variant, lanes_load(gates + LANES)),
+                    n = gru_candidate(variant, sum);
         lanes_store(gates + LANES, z);
         lanes_store(gates + 2 * LANES, n);
         // σ(0) is not zero: nor would the lanes past the last unit be.
         const size_t left = shape->hidden - panel * LANES;
-        const lanes state = gru_state(definition, z, n, lanes_load(h_prev + at * LANES));
+        const lanes state =
+            gru_state((int)variant.z_replaces, z, n, lanes_load(h_prev + at * LANES));
         lanes_store(h + at * LANES, left < LANES ? lanes_keep_first(left, state) : state);
     }
 }
 
 OUTLINED void gru_cells(const recurrent_cell_shape *shape, size_t rows, float *rzn,
                         const float *past, const float *h_prev, float *h) NONBLOCKING {
-    switch (shape->gru) {
-    case recurrent_gru_reset_after:
-        gru_cells_of(recurrent_gru_reset_after, shape, rows, rzn, past, h_prev, h);
-        break;
-    case recurrent_gru_reset_before:
-        gru_cells_of(recurrent_gru_reset_before, shape, rows, rzn, past, h_prev, h);
-        break;
-    case recurrent_gru_lecture:
-        gru_cells_of(recurrent_gru_lecture, shape, rows, rzn, past, h_prev, h);
-        break;
-    }
+    FOR_GRU_VARIANT(shape, gru_cells_of, shape, rows, rzn, past, h_prev, h);
 }
 
 /// The most panels of a row that are summed at a time: more would take more stack where registers
@@ -131,15 +175,13 @@ INLINE void gru_row_sums(const int G, const int V, const int S, const recurrent_
 }
 
 /// The state of a unit panel, from its update gate and its candidate, which are activated.
-INLINE void gru_row_state(const recurrent_cell_shape *shape, size_t panel, lanes z, lanes n,
-                          float *rzn, const float *h_prev, float *h) {
+INLINE void gru_row_state(const int z_replaces, const recurrent_cell_shape *shape, size_t panel,
+                          lanes z, lanes n, float *rzn, const float *h_prev, float *h) {
     const size_t left = shape->hidden - panel * LANES;
     const lanes before = lanes_load(h_prev + panel * LANES);
     lanes_store(rzn + panel * GRU_GATES * LANES + LANES, z);
     lanes_store(rzn + panel * GRU_GATES * LANES + 2 * LANES, n);
-    const lanes state = shape->gru == recurrent_gru_lecture
-                            ? gru_state(recurrent_gru_lecture, z, n, before)
-                            : gru_state(recurrent_gru_reset_after, z, n, before);
+    const lanes state = gru_state(z_replaces, z, n, before);
     lanes_store(h + panel * LANES, left < LANES ? lanes_keep_first(left, state) : state);
 }
 
@@ -155,12 +197,12 @@ INLINE void gru_row_after(const int C, const int S, const recurrent_cell_shape *
                     z = lanes_sigmoid(sum[GRU_GATES * c + 1]);
         lanes_store(rzn + at * GRU_GATES * LANES, r);
         lanes_store(past + at * LANES, sum[GRU_GATES * c + 2]);
-        gru_row_state(shape, at, z, lanes_tanh(lanes_fma(r, sum[GRU_GATES * c + 2], input[c])), rzn,
-                      h_prev, h);
+        gru_row_state(0, shape, at, z, lanes_tanh(lanes_fma(r, sum[GRU_GATES * c + 2], input[c])),
+                      rzn, h_prev, h);
     }
 }
 
-/// One row of C panels of the other definitions: the gates, of which all panels come before any
+/// One row of C panels of reset-before: the gates, of which all panels come before any
 /// candidate.
 INLINE void gru_row_gates(const int C, const int S, const recurrent_cell_shape *shape, size_t panel,
                           const float *x, const float *w, float *rzn, float *past,
@@ -184,11 +226,10 @@ INLINE void gru_row_candidates(const int C, const int S, const recurrent_cell_sh
     gru_row_sums(1, C, S, shape, 2, panel, x, w, rzn, past, sum, 0);
     FOR_EACH(c, C) {
         const size_t at = panel + (size_t)c;
-        const lanes n = shape->gru == recurrent_gru_lecture
-                            ? gru_candidate(recurrent_gru_lecture, sum[c])
-                            : gru_candidate(recurrent_gru_reset_before, sum[c]);
-        gru_row_state(shape, at, lanes_load(rzn + at * GRU_GATES * LANES + LANES), n, rzn, h_prev,
-                      h);
+        const lanes z = lanes_load(rzn + at * GRU_GATES * LANES + LANES);
+        if (shape->gru.z_replaces)
+            gru_row_state(1, shape, at, z, gru_candidate(gru_lecture, sum[c]), rzn, h_prev, h);
+        else gru_row_state(0, shape, at, z, gru_candidate(gru_before, sum[c]), rzn, h_prev, h);
     }
 }
 
@@ -234,10 +275,16 @@ GRU_ROW(after)
 GRU_ROW(gates)
 GRU_ROW(candidates)
 
+/// Whether the gates of a single row stay in registers from their sums to the state: of variants
+/// that have code of their own.
+INLINE int gru_goes_by_row(const recurrent_cell_shape *shape, size_t rows) {
+    return TILE_ROWS > 1 && rows == 1 && gru_form_of(shape) != gru_is_other;
+}
+
 /// One time step of one row. Where x is null, rzn holds the input part.
 INLINE void gru_row(const recurrent_cell_shape *shape, const float *x, const float *w, float *rzn,
                     float *past, const float *h_prev, float *h) {
-    if (shape->gru == recurrent_gru_reset_after) {
+    if (!shape->gru.reset_before) {
         gru_row_after_all(shape, x, w, rzn, past, h_prev, h);
     } else {
         gru_row_gates_all(shape, x, w, rzn, past, h_prev, h);
@@ -249,7 +296,7 @@ INLINE void gru_row(const recurrent_cell_shape *shape, const float *x, const flo
 /// `seen`: h_prev, or what a mask leaves of it.
 INLINE void gru_recur(const recurrent_cell_shape *shape, size_t rows, const float *w, float *rzn,
                       float *past, const float *seen, const float *h_prev, float *h) {
-    if (TILE_ROWS > 1 && rows == 1 && seen == h_prev) {
+    if (gru_goes_by_row(shape, rows) && seen == h_prev) {
         gru_row(shape, 0, w, rzn, past, h_prev, h);
         return;
     }
@@ -259,7 +306,7 @@ INLINE void gru_recur(const recurrent_cell_shape *shape, size_t rows, const floa
                     n = gru_gate_sums(2, panels, rzn);
     gru_sums(shape, 0, rows, w, seen, &r, &r);
     gru_sums(shape, 1, rows, w, seen, &z, &z);
-    if (shape->gru == recurrent_gru_reset_after) {
+    if (!shape->gru.reset_before) {
         const product_columns bias = recurrence_columns(&layer, w, 1 + shape->input);
         const tile_sums start = {.at = (float *)bias.from + 2 * LANES,
                                  .row = 0,
@@ -267,7 +314,7 @@ INLINE void gru_recur(const recurrent_cell_shape *shape, size_t rows, const floa
                         to = gru_unit_sums(panels, past);
         gru_sums(shape, 2, rows, w, seen, &start, &to);
     } else {
-        gru_reset(rows * panels, rzn, past, seen);
+        gru_reset(shape->gate_activation, rows * panels, rzn, past, seen);
         gru_sums(shape, 2, rows, w, past, &n, &n);
     }
     gru_cells(shape, rows, rzn, past, h_prev, h);
@@ -282,7 +329,7 @@ static void gru_step(const recurrent_cell_shape *shape, const float *x, const fl
     size_t row, row_end;
     share_of(share, shape->batch, &row, &row_end);
     float *past = scratch + GRU_GATES * shape->batch * units;
-    if (TILE_ROWS > 1 && row_end - row == 1) {
+    if (gru_goes_by_row(shape, row_end - row)) {
         gru_row(shape, x + row * shape->x_stride, w, scratch + GRU_GATES * row * units,
                 past + row * units, h_prev + row * units, h + row * units);
         return;

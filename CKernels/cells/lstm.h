@@ -64,7 +64,7 @@ static void lstm_forward(const recurrent_cell_shape *shape, const size_t *length
         float *h_next = h + (t + 1) * output,
               *m = shape->lstm.projection ? ifgo + (4 * shape->steps + t) * state : h_next;
         lstm_rows rows = {.shape = shape,
-                          .variant = shape->lstm,
+                          .variant = lstm_variant_of(shape),
                           .w = w,
                           .ifgo = ifgo + t * 4 * state,
                           .h_prev = mask ? masked + t * output : h_prev,
@@ -109,7 +109,7 @@ static void lstm_transpose(const recurrent_cell_shape *shape, const float *w, fl
 /// The pointwise part of some rows at one time step, in some panels; it leaves dc_prev, and takes
 /// dh, which becomes zero for the sums to come, or, where h is projected, takes dm from where do
 /// will be.
-INLINE void lstm_cells_backward(const recurrent_lstm_variant variant, const recurrence_piece *piece,
+INLINE void lstm_cells_backward(const lstm_variant variant, const recurrence_piece *piece,
                                 size_t rows, size_t units, const float *peepholes,
                                 const float *ifgo, const float *c_prev, const float *c,
                                 const float *dy, float *difgo, float *dh, float *dc) {
@@ -119,14 +119,14 @@ INLINE void lstm_cells_backward(const recurrent_lstm_variant variant, const recu
              at < end; at += LANES) {
             const float *own_peepholes = variant.peepholes ? peepholes + 4 * (at - row * units) : 0;
             // Before the rest is loaded, which would have to wait for it.
-            const lanes new_c = lanes_load(c + at), squashed_c = lstm_squash(variant, new_c);
+            const lanes new_c = lanes_load(c + at), activated_c = lstm_activated(variant, new_c);
             lanes gates[4], dgates[4];
             for (int v = 0; v < 4; ++v) gates[v] = lanes_load(ifgo + 4 * at + (size_t)v * LANES);
             lanes d_h = lanes_load(variant.projection ? difgo + 4 * at + 3 * LANES : dh + at),
                   d_c = lanes_load(dc + at);
             if (dy) d_h += lanes_load(dy + at);
             lstm_cell_backward(variant, own_peepholes, gates, lanes_load(c_prev + at), new_c,
-                               squashed_c, d_h, &d_c, dgates);
+                               activated_c, d_h, &d_c, dgates);
             lanes_store(dc + at, d_c);
             if (!variant.projection) lanes_store(dh + at, lanes_splat(0));
             for (int v = 0; v < 4; ++v) lanes_store(difgo + 4 * at + (size_t)v * LANES, dgates[v]);
@@ -138,7 +138,7 @@ OUTLINED void lstm_cells_backward_plain(const recurrence_piece *piece, size_t ro
                                         float *dc) NONBLOCKING {
     lstm_cells_backward(lstm_plain, piece, rows, units, 0, ifgo, c_prev, c, dy, difgo, dh, dc);
 }
-OUTLINED void lstm_cells_backward_variant(const recurrent_lstm_variant *variant,
+OUTLINED void lstm_cells_backward_variant(const lstm_variant *variant,
                                           const recurrence_piece *piece, size_t rows, size_t units,
                                           const float *peepholes, const float *ifgo,
                                           const float *c_prev, const float *c, const float *dy,
@@ -155,7 +155,7 @@ static void lstm_backward_data(const recurrent_cell_shape *shape, const size_t *
     const float *ifgo = tape->gates, *c = tape->c, *dy = gradients->dy;
     float *difgo = gradients->dgates, *dh = gradients->dh, *dc = gradients->dc;
     const recurrence_layer layer = lstm_layer(shape);
-    const recurrent_lstm_variant *variant = &shape->lstm;
+    const lstm_variant variant = lstm_variant_of(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
                  state = shape->batch * units;
     const size_t outputs = recurrent_padded(layer.outputs), output = shape->batch * outputs;
@@ -183,25 +183,25 @@ static void lstm_backward_data(const recurrent_cell_shape *shape, const size_t *
                          j += LANES)
                         lanes_store(difgo + 4 * ((t - 1) * state + row * units) + j,
                                     lanes_splat(0));
-                    for (size_t j = 0; variant->projection && j < outputs; j += LANES)
+                    for (size_t j = 0; variant.projection && j < outputs; j += LANES)
                         lanes_store(dh_tape + (t - 1) * output + row * outputs + j, lanes_splat(0));
                 }
                 live = recurrence_live_rows(lengths, t - 1, &row, part.row_end);
                 const size_t at = row * units, tape = (t - 1) * state + at,
                              at_h = (t - 1) * output + row * outputs;
                 const float *dy_rows = dy ? dy + at_h : 0;
-                if (lstm_is_plain(*variant)) {
+                if (lstm_is_plain(shape)) {
                     lstm_cells_backward_plain(&piece, live, units, ifgo + 4 * tape, c + tape,
                                               c + state + tape, dy_rows, difgo + 4 * tape, dh + at,
                                               dc + at);
                     continue;
                 }
-                if (variant->projection) {
+                if (variant.projection) {
                     lstm_project_backward(shape, live, transposed, dy_rows, dh + row * outputs,
                                           dh_tape + at_h, difgo + 4 * tape);
                     dy_rows = 0;
                 }
-                lstm_cells_backward_variant(variant, &piece, live, units,
+                lstm_cells_backward_variant(&variant, &piece, live, units,
                                             transposed + lstm_transposed_peepholes(shape),
                                             ifgo + 4 * tape, c + tape, c + state + tape, dy_rows,
                                             difgo + 4 * tape, dh + row * outputs, dc + at);
@@ -256,7 +256,7 @@ static void lstm_backward_weights(const recurrent_cell_shape *shape, const size_
     const float *ifgo = tape->gates, *c = tape->c, *difgo = gradients->dgates;
     const recurrence_layer layer = lstm_layer(shape);
     recurrence_backward_weights(&layer, lengths, x, tape, difgo, dw, share);
-    if (lstm_is_plain(shape->lstm)) return;
+    if (lstm_is_plain(shape)) return;
     const size_t units = recurrent_padded(shape->hidden), outputs = recurrent_padded(layer.outputs),
                  state = shape->batch * units;
     const size_t panel_rows = recurrence_panel_rows(&layer), dw_panel = panel_rows * 4 * LANES,

@@ -52,7 +52,7 @@ OUTLINED void lstm_stream_variant(const recurrent_cell_shape *shape, const float
                                   recurrent_share share) NONBLOCKING {
     const int is_projected = shape->lstm.projection > 0;
     lstm_rows rows = lstm_stream_of(shape, x, w, 0, h_prev, c, h);
-    rows.variant = shape->lstm;
+    rows.variant = lstm_variant_of(shape);
     if (is_projected) rows.h = m;
     size_t first, end;
     share_of(share, shape->batch, &first, &end);
@@ -65,7 +65,7 @@ OUTLINED void lstm_stream_variant(const recurrent_cell_shape *shape, const float
 static void lstm_step(const recurrent_cell_shape *shape, const float *x, const float *w,
                       const float *h_prev, float *c, float *h, float *scratch,
                       recurrent_share share) NONBLOCKING {
-    if (lstm_is_plain(shape->lstm)) lstm_stream_float(shape, x, w, h_prev, c, h, share);
+    if (lstm_is_plain(shape)) lstm_stream_float(shape, x, w, h_prev, c, h, share);
     else lstm_stream_variant(shape, x, w, h_prev, c, h, scratch, share);
 }
 

@@ -1,17 +1,10 @@
 // The LSTM, a register tile at a time: the products, and the pointwise part of each row or gate.
 
-static const recurrent_lstm_variant lstm_plain = {0};
-
-INLINE int lstm_is_plain(recurrent_lstm_variant variant) {
-    return !(variant.sigmoid | variant.peepholes | variant.coupled | variant.projection)
-           && !(variant.clip > 0);
-}
-
 /// The rows of one time step: from where the gates start, to where the states go. Strides are in
 /// floats.
 typedef struct {
     const recurrent_cell_shape *shape;
-    recurrent_lstm_variant variant;  ///< the shape's; a constant where it is the plain one
+    lstm_variant variant;  ///< the shape's; a constant where it is the plain one
     const float *w;
     int bfloat16;  ///< whether `w` holds bfloat16
     const float *
@@ -130,7 +123,7 @@ INLINE void lstm_tile_cell(const lstm_rows *rows, size_t panel, size_t row, lane
 INLINE void lstm_gate_of_rows(const int R, const int v, const lstm_rows *rows, size_t panel,
                               size_t row, lanes *sums, const int stride) {
     const size_t units = recurrent_padded(rows->shape->hidden), first = row * units + panel * LANES;
-    const recurrent_lstm_variant variant = rows->variant;
+    const lstm_variant variant = rows->variant;
     ROLLED for (int r = 0; r < R; ++r) {
         const size_t state = first + (size_t)r * units;
         float *at_c = rows->c + state, *at_h = rows->h + state;

@@ -19,7 +19,7 @@ OUTLINED void min_gru_cells(const recurrent_cell_shape *shape, size_t rows, floa
             const lanes z = lanes_sigmoid(lanes_load(gates)), n = lanes_load(gates + LANES);
             lanes_store(gates, z);
             // Past the last unit 0 times an infinite input would be NaN.
-            const lanes state = gru_state(recurrent_gru_lecture, z, n, lanes_load(h_prev + at));
+            const lanes state = gru_state(1, z, n, lanes_load(h_prev + at));
             lanes_store(h + at, left < LANES ? lanes_keep_first(left, state) : state);
         }
 }

@@ -164,9 +164,9 @@ INLINE lanes gelu_derivative(lanes x) {
     return self_gated_derivative(x, left);
 }
 
-#define ACTIVATION_VALUE(name, reads, place, value, gradient, ...) \
+#define ACTIVATION_VALUE(name, reads, value, gradient, ...) \
     case recurrent_activation_##name: return value;
-#define ACTIVATION_GRADIENT(name, reads, place, value, gradient, ...) \
+#define ACTIVATION_GRADIENT(name, reads, value, gradient, ...) \
     case recurrent_activation_##name: return gradient;
 
 /// f(x)
@@ -180,19 +180,20 @@ INLINE lanes activated_backward(const recurrent_activation f, lanes parameter, l
     switch (f) { RECURRENT_ACTIVATIONS(ACTIVATION_GRADIENT) }
 }
 
-#define ACTIVATION_CASE(name, reads, place, value, gradient, FUNCTION, ...) \
+#define ACTIVATION_CASE(name, reads, value, gradient, FUNCTION, ...) \
     case recurrent_activation_##name: FUNCTION(recurrent_activation_##name, __VA_ARGS__); break;
-#define ACTIVATION_CELL_CASE(name, reads, place, value, gradient, FUNCTION, ...) \
-    case recurrent_activation_##name:                                            \
-        ACTIVATION_OF_##place(FUNCTION(recurrent_activation_##name, __VA_ARGS__)) break;
-#define ACTIVATION_OF_cells(call) call;
-#define ACTIVATION_OF_layers(call)
+#define ACTIVATION_CELL_CASE(name, reads, value, gradient, FUNCTION, ...) \
+    case recurrent_activation_##name:                                     \
+        ACTIVATION_OF_##reads(FUNCTION(recurrent_activation_##name, __VA_ARGS__)) break;
+#define ACTIVATION_OF_y(call) call;
+#define ACTIVATION_OF_x(call)
 
 /// FUNCTION(f, …) for an f known only at run time: a constant in each case, so that no loop decides
 /// anew for each vector.
 #define FOR_ACTIVATION(f, FUNCTION, ...) \
     switch (f) { RECURRENT_ACTIVATIONS(ACTIVATION_CASE, FUNCTION, __VA_ARGS__) }
-/// The same for those of cells.
+
+/// The same for those of cells, whose derivative is computed from y.
 #define FOR_CELL_ACTIVATION(f, FUNCTION, ...) \
     switch (f) { RECURRENT_ACTIVATIONS(ACTIVATION_CELL_CASE, FUNCTION, __VA_ARGS__) }
 

@@ -58,20 +58,24 @@ static int sequences_fit(uint64_t steps, uint64_t batch, uint64_t x_stride, uint
 /// What is wrong with the options of a cell, or null.
 static const char *cell_options_check(recurrent_cell_shape shape) {
     if (shape.cell == recurrent_cell_lstm) {
-        if (shape.lstm.sigmoid > 1 || shape.lstm.peepholes > 1 || shape.lstm.coupled > 1)
-            return "LSTM shape: expected 0 or 1 for sigmoid, peepholes and coupled";
+        if (shape.lstm.peepholes > 1 || shape.lstm.coupled > 1)
+            return "LSTM shape: expected 0 or 1 for peepholes and coupled";
         if (!(shape.lstm.clip >= 0 && shape.lstm.clip <= FLT_MAX))
             return "LSTM shape: expected a clip that is positive and finite, or 0 for none";
         if (shape.lstm.projection > RECURRENT_LARGEST_DIMENSION)
             return "LSTM shape: expected a projection of " DIMENSIONS ", or 0 for none";
     }
-    if (shape.cell == recurrent_cell_rnn) {
-        if (!recurrent_activation_is_of_cells(shape.activation))
-            return "RNN shape: expected an activation that recurrent_activation_is_of_cells";
-        if (!(shape.slope >= 0 && shape.slope <= 1)) return "RNN shape: expected a slope of 0 to 1";
+    if (shape.cell == recurrent_cell_gru
+        && (shape.gru.reset_before > 1 || shape.gru.z_replaces > 1))
+        return "GRU shape: expected 0 or 1 for reset_before and z_replaces";
+    if (shape.cell != recurrent_cell_min_gru) {
+        if (recurrent_activation_reads_x(shape.activation) != 0)
+            return "cell shape: expected an activation whose derivative is computed from y";
+        if (!(shape.slope >= 0 && shape.slope <= 1))
+            return "cell shape: expected a slope of 0 to 1";
+        if ((unsigned)shape.gate_activation > recurrent_gate_hard_sigmoid_sixth)
+            return "cell shape: expected a gate_activation of recurrent_gate_activation";
     }
-    if (shape.cell == recurrent_cell_gru && (unsigned)shape.gru > recurrent_gru_lecture)
-        return "GRU shape: expected a definition of recurrent_gru_definition";
     return 0;
 }
 

@@ -24,10 +24,8 @@ public enum Activation: Hashable, CaseIterable, Sendable {
         .tanh, .sigmoid, .relu, .leakyReLU(slope: 0.25), .elu(alpha: 0.25), .hardTanh,
         .hardSigmoidFifth, .hardSigmoidSixth, .silu, .gelu, .geluTanh, .softplus,
     ]
-    /// Those that the plain recurrent cell may have.
-    public static let ofCells: [Activation] = [
-        .tanh, .sigmoid, .relu, .leakyReLU(slope: 0.25),
-    ]
+    /// Those that cells may have.
+    public static let ofCells = allCases.filter { !$0.derivativeReadsX }
 
     /// f(z)
     public func callAsFunction<S: Scalar>(_ z: S) -> S {

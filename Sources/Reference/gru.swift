@@ -2,17 +2,33 @@
 // 2014, "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
 // Translation". Sequences are [time][row of the batch][unit].
 
-/// The definitions of the GRU that are in use. Their weights do not fit one another.
-public enum GRUDefinition: CaseIterable, Sendable {
-    /// n = tanh(W x + b + r∘(U h_prev + b′)), h = (1 - z)∘n + z∘h_prev: PyTorch, Keras by default,
-    /// cuDNN.
-    case resetAfter
-    /// n = tanh(W x + U (r∘h_prev) + b), h = (1 - z)∘n + z∘h_prev: Cho et al. 2014, equations 5 to
-    /// 8.
-    case resetBefore
-    /// n = σ(W x + U (r∘h_prev) + b), h = (1 - z)∘h_prev + z∘n: the lecture form s = (1 - i)∘s_prev
-    /// + i∘s̃, where o is r, i is z and s̃ is n.
-    case lecture
+/// What a cell does differently from PyTorch's, Keras' by default and cuDNN's: n = tanh(W x + b +
+/// r∘(U h_prev + b′)), h = (1 - z)∘n + z∘h_prev. Each part is independent of the others.
+public struct GRUVariant: Hashable, Sendable {
+    /// n = f(W x + U (r∘h_prev) + b): Cho et al. 2014, equations 5 to 8.
+    public var resetsBefore = false
+    /// h = (1 - z)∘h_prev + z∘n.
+    public var zReplaces = false
+    /// f.
+    public var activation = Activation.tanh
+    /// That of r and z.
+    public var gateActivation = Activation.sigmoid
+
+    public init(
+        resetsBefore: Bool = false, zReplaces: Bool = false, activation: Activation = .tanh,
+        gateActivation: Activation = .sigmoid
+    ) {
+        self.resetsBefore = resetsBefore
+        self.zReplaces = zReplaces
+        self.activation = activation
+        self.gateActivation = gateActivation
+    }
+
+    public static let resetAfter = GRUVariant()
+    public static let resetBefore = GRUVariant(resetsBefore: true)
+    /// s = (1 - i)∘s_prev + i∘s̃, where o is r, i is z and s̃ is n.
+    public static let lecture = GRUVariant(
+        resetsBefore: true, zReplaces: true, activation: .sigmoid)
 }
 
 /// A value for each gate: reset, update and candidate.
@@ -66,12 +82,12 @@ public struct GRUBackward<S: Scalar>: Sendable {
 public struct GRUCell<S: Scalar>: Sendable {
     public var gates: GRUGates<GateParameters<S>>
     public var hiddenBias: [S]  // [hidden], b′; of reset-after alone
-    public var definition: GRUDefinition
+    public var variant: GRUVariant
 
-    public init(gates: GRUGates<GateParameters<S>>, hiddenBias: [S], definition: GRUDefinition) {
+    public init(gates: GRUGates<GateParameters<S>>, hiddenBias: [S], variant: GRUVariant) {
         self.gates = gates
         self.hiddenBias = hiddenBias
-        self.definition = definition
+        self.variant = variant
     }
 
     public var hiddenSize: Int { gates.r.b.count }
@@ -84,21 +100,22 @@ public struct GRUCell<S: Scalar>: Sendable {
     ) {
         let units = h_prev.indices
         let seen = masked(h_prev, mask)
-        let r = gates.r.preActivation(x: x, h_prev: seen).map(S.sigmoid)
-        let z = gates.z.preActivation(x: x, h_prev: seen).map(S.sigmoid)
+        func gate(_ gate: GateParameters<S>) -> [S] {
+            gate.preActivation(x: x, h_prev: seen).map { sum in variant.gateActivation(sum) }
+        }
+        let (r, z) = (gate(gates.r), gate(gates.z))
         let past: [S]
         let candidate: [S]
-        switch definition {
-        case .resetAfter:
-            past = units.map { k in S.sum(hiddenBias[k], [(gates.n.U[k], seen)]) }
-            candidate = units.map { k in S.sum(gates.n.b[k], [(gates.n.W[k], x)]) + r[k] * past[k] }
-        case .resetBefore, .lecture:
+        if variant.resetsBefore {
             past = units.map { k in r[k] * seen[k] }
             candidate = gates.n.preActivation(x: x, h_prev: past)
+        } else {
+            past = units.map { k in S.sum(hiddenBias[k], [(gates.n.U[k], seen)]) }
+            candidate = units.map { k in S.sum(gates.n.b[k], [(gates.n.W[k], x)]) + r[k] * past[k] }
         }
-        let n = candidate.map(definition == .lecture ? S.sigmoid : S.tanh)
+        let n = candidate.map { sum in variant.activation(sum) }
         let h =
-            definition == .lecture
+            variant.zReplaces
             ? units.map { k in (1 - z[k]) * h_prev[k] + z[k] * n[k] }
             : units.map { k in (1 - z[k]) * n[k] + z[k] * h_prev[k] }
         return (GRUGates(r: r, z: z, n: n), past, h)
@@ -168,41 +185,35 @@ public struct GRUCell<S: Scalar>: Sendable {
         let units = dh.indices
         let (r, z, n) = (gates.r, gates.z, gates.n)
         let seen = masked(h_prev, mask)
-        let dz: [S]
-        let dn: [S]
-        let kept: [S]
-        // h = (1 - z) h_prev + z n, n = σ(·)
-        if definition == .lecture {
-            dz = units.map { k in dh[k] * (n[k] - h_prev[k]) }
-            dn = units.map { k in dh[k] * z[k] * (n[k] * (1 - n[k])) }
-            kept = units.map { k in dh[k] * (1 - z[k]) }
-            // h = (1 - z) n + z h_prev, n = tanh(·)
-        } else {
-            dz = units.map { k in dh[k] * (h_prev[k] - n[k]) }
-            dn = units.map { k in dh[k] * (1 - z[k]) * (1 - n[k] * n[k]) }
-            kept = units.map { k in dh[k] * z[k] }
+        // h = (1 - z) h_prev + z n, or (1 - z) n + z h_prev
+        let taken = variant.zReplaces ? z : z.map { 1 - $0 }
+        let kept = zip(dh, taken).map { dh, taken in dh * (1 - taken) }
+        let dz = units.map { k in
+            dh[k] * (variant.zReplaces ? n[k] - h_prev[k] : h_prev[k] - n[k])
         }
+        // n = f(·)
+        let dn = units.map { k in dh[k] * taken[k] * variant.activation.derivative(y: n[k]) }
         let dr: [S]
         let dpast: [S]
-        if definition == .resetAfter {
-            // n = tanh(W x + b + r past)
-            dr = units.map { k in dn[k] * past[k] }
-            dpast = units.map { k in dn[k] * r[k] }
-        } else {
+        if variant.resetsBefore {
             // n = f(W x + U past + b)
             dpast = units.map { k in S.sum(0, [(dn, U.n[k])]) }
             dr = units.map { k in dpast[k] * seen[k] }  // past = r seen
+        } else {
+            // n = f(W x + b + r past)
+            dr = units.map { k in dn[k] * past[k] }
+            dpast = units.map { k in dn[k] * r[k] }
         }
+        let gate = variant.gateActivation
         let dgates = GRUGates(
-            r: units.map { k in dr[k] * (r[k] * (1 - r[k])) },  // r = σ(·)
-            z: units.map { k in dz[k] * (z[k] * (1 - z[k])) },  // z = σ(·)
+            r: units.map { k in dr[k] * gate.derivative(y: r[k]) },  // r = σ(·)
+            z: units.map { k in dz[k] * gate.derivative(y: z[k]) },  // z = σ(·)
             n: dn)
         let dseen = units.map { k in
             let gates = [(dgates.r, U.r[k]), (dgates.z, U.z[k])]
-            return definition == .resetAfter
-                // past = U seen + b′
-                ? S.sum(0, gates + [(dpast, U.n[k])])
-                : S.sum(dpast[k] * r[k], gates)  // past = r seen
+            return variant.resetsBefore
+                ? S.sum(dpast[k] * r[k], gates)  // past = r seen
+                : S.sum(0, gates + [(dpast, U.n[k])])  // past = U seen + b′
         }
         return (dgates, dpast, zip(kept, masked(dseen, mask)).map(+))
     }
@@ -223,13 +234,13 @@ public struct GRUCell<S: Scalar>: Sendable {
         let h_prev = live.map { t, row in masked(tape.h[t][row], mask?[row]) }
         gates.r.addGradient(x: inputs, h_prev: h_prev, dgate: dgates.map(\.r))
         gates.z.addGradient(x: inputs, h_prev: h_prev, dgate: dgates.map(\.z))
-        if definition == .resetAfter {
+        if variant.resetsBefore {
+            gates.n.addGradient(x: inputs, h_prev: past, dgate: dgates.map(\.n))
+        } else {
             addOuterProducts(dgates.map(\.n), inputs, to: &gates.n.W)
             addRows(dgates.map(\.n), to: &gates.n.b)
             addOuterProducts(dpast, h_prev, to: &gates.n.U)
             addRows(dpast, to: &hiddenBias)
-        } else {
-            gates.n.addGradient(x: inputs, h_prev: past, dgate: dgates.map(\.n))
         }
     }
 }

@@ -4,22 +4,25 @@
 
 /// What a cell does differently from the plain one. Each part is independent of the others.
 public struct LSTMVariant: Hashable, Sendable {
-    /// g = σ(·) and h = o σ(c), rather than tanh: the lecture form, whose s̃ is g and whose s is c.
-    public var sigmoid = false
+    /// f in g = f(·) and h = o f(c): σ in the lecture form, whose s̃ is g and whose s is c.
+    public var activation = Activation.tanh
+    /// That of i, f and o.
+    public var gateActivation = Activation.sigmoid
     /// i, f = σ(· + p c_prev), o = σ(· + p c): Gers, Schraudolph and Schmidhuber 2002.
     public var peepholes = false
     /// f = 1 - i: Greff, Srivastava, Koutník, Steunebrink and Schmidhuber 2017, CIFG.
     public var coupled = false
     /// c = min(max(f c_prev + i g, -clip), clip): TensorFlow's cell_clip.
     public var clip: Double?
-    /// h = P m of so many units, m = o tanh(c): Sak, Senior and Beaufays 2014.
+    /// h = P m of so many units, m = o f(c): Sak, Senior and Beaufays 2014.
     public var projection: Int?
 
     public init(
-        sigmoid: Bool = false, peepholes: Bool = false, coupled: Bool = false, clip: Double? = nil,
-        projection: Int? = nil
+        activation: Activation = .tanh, gateActivation: Activation = .sigmoid,
+        peepholes: Bool = false, coupled: Bool = false, clip: Double? = nil, projection: Int? = nil
     ) {
-        self.sigmoid = sigmoid
+        self.activation = activation
+        self.gateActivation = gateActivation
         self.peepholes = peepholes
         self.coupled = coupled
         self.clip = clip
@@ -51,7 +54,7 @@ public struct LSTMGates<Value: Sendable>: Sendable {
 public struct LSTMTape<S: Scalar>: Sendable {
     public var gates: [[LSTMGates<[S]>]]  // [steps][batch]; zeros where the row has ended
     public var c: [[[S]]]  // [steps + 1][batch][hidden]
-    // [steps][batch][hidden], o tanh(c), which is h where it is not projected; zeros where the row
+    // [steps][batch][hidden], o f(c), which is h where it is not projected; zeros where the row
     // has ended
     public var m: [[[S]]]
     public var h: [[[S]]]  // [steps + 1][batch][outputs]
@@ -105,11 +108,6 @@ public struct LSTMCell<S: Scalar>: Sendable {
     public var inputSize: Int { gates.i.W.first?.count ?? 0 }
     public var outputSize: Int { variant.projection ?? hiddenSize }
 
-    private func squash(_ x: S) -> S { variant.sigmoid ? S.sigmoid(x) : S.tanh(x) }
-
-    /// The derivative of `squash`, from its value.
-    private func squashSlope(_ y: S) -> S { variant.sigmoid ? y * (1 - y) : 1 - y * y }
-
     /// One time step of one sequence: the activated gates and the new state.
     public func step(x: [S], h_prev: [S], c_prev: [S]) -> (
         gates: LSTMGates<[S]>, c: [S], m: [S], h: [S]
@@ -120,17 +118,18 @@ public struct LSTMCell<S: Scalar>: Sendable {
             return variant.peepholes && !peepholes.isEmpty
                 ? units.map { n in sum[n] + peepholes[n] * c[n] } : sum
         }
-        let i = gate(gates.i, peepholes.i, sees: c_prev).map(S.sigmoid)
+        func activated(_ sums: [S]) -> [S] { sums.map { z in variant.gateActivation(z) } }
+        let i = activated(gate(gates.i, peepholes.i, sees: c_prev))
         let f =
             variant.coupled
-            ? i.map { 1 - $0 } : gate(gates.f, peepholes.f, sees: c_prev).map(S.sigmoid)
-        let g = gate(gates.g).map(squash)
+            ? i.map { 1 - $0 } : activated(gate(gates.f, peepholes.f, sees: c_prev))
+        let g = gate(gates.g).map { z in variant.activation(z) }
         let c = units.map { n in
             let c = f[n] * c_prev[n] + i[n] * g[n]
             return variant.clip.map { S.clamp(c, $0) } ?? c
         }
-        let o = gate(gates.o, peepholes.o, sees: c).map(S.sigmoid)
-        let m = units.map { n in o[n] * squash(c[n]) }
+        let o = activated(gate(gates.o, peepholes.o, sees: c))
+        let m = units.map { n in o[n] * variant.activation(c[n]) }
         let h = variant.projection == nil ? m : projection.map { row in S.sum(0, [(row, m)]) }
         return (LSTMGates(i: i, f: f, g: g, o: o), c, m, h)
     }
@@ -208,10 +207,13 @@ public struct LSTMCell<S: Scalar>: Sendable {
     {
         let units = c.indices
         let (i, f, g, o) = (gates.i, gates.f, gates.g, gates.o)
-        let squashed_c = c.map(squash)
-        // m = o tanh(c), o = σ(·)
-        let d_o = units.map { n in dm[n] * squashed_c[n] * o[n] * (1 - o[n]) }
-        var dc = units.map { n in dc_next[n] + dm[n] * o[n] * squashSlope(squashed_c[n]) }
+        let (activation, gate) = (variant.activation, variant.gateActivation)
+        let activated_c = c.map { c in activation(c) }
+        // m = o f(c), o = σ(·)
+        let d_o = units.map { n in dm[n] * activated_c[n] * gate.derivative(y: o[n]) }
+        var dc = units.map { n in
+            dc_next[n] + dm[n] * o[n] * activation.derivative(y: activated_c[n])
+        }
         // o = σ(· + p c)
         if variant.peepholes { dc = units.map { n in dc[n] + d_o[n] * peepholes.o[n] } }
         // c = min(max(·, -clip), clip)
@@ -219,8 +221,8 @@ public struct LSTMCell<S: Scalar>: Sendable {
         // c = f c_prev + i g
         var di = units.map { n in dc[n] * g[n] }
         var df = units.map { n in dc[n] * c_prev[n] }
-        // g = tanh(·)
-        let dg = units.map { n in dc[n] * i[n] * squashSlope(g[n]) }
+        // g = f(·)
+        let dg = units.map { n in dc[n] * i[n] * activation.derivative(y: g[n]) }
         var dc_prev = units.map { n in dc[n] * f[n] }
         // f = 1 - i
         if variant.coupled {
@@ -228,9 +230,9 @@ public struct LSTMCell<S: Scalar>: Sendable {
             df = units.map { _ in 0 }
         }
         // i = σ(·)
-        di = units.map { n in di[n] * i[n] * (1 - i[n]) }
+        di = units.map { n in di[n] * gate.derivative(y: i[n]) }
         // f = σ(·)
-        df = units.map { n in df[n] * f[n] * (1 - f[n]) }
+        df = units.map { n in df[n] * gate.derivative(y: f[n]) }
         // i, f = σ(· + p c_prev)
         if variant.peepholes {
             dc_prev = units.map { n in dc_prev[n] + di[n] * peepholes.i[n] + df[n] * peepholes.f[n]

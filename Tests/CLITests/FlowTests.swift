@@ -69,7 +69,7 @@ import Testing
             case .gru:
                 let cell = RecurrentReference.GRUCell(
                     gates: GRUGates(r: gates[0], z: gates[1], n: gates[2]), hiddenBias: zeros[0],
-                    definition: .resetAfter)
+                    variant: .resetAfter)
                 let tape = cell.forward(x: referenceX, h0: zeros)
                 let end = GRUTape(
                     gates: Array(tape.gates[first...]), past: Array(tape.past[first...]),

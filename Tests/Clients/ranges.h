@@ -62,15 +62,14 @@ static inline void check_ranges(void) {
 
     RECURRENT_CELLS(CHECK_CELL, 0)
     CHECK(cell, "of recurrent_cell", (recurrent_cell)99, 1, 1, 1, 1, 1);
-    CHECK(cell, NULL, recurrent_cell_lstm, 1, 1, 1, 1, 1, {1, 1, 1, 0.5F, D});
-    CHECK(cell, NULL, recurrent_cell_lstm, D, D, D, 128, D, {1, 1, 1, 0.5F, D});
-    CHECK(cell, "0 or 1", recurrent_cell_lstm, 1, 1, 1, 1, 1, {2, 0, 0, 0, 0});
-    CHECK(cell, "0 or 1", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 2, 0, 0, 0});
-    CHECK(cell, "0 or 1", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 0, 2, 0, 0});
-    CHECK(cell, "clip", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 0, 0, -1, 0});
-    CHECK(cell, "clip", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 0, 0, NAN, 0});
-    CHECK(cell, "clip", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 0, 0, INFINITY, 0});
-    CHECK(cell, "projection", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 0, 0, 0, ODD});
+    CHECK(cell, NULL, recurrent_cell_lstm, 1, 1, 1, 1, 1, {1, 1, 0.5F, D});
+    CHECK(cell, NULL, recurrent_cell_lstm, D, D, D, 128, D, {1, 1, 0.5F, D});
+    CHECK(cell, "0 or 1", recurrent_cell_lstm, 1, 1, 1, 1, 1, {2, 0, 0, 0});
+    CHECK(cell, "0 or 1", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 2, 0, 0});
+    CHECK(cell, "clip", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 0, -1, 0});
+    CHECK(cell, "clip", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 0, NAN, 0});
+    CHECK(cell, "clip", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 0, INFINITY, 0});
+    CHECK(cell, "projection", recurrent_cell_lstm, 1, 1, 1, 1, 1, {0, 0, 0, ODD});
 
     CHECK(cell, NULL, recurrent_cell_rnn, 1, 1, 1, 1, 1,
           .activation = recurrent_activation_leaky_relu, .slope = 1);
@@ -83,9 +82,13 @@ static inline void check_ranges(void) {
     CHECK(cell, "slope", recurrent_cell_rnn, 1, 1, 1, 1, 1, .activation = recurrent_activation_relu,
           .slope = NAN);
 
-    CHECK(cell, NULL, recurrent_cell_gru, 1, 1, 1, 1, 1, .gru = recurrent_gru_lecture);
-    CHECK(cell, "definition", recurrent_cell_gru, 1, 1, 1, 1, 1,
-          .gru = (recurrent_gru_definition)3);
+    CHECK(cell, NULL, recurrent_cell_gru, 1, 1, 1, 1, 1, .gru = {1, 1},
+          .activation = recurrent_activation_hard_sigmoid_sixth,
+          .gate_activation = recurrent_gate_hard_sigmoid_sixth);
+    CHECK(cell, "0 or 1", recurrent_cell_gru, 1, 1, 1, 1, 1, .gru = {2, 0});
+    CHECK(cell, "0 or 1", recurrent_cell_gru, 1, 1, 1, 1, 1, .gru = {0, 2});
+    CHECK(cell, "gate_activation", recurrent_cell_gru, 1, 1, 1, 1, 1,
+          .gate_activation = (recurrent_gate_activation)5);
 
     CHECK(convolution, NULL, 1, {1, 1, 1, 1, 1, 0}, {1, 1, 1, 1, 1, 0}, 1, 1, 1);
     CHECK(convolution, NULL, 2, {PLACES}, {PLACES}, D, D, D);

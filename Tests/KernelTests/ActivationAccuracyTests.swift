@@ -44,9 +44,6 @@ private let functions: [Activation] = Activation.allCases.map {
         #expect(Set(try Self.stated().keys) == Set(Activation.allCases.map(\.name)))
         for f in Activation.allCases {
             #expect(f.derivativeReadsX == (recurrent_activation_reads_x(f.cValue) != 0), "\(f)")
-            #expect(
-                Activation.ofCells.contains(f)
-                    == (recurrent_activation_is_of_cells(f.cValue) != 0), "\(f)")
         }
     }
 

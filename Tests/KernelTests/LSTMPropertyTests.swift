@@ -27,7 +27,8 @@ import Testing
         sigmoid: Bool, isa: KernelTable
     ) throws {
         let sizes = CellCase(
-            5, 70, batch: 3, steps: 4, cell: TestedLSTM(LSTMVariant(sigmoid: sigmoid)))
+            5, 70, batch: 3, steps: 4,
+            cell: TestedLSTM(LSTMVariant(activation: sigmoid ? .sigmoid : .tanh)))
         let problem = Self.problem(sizes, i: Self.far, f: -Self.far, o: Self.far)
         let tape = try CellRun(isa, problem).forward()
         var plain = problem

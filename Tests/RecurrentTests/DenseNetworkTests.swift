@@ -156,7 +156,7 @@ private struct DenseNetwork: ~Copyable {
         #expect(Recurrent.Activation.allCases.map(\.rawValue) == reference)
         #expect(
             Recurrent.Activation.ofCells.map(\.rawValue)
-                == reference.prefix(RecurrentReference.Activation.ofCells.count).map(\.self))
+                == RecurrentReference.Activation.ofCells.map(\.name))
     }
 
     /// Every coordinate of the gradient of the whole chain, with a bound that is carried from the

@@ -52,10 +52,10 @@ import Testing
             LSTMCell(inputSize: 3, hiddenSize: 19, weightFormat: .bfloat16))
     }
 
-    @Test(arguments: GRUDefinition.allCases) func gru(definition: GRUDefinition) throws {
+    @Test(arguments: GRUCellTests.variants) func gru(variant: GRUVariant) throws {
         try check(
-            GRU<3, 19>(definition: definition),
-            GRUCell(inputSize: 3, hiddenSize: 19, definition: definition))
+            GRU<3, 19>(variant: variant),
+            GRUCell(inputSize: 3, hiddenSize: 19, variant: variant))
     }
 
     @Test(arguments: Activation.ofCells) func rnn(activation: Activation) throws {

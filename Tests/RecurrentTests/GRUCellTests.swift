@@ -6,12 +6,12 @@ import Testing
 
 @Suite struct GRUCellTests {
     private func cell(
-        inputSize: Int, hiddenSize: Int, definition: Recurrent.GRUDefinition = .resetAfter,
+        inputSize: Int, hiddenSize: Int, variant: Recurrent.GRUVariant = .resetAfter,
         batch: Int = 1, kernels: Kernels = .best
     ) -> Recurrent.GRUCell {
         var generator = Generator(seed: UInt64(inputSize * 1000 + hiddenSize))
         var cell = Recurrent.GRUCell(
-            inputSize: inputSize, hiddenSize: hiddenSize, definition: definition, batch: batch,
+            inputSize: inputSize, hiddenSize: hiddenSize, variant: variant, batch: batch,
             kernels: kernels)
         cell.load(
             weightIH: generator.floats(3 * hiddenSize * inputSize),
@@ -98,12 +98,16 @@ import Testing
             golden.parameter("dbias_hh"))
     }
 
+    static let variants: [Recurrent.GRUVariant] = RecurrentCell.all.compactMap {
+        if case .gru(let variant) = $0 { variant } else { nil }
+    }
+
     /// Two steps from a state that is not zero, beside the reference; where b′ is not by itself,
     /// the biases are summed.
-    @Test(arguments: Recurrent.GRUDefinition.allCases) func stepsAsItsDefinition(
-        definition: Recurrent.GRUDefinition
+    @Test(arguments: variants) func stepsAsItsFormula(
+        variant: Recurrent.GRUVariant
     ) throws {
-        var cell = cell(inputSize: 2, hiddenSize: 1, definition: definition)
+        var cell = cell(inputSize: 2, hiddenSize: 1, variant: variant)
         cell.load(
             weightIH: [0.5, 1, -0.5, 0.25, 1.25, -1], weightHH: [-0.75, 1.5, -2],
             biasIH: [0.25, 0.125, 0.375], biasHH: [0.5, -0.25, 0.625])
@@ -111,14 +115,18 @@ import Testing
         func gate(_ W: [Double], _ U: Double, _ b: Double) -> GateParameters<Double> {
             GateParameters(W: [W], U: [[U]], b: [b])
         }
-        let ours: RecurrentReference.GRUDefinition =
-            definition == .resetAfter
-            ? .resetAfter : definition == .resetBefore ? .resetBefore : .lecture
+        func ours(_ name: String) -> RecurrentReference.Activation {
+            RecurrentReference.Activation.allCases.first { $0.name == name }!
+        }
         let reference = RecurrentReference.GRUCell(
             gates: GRUGates(
                 r: gate([0.5, 1], -0.75, 0.75), z: gate([-0.5, 0.25], 1.5, -0.125),
-                n: gate([1.25, -1], -2, definition == .resetAfter ? 0.375 : 1)),
-            hiddenBias: [0.625], definition: ours)
+                n: gate([1.25, -1], -2, variant.resetsBefore ? 1 : 0.375)),
+            hiddenBias: [0.625],
+            variant: RecurrentReference.GRUVariant(
+                resetsBefore: variant.resetsBefore, zReplaces: variant.zReplaces,
+                activation: ours(variant.activation.rawValue),
+                gateActivation: ours(variant.gateActivation.rawValue)))
         let h = reference.forward(x: [[[1, -0.5]], [[0.25, 2]]], h0: [[0.5]]).h.dropFirst().map {
             $0[0][0]
         }
@@ -168,7 +176,7 @@ import Testing
     }
 
     @Test func stateIsSavedRestoredAndReset() throws {
-        var cell = cell(inputSize: 1, hiddenSize: 20, definition: .lecture, batch: 2)
+        var cell = cell(inputSize: 1, hiddenSize: 20, variant: .lecture, batch: 2)
         let x: [Float] = [0.1, 0.9, -0.4, 2, 0.3, -0.3]
         let fromRest = run(&cell, x)
         let saved = cell.state

@@ -92,11 +92,11 @@ import enum TestSupport.TestSizes
         Self.check(shape, given, Self.matrix(1, weights) { _, _ in [] }.1, back: weights)
     }
 
-    @Test(arguments: TestSizes.few, GRUDefinition.allCases)
-    func gru(_ hidden: Int, _ definition: GRUDefinition) {
-        let shape = GRUShape(inputSize: 5, hiddenSize: hidden, definition: definition)
+    @Test(arguments: TestSizes.few, [GRUVariant.resetAfter, .resetBefore])
+    func gru(_ hidden: Int, _ variant: GRUVariant) {
+        let shape = GRUShape(inputSize: 5, hiddenSize: hidden, variant: variant)
         let given = Self.weights(3, hidden, input: 5, output: hidden)
-        let own = definition == .resetAfter ? hidden : 0
+        let own = variant.resetsBefore ? 0 : hidden
         var weights = given
         for row in 0..<3 * hidden - own {
             weights.biasIH[row] += weights.biasHH[row]

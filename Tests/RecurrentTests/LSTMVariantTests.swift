@@ -28,10 +28,10 @@ import Testing
     }
 
     private static let everything = LSTMVariant(
-        squash: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 0.4,
+        activation: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 0.4,
         projectionSize: 6)
     private static let variants = [
-        .plain, LSTMVariant(squash: .sigmoid), LSTMVariant(hasPeepholes: true),
+        .plain, LSTMVariant(activation: .sigmoid), LSTMVariant(hasPeepholes: true),
         LSTMVariant(hasCoupledGates: true), LSTMVariant(cellClip: 0.4),
         LSTMVariant(projectionSize: 6), everything,
     ]

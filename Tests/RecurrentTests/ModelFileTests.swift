@@ -374,7 +374,7 @@ import Testing
         try Self.change(
             path, tensors: { $0.name.hasPrefix("gru") ? $0 : nil }, metadata: { $0 = [:] })
         #expect(
-            try GRUCell(contentsOf: path, cell: .gru(.resetBefore)).shape.definition
+            try GRUCell(contentsOf: path, cell: .gru(.resetBefore)).shape.variant
                 == .resetBefore
         )
         let other = #expect(throws: ModelFileError.self) {

@@ -24,6 +24,11 @@ struct StackCase: CustomStringConvertible, Sendable {
         StackCase(
             [.gru(17, .lecture, isBidirectional: true)], .lastStep, readsTokens: false, ends: true),
         StackCase(
+            [
+                .lstm(3, Recurrent.LSTMVariant(gateActivation: .hardSigmoidSixth)),
+                .gru(4, Recurrent.GRUVariant(zReplaces: true, activation: .leakyReLU)),
+            ], .everyStep, readsTokens: false, ends: false),
+        StackCase(
             [.lstm(16, isBidirectional: true), .lstm(2, isBidirectional: true)], .lastStep,
             readsTokens: true, ends: false),
         StackCase(
@@ -34,7 +39,8 @@ struct StackCase: CustomStringConvertible, Sendable {
                 .lstm(
                     5,
                     Recurrent.LSTMVariant(
-                        squash: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 0.45,
+                        activation: .sigmoid, hasPeepholes: true, hasCoupledGates: true,
+                        cellClip: 0.45,
                         projectionSize: 3)), .rnn(4),
             ],
             .everyStep, readsTokens: false, ends: true),

@@ -128,7 +128,7 @@ import Testing
     @Test func cellsHaveNames() {
         let mixed = RecurrentCell.lstm(
             Recurrent.LSTMVariant(
-                squash: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 2.5,
+                activation: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 2.5,
                 projectionSize: 8))
         #expect(mixed.name == "lstm(sigmoid+peepholes+coupled+clip:2.5+projection:8)")
         for cell in RecurrentCell.all + [mixed] { #expect(RecurrentCell(named: cell.name) == cell) }

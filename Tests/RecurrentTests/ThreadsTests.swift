@@ -143,7 +143,7 @@ extension LayerRun {
         size: (batch: Int, hidden: Int), projection: Int?
     ) {
         let variant = LSTMVariant(
-            squash: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 0.5,
+            activation: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 0.5,
             projectionSize: projection)
         let shape = LSTMShape(
             inputSize: 7, hiddenSize: size.hidden, variant: variant, batch: size.batch, steps: 4)

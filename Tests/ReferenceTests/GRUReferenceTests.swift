@@ -12,7 +12,7 @@ import Testing
         )
         let x = [0.5, -1.0]
         func sigmoid(_ a: Double) -> Double { 1 / (1 + Double.exp(-a)) }
-        func states(_ definition: GRUDefinition, x: [Double], h0: Double, hiddenBias: Double)
+        func states(_ variant: GRUVariant, x: [Double], h0: Double, hiddenBias: Double)
             -> [Double]
         {
             let cell = GRUCell(
@@ -20,7 +20,7 @@ import Testing
                     r: GateParameters(W: [[Wr]], U: [[Ur]], b: [br]),
                     z: GateParameters(W: [[Wz]], U: [[Uz]], b: [bz]),
                     n: GateParameters(W: [[Wn]], U: [[Un]], b: [bn])), hiddenBias: [hiddenBias],
-                definition: definition)
+                variant: variant)
             return cell.forward(x: x.map { [[$0]] }, h0: [[h0]]).h.dropFirst().map { $0[0][0] }
         }
         func writtenOut(_ next: (_ x: Double, _ r: Double, _ z: Double, _ h: Double) -> Double)
@@ -32,7 +32,9 @@ import Testing
                 return h
             }
         }
-        let all = GRUDefinition.allCases.map { states($0, x: x, h0: 0.5, hiddenBias: hiddenBias) }
+        let all = [GRUVariant.resetAfter, .resetBefore, .lecture, lectureTanh].map {
+            states($0, x: x, h0: 0.5, hiddenBias: hiddenBias)
+        }
         let after = writtenOut { x, r, z, h in
             (1 - z) * Double.tanh(Wn * x + bn + r * (Un * h + hiddenBias)) + z * h
         }
@@ -42,10 +44,13 @@ import Testing
         let lecture = writtenOut { x, o, i, s in
             (1 - i) * s + i * sigmoid(Wn * x + Un * (o * s) + bn)
         }
-        for (found, expected) in zip(all, [after, before, lecture]) {
+        let lastOfLectures = writtenOut { x, r, z, h in
+            (1 - z) * h + z * Double.tanh(Wn * x + Un * (r * h) + bn)
+        }
+        for (found, expected) in zip(all, [after, before, lecture, lastOfLectures]) {
             expectClose(found, expected, relative: 1e-14)
         }
-        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+        for (a, b) in [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)] {
             for step in x.indices { #expect((all[a][step] - all[b][step]).magnitude > 0.01) }
         }
         // One unit is not enough to see that U (r∘h) is not r∘(U h): b′ is what tells these two
@@ -66,16 +71,20 @@ import Testing
                 == states(.resetBefore, x: [0.5], h0: 0, hiddenBias: 0))
     }
 
+    /// The lectures' last form, h = (1 - z)∘h_prev + z∘tanh(W x + U (r∘h_prev)).
+    private let lectureTanh = GRUVariant(resetsBefore: true, zReplaces: true)
+
     /// An update gate held open keeps the state, and its gradient, as they are, also of units that
     /// recurrent dropout hides from U.
-    @Test(arguments: GRUDefinition.allCases, [false, true]) func heldGateKeepsTheState(
-        definition: GRUDefinition, dropout: Bool
+    @Test(arguments: [GRUVariant.resetAfter, .resetBefore, .lecture], [false, true])
+    func heldGateKeepsTheState(
+        variant: GRUVariant, dropout: Bool
     ) {
         var problem = CellProblem(
-            CellCase(2, 3, steps: 4, dropout: dropout, cell: TestedGRU(definition)), seed: 1)
+            CellCase(2, 3, steps: 4, dropout: dropout, cell: TestedGRU(variant)), seed: 1)
         if dropout { problem.mask = [[0, 2, 0]] }
         problem.parameters.gates[1].b = [200, 200, 200].map {
-            definition == .lecture ? -10 * $0 : $0
+            variant.zReplaces ? -10 * $0 : $0
         }
         problem.dy = nil
         let solution = problem.solved()

@@ -106,7 +106,9 @@ import Testing
     /// for each step by itself, dc = dh f'(c).
     @Test(arguments: [false, true]) func withGatesAtOneItIsThePlainLayer(sigmoid: Bool) {
         var problem = CellProblem(
-            CellCase(3, 4, batch: 2, steps: 5, cell: TestedLSTM(LSTMVariant(sigmoid: sigmoid))),
+            CellCase(
+                3, 4, batch: 2, steps: 5,
+                cell: TestedLSTM(LSTMVariant(activation: sigmoid ? .sigmoid : .tanh))),
             seed: 1)
         let open = [1e4, 1e4, 1e4, 1e4]
         let f: Activation = sigmoid ? .sigmoid : .tanh

@@ -12,11 +12,10 @@ static const cell_scenario lstm_scenario = {recurrent_cell_lstm, "difgo"},
                            min_gru_scenario = {recurrent_cell_min_gru, "dzn"};
 
 enum {
-    /// Kinds of a cell: of the LSTM the plain one; one whose panels shares may split; and one with
-    /// a projection. The activations of cells are the first ones.
-    lstm_kinds = 3,
-    rnn_kinds = recurrent_activation_leaky_relu + 1,
-    gru_kinds = 3,
+    /// Kinds of a cell: rows of cell_shape's tables.
+    lstm_kinds = 5,
+    rnn_kinds = 7,
+    gru_kinds = 5,
     min_gru_kinds = 1,
     /// Those whose weights have different rows: they come first.
     lstm_matrices = 3,
@@ -33,25 +32,52 @@ enum {
 
 static recurrent_cell_shape cell_shape(const cell_scenario *of, scenario_shape size, unsigned kind,
                                        bool gap) {
-    const recurrent_lstm_variant variants[lstm_kinds] = {
-        {0},
-        {.sigmoid = 1, .peepholes = 1, .clip = 0.375f},
-        {.peepholes = 1, .coupled = 1, .clip = 0.375f, .projection = (size.units + 1) / 2}};
-    recurrent_cell_shape shape = {.cell = of->cell,
-                                  .input = size.inputs,
-                                  .hidden = size.units,
-                                  .batch = size.rows,
-                                  .steps = size.steps,
-                                  .x_stride = size.inputs + (gap ? 3 : 0)};
+    const recurrent_cell_shape lstms[lstm_kinds] = {
+        // The plain one; one whose panels shares may split; one with a projection.
+        {.lstm = {0}},
+        {.lstm = {.peepholes = 1, .clip = 0.375f}, .activation = recurrent_activation_sigmoid},
+        {.lstm =
+             {.peepholes = 1, .coupled = 1, .clip = 0.375f, .projection = (size.units + 1) / 2}},
+        {.lstm = {.peepholes = 1},
+         .activation = recurrent_activation_hard_tanh,
+         .gate_activation = recurrent_gate_hard_sigmoid_sixth},
+        {.lstm = {.coupled = 1},
+         .activation = recurrent_activation_relu,
+         .gate_activation = recurrent_gate_tanh},
+    };
+    const recurrent_cell_shape grus[gru_kinds] = {
+        // PyTorch's, Cho's, the lectures'.
+        {.gru = {0}},
+        {.gru = {.reset_before = 1}},
+        {.gru = {.reset_before = 1, .z_replaces = 1}, .activation = recurrent_activation_sigmoid},
+        {.gru = {.reset_before = 1, .z_replaces = 1}},
+        {.gru = {.z_replaces = 1},
+         .activation = recurrent_activation_leaky_relu,
+         .gate_activation = recurrent_gate_hard_sigmoid_fifth},
+    };
+    static const recurrent_activation rnns[rnn_kinds] = {
+        recurrent_activation_tanh,
+        recurrent_activation_sigmoid,
+        recurrent_activation_relu,
+        recurrent_activation_leaky_relu,
+        recurrent_activation_hard_tanh,
+        recurrent_activation_hard_sigmoid_fifth,
+        recurrent_activation_hard_sigmoid_sixth,
+    };
+    recurrent_cell_shape shape = {0};
     switch (of->cell) {
-    case recurrent_cell_lstm: shape.lstm = variants[kind]; break;
-    case recurrent_cell_rnn:
-        shape.activation = (recurrent_activation)kind;
-        shape.slope = 0.25f;
-        break;
-    case recurrent_cell_gru: shape.gru = (recurrent_gru_definition)kind; break;
+    case recurrent_cell_lstm: shape = lstms[kind]; break;
+    case recurrent_cell_rnn: shape.activation = rnns[kind]; break;
+    case recurrent_cell_gru: shape = grus[kind]; break;
     case recurrent_cell_min_gru: break;
     }
+    shape.cell = of->cell;
+    shape.input = size.inputs;
+    shape.hidden = size.units;
+    shape.batch = size.rows;
+    shape.steps = size.steps;
+    shape.x_stride = size.inputs + (gap ? 3 : 0);
+    shape.slope = 0.25f;
     return shape;
 }
 

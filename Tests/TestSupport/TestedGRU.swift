@@ -2,33 +2,61 @@ public import CRecurrent
 public import RecurrentReference
 
 public struct TestedGRU: TestedCell {
-    public var definition = GRUDefinition.resetAfter
-    public init(_ definition: GRUDefinition) { self.definition = definition }
+    public var variant = GRUVariant.resetAfter
+    public init(_ variant: GRUVariant) { self.variant = variant }
     public init(_ shape: recurrent_cell_shape) {
-        definition = GRUDefinition.allCases[Int(shape.gru.rawValue)]
+        variant = GRUVariant(
+            resetsBefore: shape.gru.reset_before != 0, zReplaces: shape.gru.z_replaces != 0,
+            activation: Activation(shape), gateActivation: .gate(shape))
     }
 
     public static let name = "gru"
     public static let cell = recurrent_cell.gru
-    public static var plain: [any TestedCell] { GRUDefinition.allCases.map { TestedGRU($0) } }
-    public var description: String { "GRU \(definition)" }
-    private var isLecture: Bool { definition == .lecture }
-    private var resetsAfter: Bool { definition == .resetAfter }
-    public var gates: [Activation] { [.sigmoid, .sigmoid, isLecture ? .sigmoid : .tanh] }
+    public static var plain: [any TestedCell] {
+        [GRUVariant.resetAfter, .resetBefore, .lecture].map { TestedGRU($0) }
+    }
+    /// Those without code of their own: each part, alone and with others.
+    public static var cases: [CellCase] {
+        let others = [
+            GRUVariant(zReplaces: true), GRUVariant(resetsBefore: true, zReplaces: true),
+            GRUVariant(activation: .sigmoid), GRUVariant(gateActivation: .hardSigmoidSixth),
+            GRUVariant(activation: .relu, gateActivation: .hardSigmoidFifth),
+            GRUVariant(resetsBefore: true, activation: .hardTanh, gateActivation: .tanh),
+            GRUVariant(
+                resetsBefore: true, zReplaces: true, activation: .leakyReLU(slope: 0.25),
+                gateActivation: .relu),
+        ]
+        return CellCase.sizes
+            + [
+                CellCase(3, 5, batch: 4, steps: 3, gap: 1, lengths: [3, 0, 2, 1]),
+                CellCase(5, 33, batch: 1, steps: 5, gap: 2, lengths: [4], dropout: true),
+                CellCase(5, 18, batch: 9, steps: 2, awkward: true),
+            ].flatMap { sizes in others.map { sizes.of(TestedGRU($0)) } }
+    }
+    public var description: String {
+        let parts = [
+            (!resetsAfter, "reset before"), (variant.zReplaces, "z replaces"),
+            (variant.activation != .tanh, "\(variant.activation)"),
+            (variant.gateActivation != .sigmoid, "gates \(variant.gateActivation)"),
+        ]
+        return (["GRU"] + parts.filter(\.0).map(\.1)).joined(separator: " ")
+    }
+    private var resetsAfter: Bool { !variant.resetsBefore }
+    public var gates: [Activation] {
+        [variant.gateActivation, variant.gateActivation, variant.activation]
+    }
     /// b′ of the candidate.
     public var innerGates: [Int] { resetsAfter ? [2] : [] }
     public func set(_ shape: inout recurrent_cell_shape) {
-        switch definition {
-        case .resetAfter: shape.gru = .reset_after
-        case .resetBefore: shape.gru = .reset_before
-        case .lecture: shape.gru = .lecture
-        }
+        shape.gru = recurrent_gru_variant(
+            reset_before: resetsAfter ? 0 : 1, z_replaces: variant.zReplaces ? 1 : 0)
+        variant.activation.set(&shape, gates: variant.gateActivation)
     }
 
-    /// σ(0) is a half: of the lecture form's candidate, too, which is to be zero.
+    /// σ(0) is a half: of a candidate, too, which is to be zero.
     public func decay(_ problem: inout CellProblem<Double>) -> Bool {
         problem.parameters = problem.parameters.map { _ in 0 }
-        if isLecture {
+        if variant.activation == .sigmoid {
             problem.parameters.gates[2].b = problem.parameters.gates[2].b.map { _ in -200 }
         }
         return true
@@ -39,7 +67,7 @@ public struct TestedGRU: TestedCell {
         return GRUCell(
             gates: GRUGates(parameters.gates),
             hiddenBias: inner.isEmpty ? parameters.gates[2].b.map { _ in 0 } : inner,
-            definition: definition)
+            variant: variant)
     }
 
     private func cellTape<S>(_ tape: CellTape<S>) -> GRUTape<S> {
@@ -79,13 +107,18 @@ public struct TestedGRU: TestedCell {
 
     /// Without b′ a reset before the product has the parameters of one after it.
     public var others: [any TestedCell] {
-        GRUDefinition.allCases.filter { $0 != definition }.map { TestedGRU($0) }
+        var others = [variant, variant, variant, variant]
+        others[0].resetsBefore.toggle()
+        others[1].zReplaces.toggle()
+        others[2].activation = variant.activation == .sigmoid ? .tanh : .sigmoid
+        others[3].gateActivation = variant.gateActivation == .tanh ? .sigmoid : .tanh
+        return others.map { TestedGRU($0) }
     }
 
     public func mistakes(_ problem: CellProblem<Double>) -> [CellMistake] {
-        let (isLecture, resetsAfter) = (isLecture, resetsAfter)
+        let (zReplaces, resetsAfter) = (variant.zReplaces, resetsAfter)
         /// What h_prev has of h.
-        @Sendable func kept(_ z: Double) -> Double { isLecture ? 1 - z : z }
+        @Sendable func kept(_ z: Double) -> Double { zReplaces ? 1 - z : z }
         return [
             .step(
                 "update gate the other way round",
@@ -93,16 +126,6 @@ public struct TestedGRU: TestedCell {
                     for k in tape.h[1][row].indices {
                         tape.h[1][row][k] =
                             tape.gates[0][row][2][k] + tape.h[0][row][k] - tape.h[1][row][k]
-                    }
-                }),
-            .step(
-                "other squash",
-                after: { tape, _, row in
-                    for k in tape.h[1][row].indices {
-                        let n = tape.gates[0][row][2][k]
-                        let other = isLecture ? Double.tanh(.logit(n)) : .sigmoid(.atanh(n))
-                        tape.gates[0][row][2][k] = other
-                        tape.h[1][row][k] += (1 - kept(tape.gates[0][row][1][k])) * (other - n)
                     }
                 }),
             .backStep(

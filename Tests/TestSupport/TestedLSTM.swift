@@ -8,7 +8,8 @@ public struct TestedLSTM: TestedCell {
     public init(_ shape: recurrent_cell_shape) {
         let found = shape.lstm
         variant = LSTMVariant(
-            sigmoid: found.sigmoid != 0, peepholes: found.peepholes != 0,
+            activation: Activation(shape), gateActivation: .gate(shape),
+            peepholes: found.peepholes != 0,
             coupled: found.coupled != 0, clip: found.clip > 0 ? Double(found.clip) : nil,
             projection: found.projection > 0 ? found.projection : nil)
     }
@@ -16,7 +17,8 @@ public struct TestedLSTM: TestedCell {
     /// Those of a number in 0..<32: the bits are its parts.
     public init(parts: Int, clip: Double = 0.5, projection: Int = 3) {
         variant = LSTMVariant(
-            sigmoid: parts & 1 != 0, peepholes: parts & 2 != 0, coupled: parts & 4 != 0,
+            activation: parts & 1 != 0 ? .sigmoid : .tanh, peepholes: parts & 2 != 0,
+            coupled: parts & 4 != 0,
             clip: parts & 8 != 0 ? clip : nil, projection: parts & 16 != 0 ? projection : nil)
     }
 
@@ -30,6 +32,16 @@ public struct TestedLSTM: TestedCell {
     public static func variants(projection: Int) -> [any TestedCell] {
         [1, 2, 4, 8, 16, 31].map { TestedLSTM(parts: $0, projection: projection) }
     }
+
+    /// Activations of each kind; with other parts, too.
+    static let activations: [any TestedCell] = [
+        LSTMVariant(activation: .relu, gateActivation: .hardSigmoidFifth),
+        LSTMVariant(activation: .hardTanh, gateActivation: .hardSigmoidSixth),
+        LSTMVariant(activation: .leakyReLU(slope: 0.25), gateActivation: .tanh),
+        LSTMVariant(activation: .hardSigmoidSixth, gateActivation: .relu),
+        LSTMVariant(gateActivation: .hardSigmoidSixth, peepholes: true, clip: 0.5, projection: 3),
+        LSTMVariant(activation: .hardSigmoidFifth, coupled: true),
+    ].map { TestedLSTM($0) }
 
     /// Every variant in a small layer, with rows that end; each part and all of them around one and
     /// more panels, with every number of chains that a sum over the units of h, projected or not,
@@ -47,6 +59,11 @@ public struct TestedLSTM: TestedCell {
             CellCase(17, 33, batch: 1, steps: 3),
             CellCase(4, 70, batch: 8, steps: 2, lengths: [2, 2, 0, 2, 1, 2, 2, 1]),
         ].flatMap { sizes in variants(projection: sizes.hidden / 2 + 3).map(sizes.of) }
+        + [
+            CellCase(3, 5, batch: 4, steps: 3, gap: 1, lengths: [3, 0, 2, 1]),
+            CellCase(5, 33, batch: 1, steps: 5, gap: 2, lengths: [4], dropout: true),
+            CellCase(5, 18, batch: 9, steps: 2),
+        ].flatMap { sizes in activations.map(sizes.of) }
         + [17, 40, 64, 81].map {
             CellCase(3, 20, batch: 5, steps: 2, cell: TestedLSTM(parts: 16, projection: $0))
         }
@@ -67,35 +84,42 @@ public struct TestedLSTM: TestedCell {
         CellCase.square
         + [
             LSTMVariant(peepholes: true, clip: 0.25, projection: 4),
-            LSTMVariant(sigmoid: true, peepholes: true, coupled: true, clip: 0.5, projection: 4),
+            LSTMVariant(
+                activation: .sigmoid, peepholes: true, coupled: true, clip: 0.5, projection: 4),
+            LSTMVariant(activation: .relu, gateActivation: .hardSigmoidFifth),
         ].map {
             CellCase(4, 5, batch: 3, steps: 4, lengths: [4, 2, 3], cell: TestedLSTM($0))
         }
 
     public var description: String {
         let parts = [
-            (variant.sigmoid, "sigmoid"), (variant.peepholes, "peepholes"),
+            (variant.activation != .tanh, "\(variant.activation)"),
+            (variant.gateActivation != .sigmoid, "gates \(variant.gateActivation)"),
+            (variant.peepholes, "peepholes"),
             (variant.coupled, "coupled"), (variant.clip != nil, "clip"),
             (variant.projection != nil, "R \(variant.projection ?? 0)"),
         ]
         return (["LSTM"] + parts.filter(\.0).map(\.1)).joined(separator: " ")
     }
-    private var squash: Activation { variant.sigmoid ? .sigmoid : .tanh }
-    public var gates: [Activation] { [.sigmoid, .sigmoid, squash, .sigmoid] }
+    public var gates: [Activation] {
+        let gate = variant.gateActivation
+        return [gate, gate, variant.activation, gate]
+    }
     /// The peepholes.
     public var innerGates: [Int] { variant.peepholes ? [0, 1, 3] : [] }
     public var transposesInnerRows: Bool { true }
     public var projection: Int? { variant.projection }
     public func set(_ shape: inout recurrent_cell_shape) {
         shape.lstm = recurrent_lstm_variant(
-            sigmoid: variant.sigmoid ? 1 : 0, peepholes: variant.peepholes ? 1 : 0,
+            peepholes: variant.peepholes ? 1 : 0,
             coupled: variant.coupled ? 1 : 0, clip: Float(variant.clip ?? 0),
             projection: variant.projection ?? 0)
+        variant.activation.set(&shape, gates: variant.gateActivation)
     }
 
     public func decay(_ problem: inout CellProblem<Double>) -> Bool {
         problem.parameters = problem.parameters.map { _ in 0 }
-        return !variant.sigmoid
+        return variant.activation(0.0) == 0
     }
 
     public func cell<S>(_ parameters: CellParameters<S>) -> LSTMCell<S> {
@@ -150,7 +174,9 @@ public struct TestedLSTM: TestedCell {
     /// Without a part, or with one that needs no parameters.
     public var others: [any TestedCell] {
         [
-            with { $0.sigmoid.toggle() }, with { $0.coupled.toggle() },
+            with { $0.activation = $0.activation == .sigmoid ? .tanh : .sigmoid },
+            with { $0.gateActivation = $0.gateActivation == .tanh ? .sigmoid : .tanh },
+            with { $0.coupled.toggle() },
             with { $0.clip = $0.clip == nil ? 0.125 : nil },
         ] + (variant.peepholes ? [with { $0.peepholes = false }] : [])
     }
@@ -165,8 +191,7 @@ private struct Unit {
     let peepholes: LSTMGates<Double>
     let variant: LSTMVariant
 
-    func squashed(_ x: Double) -> Double { variant.sigmoid ? .sigmoid(x) : .tanh(x) }
-    mutating func output() { m = o * squashed(c) }
+    mutating func output() { m = o * variant.activation(c) }
 
     /// Everything from the gates on.
     mutating func again(clip: (Double) -> Double) {
@@ -230,17 +255,19 @@ extension TestedLSTM {
                         projection == nil
                         ? dh[n]
                         : dh.indices.reduce(0) { $0 + dh[$1] * step.parameters.projection[$1][n] }
-                    let y = squash(c)
+                    let y = variant.activation(c)
                     edit(
                         &step.dc[row][n], c, dm, tape.gates[0][row][3][n], y,
-                        squash.derivative(y: y))
+                        variant.activation.derivative(y: y))
                 }
                 if let other { step.sizes.cell = other }
             })
     }
 
     public func mistakes(_ problem: CellProblem<Double>) -> [CellMistake] {
-        always + (variant.sigmoid ? ofSigmoid : ofTanh)
+        // Of others than σ the sums of the gates are not known.
+        guard variant.gateActivation == .sigmoid else { return always }
+        return always + ofGates + (variant.activation == .sigmoid ? ofSigmoid : ofTanh)
             + (variant.peepholes ? ofPeepholes : []) + (variant.coupled ? ofCoupled : [])
             + (variant.clip.map { ofClip($0, problem) } ?? [])
             + (variant.projection == nil ? [] : ofProjection)
@@ -251,10 +278,6 @@ extension TestedLSTM {
             .step(
                 "cell state one step too old",
                 before: { if !$1.c.isEmpty { $0.c0 = $1.c[max($2 - 1, 0)] } }),
-            unit("output through tanh") {
-                $0.o = .tanh(.logit($0.o))
-                $0.output()
-            },
             unit("tanh of cell state missing") { $0.m = $0.o * $0.c },
             .backStep("cell state after for before", before: { $1.c[0][$2] = $1.c[1][$2] }),
             .backStep(
@@ -271,6 +294,15 @@ extension TestedLSTM {
             state("derivative of squashed c missing") { dc, _, dm, o, _, slope in
                 dc += dm * o * (1 - slope)
             },
+        ]
+    }
+
+    private var ofGates: [CellMistake] {
+        [
+            unit("output through tanh") {
+                $0.o = .tanh(.logit($0.o))
+                $0.output()
+            }
         ]
     }
 

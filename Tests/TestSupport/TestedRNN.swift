@@ -6,8 +6,7 @@ public struct TestedRNN: TestedCell {
     public var f = Activation.tanh
     public init(_ f: Activation = .tanh) { self.f = f }
     public init(_ shape: recurrent_cell_shape) {
-        f = Activation.allCases[Int(shape.activation.rawValue)]
-        if case .leakyReLU = f { f = .leakyReLU(slope: Double(shape.slope)) }
+        f = Activation(shape)
     }
 
     public static let name = "rnn"
@@ -19,7 +18,7 @@ public struct TestedRNN: TestedCell {
     public var description: String { "RNN \(f)" }
     public var gates: [Activation] { [f] }
     public func set(_ shape: inout recurrent_cell_shape) {
-        (shape.activation, shape.slope) = (f.cValue, f.parameter)
+        f.set(&shape)
     }
 
     public func decay(_ problem: inout CellProblem<Double>) -> Bool {
@@ -80,6 +79,29 @@ extension Activation {
         let place = Self.allCases.firstIndex { $0.name == name }!
         return recurrent_activation(rawValue: UInt32(place))!
     }
+
+    /// f of a cell.
+    init(_ shape: recurrent_cell_shape) {
+        self = Self.allCases[Int(shape.activation.rawValue)]
+        if case .leakyReLU = self { self = .leakyReLU(slope: Double(shape.slope)) }
+    }
+
+    /// That of the gates of a cell.
+    static func gate(_ shape: recurrent_cell_shape) -> Activation {
+        ofGates[Int(shape.gate_activation.rawValue)]
+    }
+
+    func set(_ shape: inout recurrent_cell_shape, gates: Activation = .sigmoid) {
+        shape.activation = cValue
+        if case .leakyReLU(let slope) = self { shape.slope = Float(slope) }
+        let gate = Self.ofGates.firstIndex(of: gates)!
+        shape.gate_activation = recurrent_gate_activation(rawValue: UInt32(gate))!
+    }
+
+    /// In the order of RECURRENT_GATE_ACTIVATIONS.
+    private static let ofGates: [Activation] = [
+        .sigmoid, .tanh, .relu, .hardSigmoidFifth, .hardSigmoidSixth,
+    ]
 
     public var parameter: Float {
         if case .leakyReLU(let slope) = self { return Float(slope) }

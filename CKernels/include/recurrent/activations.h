@@ -3,9 +3,9 @@
 #ifndef RECURRENT_ACTIVATIONS_H
 #define RECURRENT_ACTIVATIONS_H
 
-// ROW(name, reads, place, y, dx, …) for each activation, in the order of the enumeration.
-//   reads   whether f' is computed from x or from y, which then may lie in the buffer of x
-//   place   cells: also of the plain recurrent cell, whose tape has y alone; layers: not there
+// ROW(name, reads, y, dx, …) for each activation, in the order of the enumeration.
+//   reads   whether f' is computed from x or from y, which then may lie in the buffer of x; those
+//           from y are also of cells, whose tape has y alone
 //   y, dx   as the kernels compute it (CKernels/layers/activation.h) from x, or from x or y and dy,
 //           and from `parameter`, where there is one
 //
@@ -20,26 +20,23 @@
 //   gelu                  x Φ(x), Φ the normal distribution: Hendrycks and Gimpel 2016
 //   gelu_tanh             x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))), which they give for it
 //   softplus              ln(1 + e^x): Dugas, Bengio, Bélisle, Nadeau and Garcia 2001
-#define RECURRENT_ACTIVATIONS(ROW, ...)                                                        \
-    ROW(tanh, y, cells, lanes_tanh(x), lanes_less_square(lanes_splat(1), y) * dy, __VA_ARGS__) \
-    ROW(sigmoid, y, cells, lanes_sigmoid(x), y *(lanes_splat(1) - y) * dy, __VA_ARGS__)        \
-    ROW(relu, y, cells, lanes_max(x, lanes_splat(0)),                                          \
-        lanes_select(y <= lanes_splat(0), lanes_splat(0), dy), __VA_ARGS__)                    \
-    ROW(leaky_relu, y, cells, lanes_select(x < lanes_splat(0), parameter * x, x),              \
-        lanes_select(y <= lanes_splat(0), parameter * dy, dy), __VA_ARGS__)                    \
-    ROW(elu, x, layers, lanes_select(x > lanes_splat(0), x, parameter * lanes_expm1(x)),       \
-        lanes_select(x > lanes_splat(0), dy, parameter * lanes_exp(x) * dy), __VA_ARGS__)      \
-    ROW(hard_tanh, y, layers, lanes_clamp(x, -1, 1),                                           \
-        lanes_select(lanes_abs(y) >= lanes_splat(1), lanes_splat(0), dy), __VA_ARGS__)         \
-    ROW(hard_sigmoid_fifth, y, layers, hard_sigmoid(5, x), hard_sigmoid_gradient(5, y, dy),    \
-        __VA_ARGS__)                                                                           \
-    ROW(hard_sigmoid_sixth, y, layers, hard_sigmoid(6, x), hard_sigmoid_gradient(6, y, dy),    \
-        __VA_ARGS__)                                                                           \
-    ROW(silu, x, layers, silu(x), silu_derivative(x) * dy, __VA_ARGS__)                        \
-    ROW(gelu, x, layers, gelu(x), gelu_derivative(x) * dy, __VA_ARGS__)                        \
-    ROW(gelu_tanh, x, layers, gelu_tanh(x), gelu_tanh_derivative(x) * dy, __VA_ARGS__)         \
-    ROW(softplus, x, layers,                                                                   \
-        lanes_max(x, lanes_splat(0)) + lanes_log_one_plus(lanes_exp(-lanes_abs(x))),           \
+#define RECURRENT_ACTIVATIONS(ROW, ...)                                                           \
+    ROW(tanh, y, lanes_tanh(x), lanes_less_square(lanes_splat(1), y) * dy, __VA_ARGS__)           \
+    ROW(sigmoid, y, lanes_sigmoid(x), y *(lanes_splat(1) - y) * dy, __VA_ARGS__)                  \
+    ROW(relu, y, lanes_max(x, lanes_splat(0)),                                                    \
+        lanes_select(y <= lanes_splat(0), lanes_splat(0), dy), __VA_ARGS__)                       \
+    ROW(leaky_relu, y, lanes_select(x < lanes_splat(0), parameter * x, x),                        \
+        lanes_select(y <= lanes_splat(0), parameter * dy, dy), __VA_ARGS__)                       \
+    ROW(elu, x, lanes_select(x > lanes_splat(0), x, parameter * lanes_expm1(x)),                  \
+        lanes_select(x > lanes_splat(0), dy, parameter * lanes_exp(x) * dy), __VA_ARGS__)         \
+    ROW(hard_tanh, y, lanes_clamp(x, -1, 1),                                                      \
+        lanes_select(lanes_abs(y) >= lanes_splat(1), lanes_splat(0), dy), __VA_ARGS__)            \
+    ROW(hard_sigmoid_fifth, y, hard_sigmoid(5, x), hard_sigmoid_gradient(5, y, dy), __VA_ARGS__)  \
+    ROW(hard_sigmoid_sixth, y, hard_sigmoid(6, x), hard_sigmoid_gradient(6, y, dy), __VA_ARGS__)  \
+    ROW(silu, x, silu(x), silu_derivative(x) * dy, __VA_ARGS__)                                   \
+    ROW(gelu, x, gelu(x), gelu_derivative(x) * dy, __VA_ARGS__)                                   \
+    ROW(gelu_tanh, x, gelu_tanh(x), gelu_tanh_derivative(x) * dy, __VA_ARGS__)                    \
+    ROW(softplus, x, lanes_max(x, lanes_splat(0)) + lanes_log_one_plus(lanes_exp(-lanes_abs(x))), \
         lanes_sigmoid(x) * dy, __VA_ARGS__)
 
 /// What Swift may switch over without a default.
@@ -73,18 +70,6 @@ static inline int recurrent_activation_reads_x(recurrent_activation activation) 
     switch (activation) {
 #define RECURRENT_ROW(name, reads, ...) \
     case recurrent_activation_##name: return recurrent_reads_##reads;
-        RECURRENT_ACTIVATIONS(RECURRENT_ROW, )
-#undef RECURRENT_ROW
-    }
-    return 0;
-}
-
-/// Whether the plain recurrent cell may have it.
-static inline int recurrent_activation_is_of_cells(recurrent_activation activation) {
-    enum { recurrent_of_cells = 1, recurrent_of_layers = 0 };
-    switch (activation) {
-#define RECURRENT_ROW(name, reads, place, ...) \
-    case recurrent_activation_##name: return recurrent_of_##place;
         RECURRENT_ACTIVATIONS(RECURRENT_ROW, )
 #undef RECURRENT_ROW
     }

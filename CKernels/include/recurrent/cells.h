@@ -23,19 +23,32 @@ typedef enum RECURRENT_CLOSED recurrent_cell {
 
 /// What an LSTM does differently from the plain one, which is all zeros.
 typedef struct recurrent_lstm_variant {
-    uint32_t sigmoid;    ///< whether candidate and cell state take σ rather than tanh
     uint32_t peepholes;  ///< whether the gates see the cell state: D rows more in a panel, 0 or 1
     uint32_t coupled;    ///< whether f = 1 - i
     float clip;          ///< the largest magnitude of the cell state; zero for any
     size_t projection;   ///< R, units of h where it is projected; zero where it is not
 } recurrent_lstm_variant;
 
-/// The definitions of the GRU that are in use; n is the candidate.
-typedef enum RECURRENT_CLOSED recurrent_gru_definition {
-    recurrent_gru_reset_after,  ///< n = tanh(W x + b + r∘(U h_prev + b′)), h = (1 - z)∘n + z∘h_prev
-    recurrent_gru_reset_before,  ///< n = tanh(W x + U (r∘h_prev) + b), h = (1 - z)∘n + z∘h_prev
-    recurrent_gru_lecture,       ///< n = σ(W x + U (r∘h_prev) + b), h = (1 - z)∘h_prev + z∘n
-} recurrent_gru_definition;
+/// What a GRU does differently from PyTorch's, which is all zeros; n is the candidate.
+typedef struct recurrent_gru_variant {
+    uint32_t reset_before;  ///< whether n = f(W x + U (r∘h) + b), not f(W x + b + r∘(U h + b′))
+    uint32_t z_replaces;    ///< whether h = (1 - z)∘h + z∘n, not (1 - z)∘n + z∘h
+} recurrent_gru_variant;
+
+/// ROW(name, …) for each activation of gates, in the order of the enumeration, the usual one first.
+#define RECURRENT_GATE_ACTIVATIONS(ROW, ...) \
+    ROW(sigmoid, __VA_ARGS__)                \
+    ROW(tanh, __VA_ARGS__)                   \
+    ROW(relu, __VA_ARGS__)                   \
+    ROW(hard_sigmoid_fifth, __VA_ARGS__)     \
+    ROW(hard_sigmoid_sixth, __VA_ARGS__)
+
+#define RECURRENT_GATE_CASE(name, ...) recurrent_gate_##name,
+/// The activation of the gates of a cell, its candidate apart.
+typedef enum RECURRENT_CLOSED recurrent_gate_activation {
+    RECURRENT_GATE_ACTIVATIONS(RECURRENT_GATE_CASE, 0)
+} recurrent_gate_activation;
+#undef RECURRENT_GATE_CASE
 
 /// A recurrent layer over a batch of sequences.
 typedef struct recurrent_cell_shape {
@@ -47,9 +60,12 @@ typedef struct recurrent_cell_shape {
     size_t x_stride;  ///< floats from one row of x to the next, at least `input`
     /// Of each cell its own options are read alone.
     recurrent_lstm_variant lstm;
-    recurrent_gru_definition gru;
-    recurrent_activation activation;  ///< f of a plain recurrent layer, of those of cells
+    recurrent_gru_variant gru;
+    /// f of the candidate, of an LSTM's cell state too, and of a plain recurrent layer: one whose
+    /// derivative is computed from y. A minimal GRU has none
+    recurrent_activation activation;
     float slope;  ///< of recurrent_activation_leaky_relu, in 0 ... 1; not read for others
+    recurrent_gate_activation gate_activation;  ///< of an LSTM's i f o and a GRU's r z
 } recurrent_cell_shape;
 
 /// G, the gates in a panel: i f g o, r z n, z n, or the one sum of a plain recurrent layer.
@@ -73,7 +89,7 @@ static inline size_t recurrent_cell_outputs(recurrent_cell_shape shape) {
 /// bias b′ of a GRU whose reset gate acts after the product; 0 or 1.
 static inline size_t recurrent_cell_inner_rows(recurrent_cell_shape shape) {
     return shape.cell == recurrent_cell_lstm  ? shape.lstm.peepholes
-           : shape.cell == recurrent_cell_gru ? shape.gru == recurrent_gru_reset_after
+           : shape.cell == recurrent_cell_gru ? !shape.gru.reset_before
                                               : 0;
 }
 /// The rows of a panel for h: N of a cell whose gates read it, else none.
@@ -164,7 +180,7 @@ RECURRENT_NONNULL_BEGIN
 typedef struct recurrent_cell_tape {
     float *h;                          ///< [T+1][B][V]: slot 0 in, the other slots out
     float *RECURRENT_NULLABLE c;       ///< [T+1][B][U]: slot 0 in, the other slots out
-    float *RECURRENT_NULLABLE gates;   ///< recurrent_cell_gates_floats, out: i f g o, or r z n
+    float *RECURRENT_NULLABLE gates;   ///< recurrent_cell_gates_floats, out: activated
     float *RECURRENT_NULLABLE past;    ///< [T][B][U] out
     float *RECURRENT_NULLABLE masked;  ///< [T][B][V] out: mask∘h[t]; null without a mask
 } recurrent_cell_tape;

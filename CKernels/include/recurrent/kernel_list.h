@@ -170,59 +170,59 @@ KERNEL(lstm_step_bfloat16, (const recurrent_cell_shape *shape, const float *x, c
 // 2000; Goodfellow, Bengio and Courville 2016, equations 10.40 to 10.44. G = 4, i f g o. `lstm`
 // says what else a cell does, each of which goes with the others:
 //
-//   plain       i, f, o = σ(W x + U h_prev + b), g = tanh(W x + U h_prev + b),
-//               c = f c_prev + i g, h = o tanh(c). A c below the smallest normal number is zero
+//   plain       i, f, o = σ(W x + U h_prev + b), g = s(W x + U h_prev + b),
+//               c = f c_prev + i g, h = o s(c). A c below the smallest normal number is zero
 //               from the next step on: one that decays in silence would stay at the smallest
 //               subnormal number for ever, f c rounding to c, and every operation on it be slow
-//   sigmoid     g = σ(W x + U h_prev + b), h = o σ(c): the lecture form, whose s̃ is g and s is c
 //   peepholes   i, f = σ(… + p c_prev), o = σ(… + p c), a weight p for each gate and unit:
 //               Gers, Schraudolph and Schmidhuber 2002. D = 1, else 0; that of g is not used
 //   coupled     f = 1 - i: Greff et al. 2017, CIFG. The weights of f stay where they are, so that
 //               all cells have one register tile; they are not used, and their gradient is zero
 //   clip        c = min(max(f c_prev + i g, -clip), clip), with a derivative of zero where
 //               |c| = clip: TensorFlow's cell_clip
-//   projection  h = P m, m = o tanh(c), of R units: Sak, Senior and Beaufays 2014, without the
+//   projection  h = P m, m = o s(c), of R units: Sak, Senior and Beaufays 2014, without the
 //               second one; PyTorch's proj_size. w has P [⌈R/16⌉][H][16] behind the panels
 //
-//   backward: dc += dh o (1 - tanh²(c))
-//   do = dh tanh(c) o (1 - o), di = dc g i (1 - i), df = dc c_prev f (1 - f), dg = dc i (1 - g²)
-//   dc_prev = dc f
+// s is `activation`, tanh where the shape is zero; the lecture form has σ, whose s̃ is g and whose s
+// is c. σ is `gate_activation`. Derivatives are as in activation_backward, from y.
 //
-//   sigmoid      s (1 - s) for 1 - s²
+//   backward: dc += dh o s'(c)
+//   do = dh s(c) σ'(o), di = dc g σ'(i), df = dc c_prev σ'(f), dg = dc i s'(g), dc_prev = dc f
+//
 //   peepholes    dc += p do, dc_prev += p di + p df;
 //                dp += Σ_t Σ_b c[t][b] di, df[t][b], c[t+1][b] do[t][b]
-//   coupled      di = dc (g - c_prev) i (1 - i), df = 0
+//   coupled      di = dc (g - c_prev) σ'(i), df = 0
 //   projection   Pᵀ dh for dh, which lies behind dgates; dP[·][k] += Σ_t Σ_b m[t][b][k] dh[t][b]
 //   clip         dc = 0 where |c| = clip, before the lines for di, df, dg and dc_prev
 //
 // rnn.h: the plain recurrent layer, Elman 1990, "Finding structure in time"; Goodfellow, Bengio and
-// Courville 2016, equations 10.8 and 10.9. G = 1, D = 0, f: `activation`, as in activation.h.
+// Courville 2016, equations 10.8 and 10.9. G = 1, D = 0, f: `activation`.
 //
 //   z = W x + U h_prev + b, h = f(z)
 //   backward: dz = dh f'(z), f' as in activation_backward; dgates is dz
 //
-// gru.h: the gated recurrent unit. G = 3, r z n. `gru` says which:
+// gru.h: the gated recurrent unit. G = 3, r z n; r, z = σ(W x + U h_prev + b), n = s(…), s and σ as
+// those of the LSTM. `gru` says which, where the shape is zero PyTorch's, Keras' and cuDNN's:
 //
-//   reset_after    n = tanh(W x + b + r past), past = U h_prev + b′, h = (1 - z) n + z h_prev:
-//                  PyTorch, Keras by default, cuDNN. D = 1: b′ in n, and zero in r and z, which
-//                  need no second bias
-//   reset_before   n = tanh(W x + U past + b), past = r h_prev, h = (1 - z) n + z h_prev:
-//                  Cho et al. 2014, equations 5 to 8. D = 0
-//   lecture        n = σ(W x + U past + b), past = r h_prev, h = (1 - z) h_prev + z n:
-//                  the lectures' s = (1 - i) s_prev + i s̃. D = 0
+//   reset_before  0: n = s(W x + b + r past), past = U h_prev + b′. D = 1: b′ in n, and zero in r
+//                    and z, which need no second bias
+//                 1: n = s(W x + U past + b), past = r h_prev: Cho et al. 2014, equations 5 to 8.
+//                    D = 0
+//   z_replaces    0: h = (1 - z) n + z h_prev
+//                 1: h = (1 - z) h_prev + z n, with reset_before the lectures': s = σ in the first
+//                    one, whose o is r, i is z and s̃ is n, and tanh in the last
 //
-// with r, z = σ(W x + U h_prev + b) in all of them; the lectures call r o, z i and n s̃. An h below
-// the smallest normal number is zero, as a c of the LSTM is from the next step on.
+// An h below the smallest normal number is zero, as a c of the LSTM is from the next step on.
 //
-//   backward: dz = dh (h_prev - n) z (1 - z), dn = dh (1 - z) (1 - n²), kept = dh z
-//   lecture: dz = dh (n - h_prev) z (1 - z), dn = dh z n (1 - n), kept = dh (1 - z)
+//   backward: dz = dh (h_prev - n) σ'(z), dn = dh (1 - z) s'(n), kept = dh z
+//   z_replaces: dz = dh (n - h_prev) σ'(z), dn = dh z s'(n), kept = dh (1 - z)
 //
-//   reset_after    dpast = dn r, dr = dn past r (1 - r), dh = kept + Σ_j U[j] (dr, dz, dpast)[j]
-//   else           dpast = Σ_j U[j] dn[j], dr = dpast h_prev r (1 - r),
-//                  dh = kept + dpast r + Σ_j U[j] (dr, dz)[j]
-//   with a mask    masked for h_prev in dr, and all of dh but kept times mask
-//   dU of n        Σ_t Σ_b h[t][b][k] dpast[t][b], db′ += Σ_t Σ_b dpast[t][b] in reset_after;
-//                  Σ_t Σ_b past[t][b][k] dn[t][b] else
+//   reset_before 0: dpast = dn r, dr = dn past σ'(r), dh = kept + Σ_j U[j] (dr, dz, dpast)[j]
+//                   dU of n += Σ_t Σ_b h[t][b][k] dpast[t][b], db′ += Σ_t Σ_b dpast[t][b]
+//   reset_before 1: dpast = Σ_j U[j] dn[j], dr = dpast h_prev σ'(r),
+//                   dh = kept + dpast r + Σ_j U[j] (dr, dz)[j]
+//                   dU of n += Σ_t Σ_b past[t][b][k] dn[t][b]
+//   with a mask     masked for h_prev in dr, and all of dh but kept times mask
 //
 // min_gru.h: the minimal GRU of Feng, Tung, Ahmed, Bengio and Hajimirsadeghi 2024, "Were RNNs All
 // We Needed?", section 3.1. G = 2, z n; D = 0, and no gate reads h: a panel has no rows for it, and

@@ -63,6 +63,12 @@ public struct AnyCellShape: CellShape, Hashable {
             inputStride: inputStride)
     }
 
+    mutating func set(_ activation: Activation, _ gateActivation: GateActivation) {
+        cValue.activation = activation.cValue
+        cValue.slope = Activation.negativeSlope
+        cValue.gate_activation = gateActivation.cValue
+    }
+
     /// What the cell computes.
     var cell: RecurrentCell { RecurrentCell(cValue) }
 }

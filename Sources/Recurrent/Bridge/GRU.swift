@@ -1,8 +1,8 @@
 internal import CRecurrent
 internal import RecurrentFormats
 
-/// A GRU that runs one time step at a time: `GRUDefinition` says which of the formulas of that name
-/// it is: Cho et al. 2014. Kernel: `gru_step`.
+/// A GRU that runs one time step at a time: `GRUVariant` says which of the formulas of that name it
+/// is: Cho et al. 2014. Kernel: `gru_step`.
 public typealias GRUCell = StreamingCell<GRUShape>
 
 /// A GRU of fixed sizes. Kernel: `gru_step`.
@@ -10,47 +10,58 @@ public typealias GRUCell = StreamingCell<GRUShape>
 public typealias GRU<let inputSize: Int, let hiddenSize: Int> =
     FixedCell<GRUShape, inputSize, hiddenSize>
 
-/// The definitions of the GRU that are in use, with r, z = σ(W x + U h + b) in all of them. Their
-/// weights do not fit one another.
+/// Which of the formulas of the GRU a cell has, with s for `activation` and σ for `gateActivation`:
+/// r, z = σ(W x + U h + b). The weights of those that differ do not fit one another.
 ///
-/// C counterpart: `recurrent_gru_definition`.
-public enum GRUDefinition: String, CaseIterable, Sendable {
+/// C counterpart: `recurrent_gru_variant`.
+public struct GRUVariant: Hashable, Sendable {
+    /// Whether n = s(W x + U (r∘h) + b), as in Cho et al. 2014, equations 5 to 8, rather than
+    /// s(W x + b + r∘(U h + b′)).
+    public let resetsBefore: Bool
+    /// Whether h = (1 - z)∘h + z∘n rather than (1 - z)∘n + z∘h.
+    public let zReplaces: Bool
+    /// Of the candidate, one of `Activation.ofCells`: Keras' `activation`.
+    public let activation: Activation
+    /// Of r and z.
+    public let gateActivation: GateActivation
+
     /// n = tanh(W x + b + r∘(U h + b′)), h = (1 - z)∘n + z∘h: PyTorch, Keras by default, cuDNN.
-    case resetAfter
-    /// n = tanh(W x + U (r∘h) + b), h = (1 - z)∘n + z∘h: Cho et al. 2014, equations 5 to 8.
-    case resetBefore
+    public static let resetAfter = GRUVariant()
+    /// n = tanh(W x + U (r∘h) + b), h = (1 - z)∘n + z∘h.
+    public static let resetBefore = GRUVariant(resetsBefore: true)
     /// n = σ(W x + U (r∘h) + b), h = (1 - z)∘h + z∘n: the lecture form s = (1 - i)∘s + i∘s̃, where
     /// o is r, i is z and s̃ is n.
-    case lecture
+    public static let lecture = GRUVariant(
+        resetsBefore: true, zReplaces: true, activation: .sigmoid)
 
-    init(_ definition: recurrent_gru_definition) {
-        self = Self.allCases.first { $0.cValue == definition }!
-    }
-
-    var cValue: recurrent_gru_definition {
-        switch self {
-        case .resetAfter: .reset_after
-        case .resetBefore: .reset_before
-        case .lecture: .lecture
-        }
+    /// - Precondition: the activation is one of `Activation.ofCells`.
+    public init(
+        resetsBefore: Bool = false, zReplaces: Bool = false, activation: Activation = .tanh,
+        gateActivation: GateActivation = .sigmoid
+    ) {
+        requireOfCells(activation)
+        (self.resetsBefore, self.zReplaces) = (resetsBefore, zReplaces)
+        (self.activation, self.gateActivation) = (activation, gateActivation)
     }
 }
 
-/// The dimensions of a GRU layer, and its definition.
+/// The dimensions of a GRU layer, and its variant.
 public struct GRUShape: CellShape, Hashable {
     public static var name: String { "GRU" }
     public let any: AnyCellShape
-    public var definition: GRUDefinition { GRUDefinition(any.cValue.gru) }
+    public var variant: GRUVariant { GRUVariant(any.cValue) }
 
     /// - Precondition: as for `LSTMShape`.
     public init(
-        inputSize: Int, hiddenSize: Int, definition: GRUDefinition = .resetAfter, batch: Int = 1,
+        inputSize: Int, hiddenSize: Int, variant: GRUVariant = .resetAfter, batch: Int = 1,
         steps: Int = 1, inputStride: Int? = nil
     ) {
         var any = AnyCellShape(
             Self.name, .gru, inputSize: inputSize, hiddenSize: hiddenSize, batch: batch,
             steps: steps, inputStride: inputStride)
-        any.cValue.gru = definition.cValue
+        any.set(variant.activation, variant.gateActivation)
+        any.cValue.gru = recurrent_gru_variant(
+            reset_before: variant.resetsBefore ? 1 : 0, z_replaces: variant.zReplaces ? 1 : 0)
         self.any = any
     }
 
@@ -60,19 +71,44 @@ public struct GRUShape: CellShape, Hashable {
     }
 }
 
-extension GRUDefinition: CellOptions {
+extension GRUVariant: CellOptions {
     static let cellName = "gru"
     static let gateNames = ["r", "z", "n"]
-    static var all: [GRUDefinition] { allCases }
-
-    init(_: StateDictCell.Kind) { self = .resetAfter }
-    init(_ shape: recurrent_cell_shape) { self.init(shape.gru) }
-    init?(named name: String) {
-        guard let found = Self.all.first(where: { $0.name == name }) else { return nil }
-        self = found
+    static var all: [GRUVariant] {
+        [
+            .resetAfter, .resetBefore, .lecture, GRUVariant(resetsBefore: true, zReplaces: true),
+            GRUVariant(activation: .relu, gateActivation: .hardSigmoidFifth),
+        ]
     }
 
-    var name: String { self == .resetAfter ? "" : rawValue }
+    init(_: StateDictCell.Kind) { self = .resetAfter }
+    init(_ shape: recurrent_cell_shape) {
+        self.init(
+            resetsBefore: shape.gru.reset_before != 0, zReplaces: shape.gru.z_replaces != 0,
+            activation: Activation(shape.activation),
+            gateActivation: GateActivation(shape.gate_activation))
+    }
+    init?(named name: String) {
+        if name == Self.lecture.name {
+            self = .lecture
+            return
+        }
+        guard var parts = CellNameParts(name), let gateActivation = parts.gateActivation()
+        else { return nil }
+        let activation = parts.activation()
+        self.init(
+            resetsBefore: parts.flag("resetBefore"), zReplaces: parts.flag("zReplaces"),
+            activation: activation, gateActivation: gateActivation)
+        guard parts.isEmpty, self != .lecture else { return nil }
+    }
+
+    /// As in the name of a cell: `lecture`, or `resetBefore+zReplaces+relu+gates:tanh`.
+    var name: String {
+        if self == .lecture { return "lecture" }
+        return
+            ((resetsBefore ? ["resetBefore"] : []) + (zReplaces ? ["zReplaces"] : [])
+            + activationNames(activation, gateActivation)).joined(separator: "+")
+    }
     var cell: RecurrentCell { .gru(self) }
     var kind: StateDictCell.Kind { .gru }
     var tensorsName: String { name }
@@ -81,16 +117,18 @@ extension GRUDefinition: CellOptions {
         inputSize: Int, hiddenSize: Int, batch: Int, steps: Int, inputStride: Int?
     ) -> AnyCellShape {
         GRUShape(
-            inputSize: inputSize, hiddenSize: hiddenSize, definition: self, batch: batch,
+            inputSize: inputSize, hiddenSize: hiddenSize, variant: self, batch: batch,
             steps: steps, inputStride: inputStride
         ).any
     }
 
     func parameterCount(gate: Int, matrices: Int, hiddenSize: Int) -> Int {
-        matrices + (self == .resetAfter && Self.gateNames[gate] == "n" ? hiddenSize : 0)
+        matrices + (!resetsBefore && Self.gateNames[gate] == "n" ? hiddenSize : 0)
     }
 
-    var memoryGates: [MemoryGate] { [(1, self == .lecture ? -1 : 1)] }
+    var memoryGates: [MemoryGate] {
+        gateActivation == .sigmoid ? [(1, zReplaces ? -1 : 1)] : []
+    }
 }
 
 extension StreamingCell where Shape == GRUShape {
@@ -99,12 +137,12 @@ extension StreamingCell where Shape == GRUShape {
     /// - Precondition: the sizes are in 1...`ModelShape.largestDimension`.
     @inlinable
     public init(
-        inputSize: Int, hiddenSize: Int, definition: GRUDefinition = .resetAfter, batch: Int = 1,
+        inputSize: Int, hiddenSize: Int, variant: GRUVariant = .resetAfter, batch: Int = 1,
         kernels: Kernels = .best
     ) {
         self.init(
             GRUShape(
-                inputSize: inputSize, hiddenSize: hiddenSize, definition: definition, batch: batch),
+                inputSize: inputSize, hiddenSize: hiddenSize, variant: variant, batch: batch),
             kernels: kernels)
     }
 }
@@ -113,9 +151,9 @@ extension StreamingCell where Shape == GRUShape {
 extension FixedCell where Shape == GRUShape {
     /// A layer with zero weights and zero state: load weights before use.
     @inlinable
-    public init(definition: GRUDefinition = .resetAfter, kernels: Kernels = .best) {
+    public init(variant: GRUVariant = .resetAfter, kernels: Kernels = .best) {
         self.init(
-            GRUShape(inputSize: inputSize, hiddenSize: hiddenSize, definition: definition).any,
+            GRUShape(inputSize: inputSize, hiddenSize: hiddenSize, variant: variant).any,
             .float32, kernels)
     }
 }

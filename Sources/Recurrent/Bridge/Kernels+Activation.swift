@@ -41,11 +41,8 @@ public enum Activation: String, CaseIterable, Sendable {
     /// x.
     public var derivativeReadsX: Bool { recurrent_activation_reads_x(cValue) != 0 }
 
-    /// Those that the plain recurrent layer may have: those of which its output says the
-    /// derivative, hard ones aside.
-    public static let ofCells = allCases.filter {
-        recurrent_activation_is_of_cells($0.cValue) != 0
-    }
+    /// Those that recurrent cells may have: those of which the output says the derivative.
+    public static let ofCells = allCases.filter { !$0.derivativeReadsX }
 
     init(_ activation: recurrent_activation) {
         self = Self.allCases.first { $0.cValue == activation }!
@@ -65,6 +62,44 @@ public enum Activation: String, CaseIterable, Sendable {
         case .gelu: .gelu
         case .geluTanh: .gelu_tanh
         case .softplus: .softplus
+        }
+    }
+}
+
+func requireOfCells(_ activation: Activation) {
+    require(
+        Activation.ofCells.contains(activation),
+        """
+        cell: expected an activation of cells, \
+        \(Activation.ofCells.map(\.rawValue).joined(separator: ", ")), found \
+        \(activation.rawValue)
+        """)
+}
+
+/// An activation of the gates of a cell, its candidate apart: Keras' `recurrent_activation`.
+///
+/// C counterpart: `recurrent_gate_activation`.
+public enum GateActivation: String, CaseIterable, Sendable {
+    /// σ(x) = 1 / (1 + e^-x), the usual one.
+    case sigmoid
+    case tanh
+    case relu
+    /// min(max(x/5 + 1/2, 0), 1): ONNX, Keras 2.
+    case hardSigmoidFifth
+    /// min(max(x/6 + 1/2, 0), 1): PyTorch, Keras 3.
+    case hardSigmoidSixth
+
+    init(_ activation: recurrent_gate_activation) {
+        self = Self.allCases.first { $0.cValue == activation }!
+    }
+
+    var cValue: recurrent_gate_activation {
+        switch self {
+        case .sigmoid: .sigmoid
+        case .tanh: .tanh
+        case .relu: .relu
+        case .hardSigmoidFifth: .hard_sigmoid_fifth
+        case .hardSigmoidSixth: .hard_sigmoid_sixth
         }
     }
 }

@@ -14,8 +14,8 @@ public typealias LSTM<let inputSize: Int, let hiddenSize: Int> =
     FixedCell<LSTMShape, inputSize, hiddenSize>
 
 /// What an LSTM cell does differently from the plain one. Each part is independent of the others,
-/// and their equations hold together: with s for `squash`, c* for the cell state before it is
-/// clipped and m for the output before it is projected,
+/// and their equations hold together: with s for `activation`, σ for `gateActivation`, c* for the
+/// cell state before it is clipped and m for the output before it is projected,
 ///
 ///     i  = σ(W x + U h + p∘c + b)      f = σ(W x + U h + p∘c + b)      g = s(W x + U h + b)
 ///     c* = f∘c + i∘g                   c = min(max(c*, -clip), clip)
@@ -23,41 +23,31 @@ public typealias LSTM<let inputSize: Int, let hiddenSize: Int> =
 ///
 /// C counterpart: `recurrent_lstm_variant`.
 public struct LSTMVariant: Hashable, Sendable {
-    /// What the candidate and the cell state are squashed by.
-    public enum Squash: String, CaseIterable, Sendable {
-        /// g = tanh(·), h = o∘tanh(c).
-        case tanh
-        /// g = σ(·), h = o∘σ(c): the lecture form, whose s̃ is g and whose s is c.
-        case sigmoid
-    }
-
-    // As the kernels have it: a step of a stream passes it on each time.
-    private let sigmoid, peepholes, coupled: UInt32
-    private let clip: Float
-    private let projection: Int
-
-    public var squash: Squash { sigmoid == 0 ? .tanh : .sigmoid }
+    /// Of the candidate and the cell state, one of `Activation.ofCells`: Keras' `activation`. The
+    /// lecture form has σ; its s̃ is g and its s is c.
+    public let activation: Activation
+    /// Of i, f and o.
+    public let gateActivation: GateActivation
     /// Whether the gates see the cell state through one weight p for each unit: i and f the one of
     /// the step before, o the new one. Gers, Schraudolph and Schmidhuber 2002, "Learning Precise
     /// Timing with LSTM Recurrent Networks".
-    public var hasPeepholes: Bool { peepholes != 0 }
+    public let hasPeepholes: Bool
     /// Whether f = 1 - i, so that what is forgotten makes room for what is taken in; the weights of
     /// f are not used. Greff, Srivastava, Koutník, Steunebrink and Schmidhuber 2017, "LSTM: A
     /// Search Space Odyssey", CIFG.
-    public var hasCoupledGates: Bool { coupled != 0 }
+    public let hasCoupledGates: Bool
     /// The largest magnitude of the cell state, or nil for any: TensorFlow's `cell_clip`. Where it
     /// holds the state back, nothing that has made the state has a gradient.
-    public var cellClip: Float? { clip > 0 ? clip : nil }
+    public let cellClip: Float?
     /// R, the units of h where it is a projection of m to so many, or nil: Sak, Senior and Beaufays
     /// 2014, "Long Short-Term Memory Based Recurrent Neural Network Architectures for Large Scale
     /// Acoustic Modeling". P has no bias; PyTorch's `proj_size`.
-    public var projectionSize: Int? { projection > 0 ? projection : nil }
+    public let projectionSize: Int?
 
     /// As in the name of a cell: `sigmoid+peepholes+coupled+clip:3.0+projection:8`; empty for the
     /// plain variant.
     var name: String {
-        var parts: [String] = []
-        if squash == .sigmoid { parts.append("sigmoid") }
+        var parts = activationNames(activation, gateActivation)
         if hasPeepholes { parts.append("peepholes") }
         if hasCoupledGates { parts.append("coupled") }
         // A plus would end the part: 1e+09 is 1e09.
@@ -66,51 +56,35 @@ public struct LSTMVariant: Hashable, Sendable {
         return parts.joined(separator: "+")
     }
 
-    /// The variant of a name, or nil: each part once, in any order; the plain one has none.
     init?(named name: String) {
-        var squash = Squash.tanh
-        var hasPeepholes = false
-        var hasCoupledGates = false
-        var cellClip: Float?
-        var projectionSize: Int?
-        var seen: Set<Substring> = []
-        let parts = name.isEmpty ? [] : name.split(separator: "+", omittingEmptySubsequences: false)
-        for part in parts {
-            let sides = part.split(separator: ":", maxSplits: 1)
-            let value = sides.dropFirst().first
-            guard let key = sides.first, seen.insert(key).inserted,
-                (value != nil) == (key == "clip" || key == "projection")
-            else { return nil }
-            switch key {
-            case "sigmoid": squash = .sigmoid
-            case "peepholes": hasPeepholes = true
-            case "coupled": hasCoupledGates = true
-            case "clip":
-                guard let clip = value.flatMap({ Float($0) }), clip > 0, clip.isFinite else {
-                    return nil
-                }
-                cellClip = clip
-            case "projection":
-                guard let size = value.flatMap({ Int($0) }), isDimension(size) else { return nil }
-                projectionSize = size
-            default: return nil
-            }
-        }
+        guard var parts = CellNameParts(name), let gateActivation = parts.gateActivation()
+        else { return nil }
+        let activation = parts.activation()
+        let (hasPeepholes, hasCoupledGates) = (parts.flag("peepholes"), parts.flag("coupled"))
+        let (clip, projection) = (parts.value("clip"), parts.value("projection"))
+        let (cellClip, projectionSize) = (
+            clip.map { Float($0) ?? 0 }, projection.map { Int($0) ?? 0 }
+        )
+        guard parts.isEmpty, cellClip.map({ $0 > 0 && $0.isFinite }) ?? true,
+            projectionSize.map(isDimension) ?? true
+        else { return nil }
         self.init(
-            squash: squash, hasPeepholes: hasPeepholes, hasCoupledGates: hasCoupledGates,
-            cellClip: cellClip, projectionSize: projectionSize)
+            activation: activation, gateActivation: gateActivation, hasPeepholes: hasPeepholes,
+            hasCoupledGates: hasCoupledGates, cellClip: cellClip, projectionSize: projectionSize)
     }
 
     /// i, f, o = σ(W x + U h + b), g = tanh(W x + U h + b), c = f∘c + i∘g, h = o∘tanh(c).
     public static let plain = LSTMVariant()
 
-    /// - Precondition: `cellClip` is positive and finite, and `projectionSize` is in
-    ///   1...`ModelShape.largestDimension`, where they are given.
+    /// - Precondition: the activation is one of `Activation.ofCells`, and, where they are given,
+    ///   `cellClip` is positive and finite, and `projectionSize` is in
+    ///   1...`ModelShape.largestDimension`.
     public init(
-        squash: Squash = .tanh, hasPeepholes: Bool = false, hasCoupledGates: Bool = false,
-        cellClip: Float? = nil,
+        activation: Activation = .tanh, gateActivation: GateActivation = .sigmoid,
+        hasPeepholes: Bool = false, hasCoupledGates: Bool = false, cellClip: Float? = nil,
         projectionSize: Int? = nil
     ) {
+        requireOfCells(activation)
         require(
             cellClip.map { $0 > 0 && $0.isFinite } ?? true,
             "cell clip: expected a positive number, found \(cellClip!)")
@@ -121,22 +95,19 @@ public struct LSTMVariant: Hashable, Sendable {
             \(projectionSize!)
             """
         )
-        sigmoid = squash == .sigmoid ? 1 : 0
-        peepholes = hasPeepholes ? 1 : 0
-        coupled = hasCoupledGates ? 1 : 0
-        clip = cellClip ?? 0
-        projection = projectionSize ?? 0
+        (self.activation, self.gateActivation) = (activation, gateActivation)
+        (self.hasPeepholes, self.hasCoupledGates) = (hasPeepholes, hasCoupledGates)
+        (self.cellClip, self.projectionSize) = (cellClip, projectionSize)
     }
 
-    init(_ variant: recurrent_lstm_variant) {
-        (sigmoid, peepholes, coupled) = (variant.sigmoid, variant.peepholes, variant.coupled)
-        (clip, projection) = (variant.clip, variant.projection)
-    }
-
-    var cValue: recurrent_lstm_variant {
-        recurrent_lstm_variant(
-            sigmoid: sigmoid, peepholes: peepholes, coupled: coupled, clip: clip,
-            projection: projection)
+    init(_ shape: recurrent_cell_shape) {
+        let variant = shape.lstm
+        self.init(
+            activation: Activation(shape.activation),
+            gateActivation: GateActivation(shape.gate_activation),
+            hasPeepholes: variant.peepholes != 0, hasCoupledGates: variant.coupled != 0,
+            cellClip: variant.clip > 0 ? variant.clip : nil,
+            projectionSize: variant.projection > 0 ? variant.projection : nil)
     }
 }
 
@@ -144,7 +115,7 @@ public struct LSTMVariant: Hashable, Sendable {
 public struct LSTMShape: CellShape, Hashable {
     public static var name: String { "LSTM" }
     public let any: AnyCellShape
-    public var variant: LSTMVariant { LSTMVariant(any.cValue.lstm) }
+    public var variant: LSTMVariant { LSTMVariant(any.cValue) }
 
     /// - Precondition: all dimensions are in 1...`ModelShape.largestDimension`, steps × batch is at
     ///   most 2^31, and `inputStride`, where given, is at least `inputSize`.
@@ -155,7 +126,10 @@ public struct LSTMShape: CellShape, Hashable {
         var any = AnyCellShape(
             Self.name, .lstm, inputSize: inputSize, hiddenSize: hiddenSize, batch: batch,
             steps: steps, inputStride: inputStride)
-        any.cValue.lstm = variant.cValue
+        any.set(variant.activation, variant.gateActivation)
+        any.cValue.lstm = recurrent_lstm_variant(
+            peepholes: variant.hasPeepholes ? 1 : 0, coupled: variant.hasCoupledGates ? 1 : 0,
+            clip: variant.cellClip ?? 0, projection: variant.projectionSize ?? 0)
         self.any = any
     }
 
@@ -171,7 +145,8 @@ extension LSTMVariant: CellOptions {
     /// Each part of a variant is an option: one of each.
     static var all: [LSTMVariant] {
         [
-            .plain, LSTMVariant(squash: .sigmoid), LSTMVariant(hasPeepholes: true),
+            .plain, LSTMVariant(activation: .sigmoid),
+            LSTMVariant(gateActivation: .hardSigmoidFifth), LSTMVariant(hasPeepholes: true),
             LSTMVariant(hasCoupledGates: true), LSTMVariant(cellClip: 3),
             LSTMVariant(projectionSize: 32),
         ]
@@ -180,7 +155,6 @@ extension LSTMVariant: CellOptions {
     init(_ kind: StateDictCell.Kind) {
         self.init(hasPeepholes: kind.hasPeepholes, projectionSize: kind.projectionSize)
     }
-    init(_ shape: recurrent_cell_shape) { self.init(shape.lstm) }
 
     var cell: RecurrentCell { .lstm(self) }
     var kind: StateDictCell.Kind {
@@ -206,7 +180,10 @@ extension LSTMVariant: CellOptions {
 
     /// Where f = 1 - i, it is the input gate's, the other way round.
     var forgetGate: MemoryGate? { hasCoupledGates ? (0, -1) : (1, 1) }
-    var memoryGates: [MemoryGate] { hasCoupledGates ? [(0, -1)] : [(0, -1), (1, 1)] }
+    var memoryGates: [MemoryGate] {
+        guard gateActivation == .sigmoid else { return [] }
+        return hasCoupledGates ? [(0, -1)] : [(0, -1), (1, 1)]
+    }
     var unusedGate: Int? { hasCoupledGates ? 1 : nil }
 }
 

@@ -31,17 +31,11 @@ public struct RNNShape: CellShape, Hashable {
         require(
             (0...1).contains(negativeSlope),
             "RNN shape: expected a negative slope in 0...1, found \(negativeSlope)")
-        require(
-            Activation.ofCells.contains(activation),
-            """
-            RNN shape: expected one of the activations of cells, \
-            \(Activation.ofCells.map(\.rawValue).joined(separator: ", ")), found \
-            \(activation.rawValue)
-            """)
+        requireOfCells(activation)
         var any = AnyCellShape(
             Self.name, .rnn, inputSize: inputSize, hiddenSize: hiddenSize, batch: batch,
             steps: steps, inputStride: inputStride)
-        any.cValue.activation = activation.cValue
+        any.set(activation, .sigmoid)
         any.cValue.slope = negativeSlope
         self.any = any
     }

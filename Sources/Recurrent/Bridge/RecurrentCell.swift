@@ -8,20 +8,20 @@ public enum RecurrentCell: Hashable, Sendable {
     /// Long short-term memory with forget gate: `LSTMShape`.
     case lstm(LSTMVariant)
     /// The gated recurrent unit: `GRUShape`.
-    case gru(GRUDefinition)
+    case gru(GRUVariant)
     /// The plain recurrent layer: `RNNShape`.
     case rnn(Activation)
     /// The minimal gated recurrent unit, whose gates read the inputs alone: `MinGRUShape`.
     case minGRU
 
     static let kinds: [any CellOptions.Type] = [
-        LSTMVariant.self, GRUDefinition.self, Activation.self, MinGRUOptions.self,
+        LSTMVariant.self, GRUVariant.self, Activation.self, MinGRUOptions.self,
     ]
 
     var options: any CellOptions {
         switch self {
         case .lstm(let variant): variant
-        case .gru(let definition): definition
+        case .gru(let variant): variant
         case .rnn(let activation): activation
         case .minGRU: MinGRUOptions()
         }
@@ -31,7 +31,7 @@ public enum RecurrentCell: Hashable, Sendable {
         self =
             switch shape.cell {
             case .lstm: .lstm(LSTMVariant(shape))
-            case .gru: .gru(GRUDefinition(shape))
+            case .gru: .gru(GRUVariant(shape))
             case .rnn: .rnn(Activation(shape))
             case .min_gru: .minGRU
             }
@@ -92,4 +92,54 @@ extension CellOptions {
     var forgetGate: MemoryGate? { nil }
     var memoryGates: [MemoryGate] { [] }
     var unusedGate: Int? { nil }
+}
+
+/// What the name of a cell has in parentheses: `part+part:value`, each part once, in any order.
+struct CellNameParts {
+    private var values: [Substring: Substring?] = [:]
+
+    /// Nil where a part is empty or comes twice.
+    init?(_ name: String) {
+        guard !name.isEmpty else { return }
+        for part in name.split(separator: "+", omittingEmptySubsequences: false) {
+            let sides = part.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            guard sides.allSatisfy({ !$0.isEmpty }), values[sides[0]] == nil else { return nil }
+            values.updateValue(sides.dropFirst().first, forKey: sides[0])
+        }
+    }
+
+    /// Whether all parts have been taken.
+    var isEmpty: Bool { values.isEmpty }
+
+    /// Takes a part without a value; false where there is none.
+    mutating func flag(_ key: String) -> Bool {
+        guard case .some(nil) = values[key[...]] else { return false }
+        values[key[...]] = nil
+        return true
+    }
+
+    /// Takes the value of a part, or nil.
+    mutating func value(_ key: String) -> Substring? {
+        guard case .some(let value?) = values[key[...]] else { return nil }
+        values[key[...]] = nil
+        return value
+    }
+
+    /// Takes the name of an activation: tanh goes without saying.
+    mutating func activation() -> Activation {
+        Activation.ofCells.dropFirst().first { flag($0.rawValue) } ?? .tanh
+    }
+
+    /// Takes `gates:` with the name of an activation, where σ goes without saying; nil where it is
+    /// none.
+    mutating func gateActivation() -> GateActivation? {
+        guard let name = value("gates") else { return .sigmoid }
+        return GateActivation(rawValue: String(name)).flatMap { $0 == .sigmoid ? nil : $0 }
+    }
+}
+
+/// The parts of a name that those two methods take.
+func activationNames(_ activation: Activation, _ gateActivation: GateActivation) -> [String] {
+    (activation == .tanh ? [] : [activation.rawValue])
+        + (gateActivation == .sigmoid ? [] : ["gates:\(gateActivation.rawValue)"])
 }

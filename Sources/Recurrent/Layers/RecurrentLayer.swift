@@ -68,9 +68,9 @@ public struct RecurrentLayer: Hashable, Sendable {
     }
 
     public static func gru(
-        _ hiddenSize: Int, _ definition: GRUDefinition = .resetAfter, isBidirectional: Bool = false
+        _ hiddenSize: Int, _ variant: GRUVariant = .resetAfter, isBidirectional: Bool = false
     ) -> RecurrentLayer {
-        RecurrentLayer(.gru(definition), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
+        RecurrentLayer(.gru(variant), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
     }
 
     public static func rnn(
