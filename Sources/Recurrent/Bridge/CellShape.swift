@@ -104,9 +104,7 @@ extension CellShape {
         }
     }
     /// Whether there is a kernel for weights that are not in float32: of the plain LSTM alone.
-    public var canRoundWeights: Bool {
-        any.cell.options.weightFormats.contains(.bfloat16)
-    }
+    public var canRoundWeights: Bool { any.cell.canRoundWeights }
 
     /// Floats of c at one time step, zero of cells that have none. C counterpart:
     /// `recurrent_cell_state_floats`.

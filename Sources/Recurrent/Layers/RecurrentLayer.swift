@@ -29,6 +29,8 @@ extension RecurrentCell {
 
     var defaultOfItsKind: RecurrentCell { RecurrentCell(options.kind) }
 
+    var canRoundWeights: Bool { options.weightFormats.contains(.bfloat16) }
+
     /// The name without the options.
     var kindName: String { type(of: options).cellName }
 }
