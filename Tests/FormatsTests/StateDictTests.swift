@@ -101,6 +101,66 @@ struct StateDictTests {
         }
     }
 
+    /// Layers of a minimal GRU in both directions and of an LSTM.
+    static let minGRU = StateDictShape(
+        inputSize: 3,
+        layers: [StateDictLayer(.minGRU, hiddenSize: 4, isBidirectional: true), lstm],
+        outputSize: 2)
+
+    static func weights(_ cell: StateDictCell) -> CellWeights {
+        cell.weights(
+            cell.parameters.map { _, shape in
+                (0..<shape.reduce(1, *)).map { Float($0) / 8 }
+            })
+    }
+
+    @Test func aMinimalGRUIsReadAsAnyOtherLayer() throws {
+        let parameters = StateDictParameters(
+            cells: Self.minGRU.cells.map(Self.weights),
+            dense: AffineWeights(weight: (0..<34).map(Float.init), bias: [1, 2]))
+        let tensors = parameters.tensors(shape: Self.minGRU)
+        #expect(
+            tensors.prefix(4).map(\.name) == [
+                "minGRU.weight_ih_l0", "minGRU.bias_ih_l0", "minGRU.weight_ih_l0_reverse",
+                "minGRU.bias_ih_l0_reverse",
+            ])
+        let file = try Safetensors(Safetensors.encode(tensors))
+        #expect(try StateDictShape(file) == Self.minGRU)
+        #expect(try StateDictParameters(file, shape: Self.minGRU) == parameters)
+    }
+
+    @Test func aMinimalGRUHasOneBias() {
+        let cell = StateDictCell(.minGRU, inputSize: 3, hiddenSize: 2)
+        let weights = CellWeights(
+            weightIH: Array(repeating: 1, count: 12), weightHH: [],
+            biasIH: Array(repeating: 2, count: 4))
+        #expect(weights.biasHH.isEmpty && cell.mismatch(weights) == nil)
+    }
+
+    /// A bare module is PyTorch's, which has no minimal GRU: before one, past one, or beside one.
+    @Test func bareNamesAreOfPyTorchAlone() throws {
+        func shape(_ layers: [(StateDictCell.Kind, prefix: String, layer: Int)]) throws(FormatError)
+            -> StateDictShape
+        {
+            let tensors = layers.flatMap { kind, prefix, layer in
+                StateDictCell(kind, inputSize: 4, hiddenSize: 4).parameters.map {
+                    Self.zeros("\(prefix)\($0.name)_l\(layer)", $0.shape)
+                }
+            }
+            return try StateDictShape(Safetensors(Safetensors.encode(tensors)))
+        }
+        #expect(try shape([(.gru, "", 0), (.gru, "", 1)]).layers.count == 2)
+        #expect(try shape([(.gru, "gru.", 0), (.minGRU, "minGRU.", 1)]).layers.count == 2)
+        for (bare, minGRU) in [(0, 1), (1, 0), (0, 0)] {
+            let error = #expect(throws: FormatError.self) {
+                try shape([(.gru, "", bare), (.minGRU, "minGRU.", minGRU)])
+            }
+            #expect(error?.problem == .unexpectedTensor)
+        }
+        let error = #expect(throws: FormatError.self) { try shape([(.minGRU, "", 0)]) }
+        #expect(error?.problem == .missingTensor)
+    }
+
     @Test func otherNames() throws {
         let names = StateDictNames(embedding: "encoder", lstm: "net.rnn", dense: "decoder")
         let parameters = try StateDictParameters(golden("state_dict"), shape: Self.shape)

@@ -33,7 +33,7 @@ public struct MinGRUShape: CellShape, Hashable {
     }
 }
 
-/// There is one minimal GRU.
+/// The options of a minimal GRU: none.
 struct MinGRUOptions: CellOptions {
     static let cellName = "minGRU"
     static let gateNames = ["z", "n"]
@@ -48,10 +48,7 @@ struct MinGRUOptions: CellOptions {
 
     var name: String { "" }
     var cell: RecurrentCell { .minGRU }
-    /// A kind of its own, which PyTorch does not know.
-    var kind: StateDictCell.Kind {
-        StateDictCell.Kind(Self.cellName, gates: 2, readsHidden: false)
-    }
+    var kind: StateDictCell.Kind { .minGRU }
     var tensorsName: String { "" }
 
     func shape(

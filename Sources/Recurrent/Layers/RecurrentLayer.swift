@@ -39,15 +39,6 @@ extension CellOptions {
     fileprivate static var cells: [RecurrentCell] { all.map(\.cell) }
 }
 
-extension StateDictNames {
-    /// With the kinds of all cells.
-    static let ofAllCells: StateDictNames = {
-        var names = StateDictNames()
-        names.kinds = RecurrentCell.kinds.map { $0.all[0].kind }
-        return names
-    }()
-}
-
 /// One recurrent layer of a model.
 public struct RecurrentLayer: Hashable, Sendable {
     public let cell: RecurrentCell
