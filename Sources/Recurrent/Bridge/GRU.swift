@@ -119,3 +119,11 @@ extension FixedCell where Shape == GRUShape {
             .float32, kernels)
     }
 }
+
+extension RecurrentLayer {
+    public static func gru(
+        _ hiddenSize: Int, _ definition: GRUDefinition = .resetAfter, isBidirectional: Bool = false
+    ) -> RecurrentLayer {
+        RecurrentLayer(.gru(definition), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
+    }
+}

@@ -101,3 +101,9 @@ extension FixedCell where Shape == MinGRUShape {
         load(weightIH: weight, weightHH: [], biasIH: bias, biasHH: [])
     }
 }
+
+extension RecurrentLayer {
+    public static func minGRU(_ hiddenSize: Int, isBidirectional: Bool = false) -> RecurrentLayer {
+        RecurrentLayer(.minGRU, hiddenSize: hiddenSize, isBidirectional: isBidirectional)
+    }
+}

@@ -54,24 +54,6 @@ public struct RecurrentLayer: Hashable, Sendable {
         self.isBidirectional = isBidirectional
     }
 
-    public static func lstm(
-        _ hiddenSize: Int, _ variant: LSTMVariant = .plain, isBidirectional: Bool = false
-    ) -> RecurrentLayer {
-        RecurrentLayer(.lstm(variant), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
-    }
-
-    public static func gru(
-        _ hiddenSize: Int, _ definition: GRUDefinition = .resetAfter, isBidirectional: Bool = false
-    ) -> RecurrentLayer {
-        RecurrentLayer(.gru(definition), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
-    }
-
-    public static func rnn(
-        _ hiddenSize: Int, _ activation: Activation = .tanh, isBidirectional: Bool = false
-    ) -> RecurrentLayer {
-        RecurrentLayer(.rnn(activation), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
-    }
-
     /// Units of h in each direction: H, or those of an LSTM's projection.
     public var unitCount: Int { cell.options.kind.outputSize(hiddenSize: hiddenSize) }
     /// What the next layer reads: the units of h, of both directions side by side.
