@@ -4,8 +4,8 @@
 ///
 /// In a stack of several kinds each layer has the name of its own kind and the number of its place:
 /// `lstm.weight_ih_l0`, `gru.weight_ih_l1`. A cell that PyTorch does not have says so in its name,
-/// as in `minGRU.weight_ih_l0` or `gru(resetBefore).weight_ih_l1`: PyTorch, which would compute something else with the same
-/// tensors, refuses to load them.
+/// as in `minGRU.weight_ih_l0` or `gru(resetBefore).weight_ih_l1`: PyTorch, which would compute
+/// something else with the same tensors, refuses to load them.
 public struct StateDictNames: Equatable, Sendable {
     public var embedding = "embedding"
     /// Those of the recurrent layers are empty for the `state_dict` of a bare `nn.LSTM`, `nn.GRU`

@@ -1,4 +1,4 @@
-/// The mean of `loss(y[n], target[n])`, and its gradient: `derivative` with respect to y[n], over N.
+/// Returns the mean of `loss(y[n], target[n])`, and its gradient, `derivative` over N.
 private func mean(
     _ y: [Double], _ target: [Double], loss: (Double, Double) -> Double,
     derivative: (Double, Double) -> Double
