@@ -1,8 +1,8 @@
 internal import CRecurrent
 public import RecurrentFormats
 
-/// The dimensions of a recurrent layer over a batch of sequences, and what its cell computes:
-/// `LSTMShape`, `GRUShape`, `RNNShape`, or `AnyCellShape` of any of them.
+/// The dimensions of a recurrent layer over a batch of sequences, and what its cell computes, as
+/// `LSTMShape` for one cell, or `AnyCellShape` for any.
 public protocol CellShape: KernelOrdered, Sendable where Weights == CellWeights {
     /// The kind of cell.
     static var name: String { get }

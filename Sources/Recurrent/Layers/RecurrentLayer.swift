@@ -4,8 +4,8 @@ extension RecurrentCell {
     /// The names of the gates, in kernel order; a plain layer has one sum and no gate.
     public var gateNames: [String] { type(of: options).gateNames }
 
-    /// As model files have it: `lstm`, `lstm(peepholes+coupled)`, `gru`, `gru(resetBefore)`, `rnn`,
-    /// `rnn(relu)`; PyTorch's defaults go without saying.
+    /// As model files have it, such as `lstm(peepholes+coupled)` or `gru`: PyTorch's defaults go
+    /// without saying.
     public var name: String { kindName + (options.name.isEmpty ? "" : "(\(options.name))") }
 
     /// The cells without options; of the LSTM's, of which each part is one, one of each.
