@@ -93,7 +93,8 @@ const char *recurrent_cell_check(recurrent_cell_shape shape) {
     const uint64_t units = recurrent_padded(shape.hidden),
                    outputs = recurrent_padded(recurrent_cell_outputs(shape)),
                    gates = recurrent_cell_gates(shape),
-                   columns = 2 + recurrent_padded(shape.input) + outputs;
+                   columns = 2 + recurrent_padded(shape.input)
+                             + recurrent_padded(recurrent_cell_hidden_rows(shape));
     // The gates of all steps, and behind those of an LSTM h or m; the largest of the weights'
     // copies, and behind them the projection.
     const uint64_t tape = gates * units + (shape.cell == recurrent_cell_lstm ? units + outputs : 0),

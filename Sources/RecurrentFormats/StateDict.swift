@@ -4,8 +4,8 @@
 ///
 /// In a stack of several kinds each layer has the name of its own kind and the number of its place:
 /// `lstm.weight_ih_l0`, `gru.weight_ih_l1`. A cell that PyTorch does not have says so in its name,
-/// as in `gru(resetBefore).weight_ih_l0`: PyTorch, which would compute something else with the same
-/// tensors, refuses to load them.
+/// as in `minGRU.weight_ih_l0` or `gru(resetBefore).weight_ih_l1`: PyTorch, which would compute
+/// something else with the same tensors, refuses to load them.
 public struct StateDictNames: Equatable, Sendable {
     public var embedding = "embedding"
     /// Those of the recurrent layers are empty for the `state_dict` of a bare `nn.LSTM`, `nn.GRU`
@@ -15,7 +15,7 @@ public struct StateDictNames: Equatable, Sendable {
     public var rnn = "rnn"
     public var dense = "dense"
     /// The kinds of layers that there may be; others than PyTorch's go by their own names.
-    public var kinds = StateDictCell.Kind.pyTorch
+    private(set) var kinds = StateDictCell.Kind.all
 
     public init(
         embedding: String = "embedding", lstm: String = "lstm", gru: String = "gru",
@@ -60,10 +60,10 @@ public struct StateDictNames: Equatable, Sendable {
         return variants
     }
 
-    /// These names, but those of a bare module if that is what the file holds.
+    /// These names, but those of a bare module, which is PyTorch's, if that is what the file holds.
     func matching(_ file: Safetensors) -> StateDictNames {
         var bare = self
-        (bare.lstm, bare.gru, bare.rnn) = ("", "", "")
+        (bare.lstm, bare.gru, bare.rnn, bare.kinds) = ("", "", "", StateDictCell.Kind.pyTorch)
         let first = bare.recurrent(.rnn, "", "weight_ih", 0)
         return file.entry(named: first) == nil && bare.variants(file)[first] == nil ? self : bare
     }
@@ -183,6 +183,11 @@ public struct StateDictShape: Equatable, Sendable {
             tensors.append((names.denseBias, [outputSize]))
         }
         return tensors
+    }
+
+    /// The elements of all tensors.
+    package var elementCount: Int {
+        tensorShapes(StateDictNames()).reduce(0) { $0 + $1.shape.reduce(1, *) }
     }
 
     /// The names of the parameters of each of `cells`.

@@ -1,23 +1,24 @@
 /// The weights of a cell as PyTorch has them: row-major matrices of a row for each gate and unit,
-/// gate after gate, i f g o of an LSTM, r z n of a GRU.
+/// gate after gate.
 public struct CellWeights: Equatable, Sendable {
-    /// [G H][I] and [G H][H], or [G H][R] where h is projected.
+    /// [G H][I] and [G H][H], or [G H][R] where h is projected; of gates that do not read h the
+    /// second is empty.
     public var weightIH: [Float], weightHH: [Float]
-    /// [G H] each. Their sum is what counts, but of a GRU's n where the reset gate acts after the
-    /// product.
+    /// [G H] each, the second empty where `weightHH` is. Their sum is what counts, but of a GRU's n
+    /// where the reset gate acts after the product.
     public var biasIH: [Float], biasHH: [Float]
     /// [R][H], of a projection; else empty.
     public var weightHR: [Float]
     /// [3H], of i, f and o; empty where there are none.
     public var peepholes: [Float]
 
-    /// - Parameter biasHH: zero where nil.
+    /// - Parameter biasHH: where nil, zero, or empty if `weightHH` is.
     public init(
         weightIH: [Float], weightHH: [Float], biasIH: [Float], biasHH: [Float]? = nil,
         weightHR: [Float] = [], peepholes: [Float] = []
     ) {
         (self.weightIH, self.weightHH, self.biasIH) = (weightIH, weightHH, biasIH)
-        self.biasHH = biasHH ?? Array(repeating: 0, count: biasIH.count)
+        self.biasHH = biasHH ?? Array(repeating: 0, count: weightHH.isEmpty ? 0 : biasIH.count)
         (self.weightHR, self.peepholes) = (weightHR, peepholes)
     }
 
@@ -61,8 +62,11 @@ public struct StateDictCell: Equatable, Sendable {
         }
         public static let gru = Kind("gru", gates: 3)
         public static let rnn = Kind("rnn", gates: 1)
+        /// The minimal GRU, which PyTorch does not have: z, then n.
+        public static let minGRU = Kind("minGRU", gates: 2, readsHidden: false)
         /// Those of PyTorch's modules.
-        public static let pyTorch = [lstm(), gru, rnn]
+        static let pyTorch = [lstm(), gru, rnn]
+        static let all = pyTorch + [minGRU]
 
         /// Units of h.
         public func outputSize(hiddenSize: Int) -> Int { projectionSize ?? hiddenSize }

@@ -1,18 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Android)
-    import Android
-#elseif canImport(WASILibc)
-    import WASILibc
-#elseif os(Windows)
-    import WinSDK
-#else
-    import Glibc
-#endif
-
-/// The mean of `loss(y[n], target[n])`, and its gradient: `derivative` by y[n], over N.
+/// Returns the mean of `loss(y[n], target[n])`, and its gradient, `derivative` over N.
 private func mean(
     _ y: [Double], _ target: [Double], loss: (Double, Double) -> Double,
     derivative: (Double, Double) -> Double
@@ -62,7 +48,7 @@ public func binaryCrossEntropy(_ logits: [Double], target: [Double]) -> (
     loss: Double, dlogits: [Double]
 ) {
     func minusLogSigmoid(_ z: Double) -> Double {
-        max(-z, 0) + Double.log(onePlus: exp(-z.magnitude))
+        max(-z, 0) + Double.log(onePlus: Double.exp(-z.magnitude))
     }
     let (loss, dlogits) = mean(logits, target) {
         $1 * minusLogSigmoid($0) + (1 - $1) * minusLogSigmoid(-$0)

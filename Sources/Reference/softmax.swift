@@ -1,22 +1,8 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Android)
-    import Android
-#elseif canImport(WASILibc)
-    import WASILibc
-#elseif os(Windows)
-    import WinSDK
-#else
-    import Glibc
-#endif
-
 /// p[n] = exp(z[n]) / Σ_k exp(z[k]), each logit less the largest one, which changes nothing but the
 /// range.
 public func softmax(_ logits: [Double]) -> [Double] {
     let largest = logits.max() ?? 0
-    let exponentials = logits.map { exp($0 - largest) }
+    let exponentials = logits.map { Double.exp($0 - largest) }
     let sum = exponentials.reduce(0, +)
     return exponentials.map { $0 / sum }
 }
@@ -37,8 +23,8 @@ public func softmaxCrossEntropy(_ logits: [Double], target: Int) -> (
     }
     let largest = logits.max() ?? 0
     // Σ_k exp(z[k] - largest) without one of the largest
-    let others = logits.map { exp($0 - largest) }.reduce(-1, +)
+    let others = logits.map { Double.exp($0 - largest) }.reduce(-1, +)
     var dlogits = softmax(logits)
     dlogits[target] -= 1
-    return (log1p(others) + (largest - logits[target]), dlogits)
+    return (Double.log(onePlus: others) + (largest - logits[target]), dlogits)
 }

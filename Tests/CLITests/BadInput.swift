@@ -80,6 +80,7 @@ extension BadInput {
             "train --schedule sine:3", 64, "--schedule: unknown", "one-cycle:EPOCHS", "found sine:3"
         ),
         BadInput("train --cell transformer", 64, "--cell", "gru(resetBefore)", "found transformer"),
+        BadInput("learn copy --cell lstm,copy", 64, "--cell", "lstm(peepholes)", "found copy"),
         BadInput("train --threads 0", 64, "--threads"),
         BadInput("train --threads 100000", 64, "--threads"),
         BadInput("train --seed -1", 64, "--seed"),

@@ -196,7 +196,7 @@ private func decode<Value: Decodable>(_ text: String) throws -> Value {
                 rounded.error
                     == """
                     recurrent: model.safetensors: weights cannot be rounded to bfloat16; \
-                    expected plain LSTM layers, found \(cell)\n
+                    expected lstm alone, found \(cell)\n
                     """
             )
         }

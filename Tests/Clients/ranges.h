@@ -152,6 +152,8 @@ static inline void check_small_ranges(void) {
     CHECK(cell, span, recurrent_cell_rnn, 1, 1, 1, 1 << 20, 1 << 10);
     CHECK(cell, NULL, recurrent_cell_gru, 1, 8192, 1, 1, 1);
     CHECK(cell, span, recurrent_cell_gru, 1, 16384, 1, 1, 1);
+    CHECK(cell, NULL, recurrent_cell_min_gru, 1, 16384, 1, 1, 1);
+    CHECK(cell, span, recurrent_cell_min_gru, 16384, 16384, 1, 1, 16384);
     CHECK(convolution, NULL, 1, {1, 1, 3, 1, 1, 0}, {1, 1, 3, 1, 1, 0}, 4096, 4096, 4096);
     CHECK(convolution, span, 1, {1, 1, 3, 1, 1, 0}, {1, 1, 3, 1, 1, 0}, 8192, 8192, 8192);
     CHECK(convolution, span, 1, {D, 1, 1, 1, 1, 0}, {1, 1, 1, 1, 1, 0}, 32, 1, 32);

@@ -101,6 +101,39 @@ struct StateDictTests {
         }
     }
 
+    @Test func aMinimalGRUHasOneBias() {
+        let cell = StateDictCell(.minGRU, inputSize: 3, hiddenSize: 2)
+        let weights = CellWeights(
+            weightIH: Array(repeating: 1, count: 12), weightHH: [],
+            biasIH: Array(repeating: 2, count: 4))
+        #expect(weights.biasHH.isEmpty && cell.mismatch(weights) == nil)
+    }
+
+    /// A bare module is PyTorch's, which has no minimal GRU: before one, past one, or beside one.
+    @Test func bareNamesAreOfPyTorchAlone() throws {
+        func shape(_ layers: [(StateDictCell.Kind, prefix: String, layer: Int)]) throws(FormatError)
+            -> StateDictShape
+        {
+            let tensors = layers.flatMap { kind, prefix, layer in
+                StateDictCell(kind, inputSize: 4, hiddenSize: 4).parameters.map {
+                    Self.zeros("\(prefix)\($0.name)_l\(layer)", $0.shape)
+                }
+            }
+            return try StateDictShape(Safetensors(Safetensors.encode(tensors)))
+        }
+        #expect(try shape([(.gru, "", 0), (.gru, "", 1)]).layers.count == 2)
+        let named = try shape([(.gru, "gru.", 0), (.minGRU, "minGRU.", 1)])
+        #expect(named.layers.map(\.kind) == [.gru, .minGRU])
+        for (bare, minGRU) in [(0, 1), (1, 0), (0, 0)] {
+            let error = #expect(throws: FormatError.self) {
+                try shape([(.gru, "", bare), (.minGRU, "minGRU.", minGRU)])
+            }
+            #expect(error?.problem == .unexpectedTensor)
+        }
+        let error = #expect(throws: FormatError.self) { try shape([(.minGRU, "", 0)]) }
+        #expect(error?.problem == .missingTensor)
+    }
+
     @Test func otherNames() throws {
         let names = StateDictNames(embedding: "encoder", lstm: "net.rnn", dense: "decoder")
         let parameters = try StateDictParameters(golden("state_dict"), shape: Self.shape)

@@ -1,4 +1,5 @@
-"""Makes gru.safetensors beside this script: forward and backward of a bidirectional nn.GRU, in float64.
+"""Makes gru.safetensors beside this script: forward and backward of a bidirectional nn.GRU, in
+float64.
 
 Needs torch and safetensors; the tests only read what it has made.
 """
@@ -15,7 +16,7 @@ tensors |= {name: parameter.detach().clone() for name, parameter in layer.named_
 layer.double()
 h0 = tensors["h0"].double().requires_grad_()
 tensors["dh"] = torch.randn(steps, batch, 2 * hidden)
-# A leaf for each direction, so that each has a gradient by its own input.
+# A leaf for each direction, which has a gradient with respect to its own input.
 for direction, suffix in enumerate(["", "_reverse"]):
     x = tensors["x"].double().requires_grad_()
     h, _ = layer(x, h0)

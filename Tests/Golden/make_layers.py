@@ -1,5 +1,5 @@
-"""Makes layers.safetensors beside this script: activations, batch normalization and layer normalization of torch.nn, with their gradients, in
-float64.
+"""Makes layers.safetensors beside this script: activations, batch normalization and layer
+normalization of torch.nn, with their gradients, in float64.
 
 Needs torch and safetensors; the tests only read what it has made.
 """
@@ -15,7 +15,7 @@ tensors = {}
 
 
 def differentiate(name, function, x, parameters=()):
-    """The output for x, and the gradients of its product with a random dy by x and by the parameters."""
+    """Adds the output for x, and the gradients of its product with a random dy."""
     values = {"x": x, "dy": torch.randn(x.shape)}
     x = x.double().requires_grad_()
     y = function(x)
@@ -47,17 +47,22 @@ for seed, name in enumerate(re.findall(r"ROW\((\w+), [xy], ", header.read_text()
 torch.manual_seed(8)
 differentiate_activation("softmax", functools.partial(torch.nn.functional.softmax, dim=1))
 
-for name, layer in {"batch": torch.nn.BatchNorm1d(units), "layer": torch.nn.LayerNorm(units)}.items():
+for name, layer in {
+    "batch": torch.nn.BatchNorm1d(units), "layer": torch.nn.LayerNorm(units),
+}.items():
     torch.nn.init.normal_(layer.weight)
     torch.nn.init.normal_(layer.bias)
-    tensors |= {f"{name}.{key}": parameter.detach().clone() for key, parameter in layer.named_parameters()}
+    tensors |= {f"{name}.{key}": parameter.detach().clone()
+                for key, parameter in layer.named_parameters()}
     layer.double()
     for batch in range(3):
         layer.zero_grad()
         x = torch.randn(rows + batch, units) * torch.rand(units) + 5 * torch.randn(units)
         differentiate(f"{name}{batch}", layer, x, list(layer.named_parameters()))
     if name == "batch":
-        tensors |= {f"batch.{key}": average for key, average in layer.named_buffers() if key != "num_batches_tracked"}
+        tensors |= {f"batch.{key}": average for key, average in layer.named_buffers()
+                    if key != "num_batches_tracked"}
         layer.zero_grad()
         differentiate("inference", layer.eval(), torch.randn(rows, units))
-save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, pathlib.Path(__file__).parent / "layers.safetensors")
+save_file({name: tensor.contiguous() for name, tensor in tensors.items()},
+          pathlib.Path(__file__).parent / "layers.safetensors")

@@ -1,4 +1,5 @@
-"""Makes losses.safetensors beside this script: losses of torch.nn and their gradients, in float64, for rows of outputs.
+"""Makes losses.safetensors beside this script: losses of torch.nn and their gradients, in float64,
+for rows of outputs.
 
 Needs torch and safetensors; the tests only read what it has made.
 """
@@ -9,9 +10,15 @@ from safetensors.torch import save_file
 
 torch.manual_seed(6)
 rows, units = 6, 19
-# Errors on both sides of Huber's delta; logits from no idea to certain; targets for certain and in between.
-values = {"y": 2 * torch.randn(rows, units), "values": torch.randn(rows, units), "logits": 9 * torch.randn(rows, units)}
-values["probabilities"] = torch.rand(rows, units).where(torch.rand(rows, units) < 0.3, torch.randint(0, 2, (rows, units)).float())
+# Errors on both sides of Huber's delta; logits from no idea to certain; targets for certain and in
+# between.
+values = {
+    "y": 2 * torch.randn(rows, units),
+    "values": torch.randn(rows, units),
+    "logits": 9 * torch.randn(rows, units),
+}
+values["probabilities"] = torch.rand(rows, units).where(
+    torch.rand(rows, units) < 0.3, torch.randint(0, 2, (rows, units)).float())
 values["y"][1, 3] = values["values"][1, 3]
 classes = torch.randint(0, units, (rows,))
 losses = {

@@ -1,4 +1,5 @@
-"""Makes lstm_projection.safetensors beside this script: forward and backward of an nn.LSTM with proj_size, in float64.
+"""Makes lstm_projection.safetensors beside this script: forward and backward of an nn.LSTM with
+proj_size, in float64.
 
 Needs torch and safetensors; the tests only read what it has made.
 """
@@ -10,7 +11,11 @@ from safetensors.torch import save_file
 torch.manual_seed(6)
 inputs, hidden, projected, steps, batch = 3, 19, 5, 7, 2
 layer = torch.nn.LSTM(inputs, hidden, proj_size=projected)
-tensors = {"x": torch.randn(steps, batch, inputs), "h0": torch.randn(1, batch, projected), "c0": torch.randn(1, batch, hidden)}
+tensors = {
+    "x": torch.randn(steps, batch, inputs),
+    "h0": torch.randn(1, batch, projected),
+    "c0": torch.randn(1, batch, hidden),
+}
 tensors |= {name: parameter.detach().clone() for name, parameter in layer.named_parameters()}
 layer.double()
 x, h0, c0 = (tensors[name].double().requires_grad_() for name in ["x", "h0", "c0"])

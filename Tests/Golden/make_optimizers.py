@@ -1,4 +1,5 @@
-"""Makes optimizers.json beside this script: what torch.optim does to the same parameters with the same gradients, in float64.
+"""Makes optimizers.json beside this script: what torch.optim does to the same parameters with the
+same gradients, in float64.
 
 Needs torch; the tests only read what it has made.
 """
@@ -22,7 +23,8 @@ variants = {
     "dampening": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.25, weight_decay=0.05),
     "nesterov": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
     "adagrad": lambda p: optim.Adagrad(p),
-    "adagrad_decay": lambda p: optim.Adagrad(p, lr=0.1, lr_decay=0.2, weight_decay=0.05, initial_accumulator_value=0.1),
+    "adagrad_decay": lambda p: optim.Adagrad(
+        p, lr=0.1, lr_decay=0.2, weight_decay=0.05, initial_accumulator_value=0.1),
     "rmsprop": lambda p: optim.RMSprop(p),
     "rmsprop_centered": lambda p: optim.RMSprop(p, alpha=0.9, centered=True, weight_decay=0.05),
     "rmsprop_momentum": lambda p: optim.RMSprop(p, momentum=0.9),
@@ -33,9 +35,11 @@ variants = {
     "adam_decay": lambda p: optim.Adam(p, lr=0.01, betas=(0.8, 0.99), weight_decay=0.05),
     "adamw": lambda p: optim.AdamW(p, lr=0.01),
     "amsgrad": lambda p: optim.Adam(p, lr=0.01, betas=(0.9, 0.9), amsgrad=True),
-    "adamw_amsgrad": lambda p: optim.AdamW(p, lr=0.01, betas=(0.9, 0.9), weight_decay=0.1, amsgrad=True),
+    "adamw_amsgrad": lambda p: optim.AdamW(
+        p, lr=0.01, betas=(0.9, 0.9), weight_decay=0.1, amsgrad=True),
     "nadam": lambda p: optim.NAdam(p),
-    "nadam_decay": lambda p: optim.NAdam(p, lr=0.01, betas=(0.8, 0.99), momentum_decay=0.5, weight_decay=0.05),
+    "nadam_decay": lambda p: optim.NAdam(
+        p, lr=0.01, betas=(0.8, 0.99), momentum_decay=0.5, weight_decay=0.05),
     "nadamw": lambda p: optim.NAdam(p, lr=0.01, weight_decay=0.1, decoupled_weight_decay=True),
     "radam": lambda p: optim.RAdam(p),
     "radam_decay": lambda p: optim.RAdam(p, lr=0.01, betas=(0.8, 0.9), weight_decay=0.05),
@@ -71,4 +75,5 @@ golden = {
     "clips": [clip(most) for most in (1e-3, 0.5, 1e3)],
 }
 path = pathlib.Path(__file__).with_name("optimizers.json")
-path.write_text(json.dumps(golden, indent=0).replace(",\n", ", ").replace("[\n", "[").replace("\n]", "]") + "\n")
+path.write_text(json.dumps(golden, indent=0).replace(",\n", ", ").replace("[\n", "[")
+                .replace("\n]", "]") + "\n")

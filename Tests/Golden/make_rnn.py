@@ -1,4 +1,5 @@
-"""Makes rnn.safetensors beside this script: forward and backward of nn.RNN, with tanh and with ReLU, in float64.
+"""Makes rnn.safetensors beside this script: forward and backward of nn.RNN, with tanh and with
+ReLU, in float64.
 
 Needs torch and safetensors; the tests only read what it has made.
 """

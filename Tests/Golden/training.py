@@ -1,5 +1,6 @@
-"""Writes training.safetensors (initial weights) and training.json (losses of 100 training steps in float64, for each optimizer):
-what Recurrent's trainer must follow. Needs torch and numpy; the tests need only the two files.
+"""Writes training.safetensors (initial weights) and training.json (losses of 100 training steps in
+float64, for each optimizer): what Recurrent's trainer must follow. Needs torch and numpy; the tests
+need only the two files.
 
     python3 Tests/Golden/training.py
 """
@@ -28,7 +29,7 @@ class Model(torch.nn.Module):
 
 
 def tokens():
-    """[UPDATES * STEPS + 1][BATCH]: a sequence with something to learn, the same formula as in the test."""
+    """Returns [UPDATES * STEPS + 1][BATCH], with something to learn: the formula of the test."""
     rows = numpy.arange(UPDATES * STEPS + 1)[:, None]
     columns = numpy.arange(BATCH)[None, :]
     return torch.from_numpy((rows * rows + 5 * rows // 3 + 7 * columns) % VOCABULARY)
@@ -38,7 +39,8 @@ def save(path, tensors):
     header, data = {}, b""
     for name, tensor in tensors.items():
         values = tensor.detach().numpy().astype("<f4").tobytes()
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [len(data), len(data) + len(values)]}
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape),
+                        "data_offsets": [len(data), len(data) + len(values)]}
         data += values
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -48,7 +50,8 @@ def save(path, tensors):
 def losses(initial, optimizer):
     model = Model().double()
     model.load_state_dict({name: value.double() for name, value in initial.items()})
-    # Recurrent's LSTM has one bias, the sum of PyTorch's two: the second is added to the first and left out of training.
+    # Recurrent's LSTM has one bias, the sum of PyTorch's two: the second is added to the first and
+    # left out of training.
     for layer in range(LAYERS):
         first, second = (getattr(model.lstm, f"bias_{part}_l{layer}") for part in ("ih", "hh"))
         first.data += second.data
@@ -61,7 +64,8 @@ def losses(initial, optimizer):
         segment = text[update * STEPS:(update + 1) * STEPS + 1]
         logits, state = model(segment[:-1], state)
         state = tuple(part.detach() for part in state)
-        loss = torch.nn.functional.cross_entropy(logits.reshape(-1, VOCABULARY), segment[1:].reshape(-1))
+        loss = torch.nn.functional.cross_entropy(
+            logits.reshape(-1, VOCABULARY), segment[1:].reshape(-1))
         rule.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, CLIP)

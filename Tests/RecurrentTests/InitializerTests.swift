@@ -122,7 +122,7 @@ import Testing
         (RecurrentCell.lstm(.plain), [-1, 1, 0, 0]),
         (.lstm(LSTMVariant(hasCoupledGates: true)), [-1, 0, 0, 0]),
         (.gru(.resetAfter), [0, 1, 0]), (.gru(.resetBefore), [0, 1, 0]),
-        (.gru(.lecture), [0, -1, 0]), (.rnn(.tanh), [0]),
+        (.gru(.lecture), [0, -1, 0]), (.rnn(.tanh), [0]), (.minGRU, [-1, 0]),
     ])
     func memoriesAreOfAllLengths(cell: RecurrentCell, signs: [Float]) {
         let units = 20
@@ -132,7 +132,9 @@ import Testing
         func biases(_ initialization: Initialization) -> [[Float]] {
             let weights = Model(shape, seed: 5, initialization: initialization).stateDictParameters
                 .cells[0]
-            let sum = zip(weights.biasIH, weights.biasHH).map(+)
+            let sum =
+                weights.biasHH.isEmpty
+                ? weights.biasIH : zip(weights.biasIH, weights.biasHH).map(+)
             return signs.indices.map { Array(sum[$0 * units..<($0 + 1) * units]) }
         }
         let plain = biases(Initialization())

@@ -73,7 +73,8 @@ extension EditedFile {
             "rnn(relu) rnn(tanh)", "rnn(leakyReLU)",
             "lstm(peepholes) lstm", "lstm(projection:4) lstm",
             "lstm(projection:9223372036854775807)", "lstm(clip:1e39)",
-            "lstm(sigmoid+coupled+clip:1.5) lstm", "gru(lecture) gru", "lstm  gru", "dense.weight",
+            "lstm(sigmoid+coupled+clip:1.5) lstm", "gru(lecture) gru", "minGRU gru", "lstm  gru",
+            "dense.weight",
             "lstm.weight_ih_l0",
         ]
     private static let keys = [
@@ -87,7 +88,8 @@ extension EditedFile {
         ("rnn", "gru"), ("lstm.", ""), ("gru.", ""), ("rnn.", ""), ("lstm.", "lstm(coupled)."),
         ("lstm.", "lstm()."),
         ("lstm.", "lstm(peepholes)."), ("gru.", "gru(lecture)."), ("gru.", "(lecture)."),
-        ("rnn.", "rnn(sigmoid)."),
+        ("rnn.", "rnn(sigmoid)."), ("gru.", "minGRU."), ("minGRU.", "gru."), ("minGRU.", ""),
+        ("minGRU.", "minGRU(lecture)."),
         ("bias_hh", "weight_hr"), ("bias_hh", "peephole"), ("embedding", "dense"),
         ("dense", "embedding"), ("weight", "bias"),
         ("(", "(("), (".", ")."),
@@ -153,6 +155,9 @@ extension EditedFile {
                 .lstm(4, LSTMVariant(hasPeepholes: true, projectionSize: 2)), .gru(3), .rnn(2),
             ],
             head: .lastStep, outputSize: 3, loss: .binaryCrossEntropy),
+        ModelShape(
+            input: .values(size: 4), layers: [.minGRU(4, isBidirectional: true), .gru(8)],
+            outputSize: 2, loss: .meanSquaredError),
     ]
 
     /// Whatever is written where a number or a name stands: a model that can be saved and read
@@ -188,6 +193,7 @@ extension EditedFile {
                 _ = try? LSTMCell(contentsOf: path, layer: layer, weightFormat: .bfloat16)
                 _ = try? GRUCell(contentsOf: path, layer: layer, isReverse: true)
                 _ = try? RNNCell(contentsOf: path, layer: layer, cell: .rnn(.relu))
+                _ = try? MinGRUCell(contentsOf: path, layer: layer, isReverse: true)
             }
         }
         // The edits reach both.

@@ -27,7 +27,7 @@ import Testing
         try Safetensors(try readFile(path), headerLimit: modelHeaderLimit).entries.map(\.name)
     }
 
-    private static func shape(
+    static func shape(
         _ layers: [RecurrentLayer] = [.lstm(3)], head: ModelShape.Head = .everyStep,
         loss: ModelShape.Loss = .meanSquaredError
     ) -> ModelShape {
@@ -141,6 +141,16 @@ import Testing
         }
         let read = try Model(contentsOf: path)
         #expect(read.shape == model.shape && read.stateDictParameters == model.stateDictParameters)
+    }
+
+    @Test(arguments: RecurrentCell.all) func theLengthIsKnownBefore(cell: RecurrentCell) throws {
+        let layers = [RecurrentLayer(cell, hiddenSize: 5, isBidirectional: true), .gru(4)]
+        let shape = ModelShape(
+            input: .tokens(vocabulary: 3, dimension: 2), layers: layers, outputSize: 3,
+            loss: .crossEntropy)
+        let bytes = try Model(shape, seed: 2).fileContents("model")
+        let header = bytes.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+        #expect(shape.fileLength - modelHeaderLimit == bytes.count - 8 - header)
     }
 
     /// Files of earlier versions have PyTorch's names for all cells, and name the cells in their
@@ -281,116 +291,5 @@ import Testing
                 && Self.error(path).contains("expected only those of the model"))
         try write("embedding.weight", inputSize: 4)
         #expect(Self.error(path) == "none")
-    }
-
-    // MARK: Cells
-
-    /// Runs a cell over two steps.
-    private static func outputs(
-        _ size: Int, _ step: (Span<Float>, inout MutableSpan<Float>) -> Void
-    ) -> [Float] {
-        (0..<2).flatMap { t in
-            var h = [Float](repeating: 0, count: size)
-            var span = h.mutableSpan
-            step([0.5 - Float(t), 0.25, -1, 2, 0.75, 1].span, &span)
-            return h
-        }
-    }
-
-    @Test func aCellIsReadWholeOrChosen() throws {
-        let folder = try TemporaryFolder()
-        let path = folder.path("model")
-        let layers: [RecurrentLayer] = [
-            .lstm(3, isBidirectional: true), .lstm(5), .gru(4), .rnn(2),
-        ]
-        try Model(Self.shape(layers), seed: 1).save(to: path)
-        let message =
-            "expected one layer in one direction alone, or a choice by `layer:`, "
-            + "found 4 layers, two directions, a dense layer"
-        let errors = [
-            #expect(throws: ModelFileError.self) { _ = try LSTMCell(contentsOf: path) },
-            #expect(throws: ModelFileError.self) { _ = try GRUCell(contentsOf: path) },
-            #expect(throws: ModelFileError.self) { _ = try RNNCell(contentsOf: path) },
-        ]
-        for error in errors {
-            #expect(error?.description == "\(path): more than a cell; \(message)")
-        }
-
-        let file = try Safetensors(try readFile(path))
-        func values(_ name: String) throws -> [Float] { try file.tensor(named: name).values }
-        for (layer, isReverse, suffix) in [
-            (0, false, "l0"), (0, true, "l0_reverse"), (1, false, "l1"),
-        ] {
-            var read = try LSTMCell(contentsOf: path, layer: layer, isReverse: isReverse)
-            #expect(
-                read.shape.inputSize == [2, 6][layer] && read.shape.hiddenSize == [3, 5][layer])
-            var cell = LSTMCell(inputSize: read.shape.inputSize, hiddenSize: read.shape.hiddenSize)
-            cell.load(
-                weightIH: try values("lstm.weight_ih_" + suffix),
-                weightHH: try values("lstm.weight_hh_" + suffix),
-                biasIH: try values("lstm.bias_ih_" + suffix),
-                biasHH: try values("lstm.bias_hh_" + suffix))
-            let (inputs, units) = (cell.shape.inputSize, cell.shape.hiddenSize)
-            let expected = Self.outputs(units) {
-                cell.step($0.extracting(first: inputs), into: &$1)
-            }
-            let found = Self.outputs(units) { read.step($0.extracting(first: inputs), into: &$1) }
-            try Comparer.checkSameBits("h", found, expected)
-        }
-        let gru = try GRUCell(contentsOf: path, layer: 2)
-        let rnn = try RNNCell(contentsOf: path, layer: 3)
-        #expect(
-            gru.shape.inputSize == 5 && gru.shape.hiddenSize == 4 && rnn.shape.inputSize == 4
-                && rnn.shape.hiddenSize == 2)
-
-        for (layer, isReverse, message) in [
-            (4, false, "no layer 4; expected a layer of 0...3, found 4"),
-            (-1, false, "no layer -1"),
-            (1, true, "layer 1; expected two directions, found one"),
-            (2, false, "expected LSTM, found gru"),
-        ] {
-            let error = #expect(throws: ModelFileError.self) {
-                _ = try LSTMCell(contentsOf: path, layer: layer, isReverse: isReverse)
-            }
-            #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
-        }
-    }
-
-    @Test func aCellIsWhatTheReaderSays() throws {
-        let folder = try TemporaryFolder()
-        let path = folder.path("model")
-        try Model(Self.shape([.rnn(3)]), seed: 1).save(to: path)
-        try Self.change(
-            path, tensors: { $0.name.hasPrefix("rnn") ? $0 : nil }, metadata: { $0 = [:] })
-        var relu = try RNNCell(contentsOf: path, cell: .rnn(.relu))
-        #expect(
-            try RNNCell(contentsOf: path).shape.activation == .tanh
-                && relu.shape.activation == .relu)
-        #expect(
-            Self.outputs(3) { relu.step($0.extracting(first: 2), into: &$1) }.allSatisfy { $0 >= 0 }
-        )
-
-        try Model(Self.shape([.gru(3)]), seed: 1).save(to: path)
-        try Self.change(
-            path, tensors: { $0.name.hasPrefix("gru") ? $0 : nil }, metadata: { $0 = [:] })
-        #expect(
-            try GRUCell(contentsOf: path, cell: .gru(.resetBefore)).shape.variant
-                == .resetBefore
-        )
-        let other = #expect(throws: ModelFileError.self) {
-            _ = try RNNCell(contentsOf: path, cell: .rnn(.relu))
-        }
-        #expect(
-            other?.description
-                == "\(path): other cells than the file's own; expected rnn(relu), found gru")
-
-        try Model(Self.shape([.lstm(3, LSTMVariant(hasPeepholes: true))]), seed: 1).save(to: path)
-        #expect(try LSTMCell(contentsOf: path, layer: 0).shape.variant.hasPeepholes)
-        let rounded = #expect(throws: ModelFileError.self) {
-            _ = try LSTMCell(contentsOf: path, layer: 0, weightFormat: .bfloat16)
-        }
-        #expect(
-            rounded?.description.contains("expected a plain LSTM layer, found lstm(peepholes)")
-                == true)
     }
 }

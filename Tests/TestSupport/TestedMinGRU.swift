@@ -65,7 +65,7 @@ public struct TestedMinGRU: TestedCell {
                     }
                 }),
             .step(
-                "candidate squashed",
+                "tanh of the candidate",
                 after: { tape, _, row in
                     for (k, n) in tape.gates[0][row][1].enumerated() {
                         tape.h[1][row][k] += tape.gates[0][row][0][k] * (Double.tanh(n) - n)

@@ -15,6 +15,14 @@ public struct TestedRNN: TestedCell {
     public static var toldApart: [any TestedCell] {
         [TestedRNN(.tanh), TestedRNN(.sigmoid), TestedRNN(.relu)]
     }
+    /// The hard sigmoids aside: their derivative is the same whatever the state is, so that no
+    /// gradient tells that a state is wrong.
+    public static var planted: [CellCase] {
+        let others = Activation.ofCells.filter {
+            ![.hardSigmoidFifth, .hardSigmoidSixth].contains($0)
+        }
+        return CellCase.square.flatMap { sizes in others.map { sizes.of(TestedRNN($0)) } }
+    }
     public var description: String { "RNN \(f)" }
     public var gates: [Activation] { [f] }
     public func set(_ shape: inout recurrent_cell_shape) {

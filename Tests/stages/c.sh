@@ -44,7 +44,8 @@ echo '#include <recurrent/recurrent.h>' >"$built/headers.c"
 cp "$built/headers.c" "$built/headers.cpp"
 for standard in c99 c11 c17; do
     for compiler in gcc "$tools/clang"; do
-        "$compiler" -std=$standard "${strict[@]}" -I"$prefix/include" -fsyntax-only "$built/headers.c"
+        "$compiler" -std=$standard "${strict[@]}" -I"$prefix/include" -fsyntax-only \
+            "$built/headers.c"
     done
 done
 for standard in c++11 c++14 c++17 c++20; do
@@ -121,13 +122,13 @@ order=setup/kernel_order.c
 planted $order 's/+ of->gate)/+ of->gates - 1 - of->gate)/' client.c gcc
 planted $order 's|hidden_rows && !has_hidden_bias(shape, of.gate)|0|' client.c gcc
 planted $order 's/gate < candidate ? gate : gate - 1/gate % 3/' setup.c gcc
-planted $order 's/pack(convolution_tap(shape, tap), weight + tap, w)/pack(convolution_tap(shape, tap), weight, w)/' \
-    setup.c gcc
+planted $order '/ pack(convolution_tap/ s/weight + tap/weight/' setup.c gcc
 planted setup/bfloat16.c 's/bits + 0x7fff/bits + 0x8000/' setup.c gcc
 planted setup/checks.c 's/size <= RECURRENT_LARGEST_DIMENSION/size < RECURRENT_LARGEST_DIMENSION/' \
     setup.c gcc
 planted setup/checks.c 's/input, hidden, batch and steps/dimensions/' client.c gcc
 include=include/recurrent
-planted $include/compiler.h 's/extern "C" {//; s/EXTERN_C_END }/EXTERN_C_END/' client.cpp g++ -std=c++11
+planted $include/compiler.h 's/extern "C" {//; s/EXTERN_C_END }/EXTERN_C_END/' \
+    client.cpp g++ -std=c++11
 planted $include/isa.h 's/{0, 1, NULL}/{.count = 1}/' client.cpp g++ -std=c++11
 planted $include/compiler.h 's/defined(__clang__)/1/' client.c gcc

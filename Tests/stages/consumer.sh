@@ -31,12 +31,13 @@ if #available(macOS 26, *) {
 print(RecurrentReference.Activation.tanh(0.5))
 END
 mkdir "$work/cache"
-swift build --package-path "$consumer" --scratch-path "$consumer/.build" --cache-path "$work/cache" \
-    2>&1 | tee "$work/consumer.log"
+swift build --package-path "$consumer" --scratch-path "$consumer/.build" \
+    --cache-path "$work/cache" 2>&1 | tee "$work/consumer.log"
 if grep -iE 'warning|fetch' "$work/consumer.log"; then exit 1; fi
 if [ -e "$consumer/.build/checkouts" ] && ls "$consumer/.build/checkouts" | grep .; then exit 1; fi
 "$consumer/.build/debug/consumer"
 # And its modules are these.
-modules=$(cd "$consumer/.build/debug/Modules" && ls -- *.swiftmodule | sed 's/\..*//' | sort | tr '\n' ' ')
+modules=$(cd "$consumer/.build/debug/Modules" && ls -- *.swiftmodule | sed 's/\..*//' | sort |
+    tr '\n' ' ')
 echo "modules of a consumer: $modules" >&3
 [ "$modules" = 'Recurrent RecurrentFormats RecurrentReference consumer ' ]

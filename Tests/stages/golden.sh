@@ -30,7 +30,8 @@ wait_for "${processes[@]}"
 processes=() planted=generic
 if has_isa avx2; then planted=avx2; fi
 planted_bits order "$planted" matrix/products.h \
-    's/dy + m \* dy_row + (size_t)v/dy + (rows.run[run].last + rows.run[run].first - m) * dy_row + (size_t)v/' >"$work/order.planted" &
+    's/m \(\* dy_row + (size_t)v\)/(rows.run[run].last + rows.run[run].first - m) \1/' \
+    >"$work/order.planted" &
 processes+=($!)
 planted_bits rounding "$planted" "isa/$planted.c" \
     's/#define lanes_fma(a, b, c) .*/#define lanes_fma(a, b, c) ((a) * (b) + (c))/' \

@@ -11,7 +11,9 @@ hidden=$(git ls-files '*.swift' | xargs awk '
     { match($0, /^ */); column = RLENGTH }
     /^ *case \.[a-z]/ { kinds[column] = FILENAME }
     /^ *(} else )?.*switch .*\{$/ { for (c in kinds) if (c >= column) delete kinds[c] }
-    /^ *default:/ && kinds[column] == FILENAME { print FILENAME ":" FNR ": default in a switch over an enum" }')
+    /^ *default:/ && kinds[column] == FILENAME {
+        print FILENAME ":" FNR ": default in a switch over an enum"
+    }')
 if [ -n "$hidden" ]; then
     echo "$hidden"
     exit 1

@@ -183,8 +183,8 @@ KERNEL(lstm_step_bfloat16, (const recurrent_cell_shape *shape, const float *x, c
 //   projection  h = P m, m = o s(c), of R units: Sak, Senior and Beaufays 2014, without the
 //               second one; PyTorch's proj_size. w has P [⌈R/16⌉][H][16] behind the panels
 //
-// s is `activation`, tanh where the shape is zero; the lecture form has σ, whose s̃ is g and whose s
-// is c. σ is `gate_activation`. Derivatives are as in activation_backward, from y.
+// s is `activation`, tanh where the shape is zero; σ is `gate_activation`. The lecture form has σ
+// for s; its s̃ is g and its s is c. Derivatives are as in activation_backward, from y.
 //
 //   backward: dc += dh o s'(c)
 //   do = dh s(c) σ'(o), di = dc g σ'(i), df = dc c_prev σ'(f), dg = dc i s'(g), dc_prev = dc f

@@ -1,8 +1,8 @@
 // The way between weights as the field's files have them and as the kernels have them: kernel
 // order, which no other C than these functions and the kernels knows.
 //
-// The field's matrices are PyTorch's: row-major, a row for each gate and unit, gate after gate (i f
-// g o of an LSTM, r z n of a GRU). In kernel order they lie in panels of 16 units, in them a row
+// The field's matrices are PyTorch's: row-major, a row for each gate and unit, gate after gate, as
+// recurrent_cell_gates names them. In kernel order they lie in panels of 16 units, in them a row
 // for the bias and for each column, in each row the gates side by side:
 //
 //     w[p][1 + k][g][l] = W[g N + 16 p + l][k]

@@ -1,8 +1,8 @@
 internal import CRecurrent
 public import RecurrentFormats
 
-/// The dimensions of a recurrent layer over a batch of sequences, and what its cell computes:
-/// `LSTMShape`, `GRUShape`, `RNNShape`, or `AnyCellShape` of any of them.
+/// The dimensions of a recurrent layer over a batch of sequences, and what its cell computes, as
+/// `LSTMShape` for one cell, or `AnyCellShape` for any.
 public protocol CellShape: KernelOrdered, Sendable where Weights == CellWeights {
     /// The kind of cell.
     static var name: String { get }
@@ -110,9 +110,7 @@ extension CellShape {
         }
     }
     /// Whether there is a kernel for weights that are not in float32: of the plain LSTM alone.
-    public var canRoundWeights: Bool {
-        any.cell.options.weightFormats.contains(.bfloat16)
-    }
+    public var canRoundWeights: Bool { any.cell.canRoundWeights }
 
     /// Floats of c at one time step, zero of cells that have none. C counterpart:
     /// `recurrent_cell_state_floats`.

@@ -157,3 +157,11 @@ extension FixedCell where Shape == GRUShape {
             .float32, kernels)
     }
 }
+
+extension RecurrentLayer {
+    public static func gru(
+        _ hiddenSize: Int, _ variant: GRUVariant = .resetAfter, isBidirectional: Bool = false
+    ) -> RecurrentLayer {
+        RecurrentLayer(.gru(variant), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
+    }
+}

@@ -74,8 +74,8 @@ internal import CRecurrent
 }
 
 extension Kernels {
-    /// One time step of `shape.batch` independent sequences. Kernels: `lstm_step`, `gru_step`,
-    /// `rnn_step`, `lstm_step_bfloat16`.
+    /// One time step of `shape.batch` independent sequences. Kernels: each cell's `*_step`, and
+    /// `lstm_step_bfloat16`.
     ///
     /// - Parameters:
     ///   - format: of the weights; float32 but for the plain LSTM.
@@ -96,7 +96,7 @@ extension Kernels {
             table, format == .bfloat16 ? 1 : 0, &shape, x, weights, hPrevious, c, h, scratch)
     }
 
-    /// A whole sequence, filling the tape. Kernels: `lstm_forward`, `gru_forward`, `rnn_forward`.
+    /// A whole sequence, filling the tape. Kernels: `*_forward`.
     ///
     /// - Parameters:
     ///   - lengths: [B], steps of each row, or nil where every row has all `shape.steps`.
@@ -112,8 +112,7 @@ extension Kernels {
             table, &shape, lengths, mask, x, weights, &tape, share.cValue)
     }
 
-    /// The transposed copy of the weights that `cellBackwardData` reads. Kernels: `lstm_transpose`,
-    /// `gru_transpose`, `rnn_transpose`.
+    /// The transposed copy of the weights that `cellBackwardData` reads. Kernels: `*_transpose`.
     public func cellTranspose(
         _ shape: some CellShape, weights: UnsafePointer<Float>,
         transposed: UnsafeMutablePointer<Float>, share: Share = .all
@@ -123,7 +122,7 @@ extension Kernels {
     }
 
     /// Backpropagation through time, to the pre-activations, the inputs and the initial state.
-    /// Kernels: `lstm_backward_data`, `gru_backward_data`, `rnn_backward_data`.
+    /// Kernels: `*_backward_data`.
     public func cellBackwardData(
         _ shape: some CellShape, lengths: UnsafePointer<Int>?, mask: UnsafePointer<Float>? = nil,
         transposed: UnsafePointer<Float>, tape: CellTape, gradients: CellGradients,
@@ -136,8 +135,7 @@ extension Kernels {
             table, &shape, lengths, mask, transposed, &tape, &gradients, share.cValue)
     }
 
-    /// Adds the gradient with respect to the weights. Kernels: `lstm_backward_weights`,
-    /// `gru_backward_weights`, `rnn_backward_weights`.
+    /// Adds the gradient with respect to the weights. Kernels: `*_backward_weights`.
     public func cellBackwardWeights(
         _ shape: some CellShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
         tape: CellTape, gradients: CellGradients, weightGradient: UnsafeMutablePointer<Float>,

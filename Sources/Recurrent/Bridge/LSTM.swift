@@ -215,3 +215,11 @@ extension FixedCell where Shape == LSTMShape {
             LSTMShape(inputSize: inputSize, hiddenSize: hiddenSize).any, weightFormat, kernels)
     }
 }
+
+extension RecurrentLayer {
+    public static func lstm(
+        _ hiddenSize: Int, _ variant: LSTMVariant = .plain, isBidirectional: Bool = false
+    ) -> RecurrentLayer {
+        RecurrentLayer(.lstm(variant), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
+    }
+}

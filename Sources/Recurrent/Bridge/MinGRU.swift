@@ -33,7 +33,7 @@ public struct MinGRUShape: CellShape, Hashable {
     }
 }
 
-/// There is one minimal GRU.
+/// The options of a minimal GRU: none.
 struct MinGRUOptions: CellOptions {
     static let cellName = "minGRU"
     static let gateNames = ["z", "n"]
@@ -48,10 +48,7 @@ struct MinGRUOptions: CellOptions {
 
     var name: String { "" }
     var cell: RecurrentCell { .minGRU }
-    /// A kind of its own, which PyTorch does not know.
-    var kind: StateDictCell.Kind {
-        StateDictCell.Kind(Self.cellName, gates: 2, readsHidden: false)
-    }
+    var kind: StateDictCell.Kind { .minGRU }
     var tensorsName: String { "" }
 
     func shape(
@@ -102,5 +99,11 @@ extension FixedCell where Shape == MinGRUShape {
     /// - Precondition: the counts are those, and the numbers finite.
     public mutating func load(weight: [Float], bias: [Float]) {
         load(weightIH: weight, weightHH: [], biasIH: bias, biasHH: [])
+    }
+}
+
+extension RecurrentLayer {
+    public static func minGRU(_ hiddenSize: Int, isBidirectional: Bool = false) -> RecurrentLayer {
+        RecurrentLayer(.minGRU, hiddenSize: hiddenSize, isBidirectional: isBidirectional)
     }
 }

@@ -103,3 +103,11 @@ extension FixedCell where Shape == RNNShape {
             .float32, kernels)
     }
 }
+
+extension RecurrentLayer {
+    public static func rnn(
+        _ hiddenSize: Int, _ activation: Activation = .tanh, isBidirectional: Bool = false
+    ) -> RecurrentLayer {
+        RecurrentLayer(.rnn(activation), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
+    }
+}

@@ -1,8 +1,6 @@
 internal import CRecurrent
 internal import RecurrentFormats
 
-// The list of cells.
-
 /// What a recurrent layer computes in a time step.
 public enum RecurrentCell: Hashable, Sendable {
     /// Long short-term memory with forget gate: `LSTMShape`.

@@ -4,8 +4,8 @@ extension RecurrentCell {
     /// The names of the gates, in kernel order; a plain layer has one sum and no gate.
     public var gateNames: [String] { type(of: options).gateNames }
 
-    /// As model files have it: `lstm`, `lstm(peepholes+coupled)`, `gru`, `gru(resetBefore)`, `rnn`,
-    /// `rnn(relu)`; PyTorch's defaults go without saying.
+    /// As model files have it, such as `lstm(peepholes+coupled)` or `gru`: PyTorch's defaults go
+    /// without saying.
     public var name: String { kindName + (options.name.isEmpty ? "" : "(\(options.name))") }
 
     /// The cells without options; of the LSTM's, of which each part is one, one of each.
@@ -29,21 +29,14 @@ extension RecurrentCell {
 
     var defaultOfItsKind: RecurrentCell { RecurrentCell(options.kind) }
 
+    var canRoundWeights: Bool { options.weightFormats.contains(.bfloat16) }
+
     /// The name without the options.
     var kindName: String { type(of: options).cellName }
 }
 
 extension CellOptions {
     fileprivate static var cells: [RecurrentCell] { all.map(\.cell) }
-}
-
-extension StateDictNames {
-    /// With the kinds of all cells.
-    static let ofAllCells: StateDictNames = {
-        var names = StateDictNames()
-        names.kinds = RecurrentCell.kinds.map { $0.all[0].kind }
-        return names
-    }()
 }
 
 /// One recurrent layer of a model.
@@ -59,24 +52,6 @@ public struct RecurrentLayer: Hashable, Sendable {
         self.cell = cell
         self.hiddenSize = hiddenSize
         self.isBidirectional = isBidirectional
-    }
-
-    public static func lstm(
-        _ hiddenSize: Int, _ variant: LSTMVariant = .plain, isBidirectional: Bool = false
-    ) -> RecurrentLayer {
-        RecurrentLayer(.lstm(variant), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
-    }
-
-    public static func gru(
-        _ hiddenSize: Int, _ variant: GRUVariant = .resetAfter, isBidirectional: Bool = false
-    ) -> RecurrentLayer {
-        RecurrentLayer(.gru(variant), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
-    }
-
-    public static func rnn(
-        _ hiddenSize: Int, _ activation: Activation = .tanh, isBidirectional: Bool = false
-    ) -> RecurrentLayer {
-        RecurrentLayer(.rnn(activation), hiddenSize: hiddenSize, isBidirectional: isBidirectional)
     }
 
     /// Units of h in each direction: H, or those of an LSTM's projection.

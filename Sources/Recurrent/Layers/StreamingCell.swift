@@ -35,14 +35,13 @@ internal import RecurrentFormats
         stream = CellStream(shape, weightFormat, kernels)
     }
 
-    /// Takes weights in PyTorch's layout: rows of gates in the order i f g o of an LSTM, r z n of a
-    /// GRU.
+    /// Takes weights in PyTorch's layout: rows of gates in the order of `RecurrentCell.gateNames`.
     ///
     /// - Parameters:
     ///   - weightIH: [G H][I], G gates.
-    ///   - weightHH: [G H][H], or [4 H][R] of an LSTM with a projection.
-    ///   - biasIH, biasHH: [G H]. The cell uses their sum, but of n of a GRU in `.resetAfter`,
-    ///     where the last H of `biasHH` are b′.
+    ///   - weightHH: [G H][N], N units of h; empty where the gates do not read h.
+    ///   - biasIH, biasHH: [G H]; `biasHH` is empty where the gates do not read h. The cell uses
+    ///     their sum, but of n of a GRU in `.resetAfter`, where the last H of `biasHH` are b′.
     ///   - weightHR: [R][H], of an LSTM with a projection.
     ///   - peepholes: [3 H], of an LSTM with peepholes: those of i, f and o, which PyTorch does not
     ///     have.

@@ -1,11 +1,11 @@
 internal import RecurrentFormats
 
-// A cell of its own from a file with PyTorch's names, with a prefix `lstm.`, `gru.` or `rnn.` or
-// without. Either the file has nothing but the one layer, in one direction, or the caller chooses.
+// A cell of its own from a file with PyTorch's names, of a module with such an attribute or of the
+// bare layer. Either the file has nothing but the one layer, in one direction, or the caller
+// chooses.
 
 extension StreamingCell {
-    /// Reads a layer of an `nn.LSTM`, `nn.GRU` or `nn.RNN` from a safetensors file with PyTorch's
-    /// names.
+    /// Reads a recurrent layer from a safetensors file with PyTorch's names.
     ///
     /// - Parameters:
     ///   - layer: which one of several, or of those of a whole model, from 0; nil where the file
@@ -36,16 +36,27 @@ extension StreamingCell {
             batch: batch, steps: 1, inputStride: found.inputSize)
         guard Shape(shape) != nil else {
             throw ModelFileError(
-                path, what: "another kind of cell", expected: Shape.name, found: found.cell.name)
+                path, what: "another kind of cell", expected: Shape.cellName,
+                found: found.cell.name)
         }
         guard weightFormat == .float32 || shape.canRoundWeights else {
             throw ModelFileError(
                 path, what: "weights cannot be rounded to \(weightFormat)",
-                expected: "a plain LSTM layer",
-                found: found.cell.name)
+                expected: "lstm", found: found.cell.name)
         }
         self.init(shape: shape, weightFormat, kernels)
         load(found.weights)
+    }
+}
+
+extension CellShape {
+    /// As model files name the cells of such shapes.
+    fileprivate static var cellName: String {
+        RecurrentCell.all.first { cell in
+            let layer = RecurrentLayer(cell, hiddenSize: 1)
+            let shape = AnyCellShape(layer, inputSize: 1, batch: 1, steps: 1, inputStride: 1)
+            return Self(shape) != nil
+        }!.kindName
     }
 }
 

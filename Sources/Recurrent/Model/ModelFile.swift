@@ -30,8 +30,8 @@ let modelHeaderLimit = 16 << 20
 
 extension Model {
     /// Reads a model from a safetensors file with PyTorch's names: `embedding.weight`,
-    /// `lstm.weight_ih_l0` … (or `gru.`, `rnn.`), `dense.weight`, `dense.bias`. Weights that are
-    /// tied (`safetensors.torch.save_model`) are read as tensors that are equal, which training
+    /// `lstm.weight_ih_l0` … (or another cell's name), `dense.weight`, `dense.bias`. Weights that
+    /// are tied (`safetensors.torch.save_model`) are read as tensors that are equal, which training
     /// does not keep so.
     ///
     /// A file that this package has written says what the model is. One of PyTorch does not:
@@ -40,8 +40,8 @@ extension Model {
     /// - Parameters:
     ///   - loss: cross-entropy where neither the file nor the caller says anything.
     ///   - head: every step's where neither does.
-    ///   - cells: one for each layer, such as `.rnn(.relu)`; PyTorch's LSTM, GRU and tanh layer
-    ///     where neither says anything.
+    ///   - cells: one for each layer, such as `.rnn(.relu)`; the usual one of its kind where
+    ///     neither says anything.
     ///   - weightFormat: what the weights of the layers are rounded to.
     /// - Throws: what is wrong with the file; also a tensor that is not the model's, and what the
     ///   file and the caller say differently.
@@ -68,7 +68,7 @@ extension Model {
             let cells = layers.map(\.cell.name).joined(separator: " ")
             throw ModelFileError(
                 path, what: "weights cannot be rounded to \(weightFormat)",
-                expected: "plain LSTM layers", found: cells)
+                expected: "lstm alone", found: cells)
         }
         self.init(shape, parameters: try file.parameters(sizes), weightFormat: weightFormat)
         metadata = file.ownersMetadata
@@ -118,10 +118,7 @@ extension Model {
 extension ModelShape {
     /// The length of a model's file, in bytes, with the longest header.
     package var fileLength: Int {
-        let secondBiases = layers.reduce(0) {
-            $0 + $1.directions * $1.cell.gateNames.count * $1.hiddenSize
-        }
-        return modelHeaderLimit + (parameterCount + secondBiases) * MemoryLayout<Float>.size
+        modelHeaderLimit + stateDict.elementCount * MemoryLayout<Float>.size
     }
 }
 
@@ -162,7 +159,7 @@ struct ModelFile {
     ) {
         let found: StateDictShape
         do {
-            found = try StateDictShape(file, names: .ofAllCells)
+            found = try StateDictShape(file)
         } catch {
             throw ModelFileError(path, error)
         }

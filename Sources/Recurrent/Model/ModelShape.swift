@@ -125,7 +125,7 @@ public struct ModelShape: Hashable, Sendable {
     }
 
     /// Whether there are kernels for weights that are not in float32.
-    var canRoundWeights: Bool { layers.allSatisfy { $0.cell == .lstm(.plain) } }
+    var canRoundWeights: Bool { layers.allSatisfy(\.cell.canRoundWeights) }
 
     /// Features of the first layer's input.
     var featureCount: Int {

@@ -49,15 +49,12 @@ struct Learn: ParsableCommand {
         }
     }
 
-    private static let names =
-        "lstm, gru, gru(resetBefore), gru(lecture), rnn, rnn(sigmoid) or rnn(relu)"
-
     @Argument(help: ArgumentHelp("adding, copy or reber.", valueName: "task"))
     var task: Task
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Of \(Learn.names), one after the other.", valueName: "names"))
+        help: ArgumentHelp("Some of \(RecurrentCell.names).", valueName: "names"))
     var cell = "rnn,gru,lstm"
 
     @Option(
@@ -207,14 +204,9 @@ struct Learn: ParsableCommand {
     }
 
     private func cells() throws(Failure) -> [RecurrentCell] {
-        var cells: [RecurrentCell] = []
-        for name in cell.split(separator: ",", omittingEmptySubsequences: false) {
-            guard let cell = RecurrentCell(named: String(name)) else {
-                throw Failure(.usage, "--cell: unknown; expected \(Self.names), found \(name)")
-            }
-            cells.append(cell)
+        try cell.split(separator: ",", omittingEmptySubsequences: false).map {
+            name throws(Failure) in try RecurrentCell.named(String(name), option: "--cell")
         }
-        return cells
     }
 }
 
