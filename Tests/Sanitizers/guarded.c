@@ -155,6 +155,7 @@ int main(int count, char **arguments) {
     __sanitizer_set_death_callback(describe);
 #else
     signal(SIGSEGV, die);
+    signal(SIGABRT, die);
 #endif
     guarded_reserve(&now.memory);
     if (count == 4) {

@@ -48,7 +48,9 @@ struct trial {
     bool
         /// On a thread for each, with a barrier, where the kernel knows one; otherwise one after
         /// the other
-        at_once;
+        at_once,
+        /// Whether the kernel knows a barrier: a call says so
+        has_barrier;
     scenario_values values;
     /// Memory for a buffer, aligned to 8 bytes if its size is a multiple of 8, else to 4.
     void *(*allocate)(trial *trial, size_t bytes);
@@ -249,6 +251,7 @@ static inline void trial_rest(void) RECURRENT_NONBLOCKING {
 static inline void trial_shares(trial *trial,
                                 void (*function)(const void *call, recurrent_share share),
                                 const void *call) {
+    trial->has_barrier = true;
     if (!trial->at_once) {
         FOR_SHARES(trial) function(call, share);
         return;
