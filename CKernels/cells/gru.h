@@ -11,16 +11,16 @@ static void gru_step_of_rows(const recurrent_cell_shape *shape, size_t rows, siz
 
 static void gru_forward(const recurrent_cell_shape *shape, const size_t *lengths, const float *mask,
                         const float *x, const float *w, const recurrent_cell_tape *tape,
-                        recurrent_share share) NONBLOCKING {
+                        recurrent_partition partition) NONBLOCKING {
     const recurrence_layer layer = gru_layer(shape);
-    recurrence_forward(&layer, shape, lengths, mask, x, w, tape, tape->gates, share,
+    recurrence_forward(&layer, shape, lengths, mask, x, w, tape, tape->gates, partition,
                        gru_step_of_rows);
 }
 
 static void gru_transpose(const recurrent_cell_shape *shape, const float *w, float *transposed,
-                          recurrent_share share) NONBLOCKING {
+                          recurrent_partition partition) NONBLOCKING {
     const recurrence_layer layer = gru_layer(shape);
-    recurrence_transpose(&layer, w, transposed, share);
+    recurrence_transpose(&layer, w, transposed, partition);
 }
 
 /// The pointwise part of some panels of some rows, before U is multiplied: it takes dh and leaves
@@ -139,15 +139,15 @@ static void gru_backward_data(const recurrent_cell_shape *shape, const size_t *l
                               const float *mask, const float *transposed,
                               const recurrent_cell_tape *tape,
                               const recurrent_cell_gradients *gradients,
-                              recurrent_share share) NONBLOCKING {
+                              recurrent_partition partition) NONBLOCKING {
     const recurrence_layer layer = gru_layer(shape);
-    recurrence_backward_data(&layer, shape, lengths, mask, transposed, tape, gradients, share,
+    recurrence_backward_data(&layer, shape, lengths, mask, transposed, tape, gradients, partition,
                              gru_step_backward);
 }
 
 /// dU += Σ d h_prev of one gate over the rows of one block, for the columns and panels that `part`
 /// has of U; the panels of d lie `d_panel` apart.
-OUTLINED void gru_add_weights(product_share part, size_t gate, tile_terms rows, tile_scalars h,
+OUTLINED void gru_add_weights(product_partition part, size_t gate, tile_terms rows, tile_scalars h,
                               const float *d, size_t d_panel, size_t d_row, float *dw,
                               size_t dw_panel) NONBLOCKING {
     const tile_sums sums = {.at = dw + gate * LANES, .row = GRU_GATES * LANES, .panel = dw_panel},
@@ -167,7 +167,7 @@ OUTLINED void gru_add_weights(product_share part, size_t gate, tile_terms rows, 
 static void gru_backward_weights(const recurrent_cell_shape *shape, const size_t *lengths,
                                  const float *x, const recurrent_cell_tape *tape,
                                  const recurrent_cell_gradients *gradients, float *dw,
-                                 recurrent_share share) NONBLOCKING {
+                                 recurrent_partition partition) NONBLOCKING {
     const float *past = tape->past, *h = recurrence_seen(tape), *drzn = gradients->dgates,
                 *dpast = gradients->dpast;
     const recurrence_layer layer = gru_layer(shape);
@@ -175,12 +175,13 @@ static void gru_backward_weights(const recurrent_cell_shape *shape, const size_t
                  columns = 1 + shape->input + biases + shape->hidden;
     const size_t gates = GRU_GATES * LANES, gates_row = GRU_GATES * units,
                  dw_panel = columns * gates;
-    const product_share part = product_share_of(share, recurrent_panels(shape->hidden), columns);
-    const product_share bias = product_share_within(part, 0, 1),
-                        inputs = product_share_within(part, 1, shape->input),
-                        hidden_bias = product_share_within(part, 1 + shape->input, biases),
-                        hidden =
-                            product_share_within(part, 1 + shape->input + biases, shape->hidden);
+    const product_partition part =
+        product_partition_of(partition, recurrent_panels(shape->hidden), columns);
+    const product_partition bias = product_partition_within(part, 0, 1),
+                            inputs = product_partition_within(part, 1, shape->input),
+                            hidden_bias = product_partition_within(part, 1 + shape->input, biases),
+                            hidden = product_partition_within(part, 1 + shape->input + biases,
+                                                              shape->hidden);
     float *dw_part = dw + part.panel * dw_panel, *dw_hidden = dw_part + hidden.row * gates;
     for (size_t from = 0; from < shape->steps * shape->batch; from += WEIGHTS_BLOCK) {
         recurrence_runs runs;

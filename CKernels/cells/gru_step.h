@@ -322,12 +322,12 @@ INLINE void gru_recur(const recurrent_cell_shape *shape, size_t rows, const floa
 
 static void gru_step(const recurrent_cell_shape *shape, const float *x, const float *w,
                      const float *h_prev, float *c, float *h, float *scratch,
-                     recurrent_share share) NONBLOCKING {
+                     recurrent_partition partition) NONBLOCKING {
     (void)c;
     const recurrence_layer layer = gru_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES;
     size_t row, row_end;
-    share_of(share, shape->batch, &row, &row_end);
+    partition_of(partition, shape->batch, &row, &row_end);
     float *past = scratch + GRU_GATES * shape->batch * units;
     if (gru_goes_by_row(shape, row_end - row)) {
         gru_row(shape, x + row * shape->x_stride, w, scratch + GRU_GATES * row * units,

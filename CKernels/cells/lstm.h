@@ -6,10 +6,11 @@ INLINE recurrence_layer lstm_layer(const recurrent_cell_shape *shape) {
 }
 
 /// Between the cells of a time step and those of the next one stands the projection, which reads
-/// all panels: then shares split rows alone.
-INLINE recurrence_share lstm_share_of(const recurrent_cell_shape *shape, recurrent_share share) {
-    if (shape->lstm.projection) share.barrier = 0;
-    return recurrence_share_of(share, shape->batch, recurrent_panels(shape->hidden));
+/// all panels: then partitions split rows alone.
+INLINE recurrence_partition lstm_partition_of(const recurrent_cell_shape *shape,
+                                              recurrent_partition partition) {
+    if (shape->lstm.projection) partition.barrier = 0;
+    return recurrence_partition_of(partition, shape->batch, recurrent_panels(shape->hidden));
 }
 
 /// The panels of h that belong to a piece: its own, or, where h is projected, all of them.
@@ -37,14 +38,16 @@ INLINE void lstm_mask(const recurrent_cell_shape *shape, recurrence_piece piece,
 
 static void lstm_forward(const recurrent_cell_shape *shape, const size_t *lengths,
                          const float *mask, const float *x, const float *w,
-                         const recurrent_cell_tape *tape, recurrent_share share) NONBLOCKING {
+                         const recurrent_cell_tape *tape,
+                         recurrent_partition partition) NONBLOCKING {
     float *ifgo = tape->gates, *c = tape->c, *h = tape->h, *masked = tape->masked;
-    const recurrence_share part = lstm_share_of(shape, share);
+    const recurrence_partition part = lstm_partition_of(shape, partition);
     const recurrence_layer layer = lstm_layer(shape);
     const size_t state = recurrent_cell_units_floats(*shape),
                  output = recurrent_cell_output_floats(*shape);
-    // The input part of some time steps: by the share that goes on with it, in whose cache it then
-    // is. Where shares have to wait for each other before they go on, once for all time steps.
+    // The input part of some time steps: by the partition that goes on with it, in whose cache it
+    // then is. Where partitions have to wait for each other before they go on, once for all time
+    // steps.
     const size_t input_steps =
         part.end - part.first > 1 ? shape->steps : recurrence_input_steps(part.row_end - part.row);
     size_t n = 0;
@@ -91,11 +94,11 @@ static void lstm_forward(const recurrent_cell_shape *shape, const size_t *length
 }
 
 static void lstm_transpose(const recurrent_cell_shape *shape, const float *w, float *transposed,
-                           recurrent_share share) NONBLOCKING {
+                           recurrent_partition partition) NONBLOCKING {
     const recurrence_layer layer = lstm_layer(shape);
-    recurrence_transpose(&layer, w, transposed, share);
+    recurrence_transpose(&layer, w, transposed, partition);
     size_t first, end;
-    share_of(share, recurrent_panels(shape->hidden), &first, &end);
+    partition_of(partition, recurrent_panels(shape->hidden), &first, &end);
     const product_columns peepholes = recurrence_columns(&layer, w, 1 + shape->input);
     for (size_t at = first * 4 * LANES; at < end * 4 * LANES * shape->lstm.peepholes; at += LANES)
         lanes_store(
@@ -151,7 +154,7 @@ static void lstm_backward_data(const recurrent_cell_shape *shape, const size_t *
                                const float *mask, const float *transposed,
                                const recurrent_cell_tape *tape,
                                const recurrent_cell_gradients *gradients,
-                               recurrent_share share) NONBLOCKING {
+                               recurrent_partition partition) NONBLOCKING {
     const float *ifgo = tape->gates, *c = tape->c, *dy = gradients->dy;
     float *difgo = gradients->dgates, *dh = gradients->dh, *dc = gradients->dc;
     const recurrence_layer layer = lstm_layer(shape);
@@ -159,7 +162,7 @@ static void lstm_backward_data(const recurrent_cell_shape *shape, const size_t *
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
                  state = shape->batch * units;
     const size_t outputs = recurrent_padded(layer.outputs), output = shape->batch * outputs;
-    const recurrence_share part = lstm_share_of(shape, share);
+    const recurrence_partition part = lstm_partition_of(shape, partition);
     float *dh_tape = difgo + 4 * shape->steps * state;
     // At step n, the gates of all panels at time T - n make dh, from which the gates of a piece at
     // time T - n - 1 follow.
@@ -207,11 +210,12 @@ static void lstm_backward_data(const recurrent_cell_shape *shape, const size_t *
                                             difgo + 4 * tape, dh + row * outputs, dc + at);
             }
         }
-    // The last step: the gates of all panels make dx, of which each share takes some time steps.
+    // The last step: the gates of all panels make dx, of which each partition takes some time
+    // steps.
     RECURRENCE_PIECES(&part, shape->steps + 1, piece) {
         if (!gradients->dx) continue;
         size_t step, step_end;
-        share_of(recurrence_piece_share(&part, piece), shape->steps, &step, &step_end);
+        partition_of(recurrence_piece_partition(&part, piece), shape->steps, &step, &step_end);
         const recurrence_products products =
             recurrence_products_of(shape->batch, part.row, part.row_end, step, step_end);
         recurrence_backward_input(&layer, &products, transposed, difgo, gradients->dx);
@@ -252,20 +256,20 @@ OUTLINED void lstm_add_peepholes(size_t panels, tile_terms rows, size_t units, c
 static void lstm_backward_weights(const recurrent_cell_shape *shape, const size_t *lengths,
                                   const float *x, const recurrent_cell_tape *tape,
                                   const recurrent_cell_gradients *gradients, float *dw,
-                                  recurrent_share share) NONBLOCKING {
+                                  recurrent_partition partition) NONBLOCKING {
     const float *ifgo = tape->gates, *c = tape->c, *difgo = gradients->dgates;
     const recurrence_layer layer = lstm_layer(shape);
-    recurrence_backward_weights(&layer, lengths, x, tape, difgo, dw, share);
+    recurrence_backward_weights(&layer, lengths, x, tape, difgo, dw, partition);
     if (lstm_is_plain(shape)) return;
     const size_t units = recurrent_padded(shape->hidden), outputs = recurrent_padded(layer.outputs),
                  state = shape->batch * units;
     const size_t panel_rows = recurrence_panel_rows(&layer), dw_panel = panel_rows * 4 * LANES,
                  behind = 4 * shape->steps * state;
-    const product_share part = product_share_of(share, units / LANES, panel_rows);
-    const product_share peepholes =
-        product_share_within(part, 1 + shape->input, shape->lstm.peepholes);
-    const product_share projection =
-        product_share_of(share, recurrent_panels(shape->lstm.projection), shape->hidden);
+    const product_partition part = product_partition_of(partition, units / LANES, panel_rows);
+    const product_partition peepholes =
+        product_partition_within(part, 1 + shape->input, shape->lstm.peepholes);
+    const product_partition projection =
+        product_partition_of(partition, recurrent_panels(shape->lstm.projection), shape->hidden);
     float *dw_peepholes = dw + part.panel * dw_panel + peepholes.row * 4 * LANES;
     float *dw_projection =
         dw + units / LANES * dw_panel + (projection.panel * shape->hidden + projection.row) * LANES;

@@ -34,9 +34,9 @@ INLINE void lstm_finish_panels(const int P, const lstm_rows *rows, size_t row, s
     }
 }
 
-/// One row of the first `panels` panels of the share, of the plain variant, P at a time out of a
-/// multiple of P. The pointwise part of a panel waits for itself most of the time: its parts stand
-/// between the products of the next panels, which fill that time.
+/// One row of the first `panels` panels of the partition, of the plain variant, P at a time out of
+/// a multiple of P. The pointwise part of a panel waits for itself most of the time: its parts
+/// stand between the products of the next panels, which fill that time.
 INLINE void lstm_row_of_panels(const int P, const lstm_rows *rows, size_t row, size_t panels) {
     const recurrent_cell_shape *shape = rows->shape;
     const size_t groups = panels / (size_t)P, units = recurrent_padded(shape->hidden);

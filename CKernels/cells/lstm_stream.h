@@ -33,9 +33,9 @@ INLINE lstm_rows lstm_stream_of(const recurrent_cell_shape *shape, const float *
     }                                                                                              \
     INLINE void lstm_stream_##kind(const recurrent_cell_shape *shape, const float *x,              \
                                    const float *w, const float *h_prev, float *c, float *h,        \
-                                   recurrent_share share) {                                        \
+                                   recurrent_partition partition) {                                \
         size_t first, end;                                                                         \
-        share_of(share, shape->batch, &first, &end);                                               \
+        partition_of(partition, shape->batch, &first, &end);                                       \
         const size_t state = first * recurrent_padded(shape->hidden);                              \
         if (LSTM_PANELS > 0 && end - first == 1)                                                   \
             lstm_stream_row_##kind(shape, x + first * shape->x_stride, w, h_prev + state,          \
@@ -49,13 +49,13 @@ LSTM_STREAM(bfloat16, 1)
 /// only jumps to it.
 OUTLINED void lstm_stream_variant(const recurrent_cell_shape *shape, const float *x, const float *w,
                                   const float *h_prev, float *c, float *h, float *m,
-                                  recurrent_share share) NONBLOCKING {
+                                  recurrent_partition partition) NONBLOCKING {
     const int is_projected = shape->lstm.projection > 0;
     lstm_rows rows = lstm_stream_of(shape, x, w, 0, h_prev, c, h);
     rows.variant = lstm_variant_of(shape);
     if (is_projected) rows.h = m;
     size_t first, end;
-    share_of(share, shape->batch, &first, &end);
+    partition_of(partition, shape->batch, &first, &end);
     lstm_panels_variant(&rows, first, end);
     if (is_projected)
         lstm_project(shape, end - first, w, m + first * recurrent_padded(shape->hidden),
@@ -64,13 +64,13 @@ OUTLINED void lstm_stream_variant(const recurrent_cell_shape *shape, const float
 
 static void lstm_step(const recurrent_cell_shape *shape, const float *x, const float *w,
                       const float *h_prev, float *c, float *h, float *scratch,
-                      recurrent_share share) NONBLOCKING {
-    if (lstm_is_plain(shape)) lstm_stream_float(shape, x, w, h_prev, c, h, share);
-    else lstm_stream_variant(shape, x, w, h_prev, c, h, scratch, share);
+                      recurrent_partition partition) NONBLOCKING {
+    if (lstm_is_plain(shape)) lstm_stream_float(shape, x, w, h_prev, c, h, partition);
+    else lstm_stream_variant(shape, x, w, h_prev, c, h, scratch, partition);
 }
 
 static void lstm_step_bfloat16(const recurrent_cell_shape *shape, const float *x, const float *w,
                                const float *h_prev, float *c, float *h,
-                               recurrent_share share) NONBLOCKING {
-    lstm_stream_bfloat16(shape, x, w, h_prev, c, h, share);
+                               recurrent_partition partition) NONBLOCKING {
+    lstm_stream_bfloat16(shape, x, w, h_prev, c, h, partition);
 }

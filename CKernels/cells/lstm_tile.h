@@ -70,7 +70,7 @@ OUTLINED void lstm_clear_past(size_t left, size_t rows, size_t stride, float *at
         lanes_store(at + row * stride, lanes_keep_first(left, lanes_load(at + row * stride)));
 }
 
-/// The panel, or group of panels, of this share that is walked `index`-th out of `count`. Steps
+/// The panel, or group of panels, of this partition that is walked `index`-th out of `count`. Steps
 /// walk to and fro, one after the other, so that each begins with the weights that the one before
 /// it has left in the nearer cache.
 INLINE size_t lstm_walk(const lstm_rows *rows, size_t index, size_t count) {

@@ -26,12 +26,12 @@ OUTLINED void min_gru_cells(const recurrent_cell_shape *shape, size_t rows, floa
 
 static void min_gru_step(const recurrent_cell_shape *shape, const float *x, const float *w,
                          const float *h_prev, float *c, float *h, float *scratch,
-                         recurrent_share share) NONBLOCKING {
+                         recurrent_partition partition) NONBLOCKING {
     (void)c;
     const recurrence_layer layer = min_gru_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES;
     size_t row, row_end;
-    share_of(share, shape->batch, &row, &row_end);
+    partition_of(partition, shape->batch, &row, &row_end);
     const recurrence_products products = recurrence_products_of(shape->batch, row, row_end, 0, 1);
     recurrence_input(&layer, 0, panels, &products, x, w, scratch);
     min_gru_cells(shape, row_end - row, scratch + MIN_GRU_GATES * row * units, h_prev + row * units,
@@ -49,16 +49,17 @@ static void min_gru_step_of_rows(const recurrent_cell_shape *shape, size_t rows,
 
 static void min_gru_forward(const recurrent_cell_shape *shape, const size_t *lengths,
                             const float *mask, const float *x, const float *w,
-                            const recurrent_cell_tape *tape, recurrent_share share) NONBLOCKING {
+                            const recurrent_cell_tape *tape,
+                            recurrent_partition partition) NONBLOCKING {
     const recurrence_layer layer = min_gru_layer(shape);
-    recurrence_forward(&layer, shape, lengths, mask, x, w, tape, tape->gates, share,
+    recurrence_forward(&layer, shape, lengths, mask, x, w, tape, tape->gates, partition,
                        min_gru_step_of_rows);
 }
 
 static void min_gru_transpose(const recurrent_cell_shape *shape, const float *w, float *transposed,
-                              recurrent_share share) NONBLOCKING {
+                              recurrent_partition partition) NONBLOCKING {
     const recurrence_layer layer = min_gru_layer(shape);
-    recurrence_transpose(&layer, w, transposed, share);
+    recurrence_transpose(&layer, w, transposed, partition);
 }
 
 // forward: h = (1 - z) h_prev + z n, z = σ(·)
@@ -91,16 +92,16 @@ static void min_gru_backward_data(const recurrent_cell_shape *shape, const size_
                                   const float *mask, const float *transposed,
                                   const recurrent_cell_tape *tape,
                                   const recurrent_cell_gradients *gradients,
-                                  recurrent_share share) NONBLOCKING {
+                                  recurrent_partition partition) NONBLOCKING {
     const recurrence_layer layer = min_gru_layer(shape);
-    recurrence_backward_data(&layer, shape, lengths, mask, transposed, tape, gradients, share,
+    recurrence_backward_data(&layer, shape, lengths, mask, transposed, tape, gradients, partition,
                              min_gru_step_backward);
 }
 
 static void min_gru_backward_weights(const recurrent_cell_shape *shape, const size_t *lengths,
                                      const float *x, const recurrent_cell_tape *tape,
                                      const recurrent_cell_gradients *gradients, float *dw,
-                                     recurrent_share share) NONBLOCKING {
+                                     recurrent_partition partition) NONBLOCKING {
     const recurrence_layer layer = min_gru_layer(shape);
-    recurrence_backward_weights(&layer, lengths, x, tape, gradients->dgates, dw, share);
+    recurrence_backward_weights(&layer, lengths, x, tape, gradients->dgates, dw, partition);
 }

@@ -144,11 +144,11 @@ OUTLINED void recurrence_sums(size_t panels, size_t count,
 
 /// The columns of W as rows: those of the inputs, then those of the hidden units.
 INLINE void recurrence_transpose(const recurrence_layer *layer, const float *w, float *transposed,
-                                 recurrent_share share) {
+                                 recurrent_partition partition) {
     const size_t inputs = recurrent_panels(layer->input),
                  terms = layer->groups * recurrent_padded(layer->hidden);
     size_t first, end;
-    share_of(share, inputs + recurrent_panels(layer->outputs), &first, &end);
+    partition_of(partition, inputs + recurrent_panels(layer->outputs), &first, &end);
     const size_t input_end = end < inputs ? end : inputs,
                  hidden_first = first > inputs ? first - inputs : 0;
     product_transpose_columns(recurrence_columns(layer, w, 1), layer->input, transposed, first,
@@ -207,12 +207,12 @@ typedef void recurrence_step(const recurrent_cell_shape *shape, size_t rows, siz
 INLINE void recurrence_forward(const recurrence_layer *layer, const recurrent_cell_shape *shape,
                                const size_t *lengths, const float *mask, const float *x,
                                const float *w, const recurrent_cell_tape *tape, float *sums,
-                               recurrent_share share, recurrence_step *step) {
+                               recurrent_partition partition, recurrence_step *step) {
     float *h = tape->h, *masked = tape->masked;
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
                  state = shape->batch * units;
     size_t first, end;
-    share_of(share, shape->batch, &first, &end);
+    partition_of(partition, shape->batch, &first, &end);
     const size_t input_steps = recurrence_input_steps(end - first);
     for (size_t t = 0; t < shape->steps; ++t) {
         if (t % input_steps == 0) {
@@ -263,13 +263,14 @@ INLINE void recurrence_backward_data(const recurrence_layer *layer,
                                      const float *mask, const float *transposed,
                                      const recurrent_cell_tape *tape,
                                      const recurrent_cell_gradients *gradients,
-                                     recurrent_share share, recurrence_step_backward *step) {
+                                     recurrent_partition partition,
+                                     recurrence_step_backward *step) {
     float *dgates = gradients->dgates,
           *dpast = recurrent_cell_past_floats(*shape) > 0 ? gradients->dpast : 0;
     const size_t units = recurrent_padded(shape->hidden), state = shape->batch * units,
                  gates = layer->groups * units;
     size_t first, end;
-    share_of(share, shape->batch, &first, &end);
+    partition_of(partition, shape->batch, &first, &end);
     for (size_t t = shape->steps; t-- > 0;)
         for (size_t row = first, live; row < end; row += live) {
             // A row that has ended passes its dh by, bit for bit.
@@ -331,18 +332,19 @@ INLINE const float *recurrence_seen(const recurrent_cell_tape *tape) {
 /// dW += dgates [1 x h_prev], over all rows that have not ended. The inner rows stay as they are.
 INLINE void recurrence_backward_weights(const recurrence_layer *layer, const size_t *lengths,
                                         const float *x, const recurrent_cell_tape *tape,
-                                        const float *dgates, float *dw, recurrent_share share) {
+                                        const float *dgates, float *dw,
+                                        recurrent_partition partition) {
     const float *h = recurrence_seen(tape);
     const size_t outputs = recurrent_padded(layer->outputs), groups = layer->groups,
                  width = groups * LANES;
     const size_t terms = groups * recurrent_padded(layer->hidden),
                  rows_of_panel = recurrence_panel_rows(layer), dw_panel = rows_of_panel * width;
     const size_t hidden_row = 1 + layer->input + layer->inner_rows;
-    const product_share part =
-        product_share_of(share, recurrent_panels(layer->hidden), rows_of_panel);
-    const product_share bias = product_share_within(part, 0, 1),
-                        inputs = product_share_within(part, 1, layer->input),
-                        hidden = product_share_within(part, hidden_row, layer->outputs);
+    const product_partition part =
+        product_partition_of(partition, recurrent_panels(layer->hidden), rows_of_panel);
+    const product_partition bias = product_partition_within(part, 0, 1),
+                            inputs = product_partition_within(part, 1, layer->input),
+                            hidden = product_partition_within(part, hidden_row, layer->outputs);
     float *dw_part = dw + part.panel * dw_panel;
     const size_t together =
         groups < RECURRENCE_WEIGHTS_VECTORS ? RECURRENCE_WEIGHTS_VECTORS / groups : 1;

@@ -119,12 +119,12 @@ INLINE void rnn_recur(const recurrent_cell_shape *shape, size_t rows, const floa
 
 static void rnn_step(const recurrent_cell_shape *shape, const float *x, const float *w,
                      const float *h_prev, float *c, float *h, float *scratch,
-                     recurrent_share share) NONBLOCKING {
+                     recurrent_partition partition) NONBLOCKING {
     (void)c, (void)scratch;
     const recurrence_layer layer = rnn_layer(shape);
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES;
     size_t row, row_end;
-    share_of(share, shape->batch, &row, &row_end);
+    partition_of(partition, shape->batch, &row, &row_end);
     if (TILE_ROWS > 1 && row_end - row == 1) {
         rnn_row(shape, x + row * shape->x_stride, w, h_prev + row * units, h + row * units);
         return;
@@ -143,16 +143,16 @@ static void rnn_step_of_rows(const recurrent_cell_shape *shape, size_t rows, siz
 
 static void rnn_forward(const recurrent_cell_shape *shape, const size_t *lengths, const float *mask,
                         const float *x, const float *w, const recurrent_cell_tape *tape,
-                        recurrent_share share) NONBLOCKING {
+                        recurrent_partition partition) NONBLOCKING {
     const recurrence_layer layer = rnn_layer(shape);
     float *sums = tape->h + shape->batch * recurrent_padded(shape->hidden);
-    recurrence_forward(&layer, shape, lengths, mask, x, w, tape, sums, share, rnn_step_of_rows);
+    recurrence_forward(&layer, shape, lengths, mask, x, w, tape, sums, partition, rnn_step_of_rows);
 }
 
 static void rnn_transpose(const recurrent_cell_shape *shape, const float *w, float *transposed,
-                          recurrent_share share) NONBLOCKING {
+                          recurrent_partition partition) NONBLOCKING {
     const recurrence_layer layer = rnn_layer(shape);
-    recurrence_transpose(&layer, w, transposed, share);
+    recurrence_transpose(&layer, w, transposed, partition);
 }
 
 /// dz from h and dh, which becomes zero, for the sums to come; some rows.
@@ -192,9 +192,9 @@ static void rnn_backward_data(const recurrent_cell_shape *shape, const size_t *l
                               const float *mask, const float *transposed,
                               const recurrent_cell_tape *tape,
                               const recurrent_cell_gradients *gradients,
-                              recurrent_share share) NONBLOCKING {
+                              recurrent_partition partition) NONBLOCKING {
     const recurrence_layer layer = rnn_layer(shape);
-    recurrence_backward_data(&layer, shape, lengths, mask, transposed, tape, gradients, share,
+    recurrence_backward_data(&layer, shape, lengths, mask, transposed, tape, gradients, partition,
                              rnn_step_backward);
 }
 
@@ -202,7 +202,7 @@ static void rnn_backward_data(const recurrent_cell_shape *shape, const size_t *l
 static void rnn_backward_weights(const recurrent_cell_shape *shape, const size_t *lengths,
                                  const float *x, const recurrent_cell_tape *tape,
                                  const recurrent_cell_gradients *gradients, float *dw,
-                                 recurrent_share share) NONBLOCKING {
+                                 recurrent_partition partition) NONBLOCKING {
     const recurrence_layer layer = rnn_layer(shape);
-    recurrence_backward_weights(&layer, lengths, x, tape, gradients->dgates, dw, share);
+    recurrence_backward_weights(&layer, lengths, x, tape, gradients->dgates, dw, partition);
 }

@@ -7,7 +7,7 @@
 #include "../matrix/operands.h"
 #include "../vector/vmath.h"
 #include "../matrix/tile.h"
-#include "../threads/shares.h"
+#include "../threads/partitions.h"
 #include "../layers/activation.h"
 #include "../cells/functions.h"
 #include "../cells/lstm_variant.h"

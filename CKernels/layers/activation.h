@@ -200,10 +200,11 @@ INLINE lanes activated_backward(const recurrent_activation f, lanes parameter, l
 /// y[m][n] = f(x[m][n]) for some rows. σ(0) is not zero: nor would the lanes past the last unit
 /// be.
 INLINE void activate_rows(const recurrent_activation f, const recurrent_rows_shape *shape,
-                          float parameter, const float *x, float *y, recurrent_share share) {
+                          float parameter, const float *x, float *y,
+                          recurrent_partition partition) {
     const size_t units = shape->units, stride = recurrent_padded(units);
     size_t first, end;
-    share_of(share, shape->rows, &first, &end);
+    partition_of(partition, shape->rows, &first, &end);
     for (size_t m = first; m < end; ++m)
         for (size_t n = 0; n < stride; n += LANES) {
             const lanes value =
@@ -215,11 +216,11 @@ INLINE void activate_rows(const recurrent_activation f, const recurrent_rows_sha
 /// dx[m][n] = dy[m][n] f'(x[m][n]) for some rows.
 INLINE void activate_rows_backward(const recurrent_activation f, const recurrent_rows_shape *shape,
                                    float parameter, const float *x, const float *y, const float *dy,
-                                   float *dx, recurrent_share share) {
+                                   float *dx, recurrent_partition partition) {
     const size_t units = shape->units, stride = recurrent_padded(units);
     const float *from = recurrent_activation_reads_x(f) ? x : y;
     size_t first, end;
-    share_of(share, shape->rows, &first, &end);
+    partition_of(partition, shape->rows, &first, &end);
     for (size_t m = first; m < end; ++m)
         for (size_t n = 0; n < stride; n += LANES) {
             const size_t at = m * stride + n;
@@ -232,12 +233,12 @@ INLINE void activate_rows_backward(const recurrent_activation f, const recurrent
 
 static void activation_forward(const recurrent_rows_shape *shape, recurrent_activation activation,
                                float parameter, const float *x, float *y,
-                               recurrent_share share) NONBLOCKING {
-    FOR_ACTIVATION(activation, activate_rows, shape, parameter, x, y, share)
+                               recurrent_partition partition) NONBLOCKING {
+    FOR_ACTIVATION(activation, activate_rows, shape, parameter, x, y, partition)
 }
 
 static void activation_backward(const recurrent_rows_shape *shape, recurrent_activation activation,
                                 float parameter, const float *x, const float *y, const float *dy,
-                                float *dx, recurrent_share share) NONBLOCKING {
-    FOR_ACTIVATION(activation, activate_rows_backward, shape, parameter, x, y, dy, dx, share)
+                                float *dx, recurrent_partition partition) NONBLOCKING {
+    FOR_ACTIVATION(activation, activate_rows_backward, shape, parameter, x, y, dy, dx, partition)
 }

@@ -132,9 +132,9 @@ static void batch_normalization_forward(const recurrent_rows_shape *shape, const
                                         const float *x, const float *gamma, const float *beta,
                                         float *running_mean, float *running_variance, float *mean,
                                         float *inverse_deviation, float *y,
-                                        recurrent_share share) NONBLOCKING {
+                                        recurrent_partition partition) NONBLOCKING {
     size_t first, end;
-    share_of(share, recurrent_panels(shape->units), &first, &end);
+    partition_of(partition, recurrent_panels(shape->units), &first, &end);
     batch_moments_of(shape, live, first, end, epsilon, momentum, estimate, x, running_mean,
                      running_variance, mean, inverse_deviation);
     batch_normalize_tapes(shape, live, first, end, x, gamma, beta, mean, inverse_deviation, y);
@@ -158,9 +158,9 @@ INLINE void batch_normalize_running(const int P, const batch_panels panels, size
 static void batch_normalization_inference(const recurrent_rows_shape *shape, float epsilon,
                                           const float *x, const float *gamma, const float *beta,
                                           const float *running_mean, const float *running_variance,
-                                          float *y, recurrent_share share) NONBLOCKING {
+                                          float *y, recurrent_partition partition) NONBLOCKING {
     size_t first, end;
-    share_of(share, shape->rows, &first, &end);
+    partition_of(partition, shape->rows, &first, &end);
     FOR_BATCH_PANELS(BATCH_PANELS, 0, recurrent_panels(shape->units), batch_normalize_running,
                      batch_panels_of(shape, 0, panel), first, end, epsilon, x, gamma, beta,
                      running_mean, running_variance, y);
@@ -253,10 +253,10 @@ static void batch_normalization_backward(const recurrent_rows_shape *shape, cons
                                          const float *x, const float *gamma, const float *mean,
                                          const float *inverse_deviation, const float *dy,
                                          float *dgamma, float *dbeta, float *dx,
-                                         recurrent_share share) NONBLOCKING {
+                                         recurrent_partition partition) NONBLOCKING {
     const size_t count = normalization_live_rows(live, shape->rows);
     size_t panel, end;
-    share_of(share, recurrent_panels(shape->units), &panel, &end);
+    partition_of(partition, recurrent_panels(shape->units), &panel, &end);
     for (int P; panel < end; panel += (size_t)P) {
         P = end - panel < BATCH_SUMS ? 1 : BATCH_SUMS;
         const batch_panels panels = batch_panels_of(shape, live, panel);

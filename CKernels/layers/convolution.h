@@ -142,9 +142,10 @@ OUTLINED void convolution_places(const convolution_product *c) NONBLOCKING {
 }
 
 static void convolution_forward(const recurrent_convolution_shape *shape, const float *x,
-                                const float *w, float *y, recurrent_share share) NONBLOCKING {
+                                const float *w, float *y,
+                                recurrent_partition partition) NONBLOCKING {
     const window_part part =
-        window_part_of(share, shape->images, shape->rows.windows, shape->columns.windows);
+        window_part_of(partition, shape->images, shape->rows.windows, shape->columns.windows);
     const size_t panels = recurrent_panels(shape->outputs),
                  panel = (1 + recurrent_convolution_terms(*shape)) * LANES;
     const size_t x_row = shape->columns.size * shape->x_stride, y_place = panels * LANES,
@@ -174,11 +175,11 @@ static void convolution_forward(const recurrent_convolution_shape *shape, const 
 }
 
 static void convolution_transpose(const recurrent_convolution_shape *shape, const float *w,
-                                  float *transposed, recurrent_share share) NONBLOCKING {
+                                  float *transposed, recurrent_partition partition) NONBLOCKING {
     const size_t panels = recurrent_panels(shape->outputs),
                  columns = recurrent_panels(shape->inputs);
     size_t first, end;
-    share_of(share, columns, &first, &end);
+    partition_of(partition, columns, &first, &end);
     for (size_t tap = 0; tap < shape->rows.taps * shape->columns.taps; ++tap)
         product_transpose_columns(
             (product_columns){.from = w + (1 + tap * shape->inputs) * LANES,
@@ -219,9 +220,9 @@ INLINE convolution_axis convolution_axis_backward(const recurrent_axis *axis, wi
 // forward: y[i][j] = b + Σ_k Σ_l W[k][l] x[i stride + k dilation - padding][j …]
 static void convolution_backward_input(const recurrent_convolution_shape *shape, const float *dy,
                                        const float *transposed, float *dx,
-                                       recurrent_share share) NONBLOCKING {
+                                       recurrent_partition partition) NONBLOCKING {
     const window_part part =
-        window_part_of(share, shape->images, shape->rows.size, shape->columns.size);
+        window_part_of(partition, shape->images, shape->rows.size, shape->columns.size);
     const size_t panels = recurrent_panels(shape->inputs), dx_place = panels * LANES,
                  dx_row = shape->columns.size * dx_place;
     const size_t dy_place = recurrent_padded(shape->outputs),
@@ -261,7 +262,7 @@ static void convolution_backward_input(const recurrent_convolution_shape *shape,
 /// row: += Σ x dy over the places of a block.
 INLINE void convolution_add_weights(const recurrent_convolution_shape *shape, window_range images,
                                     window_range rows, window_range columns, size_t row_tap,
-                                    size_t column_tap, product_share part, const float *x,
+                                    size_t column_tap, product_partition part, const float *x,
                                     const float *dy, float *dw, int add) {
     const window_axis down = window_axis_of(&shape->rows), across = window_axis_of(&shape->columns);
     const size_t dy_place = recurrent_padded(shape->outputs),
@@ -308,16 +309,16 @@ INLINE size_t convolution_block(size_t count, size_t inside) {
 // forward: y[i][j] = b + Σ_k Σ_l W[k][l] x[i stride + k dilation - padding][j …]
 static void convolution_backward_weights(const recurrent_convolution_shape *shape, const float *x,
                                          const float *dy, float *dw,
-                                         recurrent_share share) NONBLOCKING {
+                                         recurrent_partition partition) NONBLOCKING {
     const size_t panels = recurrent_panels(shape->outputs),
                  terms = recurrent_convolution_terms(*shape), dw_panel = (1 + terms) * LANES;
     const size_t images = shape->images, rows = shape->rows.windows,
                  columns = shape->columns.windows, windows = rows * columns;
-    const product_share part = product_share_of(share, panels, 1 + terms);
+    const product_partition part = product_partition_of(partition, panels, 1 + terms);
     if (windows == 0 || part.panels == 0) return;
     dy += part.panel * LANES;
     dw += part.panel * dw_panel;
-    if (product_share_within(part, 0, 1).rows)
+    if (product_partition_within(part, 0, 1).rows)
         product_add_bias_of_rows(1, part.panels, images * windows, dy, panels * LANES, dw,
                                  dw_panel);
     // Where no window reaches beyond a row and its taps lie side by side, they are rows of one
@@ -335,8 +336,8 @@ static void convolution_backward_weights(const recurrent_convolution_shape *shap
         for (size_t row = 0; row < rows; row += row_block)
             for (size_t column = 0; column < columns; column += column_block)
                 for (size_t tap = 0; tap < shape->rows.taps * column_taps; ++tap) {
-                    const product_share within =
-                        product_share_within(part, 1 + tap * inputs, inputs);
+                    const product_partition within =
+                        product_partition_within(part, 1 + tap * inputs, inputs);
                     convolution_add_weights(shape, window_block(image, image_block, images),
                                             window_block(row, row_block, rows),
                                             window_block(column, column_block, columns),

@@ -48,10 +48,10 @@ INLINE void threefry(threefry_words key, lanes_bits *low, lanes_bits *high) {
 }
 
 static void dropout(const recurrent_rows_shape *shape, const recurrent_dropout *mask,
-                    const float *x, float *y, recurrent_share share) NONBLOCKING {
+                    const float *x, float *y, recurrent_partition partition) NONBLOCKING {
     const size_t stride = recurrent_padded(shape->units);
     size_t first, end;
-    share_of(share, shape->rows, &first, &end);
+    partition_of(partition, shape->rows, &first, &end);
     // A key for each counter: a permutation of the counters of a seed, so no two are the same.
     const threefry_words counter = threefry_split(mask->counter);
     lanes_bits low = counter.low, high = counter.high;

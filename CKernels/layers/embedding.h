@@ -7,10 +7,11 @@ INLINE const float *embedding_row(const float *table, size_t vocabulary, size_t 
 }
 
 static void embedding_forward(const recurrent_embedding_shape *shape, const float *table,
-                              const int32_t *indices, float *y, recurrent_share share) NONBLOCKING {
+                              const int32_t *indices, float *y,
+                              recurrent_partition partition) NONBLOCKING {
     const size_t units = recurrent_padded(shape->dimension);
     size_t first, end;
-    share_of(share, shape->rows, &first, &end);
+    partition_of(partition, shape->rows, &first, &end);
     for (size_t m = first; m < end; ++m) {
         const float *row = embedding_row(table, shape->vocabulary, units, indices[m]);
         for (size_t at = 0; at < units; at += LANES)
@@ -78,10 +79,11 @@ OUTLINED void embedding_add_blocks(const recurrent_embedding_shape *shape, const
 
 // forward: y[m] = table[index[m]]
 static void embedding_backward(const recurrent_embedding_shape *shape, const int32_t *indices,
-                               const float *dy, float *dtable, recurrent_share share) NONBLOCKING {
+                               const float *dy, float *dtable,
+                               recurrent_partition partition) NONBLOCKING {
     const size_t units = recurrent_padded(shape->dimension);
     size_t first, end;
-    share_of(share, recurrent_panels(shape->dimension), &first, &end);
+    partition_of(partition, recurrent_panels(shape->dimension), &first, &end);
     if (shape->rows > EMBEDDING_CHAIN) {
         if (first < end)
             embedding_add_blocks(shape, indices, first * LANES, end * LANES, dy, dtable);

@@ -33,10 +33,10 @@ INLINE void layer_normalize(size_t count, size_t n, const float *x, lanes mean, 
 static void layer_normalization_forward(const recurrent_rows_shape *shape, float epsilon,
                                         const float *x, const float *gamma, const float *beta,
                                         float *mean, float *inverse_deviation, float *y,
-                                        recurrent_share share) NONBLOCKING {
+                                        recurrent_partition partition) NONBLOCKING {
     const size_t units = shape->units, stride = recurrent_padded(units);
     size_t first, end;
-    share_of(share, shape->rows, &first, &end);
+    partition_of(partition, shape->rows, &first, &end);
     for (size_t m = first; m < end; ++m) {
         const float *x_row = x + m * stride;
         lanes_double sum = 0, squares = 0;
@@ -73,10 +73,11 @@ INLINE void layer_slope(size_t count, size_t n, const float *x, lanes mean, lane
 static void layer_normalization_backward_input(const recurrent_rows_shape *shape, const float *x,
                                                const float *gamma, const float *mean,
                                                const float *inverse_deviation, const float *dy,
-                                               float *dx, recurrent_share share) NONBLOCKING {
+                                               float *dx,
+                                               recurrent_partition partition) NONBLOCKING {
     const size_t units = shape->units, stride = recurrent_padded(units);
     size_t first, end;
-    share_of(share, shape->rows, &first, &end);
+    partition_of(partition, shape->rows, &first, &end);
     for (size_t m = first; m < end; ++m) {
         const float *x_row = x + m * stride, *dy_row = dy + m * stride;
         const lanes center = lanes_splat(mean[m]), inverse = lanes_splat(inverse_deviation[m]);
@@ -94,10 +95,10 @@ static void layer_normalization_backward_parameters(const recurrent_rows_shape *
                                                     const float *x, const float *mean,
                                                     const float *inverse_deviation, const float *dy,
                                                     float *dgamma, float *dbeta,
-                                                    recurrent_share share) NONBLOCKING {
+                                                    recurrent_partition partition) NONBLOCKING {
     const size_t stride = recurrent_padded(shape->units);
     size_t first, end;
-    share_of(share, recurrent_panels(shape->units), &first, &end);
+    partition_of(partition, recurrent_panels(shape->units), &first, &end);
     for (size_t at = first * LANES; at < end * LANES; at += LANES) {
         normalization_sums sums = {0};
         for (size_t m = 0; m < shape->rows; ++m) {

@@ -63,12 +63,12 @@ INLINE lanes block_loss(const unit_loss loss, const int skips, lanes delta, size
 /// The rows of every such loss; `delta` is Huber's.
 INLINE void row_losses(const unit_loss loss, float delta, const recurrent_rows_shape *shape,
                        const float *y, const float *targets, const int32_t *live, float scale,
-                       float *losses, float *dy, recurrent_share share) {
+                       float *losses, float *dy, recurrent_partition partition) {
     const size_t units = shape->units, stride = recurrent_padded(units);
     const lanes deltas = lanes_splat(delta),
                 factor = lanes_splat((loss == loss_squared ? 2 * scale : scale) / (float)units);
     size_t first, end;
-    share_of(share, shape->rows, &first, &end);
+    partition_of(partition, shape->rows, &first, &end);
     for (size_t m = first; m < end; ++m) {
         const int skips = live && !live[m];
         lanes sum = lanes_splat(0);
@@ -86,26 +86,29 @@ INLINE void row_losses(const unit_loss loss, float delta, const recurrent_rows_s
 
 static void mean_squared_error(const recurrent_rows_shape *shape, const float *y,
                                const float *targets, const int32_t *live, float scale,
-                               float *losses, float *dy, recurrent_share share) NONBLOCKING {
-    row_losses(loss_squared, 0, shape, y, targets, live, scale, losses, dy, share);
+                               float *losses, float *dy,
+                               recurrent_partition partition) NONBLOCKING {
+    row_losses(loss_squared, 0, shape, y, targets, live, scale, losses, dy, partition);
 }
 
 static void mean_absolute_error(const recurrent_rows_shape *shape, const float *y,
                                 const float *targets, const int32_t *live, float scale,
-                                float *losses, float *dy, recurrent_share share) NONBLOCKING {
-    row_losses(loss_absolute, 0, shape, y, targets, live, scale, losses, dy, share);
+                                float *losses, float *dy,
+                                recurrent_partition partition) NONBLOCKING {
+    row_losses(loss_absolute, 0, shape, y, targets, live, scale, losses, dy, partition);
 }
 
 static void huber_loss(const recurrent_rows_shape *shape, const float *y, const float *targets,
                        const int32_t *live, float delta, float scale, float *losses, float *dy,
-                       recurrent_share share) NONBLOCKING {
-    row_losses(loss_huber, delta, shape, y, targets, live, scale, losses, dy, share);
+                       recurrent_partition partition) NONBLOCKING {
+    row_losses(loss_huber, delta, shape, y, targets, live, scale, losses, dy, partition);
 }
 
 static void binary_cross_entropy(const recurrent_rows_shape *shape, const float *logits,
                                  const float *targets, const int32_t *live, float scale,
-                                 float *losses, float *dlogits, recurrent_share share) NONBLOCKING {
-    row_losses(loss_binary, 0, shape, logits, targets, live, scale, losses, dlogits, share);
+                                 float *losses, float *dlogits,
+                                 recurrent_partition partition) NONBLOCKING {
+    row_losses(loss_binary, 0, shape, logits, targets, live, scale, losses, dlogits, partition);
 }
 
 static void sum_losses(size_t count, const float *losses, double *sum) NONBLOCKING {

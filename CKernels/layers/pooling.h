@@ -83,11 +83,11 @@ INLINE void pooling_window(const pooling_kind kind, const int V, pooling_taps ta
 }
 
 INLINE void pooling_forward_of(const pooling_kind kind, const recurrent_pooling_shape *shape,
-                               const float *x, float *y, recurrent_share share) {
+                               const float *x, float *y, recurrent_partition partition) {
     const size_t place = recurrent_padded(shape->channels),
                  image_floats = shape->rows.size * shape->columns.size * place;
     const window_part part =
-        window_part_of(share, shape->images, shape->rows.windows, shape->columns.windows);
+        window_part_of(partition, shape->images, shape->rows.windows, shape->columns.windows);
     const lanes divisor = pooling_divisor(shape);
     for (size_t image = part.images.first; image < part.images.end; ++image)
         for (size_t row = part.rows.first; row < part.rows.end; ++row)
@@ -107,12 +107,12 @@ INLINE void pooling_forward_of(const pooling_kind kind, const recurrent_pooling_
 }
 
 static void pooling_forward(const recurrent_pooling_shape *shape, const float *x, float *y,
-                            recurrent_share share) NONBLOCKING {
+                            recurrent_partition partition) NONBLOCKING {
     if (shape->pooling == recurrent_pooling_max)
-        pooling_forward_of(pooling_largest, shape, x, y, share);
+        pooling_forward_of(pooling_largest, shape, x, y, partition);
     else if (shape->rows.taps * shape->columns.taps <= SUM_BLOCK)
-        pooling_forward_of(pooling_sum, shape, x, y, share);
-    else pooling_forward_of(pooling_long_sum, shape, x, y, share);
+        pooling_forward_of(pooling_sum, shape, x, y, partition);
+    else pooling_forward_of(pooling_long_sum, shape, x, y, partition);
 }
 
 /// dx of the taps of a window: dy where the largest is, which is y.
@@ -140,14 +140,15 @@ INLINE void pooling_window_backward_sum(pooling_taps taps, lanes dy, float *dx) 
 
 // forward: y = the largest tap of x, or Σ x / divisor
 static void pooling_backward(const recurrent_pooling_shape *shape, const float *x, const float *y,
-                             const float *dy, float *dx, recurrent_share share) NONBLOCKING {
+                             const float *dy, float *dx,
+                             recurrent_partition partition) NONBLOCKING {
     const size_t place = recurrent_padded(shape->channels),
                  panels = recurrent_panels(shape->channels);
     const size_t places = shape->rows.size * shape->columns.size,
                  windows = shape->rows.windows * shape->columns.windows;
     const lanes divisor = pooling_divisor(shape);
     size_t first, end;
-    share_of(share, shape->images * panels, &first, &end);
+    partition_of(partition, shape->images * panels, &first, &end);
     for (size_t n = first; n < end; ++n) {
         const size_t image = n / panels, channel = n % panels * LANES,
                      at_image = image * places * place + channel;

@@ -13,9 +13,9 @@ INLINE lanes sequence_units(const recurrent_sequence_shape *shape, const float *
 }
 
 INLINE void sequence_rows(const recurrent_sequence_shape *shape, const size_t *lengths,
-                          const float *x, float *y, const int adds, recurrent_share share) {
+                          const float *x, float *y, const int adds, recurrent_partition partition) {
     size_t first, end;
-    share_of(share, shape->steps * shape->batch, &first, &end);
+    partition_of(partition, shape->steps * shape->batch, &first, &end);
     for (size_t to = first; to < end; ++to) {
         const size_t t = to / shape->batch, b = to % shape->batch,
                      length = sequence_length(shape, lengths, b);
@@ -31,13 +31,13 @@ INLINE void sequence_rows(const recurrent_sequence_shape *shape, const size_t *l
 }
 
 static void sequence_copy(const recurrent_sequence_shape *shape, const size_t *lengths,
-                          const float *x, float *y, recurrent_share share) NONBLOCKING {
-    sequence_rows(shape, lengths, x, y, 0, share);
+                          const float *x, float *y, recurrent_partition partition) NONBLOCKING {
+    sequence_rows(shape, lengths, x, y, 0, partition);
 }
 
 static void add_sequence(const recurrent_sequence_shape *shape, const size_t *lengths,
-                         const float *x, float *y, recurrent_share share) NONBLOCKING {
-    sequence_rows(shape, lengths, x, y, 1, share);
+                         const float *x, float *y, recurrent_partition partition) NONBLOCKING {
+    sequence_rows(shape, lengths, x, y, 1, partition);
 }
 
 // Means are summed in double: a stream may go on for days, and a float that has grown no longer
@@ -78,11 +78,11 @@ INLINE void sequence_mean(size_t steps, size_t stride, const float *x, float *y,
 
 static void sequence_pool(const recurrent_sequence_shape *shape, recurrent_sequence_pooling pooling,
                           const size_t *lengths, const float *x, float *y,
-                          recurrent_share share) NONBLOCKING {
+                          recurrent_partition partition) NONBLOCKING {
     const size_t stride = shape->batch * shape->x_stride, units = shape->units,
                  width = shape->width;
     size_t first, end;
-    share_of(share, shape->batch, &first, &end);
+    partition_of(partition, shape->batch, &first, &end);
     for (size_t b = first; b < end; ++b) {
         const sequence_span span = sequence_pooled(shape, pooling, lengths, b);
         const size_t steps = span.end - span.first;
@@ -106,9 +106,10 @@ static void sequence_pool(const recurrent_sequence_shape *shape, recurrent_seque
 // forward: y[b] = x[n_b - 1][b], or Σ_t x[t][b] / n_b
 static void sequence_pool_backward(const recurrent_sequence_shape *shape,
                                    recurrent_sequence_pooling pooling, const size_t *lengths,
-                                   const float *dy, float *dx, recurrent_share share) NONBLOCKING {
+                                   const float *dy, float *dx,
+                                   recurrent_partition partition) NONBLOCKING {
     size_t first, end;
-    share_of(share, shape->batch, &first, &end);
+    partition_of(partition, shape->batch, &first, &end);
     for (size_t b = first; b < end; ++b) {
         const sequence_span span = sequence_pooled(shape, pooling, lengths, b);
         const lanes steps = lanes_splat((float)sequence_span_steps(span));

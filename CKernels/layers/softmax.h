@@ -79,10 +79,10 @@ INLINE void softmax_scale(size_t count, float *row, float factor) {
 }
 
 static void softmax(const recurrent_rows_shape *shape, const float *logits, float *probabilities,
-                    recurrent_share share) NONBLOCKING {
+                    recurrent_partition partition) NONBLOCKING {
     const size_t classes = shape->units, stride = recurrent_padded(classes);
     size_t first, end;
-    share_of(share, shape->rows, &first, &end);
+    partition_of(partition, shape->rows, &first, &end);
     for (size_t at = first * stride; at < end * stride; at += stride) {
         const float sum = softmax_sum(classes, logits + at, softmax_largest(classes, logits + at),
                                       probabilities + at);
@@ -116,10 +116,10 @@ INLINE float softmax_product(size_t count, const float *p, const float *dp) {
 // forward: p[n] = exp(z[n]) / Σ_k exp(z[k])
 static void softmax_backward(const recurrent_rows_shape *shape, const float *probabilities,
                              const float *dprobabilities, float *dlogits,
-                             recurrent_share share) NONBLOCKING {
+                             recurrent_partition partition) NONBLOCKING {
     const size_t classes = shape->units, stride = recurrent_padded(classes);
     size_t first, end;
-    share_of(share, shape->rows, &first, &end);
+    partition_of(partition, shape->rows, &first, &end);
     for (size_t at = first * stride; at < end * stride; at += stride) {
         const lanes mean =
             lanes_splat(softmax_product(classes, probabilities + at, dprobabilities + at));
@@ -133,10 +133,10 @@ static void softmax_backward(const recurrent_rows_shape *shape, const float *pro
 
 static void softmax_cross_entropy(const recurrent_rows_shape *shape, const float *logits,
                                   const int32_t *targets, float scale, float *losses,
-                                  float *dlogits, recurrent_share share) NONBLOCKING {
+                                  float *dlogits, recurrent_partition partition) NONBLOCKING {
     const size_t classes = shape->units, stride = recurrent_padded(classes);
     size_t first, end;
-    share_of(share, shape->rows, &first, &end);
+    partition_of(partition, shape->rows, &first, &end);
     // One logarithm for 16 rows.
     for (size_t block = first; block < end; block += LANES) {
         const size_t rows = end - block < LANES ? end - block : LANES;

@@ -69,18 +69,18 @@ INLINE window_range window_places(const window_axis *axis, size_t tap, window_ra
     return places;
 }
 
-/// What a share has of images, rows and columns.
+/// What a partition has of images, rows and columns.
 typedef struct {
     window_range images, rows, columns;
 } window_part;
 
 /// Partitions split whichever are most.
-INLINE window_part window_part_of(recurrent_share share, size_t images, size_t rows,
+INLINE window_part window_part_of(recurrent_partition partition, size_t images, size_t rows,
                                   size_t columns) {
     window_part part = {.images = {0, images}, .rows = {0, rows}, .columns = {0, columns}};
     window_range *split = images >= rows && images >= columns ? &part.images
                           : rows >= columns                   ? &part.rows
                                                               : &part.columns;
-    share_of(share, split->end, &split->first, &split->end);
+    partition_of(partition, split->end, &split->first, &split->end);
     return part;
 }

@@ -182,9 +182,9 @@ OUTLINED void product_add_bias_of_rows(size_t groups, size_t panels, size_t rows
 }
 
 static void product_forward(const recurrent_product_shape *shape, const float *x, const float *w,
-                            float *y, recurrent_share share) NONBLOCKING {
+                            float *y, recurrent_partition partition) NONBLOCKING {
     size_t first, end;
-    share_of(share, shape->rows, &first, &end);
+    partition_of(partition, shape->rows, &first, &end);
     if (first == end) return;
     const size_t panels = recurrent_panels(shape->outputs), width = shape->groups * LANES;
     const size_t panel = (1 + shape->inputs) * width, y_row = panels * width;
@@ -211,9 +211,10 @@ INLINE void product_bfloat16_vectors(const int V, size_t inputs, const float *x,
 }
 
 static void product_forward_bfloat16(const recurrent_product_shape *shape, const float *x,
-                                     const float *w, float *y, recurrent_share share) NONBLOCKING {
+                                     const float *w, float *y,
+                                     recurrent_partition partition) NONBLOCKING {
     size_t first, end;
-    share_of(share, shape->rows, &first, &end);
+    partition_of(partition, shape->rows, &first, &end);
     const size_t vectors = recurrent_panels(shape->outputs), inputs = shape->inputs,
                  panel = (2 + inputs) * LANES;
     for (size_t vector = 0; vector < vectors; vector += BFLOAT16_VECTORS)
@@ -235,9 +236,9 @@ static void product_forward_bfloat16(const recurrent_product_shape *shape, const
 }
 
 static void product_transpose(const recurrent_product_shape *shape, const float *w,
-                              float *transposed, recurrent_share share) NONBLOCKING {
+                              float *transposed, recurrent_partition partition) NONBLOCKING {
     size_t first, end;
-    share_of(share, recurrent_panels(shape->inputs), &first, &end);
+    partition_of(partition, recurrent_panels(shape->inputs), &first, &end);
     const size_t width = shape->groups * LANES;
     product_transpose_columns((product_columns){.from = w + width,
                                                 .panel = (1 + shape->inputs) * width,
@@ -249,9 +250,9 @@ static void product_transpose(const recurrent_product_shape *shape, const float 
 // forward: y[m] = bias + Σ_k x[m][k] W[·][k]
 static void product_backward_input(const recurrent_product_shape *shape, const float *dy,
                                    const float *transposed, float *dx,
-                                   recurrent_share share) NONBLOCKING {
+                                   recurrent_partition partition) NONBLOCKING {
     size_t first, end;
-    share_of(share, shape->rows, &first, &end);
+    partition_of(partition, shape->rows, &first, &end);
     if (first == end) return;
     const size_t terms = recurrent_panels(shape->outputs) * shape->groups * LANES;
     const size_t panels = recurrent_panels(shape->inputs), dx_row = panels * LANES;
@@ -265,14 +266,14 @@ static void product_backward_input(const recurrent_product_shape *shape, const f
 // forward: y[m] = bias + Σ_k x[m][k] W[·][k]
 static void product_backward_weights(const recurrent_product_shape *shape, const float *x,
                                      const float *dy, float *dw,
-                                     recurrent_share share) NONBLOCKING {
+                                     recurrent_partition partition) NONBLOCKING {
     const size_t panels = recurrent_panels(shape->outputs), width = shape->groups * LANES;
     const size_t dw_panel = (1 + shape->inputs) * width;
-    product_share part = product_share_of(share, panels, 1 + shape->inputs);
+    product_partition part = product_partition_of(partition, panels, 1 + shape->inputs);
     const float *dy_part = dy + part.panel * width;
     float *dw_part = dw + part.panel * dw_panel;
-    const product_share inputs = product_share_within(part, 1, shape->inputs);
-    if (product_share_within(part, 0, 1).rows)
+    const product_partition inputs = product_partition_within(part, 1, shape->inputs);
+    if (product_partition_within(part, 0, 1).rows)
         product_add_bias_of_rows(shape->groups, part.panels, shape->rows, dy_part, panels * width,
                                  dw_part, dw_panel);
     for (size_t m = 0; m < shape->rows; m += WEIGHTS_BLOCK) {

@@ -35,7 +35,7 @@ INLINE void adadelta_finish(const adadelta_terms *terms, const gradient_use use,
 }
 
 INLINE void adadelta_floats(const gradient_use use, size_t count, const recurrent_adadelta *hyper,
-                            adadelta_buffers at, recurrent_share share) {
+                            adadelta_buffers at, recurrent_partition partition) {
     const adadelta_terms terms = {
         .gradient = gradient_terms_of(hyper->gradient, ROOT_MOST, hyper->weight_decay),
         .average = average_terms_of(1 - hyper->decay, 1 - hyper->decay),
@@ -43,15 +43,15 @@ INLINE void adadelta_floats(const gradient_use use, size_t count, const recurren
         .minus_rate = lanes_splat((float)-hyper->learning_rate),
     };
     size_t first, end;
-    floats_of(share, count, &first, &end);
+    floats_of(partition, count, &first, &end);
     UPDATE_FLOATS(first, end, adadelta_begin(&terms, use, at, from, count),
                   adadelta_finish(&terms, use, half, at, from, count));
 }
 
 static void adadelta_update(size_t count, const recurrent_adadelta *hyper, float *parameters,
                             float *gradient, float *square, float *step_square,
-                            recurrent_share share) NONBLOCKING {
+                            recurrent_partition partition) NONBLOCKING {
     const adadelta_buffers at = {parameters, gradient, square, step_square};
-    if (hyper->weight_decay == 0) adadelta_floats(gradient_clipped, count, hyper, at, share);
-    else adadelta_floats(gradient_decayed, count, hyper, at, share);
+    if (hyper->weight_decay == 0) adadelta_floats(gradient_clipped, count, hyper, at, partition);
+    else adadelta_floats(gradient_decayed, count, hyper, at, partition);
 }

@@ -19,24 +19,25 @@ INLINE void adagrad_lanes(const adagrad_terms *terms, const gradient_use use, co
 }
 
 INLINE void adagrad_floats(const gradient_use use, size_t count, const recurrent_adagrad *hyper,
-                           float *parameters, float *gradient, float *sum, recurrent_share share) {
+                           float *parameters, float *gradient, float *sum,
+                           recurrent_partition partition) {
     const adagrad_terms terms = {
         .gradient = gradient_terms_of(hyper->gradient, __builtin_inff(), hyper->weight_decay),
         .root = root_terms_of(hyper->epsilon_place, hyper->epsilon),
         .minus_rate = lanes_splat((float)-hyper->learning_rate),
     };
     size_t at, end;
-    floats_of(share, count, &at, &end);
+    floats_of(partition, count, &at, &end);
     for (; at + LANES <= end; at += LANES)
         adagrad_lanes(&terms, use, LANES, parameters + at, gradient + at, sum + at);
     if (at < end) adagrad_lanes(&terms, use, end - at, parameters + at, gradient + at, sum + at);
 }
 
 static void adagrad_update(size_t count, const recurrent_adagrad *hyper, float *parameters,
-                           float *gradient, float *sum, recurrent_share share) NONBLOCKING {
+                           float *gradient, float *sum, recurrent_partition partition) NONBLOCKING {
     if (hyper->weight_decay != 0)
-        adagrad_floats(gradient_decayed, count, hyper, parameters, gradient, sum, share);
+        adagrad_floats(gradient_decayed, count, hyper, parameters, gradient, sum, partition);
     else if (hyper->gradient.clip_value < __builtin_inf())
-        adagrad_floats(gradient_clipped, count, hyper, parameters, gradient, sum, share);
-    else adagrad_floats(gradient_scaled, count, hyper, parameters, gradient, sum, share);
+        adagrad_floats(gradient_clipped, count, hyper, parameters, gradient, sum, partition);
+    else adagrad_floats(gradient_scaled, count, hyper, parameters, gradient, sum, partition);
 }

@@ -81,30 +81,30 @@ INLINE void adam_finish(const adam_terms *terms, const gradient_use use,
 
 INLINE void adam_floats(const gradient_use use, const adam_direction direction, size_t count,
                         const recurrent_adam *hyper, adam_factors factors, adam_buffers at,
-                        recurrent_share share) {
+                        recurrent_partition partition) {
     const adam_terms terms = adam_terms_of(hyper, factors);
     size_t first, end;
-    floats_of(share, count, &first, &end);
+    floats_of(partition, count, &first, &end);
     UPDATE_FLOATS(first, end, adam_begin(&terms, use, direction, at, from, count),
                   adam_finish(&terms, use, direction, half, at, from, count));
 }
 
 INLINE void adam_pass(const adam_direction direction, size_t count, const recurrent_adam *hyper,
-                      adam_factors factors, adam_buffers at, recurrent_share share) {
+                      adam_factors factors, adam_buffers at, recurrent_partition partition) {
     if (hyper->weight_decay == 0)
-        adam_floats(gradient_clipped, direction, count, hyper, factors, at, share);
+        adam_floats(gradient_clipped, direction, count, hyper, factors, at, partition);
     else if (hyper->decoupled)
-        adam_floats(gradient_decoupled, direction, count, hyper, factors, at, share);
-    else adam_floats(gradient_decayed, direction, count, hyper, factors, at, share);
+        adam_floats(gradient_decoupled, direction, count, hyper, factors, at, partition);
+    else adam_floats(gradient_decayed, direction, count, hyper, factors, at, partition);
 }
 
 static void adam_update(size_t count, const recurrent_adam *hyper, float *parameters,
                         float *gradient, float *first, float *second, float *largest,
-                        recurrent_share share) NONBLOCKING {
+                        recurrent_partition partition) NONBLOCKING {
     const double root_c2 = __builtin_elementwise_sqrt(hyper->bias_correction2);
     const adam_factors factors = {.minus_step =
                                       -hyper->learning_rate * root_c2 / hyper->bias_correction1};
     const adam_buffers at = {parameters, gradient, first, second, largest};
-    if (largest) adam_pass(adam_largest, count, hyper, factors, at, share);
-    else adam_pass(adam_divided, count, hyper, factors, at, share);
+    if (largest) adam_pass(adam_largest, count, hyper, factors, at, partition);
+    else adam_pass(adam_divided, count, hyper, factors, at, partition);
 }

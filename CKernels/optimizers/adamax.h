@@ -24,7 +24,7 @@ INLINE void adamax_lanes(const adamax_terms *terms, const gradient_use use, cons
 
 INLINE void adamax_floats(const gradient_use use, size_t count, const recurrent_adamax *hyper,
                           float *parameters, float *gradient, float *first, float *largest,
-                          recurrent_share share) {
+                          recurrent_partition partition) {
     const adamax_terms terms = {
         .gradient = gradient_terms_of(hyper->gradient, __builtin_inff(), hyper->weight_decay),
         .first = average_terms_of(1 - hyper->beta1, 1 - hyper->beta1),
@@ -33,7 +33,7 @@ INLINE void adamax_floats(const gradient_use use, size_t count, const recurrent_
         .minus_step = lanes_splat((float)(-hyper->learning_rate / hyper->bias_correction1)),
     };
     size_t at, end;
-    floats_of(share, count, &at, &end);
+    floats_of(partition, count, &at, &end);
     for (; at + LANES <= end; at += LANES)
         adamax_lanes(&terms, use, LANES, parameters + at, gradient + at, first + at, largest + at);
     if (at < end)
@@ -43,8 +43,11 @@ INLINE void adamax_floats(const gradient_use use, size_t count, const recurrent_
 
 static void adamax_update(size_t count, const recurrent_adamax *hyper, float *parameters,
                           float *gradient, float *first, float *largest,
-                          recurrent_share share) NONBLOCKING {
+                          recurrent_partition partition) NONBLOCKING {
     if (hyper->weight_decay != 0)
-        adamax_floats(gradient_decayed, count, hyper, parameters, gradient, first, largest, share);
-    else adamax_floats(gradient_clipped, count, hyper, parameters, gradient, first, largest, share);
+        adamax_floats(gradient_decayed, count, hyper, parameters, gradient, first, largest,
+                      partition);
+    else
+        adamax_floats(gradient_clipped, count, hyper, parameters, gradient, first, largest,
+                      partition);
 }

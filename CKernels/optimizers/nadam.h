@@ -6,7 +6,7 @@
 
 static void nadam_update(size_t count, const recurrent_nadam *hyper, float *parameters,
                          float *gradient, float *first, float *second,
-                         recurrent_share share) NONBLOCKING {
+                         recurrent_partition partition) NONBLOCKING {
     const recurrent_adam adam = {.gradient = hyper->gradient,
                                  .learning_rate = hyper->learning_rate,
                                  .beta1 = hyper->beta1,
@@ -21,5 +21,5 @@ static void nadam_update(size_t count, const recurrent_nadam *hyper, float *para
                                   .of_gradient = (1 - hyper->momentum) / (1 - product),
                                   .of_first = next / (1 - product * next)};
     const adam_buffers at = {parameters, gradient, first, second, 0};
-    adam_pass(adam_nesterov, count, &adam, factors, at, share);
+    adam_pass(adam_nesterov, count, &adam, factors, at, partition);
 }

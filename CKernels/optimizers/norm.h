@@ -47,11 +47,11 @@ INLINE double block_sum(const sum_kind kind, size_t count, const float *x, const
     return two.lo + two.hi;
 }
 
-/// partial[b] = Σ x y over the blocks that a share is.
+/// partial[b] = Σ x y over the blocks that a partition is.
 INLINE void block_products(size_t count, const float *x, const float *y, double *partial,
-                           recurrent_share share) {
+                           recurrent_partition partition) {
     size_t first, end;
-    share_of(share, recurrent_squares_blocks(count), &first, &end);
+    partition_of(partition, recurrent_squares_blocks(count), &first, &end);
     for (size_t block = first; block < end; ++block) {
         const size_t from = block * RECURRENT_SQUARES_BLOCK, left = count - from;
         partial[block] = block_sum(sum_of_products,
@@ -61,8 +61,8 @@ INLINE void block_products(size_t count, const float *x, const float *y, double 
 }
 
 static void sum_of_squares(size_t count, const float *x, double *partial,
-                           recurrent_share share) NONBLOCKING {
-    block_products(count, x, x, partial, share);
+                           recurrent_partition partition) NONBLOCKING {
+    block_products(count, x, x, partial, partition);
 }
 
 static void global_norm(size_t blocks, const double *partial, double *norm) NONBLOCKING {

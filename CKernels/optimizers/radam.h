@@ -5,7 +5,7 @@
 
 static void radam_update(size_t count, const recurrent_radam *hyper, float *parameters,
                          float *gradient, float *first, float *second,
-                         recurrent_share share) NONBLOCKING {
+                         recurrent_partition partition) NONBLOCKING {
     const recurrent_adam adam = {.gradient = hyper->gradient,
                                  .learning_rate = hyper->learning_rate,
                                  .beta1 = hyper->beta1,
@@ -20,6 +20,6 @@ static void radam_update(size_t count, const recurrent_radam *hyper, float *para
     const double step = (rectified ? hyper->rectification * root_c2 : 1) / hyper->bias_correction1;
     const adam_factors factors = {.minus_step = -hyper->learning_rate * step};
     const adam_buffers at = {parameters, gradient, first, second, 0};
-    if (rectified) adam_pass(adam_divided, count, &adam, factors, at, share);
-    else adam_pass(adam_undivided, count, &adam, factors, at, share);
+    if (rectified) adam_pass(adam_divided, count, &adam, factors, at, partition);
+    else adam_pass(adam_undivided, count, &adam, factors, at, partition);
 }

@@ -6,10 +6,11 @@ INLINE lanes penalty_slope(lanes l1, lanes l2, lanes p) {
 }
 
 static void add_norm_penalty(size_t count, double l1, double l2, const float *parameters,
-                             float *gradient, double *partial, recurrent_share share) NONBLOCKING {
+                             float *gradient, double *partial,
+                             recurrent_partition partition) NONBLOCKING {
     const lanes sign = lanes_splat((float)l1), decay = lanes_splat((float)l2);
     size_t first, end;
-    share_of(share, recurrent_squares_blocks(count), &first, &end);
+    partition_of(partition, recurrent_squares_blocks(count), &first, &end);
     for (size_t block = first; block < end; ++block) {
         const size_t from = block * RECURRENT_SQUARES_BLOCK, left = count - from;
         const size_t floats = left < RECURRENT_SQUARES_BLOCK ? left : RECURRENT_SQUARES_BLOCK;

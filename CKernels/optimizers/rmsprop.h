@@ -58,26 +58,26 @@ INLINE void rmsprop_finish(const rmsprop_terms *terms, const gradient_use use, c
 
 INLINE void rmsprop_floats(const gradient_use use, const bool centered, const bool momentum,
                            size_t count, const recurrent_rmsprop *hyper, rmsprop_buffers at,
-                           recurrent_share share) {
+                           recurrent_partition partition) {
     const rmsprop_terms terms = rmsprop_terms_of(hyper, momentum);
     size_t first, end;
-    floats_of(share, count, &first, &end);
+    floats_of(partition, count, &first, &end);
     UPDATE_FLOATS(first, end, rmsprop_begin(&terms, use, centered, at, from, count),
                   rmsprop_finish(&terms, use, momentum, half, at, from, count));
 }
 
 INLINE void rmsprop_kind(const gradient_use use, size_t count, const recurrent_rmsprop *hyper,
-                         rmsprop_buffers at, recurrent_share share) {
-    if (at.mean && at.buffer) rmsprop_floats(use, true, true, count, hyper, at, share);
-    else if (at.mean) rmsprop_floats(use, true, false, count, hyper, at, share);
-    else if (at.buffer) rmsprop_floats(use, false, true, count, hyper, at, share);
-    else rmsprop_floats(use, false, false, count, hyper, at, share);
+                         rmsprop_buffers at, recurrent_partition partition) {
+    if (at.mean && at.buffer) rmsprop_floats(use, true, true, count, hyper, at, partition);
+    else if (at.mean) rmsprop_floats(use, true, false, count, hyper, at, partition);
+    else if (at.buffer) rmsprop_floats(use, false, true, count, hyper, at, partition);
+    else rmsprop_floats(use, false, false, count, hyper, at, partition);
 }
 
 static void rmsprop_update(size_t count, const recurrent_rmsprop *hyper, float *parameters,
                            float *gradient, float *square, float *mean, float *buffer,
-                           recurrent_share share) NONBLOCKING {
+                           recurrent_partition partition) NONBLOCKING {
     const rmsprop_buffers at = {parameters, gradient, square, mean, buffer};
-    if (hyper->weight_decay == 0) rmsprop_kind(gradient_clipped, count, hyper, at, share);
-    else rmsprop_kind(gradient_decayed, count, hyper, at, share);
+    if (hyper->weight_decay == 0) rmsprop_kind(gradient_clipped, count, hyper, at, partition);
+    else rmsprop_kind(gradient_decayed, count, hyper, at, partition);
 }

@@ -57,31 +57,31 @@ INLINE void sgd_finish(const sgd_terms *terms, const gradient_use use, const boo
 
 INLINE void sgd_floats(const gradient_use use, const bool momentum, const bool nesterov,
                        const bool ahead, size_t count, const recurrent_sgd *hyper, sgd_buffers at,
-                       recurrent_share share) {
+                       recurrent_partition partition) {
     const sgd_terms terms = sgd_terms_of(hyper);
     size_t first, end;
-    floats_of(share, count, &first, &end);
+    floats_of(partition, count, &first, &end);
     UPDATE_FLOATS(first, end, sgd_begin(&terms, use, ahead, at, from, count),
                   sgd_finish(&terms, use, momentum, nesterov, half, at, from, count));
 }
 
 INLINE void sgd_kind(const gradient_use use, size_t count, const recurrent_sgd *hyper,
-                     sgd_buffers at, recurrent_share share) {
-    if (!at.buffer) sgd_floats(use, false, false, false, count, hyper, at, share);
+                     sgd_buffers at, recurrent_partition partition) {
+    if (!at.buffer) sgd_floats(use, false, false, false, count, hyper, at, partition);
     else if (use == gradient_decayed && hyper->look_ahead > hyper->first_step)
-        sgd_floats(use, true, false, true, count, hyper, at, share);
+        sgd_floats(use, true, false, true, count, hyper, at, partition);
     else if (hyper->nesterov > hyper->look_ahead)
-        sgd_floats(use, true, true, false, count, hyper, at, share);
-    else sgd_floats(use, true, false, false, count, hyper, at, share);
+        sgd_floats(use, true, true, false, count, hyper, at, partition);
+    else sgd_floats(use, true, false, false, count, hyper, at, partition);
 }
 
 static void sgd_update(size_t count, const recurrent_sgd *hyper, float *parameters, float *gradient,
-                       float *buffer, recurrent_share share) NONBLOCKING {
+                       float *buffer, recurrent_partition partition) NONBLOCKING {
     const sgd_buffers at = {parameters, gradient, buffer};
-    if (hyper->weight_decay != 0) sgd_kind(gradient_decayed, count, hyper, at, share);
+    if (hyper->weight_decay != 0) sgd_kind(gradient_decayed, count, hyper, at, partition);
     else if (hyper->gradient.clip_value < __builtin_inf())
-        sgd_kind(gradient_clipped, count, hyper, at, share);
-    else sgd_kind(gradient_scaled, count, hyper, at, share);
+        sgd_kind(gradient_clipped, count, hyper, at, partition);
+    else sgd_kind(gradient_scaled, count, hyper, at, partition);
 }
 
 typedef struct {
@@ -105,7 +105,8 @@ INLINE void lion_lanes(const lion_terms *terms, const gradient_use use, const si
 }
 
 INLINE void lion_floats(const gradient_use use, size_t count, const recurrent_lion *hyper,
-                        float *parameters, float *gradient, float *moment, recurrent_share share) {
+                        float *parameters, float *gradient, float *moment,
+                        recurrent_partition partition) {
     const lion_terms terms = {
         .gradient = gradient_terms_of(hyper->gradient, __builtin_inff(), hyper->weight_decay),
         .ahead = average_terms_of(1 - hyper->beta1, 1 - hyper->beta1),
@@ -114,15 +115,15 @@ INLINE void lion_floats(const gradient_use use, size_t count, const recurrent_li
         .minus_rate = lanes_splat((float)-hyper->learning_rate),
     };
     size_t at, end;
-    floats_of(share, count, &at, &end);
+    floats_of(partition, count, &at, &end);
     for (; at + LANES <= end; at += LANES)
         lion_lanes(&terms, use, LANES, parameters + at, gradient + at, moment + at);
     if (at < end) lion_lanes(&terms, use, end - at, parameters + at, gradient + at, moment + at);
 }
 
 static void lion_update(size_t count, const recurrent_lion *hyper, float *parameters,
-                        float *gradient, float *moment, recurrent_share share) NONBLOCKING {
+                        float *gradient, float *moment, recurrent_partition partition) NONBLOCKING {
     if (hyper->weight_decay != 0)
-        lion_floats(gradient_decoupled, count, hyper, parameters, gradient, moment, share);
-    else lion_floats(gradient_clipped, count, hyper, parameters, gradient, moment, share);
+        lion_floats(gradient_decoupled, count, hyper, parameters, gradient, moment, partition);
+    else lion_floats(gradient_clipped, count, hyper, parameters, gradient, moment, partition);
 }

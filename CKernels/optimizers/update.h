@@ -1,4 +1,4 @@
-// What all updates of optimizers have in common: the floats that a share is, the gradient made
+// What all updates of optimizers have in common: the floats that a partition is, the gradient made
 // ready, moments kept away from subnormals, roots kept away from zero.
 
 /// Where momentum and averages of gradients end in zero: a weight of ordinary size does not notice
@@ -12,17 +12,18 @@
 /// The largest gradient whose square is a float, with room for the rounding of an average.
 #define ROOT_MOST 0x1p63f
 
-/// The floats [first, end) of a flat array that a share is: whole vectors, but for the last one.
-INLINE void floats_of(recurrent_share share, size_t count, size_t *first, size_t *end) {
-    share_of(share, (count + LANES - 1) / LANES, first, end);
+/// The floats [first, end) of a flat array that a partition is: whole vectors, but for the last
+/// one.
+INLINE void floats_of(recurrent_partition partition, size_t count, size_t *first, size_t *end) {
+    partition_of(partition, (count + LANES - 1) / LANES, first, end);
     *first *= LANES;
     *end *= LANES;
     if (*end > count) *end = count;
 }
 
-static void fill(size_t count, float value, float *x, recurrent_share share) NONBLOCKING {
+static void fill(size_t count, float value, float *x, recurrent_partition partition) NONBLOCKING {
     size_t first, end;
-    floats_of(share, count, &first, &end);
+    floats_of(partition, count, &first, &end);
     for (; first + LANES <= end; first += LANES) lanes_store(x + first, lanes_splat(value));
     if (first < end) lanes_store_first(end - first, x + first, lanes_splat(value));
 }

@@ -180,7 +180,7 @@ static inline float *hidden_of(lstm_layer *layer) {
 /// The mean loss of a whole sequence, and its gradient.
 static inline double network_gradient(network *n, const int32_t *tokens, const int32_t *targets) {
     const recurrent_kernels *kernels = n->kernels;
-    const recurrent_share all = recurrent_all_rows;
+    const recurrent_partition all = recurrent_all_rows;
     const float *x = n->x, *dy = n->dy;
     double loss;
     kernels->embedding_forward(&n->embedding, n->table, tokens, n->x, all);

@@ -3,8 +3,8 @@
 //
 //     hashes              prints the list, Tests/Golden/hashes.txt, which says how to make it anew
 //     hashes ISA [WORK]   reads the list, and says where this instruction set gives other bits:
-//                         alone, in 2 to 4 shares one after the other, and on as many threads if
-//                         the kernel knows a barrier; only shapes with no more than so many
+//                         alone, in 2 to 4 partitions one after the other, and on as many threads
+//                         if the kernel knows a barrier; only shapes with no more than so many
 //                         multiply-adds, or all
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +57,7 @@ static const scenario_shape sizes[] = {
     {65, 65, 2, 1},
     {20, 80, 1, 2},
     {3, 72, 4, 1},
-    // More panels than the tiles and the shares have: of rows, of columns, of inputs.
+    // More panels than the tiles and the partitions have: of rows, of columns, of inputs.
     {1, 96, 1, 2},
     {7, 100, 2, 2},
     {5, 112, 1, 1},
@@ -131,9 +131,9 @@ enum {
     most_reported = 20,
 };
 
-/// A number of shares, and whether they run at once.
+/// A number of partitions, and whether they run at once.
 typedef struct {
-    uint32_t shares;
+    uint32_t partitions;
     bool at_once;
 } manner;
 
@@ -180,7 +180,7 @@ static uint32_t hash_of(const recurrent_kernels *kernels, const scenario *scenar
     uint64_t hash = 0xCBF29CE484222325;
     arena_used = 0;
     trial trial = {.kernels = kernels,
-                   .share_count = manner.shares,
+                   .partition_count = manner.partitions,
                    .at_once = manner.at_once,
                    .values = shape.values,
                    .allocate = allocate,
@@ -264,9 +264,9 @@ static size_t check(const recurrent_kernels *kernels, size_t most_work) {
                                                   variant, *manner, &has_barrier);
                     ++checked;
                     if (hash == expected || different++ >= most_reported) continue;
-                    printf("%s variant %u: %08x, not %08x, on %s, %u shares%s\n", description,
+                    printf("%s variant %u: %08x, not %08x, on %s, %u partitions%s\n", description,
                            variant, hash, expected, recurrent_isa_name(kernels->isa),
-                           manner->shares, manner->at_once ? " at once" : "");
+                           manner->partitions, manner->at_once ? " at once" : "");
                 }
             }
         }

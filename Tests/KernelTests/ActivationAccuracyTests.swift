@@ -9,7 +9,7 @@ private func values(_ f: Activation, parameter: Float, _ isa: KernelTable, _ x: 
     y: [Float], derivative: [Float]
 ) {
     var shape = recurrent_rows_shape(rows: 1, units: x.count)
-    let all = recurrent_share(index: 0, count: 1)
+    let all = recurrent_partition(index: 0, count: 1)
     let padded = shape.padded(x)
     var y = padded
     var dx = shape.padded(x.map { _ in 1 })

@@ -29,17 +29,18 @@ struct ActivationCase: CustomStringConvertible {
 
     enum Place: CaseIterable { case apart, inGradient, inRead }
 
-    func forward(_ isa: KernelTable, shares: Int = 1, inPlace: Bool = false) throws -> [Float] {
+    func forward(_ isa: KernelTable, partitions: Int = 1, inPlace: Bool = false) throws -> [Float] {
         var shape = shape
         let x = GuardedBuffer(shape.padded(x, behind: .nan))
         let y = inPlace ? x : GuardedBuffer(repeating: .nan, count: recurrent_rows_floats(shape))
-        forShares(shares) {
+        forPartitions(partitions) {
             isa.kernels.activation_forward(&shape, f.cValue, f.parameter, x.pointer, y.pointer, $0)
         }
         return try y.checkedValues("y")
     }
 
-    func backward(_ isa: KernelTable, shares: Int = 1, place: Place = .apart) throws -> [Float] {
+    func backward(_ isa: KernelTable, partitions: Int = 1, place: Place = .apart) throws -> [Float]
+    {
         var shape = shape
         let read = GuardedBuffer(shape.padded(f.derivativeReadsX ? x : y, behind: .nan))
         let dy = GuardedBuffer(shape.padded(dy, behind: .nan))
@@ -49,7 +50,7 @@ struct ActivationCase: CustomStringConvertible {
             case .inGradient: dy
             case .inRead: read
             }
-        forShares(shares) {
+        forPartitions(partitions) {
             isa.kernels.activation_backward(
                 &shape, f.cValue, f.parameter, f.derivativeReadsX ? read.pointer : nil,
                 f.derivativeReadsX ? nil : read.pointer, dy.pointer, dx.pointer, $0)
@@ -83,18 +84,19 @@ struct ActivationCase: CustomStringConvertible {
 }
 
 @Suite struct ActivationTests {
-    @Test(arguments: KernelTable.all, Activation.allCases) func sameBitsForEveryShareCountInPlace(
+    @Test(arguments: KernelTable.all, Activation.allCases)
+    func sameBitsForEveryPartitionCountInPlace(
         isa: KernelTable, f: Activation
     ) throws {
         for test in ActivationCase.all(f) {
             let y = try test.forward(KernelTable.all[0])
             let dx = try test.backward(KernelTable.all[0])
-            for shares in shareCounts {
+            for partitions in partitionCounts {
                 try Comparer.checkSameBits(
-                    "y", test.forward(isa, shares: shares, inPlace: shares % 2 == 0), y)
+                    "y", test.forward(isa, partitions: partitions, inPlace: partitions % 2 == 0), y)
                 for place in ActivationCase.Place.allCases {
                     try Comparer.checkSameBits(
-                        "dx", test.backward(isa, shares: shares, place: place), dx)
+                        "dx", test.backward(isa, partitions: partitions, place: place), dx)
                 }
             }
         }
@@ -104,7 +106,7 @@ struct ActivationCase: CustomStringConvertible {
     @Test(arguments: KernelTable.all) func endsOfTheRectifiers(isa: KernelTable) {
         var shape = recurrent_rows_shape(rows: 1, units: 6)
         let x: [Float] = [0, -0.0, .nan, .infinity, -.infinity, -0x1p-149]
-        let all = recurrent_share(index: 0, count: 1)
+        let all = recurrent_partition(index: 0, count: 1)
         for (f, expected, slopes) in [
             (.relu, [0, 0, .nan, .infinity, 0, 0], [0, 0, 1, 1, 0, 0]),
             (

@@ -15,7 +15,7 @@ import Testing
             rounded.w = sizes.order.bfloat16Rounded(rounded.w)
             let expected = try rounded.steps()
             try Comparer.checkSameBits(packed.steps(), expected)
-            packed.shares = (0..<3).map { recurrent_share(index: $0, count: 3) }
+            packed.partitions = (0..<3).map { recurrent_partition(index: $0, count: 3) }
             try Comparer.checkSameBits(packed.steps(), expected)
         }
     }
@@ -28,7 +28,7 @@ import Testing
         try at(sizes) {
             var run = ProductRun(isa, sizes)
             for count in [1, 2] {
-                run.shares = (0..<count).map { recurrent_share(index: $0, count: count) }
+                run.partitions = (0..<count).map { recurrent_partition(index: $0, count: count) }
                 try Comparer.checkSameBits(
                     "y", run.forwardBFloat16(), run.roundedToBFloat16().forward())
             }

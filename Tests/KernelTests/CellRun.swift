@@ -12,8 +12,8 @@ struct CellRun {
     var w, h0, c0, dh, dc, gradient: [Float]
     /// Whether `steps` calls `lstm_step_bfloat16`.
     var bfloat16 = false
-    /// Each kernel is called once for each share, in this order.
-    var shares = [recurrent_share(index: 0, count: 1)]
+    /// Each kernel is called once for each partition, in this order.
+    var partitions = [recurrent_partition(index: 0, count: 1)]
 
     init(_ isa: KernelTable, _ problem: CellProblem<Double>) {
         func floats(_ values: [Double]) -> [Float] { values.map { Float($0) } }
@@ -38,15 +38,15 @@ struct CellRun {
         dc = hasState ? floats(sizes.flat(problem.dc)) : []
     }
 
-    private func forEachShare(
+    private func forEachPartition(
         _ body: (
-            UnsafePointer<recurrent_cell_shape>, _ lengths: UnsafePointer<Int>?, recurrent_share
+            UnsafePointer<recurrent_cell_shape>, _ lengths: UnsafePointer<Int>?, recurrent_partition
         )
             -> Void
     ) {
         func call(_ lengths: UnsafePointer<Int>?) {
             withUnsafePointer(to: shape) { shape in
-                for share in shares { body(shape, lengths, share) }
+                for partition in partitions { body(shape, lengths, partition) }
             }
         }
         if let lengths = sizes.lengths {
@@ -81,7 +81,7 @@ struct CellRun {
         let gates = unwritten(recurrent_cell_gates_floats(shape))
         let past = unwritten(recurrent_cell_past_floats(shape))
         let masked = unwritten(mask == nil ? 0 : sizes.steps * h0.count)
-        forEachShare {
+        forEachPartition {
             var tape = recurrent_cell_tape(
                 h: h.pointer, c: c.optionalPointer, gates: gates.optionalPointer,
                 past: past.optionalPointer, masked: mask == nil ? nil : masked.pointer)
@@ -108,14 +108,14 @@ struct CellRun {
             let h = unwritten(recurrent_cell_output_floats(shape))
             let scratch = unwritten(recurrent_cell_scratch_floats(shape))
             let x = Array(x.dropFirst(t * sizes.batch * shape.x_stride))
-            forEachShare { shape, _, share in
+            forEachPartition { shape, _, partition in
                 if bfloat16 {
                     table.kernels.lstm_step_bfloat16(
-                        shape, x, w, h_prev, c.pointer, h.pointer, share)
+                        shape, x, w, h_prev, c.pointer, h.pointer, partition)
                 } else {
                     recurrent_cell_step(
                         table.table, shape, x, w, h_prev, c.optionalPointer, h.pointer,
-                        scratch.optionalPointer, share)
+                        scratch.optionalPointer, partition)
                 }
             }
             try scratch.checkGuards("scratch")
@@ -128,7 +128,7 @@ struct CellRun {
 
     func transposed() throws -> [Float] {
         let transposed = unwritten(recurrent_cell_transposed_floats(shape))
-        forEachShare { recurrent_cell_transpose(table.table, $0, w, transposed.pointer, $2) }
+        forEachPartition { recurrent_cell_transpose(table.table, $0, w, transposed.pointer, $2) }
         return try transposed.checkedValues("transposed")
     }
 
@@ -155,7 +155,7 @@ struct CellRun {
         let scratch = unwritten(mask == nil ? 0 : recurrent_cell_scratch_floats(shape))
         let dy = dy.map { GuardedBuffer($0) }
         withTape(tape) { tape in
-            forEachShare {
+            forEachPartition {
                 var gradients = recurrent_cell_gradients(
                     dy: dy.map { UnsafePointer($0.pointer) }, dgates: dgates.pointer,
                     dpast: dpast.optionalPointer, dh: dh.pointer, dc: dc.optionalPointer,
@@ -180,7 +180,7 @@ struct CellRun {
             GuardedBuffer(solved.dgates + solved.dhs), GuardedBuffer(solved.dpast)
         )
         withTape(solved) { tape in
-            forEachShare {
+            forEachPartition {
                 var gradients = recurrent_cell_gradients(
                     dy: nil, dgates: dgates.pointer, dpast: dpast.optionalPointer, dh: dh.pointer,
                     dc: nil, dx: nil, scratch: nil)

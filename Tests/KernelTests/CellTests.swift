@@ -33,31 +33,33 @@ private let plain: [any TestedCell] = testedCells.flatMap { $0.plain }
             CellRun(KernelTable.all[0], sizes.problem).solved())
     }
 
-    @Test(arguments: cases, KernelTable.all) func everyNumberOfShares(
+    @Test(arguments: cases, KernelTable.all) func everyNumberOfPartitions(
         sizes: CellCase, isa: KernelTable
     ) throws {
         var run = CellRun(isa, sizes.problem)
         let expected = try run.solved()
-        for count in shareCounts.dropFirst() {
+        for count in partitionCounts.dropFirst() {
             // Backwards, because no part may wait for another.
-            run.shares = (0..<count).reversed().map { recurrent_share(index: $0, count: count) }
+            run.partitions = (0..<count).reversed().map {
+                recurrent_partition(index: $0, count: count)
+            }
             try Comparer.checkSameBits(run.solved(), expected)
         }
     }
 
-    /// Each element of the copies is written by one share alone, so that no two threads write to
-    /// one place.
-    @Test func transposedSharesAreDisjoint() throws {
+    /// Each element of the copies is written by one partition alone, so that no two threads write
+    /// to one place.
+    @Test func transposedPartitionsAreDisjoint() throws {
         for sizes in cases {
             var run = CellRun(KernelTable.all.last!, sizes.problem)
-            for count in shareCounts {
+            for count in partitionCounts {
                 var writes = try run.transposed().map { _ in 0 }
                 for index in 0..<count {
-                    run.shares = [recurrent_share(index: index, count: count)]
+                    run.partitions = [recurrent_partition(index: index, count: count)]
                     let written = try run.transposed()
                     for at in written.indices where !written[at].isNaN { writes[at] += 1 }
                 }
-                #expect(writes.allSatisfy { $0 == 1 }, "\(sizes), \(count) shares")
+                #expect(writes.allSatisfy { $0 == 1 }, "\(sizes), \(count) partitions")
             }
         }
     }

@@ -6,10 +6,10 @@ import Testing
 private let counts = OptimizerCase.sizes + OptimizerCase.largeSizes + [4095, 4096, 3 * 4096 + 5]
 
 /// The partial sums of the squares of `values`, by the kernel.
-private func partialSums(_ isa: KernelTable, _ values: [Float], shares: Int = 1) -> [Double] {
+private func partialSums(_ isa: KernelTable, _ values: [Float], partitions: Int = 1) -> [Double] {
     let guardValue = -1.0
     var partial = [Double](repeating: guardValue, count: recurrent_squares_blocks(values.count) + 1)
-    forShares(shares) { isa.kernels.sum_of_squares(values.count, values, &partial, $0) }
+    forPartitions(partitions) { isa.kernels.sum_of_squares(values.count, values, &partial, $0) }
     #expect(partial.removeLast() == guardValue)
     return partial
 }
@@ -53,9 +53,9 @@ private func norm(_ isa: KernelTable, _ values: [Float]) -> Double {
 
 @Sendable func checkFill(_ isa: KernelTable) throws {
     for count in counts {
-        for shares in shareCounts {
+        for partitions in partitionCounts {
             let buffer = GuardedBuffer(repeating: .nan, count: count)
-            forShares(shares) { isa.kernels.fill(count, -0.1, buffer.pointer, $0) }
+            forPartitions(partitions) { isa.kernels.fill(count, -0.1, buffer.pointer, $0) }
             try buffer.checkGuards("x")
             try Comparer.checkSameBits("x", buffer.values, [Float](repeating: -0.1, count: count))
         }
@@ -64,13 +64,13 @@ private func norm(_ isa: KernelTable, _ values: [Float]) -> Double {
 
 @Suite struct ClipTests {
     @Test(arguments: KernelTable.all)
-    func sumOfSquaresHasTheSameBitsForEveryShareCount(isa: KernelTable) {
+    func sumOfSquaresHasTheSameBitsForEveryPartitionCount(isa: KernelTable) {
         var generator = Generator(seed: 23)
         for count in counts {
             let values = generator.awkwardFloats(count)
             let expected = partialSums(KernelTable.all[0], values)
-            for shares in shareCounts {
-                #expect(partialSums(isa, values, shares: shares) == expected)
+            for partitions in partitionCounts {
+                #expect(partialSums(isa, values, partitions: partitions) == expected)
             }
         }
     }

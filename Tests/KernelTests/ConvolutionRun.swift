@@ -27,8 +27,8 @@ struct ConvolutionRun {
     let order: KernelOrder
     let x, w, dy: [Float]
     var gradient: [Float]
-    /// Each kernel is called once for each share, in this order.
-    var shares = [recurrent_share(index: 0, count: 1)]
+    /// Each kernel is called once for each partition, in this order.
+    var partitions = [recurrent_partition(index: 0, count: 1)]
 
     init(_ isa: KernelTable, _ problem: ConvolutionProblem<Double>) {
         kernels = isa.kernels
@@ -54,12 +54,13 @@ struct ConvolutionRun {
     private func result(
         _ name: String, _ values: [Float], zeros: [Int],
         _ call: (
-            UnsafePointer<recurrent_convolution_shape>, UnsafeMutablePointer<Float>, recurrent_share
+            UnsafePointer<recurrent_convolution_shape>, UnsafeMutablePointer<Float>,
+            recurrent_partition
         ) -> Void
     ) throws -> [Float] {
         let buffer = GuardedBuffer(values)
         withUnsafePointer(to: shape) { shape in
-            for share in shares { call(shape, buffer.pointer, share) }
+            for partition in partitions { call(shape, buffer.pointer, partition) }
         }
         let found = try buffer.checkedValues(name)
         try Comparer.checkZeros(name, found, at: zeros)

@@ -121,13 +121,15 @@ private func forEachConvolution(
         }
     }
 
-    @Test(arguments: KernelTable.all) func everyNumberOfShares(isa: KernelTable) throws {
+    @Test(arguments: KernelTable.all) func everyNumberOfPartitions(isa: KernelTable) throws {
         for sizes in convolutionSizes {
             var run = ConvolutionRun(isa, problem(sizes))
             let expected = try run.solved()
-            for count in shareCounts.dropFirst() {
+            for count in partitionCounts.dropFirst() {
                 // Backwards, because no part may wait for another.
-                run.shares = (0..<count).reversed().map { recurrent_share(index: $0, count: count) }
+                run.partitions = (0..<count).reversed().map {
+                    recurrent_partition(index: $0, count: count)
+                }
                 try at(sizes) { try checkSameBits(run.solved(), expected) }
             }
         }

@@ -27,29 +27,31 @@ import Testing
 
 private func dropout(
     _ shape: recurrent_rows_shape, _ mask: recurrent_dropout, _ x: [Float], _ isa: KernelTable,
-    shares: Int = 1, inPlace: Bool = false
+    partitions: Int = 1, inPlace: Bool = false
 ) throws -> [Float] {
     var shape = shape
     var mask = mask
     let from = GuardedBuffer(shape.padded(x))
     let y = inPlace ? from : GuardedBuffer(repeating: .nan, count: recurrent_rows_floats(shape))
-    forShares(shares) { isa.kernels.dropout(&shape, &mask, from.pointer, y.pointer, $0) }
+    forPartitions(partitions) { isa.kernels.dropout(&shape, &mask, from.pointer, y.pointer, $0) }
     try y.checkGuards("y")
     return y.values
 }
 
 @Suite struct DropoutTests {
     @Test(arguments: KernelTable.all)
-    func sameBitsForEveryShareCountAndInPlace(isa: KernelTable) throws {
+    func sameBitsForEveryPartitionCountAndInPlace(isa: KernelTable) throws {
         for units in TestSizes.few + [TestSizes.large] {
             let shape = recurrent_rows_shape(rows: 13, units: units)
             let mask = recurrent_dropout(seed: 3, counter: UInt64(units), probability: 0.3)
             var generator = Generator(seed: UInt64(units))
             let x = generator.awkwardFloats(shape.rows * units)
             let expected = try dropout(shape, mask, x, KernelTable.all[0])
-            for shares in shareCounts {
+            for partitions in partitionCounts {
                 try Comparer.checkSameBits(
-                    "y", dropout(shape, mask, x, isa, shares: shares, inPlace: shares % 2 == 0),
+                    "y",
+                    dropout(
+                        shape, mask, x, isa, partitions: partitions, inPlace: partitions % 2 == 0),
                     expected)
             }
         }
@@ -100,21 +102,21 @@ private func dropout(
             let mask = recurrent_dropout(seed: seed, counter: counter, probability: probability)
             return try shape.rows(of: dropout(shape, mask, ones, isa)).joined().map { $0 != 0 }
         }
-        let expectShare: (Int, Double, Comment) -> Void = { number, share, what in
+        let expectPartition: (Int, Double, Comment) -> Void = { number, partition, what in
             #expect(
-                (Double(number) - count * share).magnitude <= 5
-                    * (count * share * (1 - share)).squareRoot(), what)
+                (Double(number) - count * partition).magnitude <= 5
+                    * (count * partition * (1 - partition)).squareRoot(), what)
         }
         for (index, mask) in kept.enumerated() {
-            expectShare(mask.count { $0 }, keep, "mask \(index)")
+            expectPartition(mask.count { $0 }, keep, "mask \(index)")
             for other in 0..<index {
-                expectShare(
+                expectPartition(
                     zip(mask, kept[other]).count { $0 && $1 }, keep * keep,
                     "masks \(other) and \(index)")
             }
             for distance in [1, 16, 100] {  // neighbours, the other word, the next row
                 let pairs = zip(mask, mask[distance...] + mask[..<distance])
-                expectShare(
+                expectPartition(
                     pairs.count { $0 && $1 }, keep * keep,
                     "mask \(index) and itself, \(distance) on")
             }

@@ -74,7 +74,7 @@ struct EmbeddingCase: CustomStringConvertible {
     var yRows: recurrent_rows_shape { .init(rows: indices.count, units: dimension) }
 
     /// y and dtable. Gradients of padding are NaN, which must not be read.
-    func run(_ isa: KernelTable, shares: Int = 1) throws -> (y: [Float], dtable: [Float]) {
+    func run(_ isa: KernelTable, partitions: Int = 1) throws -> (y: [Float], dtable: [Float]) {
         var shape = recurrent_embedding_shape(
             vocabulary: vocabulary, dimension: dimension, rows: indices.count)
         let tableBuffer = GuardedBuffer(tableRows.padded(Array(table.joined())))
@@ -84,10 +84,11 @@ struct EmbeddingCase: CustomStringConvertible {
         let dyBuffer = GuardedBuffer(yRows.padded(Array(read.joined())))
         let y = GuardedBuffer(repeating: .nan, count: recurrent_embedding_rows_floats(shape))
         let gradient = GuardedBuffer(tableRows.padded(Array(dtable.joined())))
-        forShares(shares) { share in
-            isa.kernels.embedding_forward(&shape, tableBuffer.pointer, indices, y.pointer, share)
+        forPartitions(partitions) { partition in
+            isa.kernels.embedding_forward(
+                &shape, tableBuffer.pointer, indices, y.pointer, partition)
             isa.kernels.embedding_backward(
-                &shape, indices, dyBuffer.pointer, gradient.pointer, share)
+                &shape, indices, dyBuffer.pointer, gradient.pointer, partition)
         }
         try y.checkGuards("y")
         try gradient.checkGuards("dtable")
@@ -97,11 +98,11 @@ struct EmbeddingCase: CustomStringConvertible {
 
 @Suite struct EmbeddingTests {
     @Test(arguments: KernelTable.all)
-    func sameBitsForEveryShareCount(isa: KernelTable) throws {
+    func sameBitsForEveryPartitionCount(isa: KernelTable) throws {
         for test in EmbeddingCase.all {
             let expected = try test.run(KernelTable.all[0])
-            for shares in shareCounts {
-                let actual = try test.run(isa, shares: shares)
+            for partitions in partitionCounts {
+                let actual = try test.run(isa, partitions: partitions)
                 try Comparer.checkSameBits("y", actual.y, expected.y)
                 try Comparer.checkSameBits("dtable", actual.dtable, expected.dtable)
             }

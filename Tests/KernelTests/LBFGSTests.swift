@@ -6,12 +6,12 @@ import Testing
 /// A block has 4,096 floats.
 private let counts = OptimizerCase.sizes + [4095, 4096, 3 * 4096 + 5]
 
-private func partialProducts(_ isa: KernelTable, _ x: [Float], _ y: [Float], shares: Int = 1)
+private func partialProducts(_ isa: KernelTable, _ x: [Float], _ y: [Float], partitions: Int = 1)
     -> [Double]
 {
     let guardValue = -1.0
     var partial = [Double](repeating: guardValue, count: recurrent_squares_blocks(x.count) + 1)
-    forShares(shares) { isa.kernels.dot_product(x.count, x, y, &partial, $0) }
+    forPartitions(partitions) { isa.kernels.dot_product(x.count, x, y, &partial, $0) }
     #expect(partial.removeLast() == guardValue)
     return partial
 }
@@ -32,7 +32,7 @@ private func partialProducts(_ isa: KernelTable, _ x: [Float], _ y: [Float], sha
                     * dotProduct(a.map(\.magnitude), b.map(\.magnitude)))
         }
         var squares = [Double](repeating: 0, count: recurrent_squares_blocks(count))
-        isa.kernels.sum_of_squares(count, x, &squares, recurrent_share(index: 0, count: 1))
+        isa.kernels.sum_of_squares(count, x, &squares, recurrent_partition(index: 0, count: 1))
         #expect(partialProducts(isa, x, x) == squares)
     }
 }
@@ -42,7 +42,7 @@ private enum Overlap: CaseIterable { case none, x, y }
 private func combination(
     _ isa: KernelTable, _ a: Double, _ x: [Float], _ b: Double, _ y: [Float],
     _ overlap: Overlap = .none,
-    shares: Int = 1
+    partitions: Int = 1
 ) throws -> [Float] {
     let from = (x: GuardedBuffer(x), y: GuardedBuffer(y))
     let z = GuardedBuffer(repeating: .nan, count: x.count)
@@ -52,7 +52,7 @@ private func combination(
         case .x: from.x
         case .y: from.y
         }
-    forShares(shares) {
+    forPartitions(partitions) {
         isa.kernels.linear_combination(
             x.count, a, from.x.pointer, b, from.y.pointer, to.pointer, $0)
     }
@@ -81,17 +81,17 @@ private func combination(
 }
 
 @Suite struct LBFGSKernelTests {
-    @Test(arguments: KernelTable.all) func sameBitsForEveryShareCount(isa: KernelTable) throws {
+    @Test(arguments: KernelTable.all) func sameBitsForEveryPartitionCount(isa: KernelTable) throws {
         var generator = Generator(seed: 33)
         for count in counts {
             let x = generator.awkwardFloats(count)
             let y = generator.awkwardFloats(count)
             let products = partialProducts(KernelTable.all[0], x, y)
             let sum = try combination(KernelTable.all[0], 0.3, x, -1.7, y)
-            for shares in shareCounts {
-                #expect(partialProducts(isa, x, y, shares: shares) == products)
+            for partitions in partitionCounts {
+                #expect(partialProducts(isa, x, y, partitions: partitions) == products)
                 try Comparer.checkSameBits(
-                    "z", try combination(isa, 0.3, x, -1.7, y, shares: shares), sum)
+                    "z", try combination(isa, 0.3, x, -1.7, y, partitions: partitions), sum)
             }
         }
     }

@@ -8,7 +8,7 @@ import Testing
 /// on every instruction set, which Tests/Golden holds: one suffices here.
 @Suite struct LongSumTests {
     private let kernels = KernelTable.all.last!.kernels
-    private let whole = recurrent_share(index: 0, count: 1, barrier: nil)
+    private let whole = recurrent_partition(index: 0, count: 1, barrier: nil)
 
     /// `rows` rows of `used` numbers around 1, in rows of 16 floats.
     private func ones(_ rows: Int, _ used: Int, seed: UInt64) -> [Float] {

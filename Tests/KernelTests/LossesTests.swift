@@ -61,7 +61,9 @@ struct RowLossCase: CustomStringConvertible {
         targets[row * shape.units..<(row + 1) * shape.units]
     }
 
-    func run(_ isa: KernelTable, shares: Int = 1, inPlace: Bool = false, evaluates: Bool = false)
+    func run(
+        _ isa: KernelTable, partitions: Int = 1, inPlace: Bool = false, evaluates: Bool = false
+    )
         throws -> (losses: [Float], dy: [Float])
     {
         var shape = shape
@@ -71,7 +73,7 @@ struct RowLossCase: CustomStringConvertible {
         let dy = inPlace ? y : GuardedBuffer(repeating: .nan, count: recurrent_rows_floats(shape))
         let gradient = evaluates ? nil : dy.pointer
         let kernels = isa.kernels
-        forShares(shares) {
+        forPartitions(partitions) {
             switch loss {
             case .meanSquaredError:
                 kernels.mean_squared_error(
@@ -157,13 +159,13 @@ struct RowLossCase: CustomStringConvertible {
 
 @Suite struct LossesTests {
     @Test(arguments: KernelTable.all, RowLossCase.Loss.allCases)
-    func sameBitsForEveryShareCountInPlaceAndWithoutGradient(
+    func sameBitsForEveryPartitionCountInPlaceAndWithoutGradient(
         isa: KernelTable, loss: RowLossCase.Loss
     ) throws {
         for test in RowLossCase.all(loss) {
             let expected = try test.run(KernelTable.all[0])
-            for shares in shareCounts {
-                let actual = try test.run(isa, shares: shares, inPlace: shares % 2 == 0)
+            for partitions in partitionCounts {
+                let actual = try test.run(isa, partitions: partitions, inPlace: partitions % 2 == 0)
                 try Comparer.checkSameBits("losses", actual.losses, expected.losses)
                 try Comparer.checkSameBits("dy", actual.dy, expected.dy)
             }
@@ -192,7 +194,7 @@ struct RowLossCase: CustomStringConvertible {
             var sum: Float = 0
             let y = GuardedBuffer(shape.padded([0.5, value, -0.5]))
             let target = GuardedBuffer(shape.padded([0.25, 0.5, 1]))
-            let all = recurrent_share(index: 0, count: 1)
+            let all = recurrent_partition(index: 0, count: 1)
             switch loss {
             case .meanSquaredError:
                 kernels.mean_squared_error(
@@ -227,7 +229,7 @@ struct RowLossCase: CustomStringConvertible {
             let targets = GuardedBuffer(shape.padded([target]))
             isa.kernels.binary_cross_entropy(
                 &shape, buffer.pointer, targets.pointer, nil, 1, &loss, buffer.pointer,
-                recurrent_share(index: 0, count: 1))
+                recurrent_partition(index: 0, count: 1))
             #expect(loss == expected)
             #expect(buffer.values[0] == (expected == 0 ? 0 : logit > 0 ? 1 : -1))
         }

@@ -68,7 +68,7 @@ struct NormalizationCase: CustomStringConvertible, Sendable {
     struct Forward { var mean, inverseDeviation, runningMean, runningVariance, y: [Float] }
 
     func forward(
-        _ isa: KernelTable, shares: Int = 1,
+        _ isa: KernelTable, partitions: Int = 1,
         estimate: recurrent_variance = recurrent_variance_unbiased
     ) throws -> Forward {
         var shape = shape
@@ -80,7 +80,7 @@ struct NormalizationCase: CustomStringConvertible, Sendable {
         let runningVariance = GuardedBuffer(unitsShape.padded(runningVariance))
         let mean = GuardedBuffer(repeating: .nan, count: groups)
         let inverse = GuardedBuffer(repeating: .nan, count: groups)
-        forShares(shares) {
+        forPartitions(partitions) {
             switch kind {
             case .batch:
                 isa.kernels.batch_normalization_forward(
@@ -103,14 +103,15 @@ struct NormalizationCase: CustomStringConvertible, Sendable {
             y: y.checkedValues("y"))
     }
 
-    func inference(_ isa: KernelTable, shares: Int = 1, inPlace: Bool = false) throws -> [Float] {
+    func inference(_ isa: KernelTable, partitions: Int = 1, inPlace: Bool = false) throws -> [Float]
+    {
         var shape = shape
         let x = GuardedBuffer(shape.padded(x, behind: .nan))
         let y = inPlace ? x : GuardedBuffer(repeating: .nan, count: recurrent_rows_floats(shape))
         let (gamma, beta, mean) = (
             unitsShape.padded(gamma), unitsShape.padded(beta), unitsShape.padded(runningMean)
         )
-        forShares(shares) {
+        forPartitions(partitions) {
             isa.kernels.batch_normalization_inference(
                 &shape, epsilon, x.pointer, gamma, beta, mean, unitsShape.padded(runningVariance),
                 y.pointer, $0)
@@ -120,7 +121,8 @@ struct NormalizationCase: CustomStringConvertible, Sendable {
 
     struct Backward { var dgamma, dbeta, dx: [Float] }
 
-    func backward(_ isa: KernelTable, shares: Int = 1, inPlace: Bool = false) throws -> Backward {
+    func backward(_ isa: KernelTable, partitions: Int = 1, inPlace: Bool = false) throws -> Backward
+    {
         var shape = shape
         let kernels = isa.kernels
         let tape = tape
@@ -135,18 +137,18 @@ struct NormalizationCase: CustomStringConvertible, Sendable {
             kind == .batch ? unitsShape.padded(tape.inverseDeviation) : tape.inverseDeviation
         switch kind {
         case .batch:
-            forShares(shares) {
+            forPartitions(partitions) {
                 kernels.batch_normalization_backward(
                     &shape, live, x.pointer, gamma, mean, inverse, dy.pointer, dgamma.pointer,
                     dbeta.pointer,
                     dx.pointer, $0)
             }
         case .layer:
-            forShares(shares) {
+            forPartitions(partitions) {
                 kernels.layer_normalization_backward_parameters(
                     &shape, x.pointer, mean, inverse, dy.pointer, dgamma.pointer, dbeta.pointer, $0)
             }
-            forShares(shares) {
+            forPartitions(partitions) {
                 kernels.layer_normalization_backward_input(
                     &shape, x.pointer, gamma, mean, inverse, dy.pointer, dx.pointer, $0)
             }

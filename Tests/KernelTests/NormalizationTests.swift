@@ -218,14 +218,15 @@ let checkLayerNormalizationBackward = normalizationChecker(.layer) {
 }
 
 @Suite struct NormalizationTests {
-    @Test(arguments: KernelTable.all, NormalizationCase.all) func sameBitsForEveryShareCountInPlace(
+    @Test(arguments: KernelTable.all, NormalizationCase.all)
+    func sameBitsForEveryPartitionCountInPlace(
         isa: KernelTable, test: NormalizationCase
     ) throws {
         let first = KernelTable.all[0]
         let forward = try test.forward(first)
         let backward = try test.backward(first)
-        for shares in shareCounts {
-            let found = try test.forward(isa, shares: shares)
+        for partitions in partitionCounts {
+            let found = try test.forward(isa, partitions: partitions)
             for (name, part) in [
                 ("mean", \.mean), ("inverse deviation", \.inverseDeviation),
                 ("running mean", \.runningMean),
@@ -233,13 +234,14 @@ let checkLayerNormalizationBackward = normalizationChecker(.layer) {
             ] as [(String, KeyPath<NormalizationCase.Forward, [Float]>)] {
                 try Comparer.checkSameBits(name, found[keyPath: part], forward[keyPath: part])
             }
-            let gradient = try test.backward(isa, shares: shares, inPlace: shares % 2 == 0)
+            let gradient = try test.backward(
+                isa, partitions: partitions, inPlace: partitions % 2 == 0)
             try Comparer.checkSameBits("dgamma", gradient.dgamma, backward.dgamma)
             try Comparer.checkSameBits("dbeta", gradient.dbeta, backward.dbeta)
             try Comparer.checkSameBits("dx", gradient.dx, backward.dx)
             guard test.kind == .batch else { continue }
             try Comparer.checkSameBits(
-                "y", test.inference(isa, shares: shares, inPlace: shares % 2 == 0),
+                "y", test.inference(isa, partitions: partitions, inPlace: partitions % 2 == 0),
                 test.inference(first))
         }
     }
@@ -257,7 +259,7 @@ let checkLayerNormalizationBackward = normalizationChecker(.layer) {
         let x = generator.floats(rows * units)
         let gamma = generator.floats(32)
         let beta = generator.floats(32)
-        let all = recurrent_share(index: 0, count: 1)
+        let all = recurrent_partition(index: 0, count: 1)
         let live = (0..<rows).map { Int32(dead.contains($0) ? 0 : 1) }
         let kept = (0..<rows).filter { !dead.contains($0) }
         func run(_ shape: inout recurrent_rows_shape, _ live: [Int32]?, _ x: [Float]) -> (
@@ -283,7 +285,7 @@ let checkLayerNormalizationBackward = normalizationChecker(.layer) {
         var shape = recurrent_rows_shape(rows: 3, units: 17)
         let nan = [Float](repeating: .nan, count: recurrent_rows_floats(shape))
         let ones = [Float](repeating: 1, count: 32)
-        let share = recurrent_share(index: 0, count: 1)
+        let partition = recurrent_partition(index: 0, count: 1)
         var runningMean = [Float](repeating: 0.3, count: 32)
         var runningVariance = ones
         var mean = ones
@@ -295,9 +297,9 @@ let checkLayerNormalizationBackward = normalizationChecker(.layer) {
         isa.kernels.batch_normalization_forward(
             &shape, [0, 0, 0], 0.25, 0.1, recurrent_variance_unbiased, nan, ones, ones,
             &runningMean,
-            &runningVariance, &mean, &inverse, &y, share)
+            &runningVariance, &mean, &inverse, &y, partition)
         isa.kernels.batch_normalization_backward(
-            &shape, [0, 0, 0], nan, ones, mean, inverse, nan, &dgamma, &dbeta, &dx, share)
+            &shape, [0, 0, 0], nan, ones, mean, inverse, nan, &dgamma, &dbeta, &dx, partition)
         #expect(
             runningMean[..<17].allSatisfy { $0 == 0.3 }
                 && runningVariance[..<17].allSatisfy { $0 == 1 })
@@ -317,7 +319,7 @@ let checkLayerNormalizationBackward = normalizationChecker(.layer) {
         values[17 + 2] = .nan
         let ones = [Float](repeating: 1, count: 32)
         let x = shape.padded(values)
-        let share = recurrent_share(index: 0, count: 1)
+        let partition = recurrent_partition(index: 0, count: 1)
         var runningMean = ones
         var runningVariance = ones
         var mean = ones
@@ -327,10 +329,10 @@ let checkLayerNormalizationBackward = normalizationChecker(.layer) {
         case .batch:
             isa.kernels.batch_normalization_forward(
                 &shape, nil, 1e-5, 0.1, recurrent_variance_unbiased, x, ones, ones, &runningMean,
-                &runningVariance, &mean, &inverse, &y, share)
+                &runningVariance, &mean, &inverse, &y, partition)
         case .layer:
             isa.kernels.layer_normalization_forward(
-                &shape, 1e-5, x, ones, ones, &mean, &inverse, &y, share)
+                &shape, 1e-5, x, ones, ones, &mean, &inverse, &y, partition)
         }
         for (m, row) in shape.rows(of: y).enumerated() {
             for n in row.indices {

@@ -28,7 +28,7 @@ struct KernelCall {
     let state: [UnsafeMutablePointer<Float>]
     /// t.
     let step: Int
-    let share: recurrent_share
+    let partition: recurrent_partition
 
     var parameters: UnsafeMutablePointer<Float> { state[0] }
     var gradient: UnsafeMutablePointer<Float> { state[1] }
@@ -95,15 +95,15 @@ struct OptimizerCase: Sendable, CustomStringConvertible {
         }
     }
 
-    /// One update by the kernel, in `shares` parts.
-    func run(_ isa: KernelTable, shares: Int = 1, _ state: inout OptimizerState<Float>) throws {
+    /// One update by the kernel, in `partitions` parts.
+    func run(_ isa: KernelTable, partitions: Int = 1, _ state: inout OptimizerState<Float>) throws {
         let count = state[0].count
         let buffers = state.map(GuardedBuffer.init)
-        forShares(shares) {
+        forPartitions(partitions) {
             rule.run(
                 KernelCall(
                     kernels: isa.kernels, count: count, state: buffers.map(\.pointer),
-                    step: steps + 1, share: $0))
+                    step: steps + 1, partition: $0))
         }
         for buffer in buffers { try buffer.checkGuards(description) }
         state = buffers.map(\.values)

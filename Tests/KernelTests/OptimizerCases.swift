@@ -72,7 +72,7 @@ extension SGD: KernelRule {
             nesterov: nesterov, look_ahead: lookAhead, first_step: call.step == 1)
         call.kernels.sgd_update(
             call.count, &hyper, call.parameters, call.gradient,
-            momentum == nil ? nil : call.moment(0), call.share)
+            momentum == nil ? nil : call.moment(0), call.partition)
     }
 }
 
@@ -93,7 +93,7 @@ extension AdaGrad: KernelRule {
             gradient: rule.cValue, learning_rate: learningRate, epsilon: epsilon,
             weight_decay: rule.weightDecay, epsilon_place: epsilonPlace.cValue)
         call.kernels.adagrad_update(
-            call.count, &hyper, call.parameters, call.gradient, call.moment(0), call.share)
+            call.count, &hyper, call.parameters, call.gradient, call.moment(0), call.partition)
     }
 }
 
@@ -125,7 +125,7 @@ extension RMSProp: KernelRule {
         call.kernels.rmsprop_update(
             call.count, &hyper, call.parameters, call.gradient, call.moment(0),
             centered ? call.moment(1) : nil,
-            momentum == nil ? nil : call.moment(centered ? 2 : 1), call.share)
+            momentum == nil ? nil : call.moment(centered ? 2 : 1), call.partition)
     }
 }
 
@@ -141,7 +141,7 @@ extension AdaDelta: KernelRule {
             weight_decay: rule.weightDecay)
         call.kernels.adadelta_update(
             call.count, &hyper, call.parameters, call.gradient, call.moment(0), call.moment(1),
-            call.share)
+            call.partition)
     }
 }
 
@@ -170,7 +170,7 @@ extension Adam: KernelRule {
             epsilon_place: epsilonPlace.cValue)
         call.kernels.adam_update(
             call.count, &hyper, call.parameters, call.gradient, call.moment(0), call.moment(1),
-            amsgrad ? call.moment(2) : nil, call.share)
+            amsgrad ? call.moment(2) : nil, call.partition)
     }
 }
 
@@ -196,7 +196,7 @@ extension NAdam: KernelRule {
             weight_decay: rule.weightDecay, decoupled: rule.decoupled)
         call.kernels.nadam_update(
             call.count, &hyper, call.parameters, call.gradient, call.moment(0), call.moment(1),
-            call.share)
+            call.partition)
     }
 }
 
@@ -217,7 +217,7 @@ extension RAdam: KernelRule {
             weight_decay: rule.weightDecay, decoupled: rule.decoupled)
         call.kernels.radam_update(
             call.count, &hyper, call.parameters, call.gradient, call.moment(0), call.moment(1),
-            call.share)
+            call.partition)
     }
 }
 
@@ -235,7 +235,7 @@ extension Adamax: KernelRule {
             weight_decay: rule.weightDecay)
         call.kernels.adamax_update(
             call.count, &hyper, call.parameters, call.gradient, call.moment(0), call.moment(1),
-            call.share)
+            call.partition)
     }
 }
 
@@ -248,7 +248,7 @@ extension Lion: KernelRule {
             gradient: rule.cValue, learning_rate: learningRate, beta1: beta1, beta2: beta2,
             weight_decay: rule.weightDecay)
         call.kernels.lion_update(
-            call.count, &hyper, call.parameters, call.gradient, call.moment(0), call.share)
+            call.count, &hyper, call.parameters, call.gradient, call.moment(0), call.partition)
     }
 }
 

@@ -5,16 +5,16 @@ import Testing
 
 @Suite struct OptimizerTests {
     @Test(arguments: KernelTable.all)
-    func sameBitsForEveryShareCount(isa: KernelTable) throws {
+    func sameBitsForEveryPartitionCount(isa: KernelTable) throws {
         for test in OptimizerCase.all {
             for count in [17, 131] {
                 var expected = test.state(count)
                 try test.run(KernelTable.all[0], &expected)
-                for shares in shareCounts {
+                for partitions in partitionCounts {
                     var actual = test.state(count)
-                    try test.run(isa, shares: shares, &actual)
+                    try test.run(isa, partitions: partitions, &actual)
                     for (a, e) in zip(actual, expected) {
-                        try Comparer.checkSameBits("\(test), \(shares) shares", a, e)
+                        try Comparer.checkSameBits("\(test), \(partitions) partitions", a, e)
                     }
                 }
             }

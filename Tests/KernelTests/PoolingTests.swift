@@ -67,7 +67,9 @@ struct PoolingCase: Sendable, CustomStringConvertible {
     }
 
     /// y and dx, padded.
-    func run(_ isa: KernelTable, _ data: (x: [[[[Double]]]], dy: [[[[Double]]]]), shares: Int = 1)
+    func run(
+        _ isa: KernelTable, _ data: (x: [[[[Double]]]], dy: [[[[Double]]]]), partitions: Int = 1
+    )
         throws -> Named<Float>
     {
         var shape = shape
@@ -77,8 +79,8 @@ struct PoolingCase: Sendable, CustomStringConvertible {
         let dy = GuardedBuffer(places(data.dy, stride: stride, behind: 0))
         let y = GuardedBuffer(repeating: .nan, count: recurrent_pooling_y_floats(shape))
         let dx = GuardedBuffer(repeating: .nan, count: recurrent_pooling_x_floats(shape))
-        forShares(shares) { isa.kernels.pooling_forward(&shape, x.pointer, y.pointer, $0) }
-        forShares(shares) {
+        forPartitions(partitions) { isa.kernels.pooling_forward(&shape, x.pointer, y.pointer, $0) }
+        forPartitions(partitions) {
             isa.kernels.pooling_backward(&shape, x.pointer, y.pointer, dy.pointer, dx.pointer, $0)
         }
         let named = try [("y", y.checkedValues("y")), ("dx", dx.checkedValues("dx"))]
@@ -126,8 +128,10 @@ private func exactly(_ images: [[[[Double]]]]) -> [[[[RunningError]]]] {
         for test in PoolingCase.all {
             let data = test.data()
             let expected = try test.run(KernelTable.all[0], data)
-            for shares in shareCounts {
-                for (found, expected) in zip(try test.run(isa, data, shares: shares), expected) {
+            for partitions in partitionCounts {
+                for (found, expected) in zip(
+                    try test.run(isa, data, partitions: partitions), expected)
+                {
                     try at(test) {
                         try Comparer.checkSameBits(found.name, found.values, expected.values)
                     }

@@ -57,7 +57,7 @@ struct ProductRun {
     private var packedX, packedDy: [Float]
     private var packedLayer: [Float]
     let packedGradient, packedTransposed: [Float]
-    var shares = [recurrent_share(index: 0, count: 1)]
+    var partitions = [recurrent_partition(index: 0, count: 1)]
 
     init(_ isa: KernelTable, _ sizes: ProductSizes) {
         var generator = Generator(
@@ -123,12 +123,12 @@ struct ProductRun {
     private func output(
         _ name: String, _ values: [Float], padding: [Int],
         _ call: (
-            UnsafePointer<recurrent_product_shape>, UnsafeMutablePointer<Float>, recurrent_share
+            UnsafePointer<recurrent_product_shape>, UnsafeMutablePointer<Float>, recurrent_partition
         ) -> Void
     ) throws -> [Float] {
         let buffer = GuardedBuffer(values)
         withUnsafePointer(to: shape) { shape in
-            for share in shares { call(shape, buffer.pointer, share) }
+            for partition in partitions { call(shape, buffer.pointer, partition) }
         }
         let found = try buffer.checkedValues(name)
         try Comparer.checkZeros(name, found, at: padding)
@@ -265,13 +265,13 @@ extension ProductRun {
         }
     }
 
-    @Test(arguments: KernelTable.all) func everyNumberOfShares(isa: KernelTable) throws {
+    @Test(arguments: KernelTable.all) func everyNumberOfPartitions(isa: KernelTable) throws {
         try forEachProduct(isa) { whole in
             let expected = try whole.solved()
-            for count in shareCounts.dropFirst() {
+            for count in partitionCounts.dropFirst() {
                 var shared = whole
-                shared.shares = (0..<count).reversed().map {
-                    recurrent_share(index: $0, count: count)
+                shared.partitions = (0..<count).reversed().map {
+                    recurrent_partition(index: $0, count: count)
                 }
                 try checkSameBits(shared.solved(), expected)
             }

@@ -24,13 +24,15 @@ private struct PenaltyCase: CustomStringConvertible {
 
     var description: String { "\(parameters.count) parameters, λ1 \(l1), λ2 \(l2)" }
 
-    func run(_ isa: KernelTable, shares: Int = 1) throws -> (gradient: [Float], partial: [Double]) {
+    func run(_ isa: KernelTable, partitions: Int = 1) throws -> (
+        gradient: [Float], partial: [Double]
+    ) {
         let guardValue = -1.0
         let count = parameters.count
         let p = GuardedBuffer(parameters)
         let dp = GuardedBuffer(gradient)
         var partial = [Double](repeating: guardValue, count: recurrent_squares_blocks(count) + 1)
-        forShares(shares) {
+        forPartitions(partitions) {
             isa.kernels.add_norm_penalty(count, l1, l2, p.pointer, dp.pointer, &partial, $0)
         }
         #expect(partial.removeLast() == guardValue)
@@ -62,11 +64,11 @@ private struct PenaltyCase: CustomStringConvertible {
 }
 
 @Suite struct RegularizationTests {
-    @Test(arguments: KernelTable.all) func sameBitsForEveryShareCount(isa: KernelTable) throws {
+    @Test(arguments: KernelTable.all) func sameBitsForEveryPartitionCount(isa: KernelTable) throws {
         for test in PenaltyCase.all {
             let expected = try test.run(KernelTable.all[0])
-            for shares in shareCounts {
-                let actual = try test.run(isa, shares: shares)
+            for partitions in partitionCounts {
+                let actual = try test.run(isa, partitions: partitions)
                 try Comparer.checkSameBits("gradient", actual.gradient, expected.gradient)
                 #expect(actual.partial == expected.partial)
             }
@@ -80,7 +82,8 @@ private struct PenaltyCase: CustomStringConvertible {
             var partial = 0.0
             let parameters = [Float](repeating: 2, count: 17) + [broken]
             isa.kernels.add_norm_penalty(
-                18, 0.5, 0.25, parameters, &gradient, &partial, recurrent_share(index: 0, count: 1))
+                18, 0.5, 0.25, parameters, &gradient, &partial,
+                recurrent_partition(index: 0, count: 1))
             #expect(!partial.isFinite && !gradient[17].isFinite)
             #expect(gradient[..<17].allSatisfy { $0 == 2 })
         }

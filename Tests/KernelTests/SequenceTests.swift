@@ -105,11 +105,12 @@ struct SequenceCase: CustomStringConvertible {
         (0..<rows).map { m in (0..<units).map { Double((m * stride + $0) % 5) } }
     }
 
-    func copy(_ isa: KernelTable, reversed: Bool, adds: Bool, shares: Int = 1) throws -> [Float] {
+    func copy(_ isa: KernelTable, reversed: Bool, adds: Bool, partitions: Int = 1) throws -> [Float]
+    {
         var shape = shape(reversed: reversed)
         let x = input(x)
         let y = output(steps * batch)
-        forShares(shares) {
+        forPartitions(partitions) {
             if adds {
                 isa.kernels.add_sequence(&shape, lengths, x.pointer, y.pointer, $0)
             } else {
@@ -120,13 +121,13 @@ struct SequenceCase: CustomStringConvertible {
         return y.values
     }
 
-    func pool(_ isa: KernelTable, _ pooling: SequencePooling, reversed: Bool, shares: Int = 1)
+    func pool(_ isa: KernelTable, _ pooling: SequencePooling, reversed: Bool, partitions: Int = 1)
         throws -> [Float]
     {
         var shape = shape(reversed: reversed)
         let x = input(x)
         let y = output(batch)
-        forShares(shares) {
+        forPartitions(partitions) {
             isa.kernels.sequence_pool(&shape, pooling.cValue, lengths, x.pointer, y.pointer, $0)
         }
         try y.checkGuards("y")
@@ -134,12 +135,12 @@ struct SequenceCase: CustomStringConvertible {
     }
 
     func poolBackward(
-        _ isa: KernelTable, _ pooling: SequencePooling, reversed: Bool, shares: Int = 1
+        _ isa: KernelTable, _ pooling: SequencePooling, reversed: Bool, partitions: Int = 1
     ) throws -> [Float] {
         var shape = shape(reversed: reversed)
         let dy = GuardedBuffer(x[0].flatMap { $0 + [Float](repeating: .nan, count: gap) })
         let dx = output(steps * batch)
-        forShares(shares) {
+        forPartitions(partitions) {
             isa.kernels.sequence_pool_backward(
                 &shape, pooling.cValue, lengths, dy.pointer, dx.pointer, $0)
         }
@@ -196,22 +197,26 @@ extension [[[Float]]] {
 
 @Suite struct SequenceTests {
     @Test(arguments: KernelTable.all)
-    func sameBitsForEveryShareCount(isa: KernelTable) throws {
+    func sameBitsForEveryPartitionCount(isa: KernelTable) throws {
         for test in SequenceCase.all {
             func check(_ name: String, _ run: (KernelTable, Int) throws -> [Float]) throws {
                 let expected = try run(KernelTable.all[0], 1)
-                for shares in shareCounts {
-                    try Comparer.checkSameBits("\(name) \(test)", run(isa, shares), expected)
+                for partitions in partitionCounts {
+                    try Comparer.checkSameBits("\(name) \(test)", run(isa, partitions), expected)
                 }
             }
             for reversed in [false, true] {
-                try check("copy") { try test.copy($0, reversed: reversed, adds: false, shares: $1) }
-                try check("sum") { try test.copy($0, reversed: reversed, adds: true, shares: $1) }
+                try check("copy") {
+                    try test.copy($0, reversed: reversed, adds: false, partitions: $1)
+                }
+                try check("sum") {
+                    try test.copy($0, reversed: reversed, adds: true, partitions: $1)
+                }
             }
             for (pooling, reversed) in SequenceCase.poolings {
-                try check("y") { try test.pool($0, pooling, reversed: reversed, shares: $1) }
+                try check("y") { try test.pool($0, pooling, reversed: reversed, partitions: $1) }
                 try check("dx") {
-                    try test.poolBackward($0, pooling, reversed: reversed, shares: $1)
+                    try test.poolBackward($0, pooling, reversed: reversed, partitions: $1)
                 }
             }
         }

@@ -142,13 +142,16 @@ struct SoftmaxCase: CustomStringConvertible {
         return values.map { (min(largest - $0, 1e5) + ofSum + others) * 0x1p-24 }
     }
 
-    func probabilities(_ isa: KernelTable, shares: Int = 1, inPlace: Bool = false) throws -> [Float]
+    func probabilities(_ isa: KernelTable, partitions: Int = 1, inPlace: Bool = false) throws
+        -> [Float]
     {
         var shape = shape
         let from = GuardedBuffer(shape.padded(logits, behind: .nan))
         let probabilities =
             inPlace ? from : GuardedBuffer(repeating: .nan, count: recurrent_rows_floats(shape))
-        forShares(shares) { isa.kernels.softmax(&shape, from.pointer, probabilities.pointer, $0) }
+        forPartitions(partitions) {
+            isa.kernels.softmax(&shape, from.pointer, probabilities.pointer, $0)
+        }
         try probabilities.checkGuards("probabilities")
         return probabilities.values
     }
@@ -163,7 +166,8 @@ struct SoftmaxCase: CustomStringConvertible {
         return generator.awkwardFloats(shape.units)
     }
 
-    func backward(_ isa: KernelTable, shares: Int = 1, place: Place = .apart) throws -> [Float] {
+    func backward(_ isa: KernelTable, partitions: Int = 1, place: Place = .apart) throws -> [Float]
+    {
         var shape = shape
         let p = GuardedBuffer(
             shape.padded((0..<shape.rows).flatMap(exactProbabilities), behind: .nan))
@@ -174,21 +178,21 @@ struct SoftmaxCase: CustomStringConvertible {
             case .inGradient: dp
             case .inProbabilities: p
             }
-        forShares(shares) {
+        forPartitions(partitions) {
             isa.kernels.softmax_backward(&shape, p.pointer, dp.pointer, dlogits.pointer, $0)
         }
         return try dlogits.checkedValues("dlogits")
     }
 
     func crossEntropy(
-        _ isa: KernelTable, shares: Int = 1, inPlace: Bool = false, evaluates: Bool = false
+        _ isa: KernelTable, partitions: Int = 1, inPlace: Bool = false, evaluates: Bool = false
     ) throws -> (losses: [Float], dlogits: [Float]) {
         var shape = shape
         let from = GuardedBuffer(shape.padded(logits, behind: .nan))
         let losses = GuardedBuffer(repeating: .nan, count: shape.rows)
         let dlogits =
             inPlace ? from : GuardedBuffer(repeating: .nan, count: recurrent_rows_floats(shape))
-        forShares(shares) {
+        forPartitions(partitions) {
             isa.kernels.softmax_cross_entropy(
                 &shape, from.pointer, targets, scale, losses.pointer,
                 evaluates ? nil : dlogits.pointer, $0)
@@ -201,16 +205,17 @@ struct SoftmaxCase: CustomStringConvertible {
 
 @Suite struct SoftmaxTests {
     @Test(arguments: KernelTable.all)
-    func sameBitsForEveryShareCountInPlaceAndWithoutGradient(isa: KernelTable) throws {
+    func sameBitsForEveryPartitionCountInPlaceAndWithoutGradient(isa: KernelTable) throws {
         for test in SoftmaxCase.all {
             let expected = try test.probabilities(KernelTable.all[0])
             let entropy = try test.crossEntropy(KernelTable.all[0])
-            for shares in test.shape.units > 1000 ? [3] : shareCounts {
-                let inPlace = shares % 2 == 0
+            for partitions in test.shape.units > 1000 ? [3] : partitionCounts {
+                let inPlace = partitions % 2 == 0
                 try Comparer.checkSameBits(
-                    "probabilities", test.probabilities(isa, shares: shares, inPlace: inPlace),
+                    "probabilities",
+                    test.probabilities(isa, partitions: partitions, inPlace: inPlace),
                     expected)
-                let actual = try test.crossEntropy(isa, shares: shares, inPlace: inPlace)
+                let actual = try test.crossEntropy(isa, partitions: partitions, inPlace: inPlace)
                 try Comparer.checkSameBits("losses", actual.losses, entropy.losses)
                 try Comparer.checkSameBits("dlogits", actual.dlogits, entropy.dlogits)
             }
@@ -219,15 +224,15 @@ struct SoftmaxCase: CustomStringConvertible {
         }
     }
 
-    @Test(arguments: KernelTable.all) func gradientHasTheSameBitsForEveryShareCountInPlace(
+    @Test(arguments: KernelTable.all) func gradientHasTheSameBitsForEveryPartitionCountInPlace(
         isa: KernelTable
     ) throws {
         for test in SoftmaxCase.all where test.shape.units < 1000 {
             let expected = try test.backward(KernelTable.all[0])
-            for (index, shares) in shareCounts.enumerated() {
+            for (index, partitions) in partitionCounts.enumerated() {
                 let place = SoftmaxCase.Place.allCases[index % 3]
                 try Comparer.checkSameBits(
-                    "dlogits", test.backward(isa, shares: shares, place: place), expected)
+                    "dlogits", test.backward(isa, partitions: partitions, place: place), expected)
             }
         }
     }
@@ -240,7 +245,7 @@ struct SoftmaxCase: CustomStringConvertible {
             var loss = Float.nan
             isa.kernels.softmax_cross_entropy(
                 &shape, buffer.pointer, [0], 1, &loss, buffer.pointer,
-                recurrent_share(index: 0, count: 1))
+                recurrent_partition(index: 0, count: 1))
             #expect(loss == 0)
             #expect(buffer.values.allSatisfy { $0 == 0 })
         }
@@ -259,7 +264,7 @@ struct SoftmaxCase: CustomStringConvertible {
             var loss: Float = 0
             isa.kernels.softmax_cross_entropy(
                 &shape, buffer.pointer, [0], 1, &loss, buffer.pointer,
-                recurrent_share(index: 0, count: 1))
+                recurrent_partition(index: 0, count: 1))
             #expect(shows(loss), "\(logits): \(loss)")
             try shape.checkPadding("dlogits", buffer.values)
         }

@@ -60,27 +60,28 @@ final class LayerRun: @unchecked Sendable {
             h: h.baseAddress!, c: c.baseAddress, gates: gates.baseAddress, past: past.baseAddress)
     }
 
-    func forward(_ share: Share = .all) {
+    func forward(_ partition: Partition = .all) {
         kernels.cellForward(
             shape, lengths: lengths.map { UnsafePointer($0.baseAddress!) }, x: x.baseAddress!,
-            weights: weights.baseAddress!, tape: tape, share: share)
+            weights: weights.baseAddress!, tape: tape, partition: partition)
     }
 
-    func work(_ share: Share = .all) {
+    func work(_ partition: Partition = .all) {
         let lengths = lengths.map { UnsafePointer($0.baseAddress!) }
         let gradients = CellGradients(
             output: outputGradient.baseAddress!, preActivation: dgates.baseAddress!,
             past: dpast.baseAddress, h: dh.baseAddress!, c: dc.baseAddress, input: dx.baseAddress!)
-        forward(share)
+        forward(partition)
         kernels.cellTranspose(
-            shape, weights: weights.baseAddress!, transposed: transposed.baseAddress!, share: share)
-        share.wait()
+            shape, weights: weights.baseAddress!, transposed: transposed.baseAddress!,
+            partition: partition)
+        partition.wait()
         kernels.cellBackwardData(
             shape, lengths: lengths, transposed: transposed.baseAddress!, tape: tape,
-            gradients: gradients, share: share)
-        share.wait()
+            gradients: gradients, partition: partition)
+        partition.wait()
         kernels.cellBackwardWeights(
             shape, lengths: lengths, x: x.baseAddress!, tape: tape, gradients: gradients,
-            weightGradient: dw.baseAddress!, share: share)
+            weightGradient: dw.baseAddress!, partition: partition)
     }
 }

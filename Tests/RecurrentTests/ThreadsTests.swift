@@ -5,14 +5,14 @@ import Testing
 /// What the threads of a pool share in these tests: whatever a test captures, called through the
 /// pool's plain context.
 private final class Shared: @unchecked Sendable {
-    let body: (Share) -> Void
-    init(_ body: @escaping (Share) -> Void) { self.body = body }
+    let body: (Partition) -> Void
+    init(_ body: @escaping (Partition) -> Void) { self.body = body }
 }
 
-/// Runs `body` for each share, `calls` times, on a pool of its own.
-private func onThreads(_ count: Int, calls: Int = 1, _ body: @escaping (Share) -> Void) {
-    let pool = Pool(threadCount: count) { context, _, share in
-        Unmanaged<Shared>.fromOpaque(context).takeUnretainedValue().body(share)
+/// Runs `body` for each partition, `calls` times, on a pool of its own.
+private func onThreads(_ count: Int, calls: Int = 1, _ body: @escaping (Partition) -> Void) {
+    let pool = Pool(threadCount: count) { context, _, partition in
+        Unmanaged<Shared>.fromOpaque(context).takeUnretainedValue().body(partition)
     }
     let shared = Shared(body)
     for _ in 0..<calls { pool.run(Unmanaged.passUnretained(shared).toOpaque()) }
@@ -23,12 +23,12 @@ private func onThreads(_ count: Int, calls: Int = 1, _ body: @escaping (Share) -
 private final class Counter: Sendable { let value = Atomic<Int>(0) }
 
 @Suite struct PoolTests {
-    @Test(arguments: [1, 2, 3, 4, 9]) func everyShareOnceInEveryCall(threads: Int) {
+    @Test(arguments: [1, 2, 3, 4, 9]) func everyPartitionOnceInEveryCall(threads: Int) {
         let calls = 200
         let counts = (0..<threads).map { _ in Counter() }
-        onThreads(threads, calls: calls) { share in
-            #expect(share.count == threads)
-            counts[share.index].value.add(1, ordering: .relaxed)
+        onThreads(threads, calls: calls) { partition in
+            #expect(partition.count == threads)
+            counts[partition.index].value.add(1, ordering: .relaxed)
         }
         #expect(counts.allSatisfy { $0.value.load(ordering: .relaxed) == calls })
     }
@@ -37,16 +37,16 @@ private final class Counter: Sendable { let value = Atomic<Int>(0) }
     /// processors too.
     @Test(arguments: [2, 4, 9]) func barrier(threads: Int) {
         let (arrived, early) = (Counter(), Counter())
-        onThreads(threads, calls: 3) { share in
+        onThreads(threads, calls: 3) { partition in
             for _ in 0..<20 {
                 let before = arrived.value.load(ordering: .relaxed)
-                share.wait()
+                partition.wait()
                 arrived.value.add(1, ordering: .relaxed)
-                share.wait()
+                partition.wait()
                 if arrived.value.load(ordering: .relaxed) != before + threads {
                     early.value.add(1, ordering: .relaxed)
                 }
-                share.wait()
+                partition.wait()
             }
         }
         #expect(early.value.load(ordering: .relaxed) == 0)
@@ -55,11 +55,11 @@ private final class Counter: Sendable { let value = Atomic<Int>(0) }
     /// Short calls after a pause are done alone; those that follow find the others awake again.
     @Test func doesShortCallsAloneWhileOthersWakeUp() async throws {
         let (alone, together) = (Counter(), Counter())
-        let pool = Pool(threadCount: 2, isAdaptive: true) { context, _, share in
-            Unmanaged<Shared>.fromOpaque(context).takeUnretainedValue().body(share)
+        let pool = Pool(threadCount: 2, isAdaptive: true) { context, _, partition in
+            Unmanaged<Shared>.fromOpaque(context).takeUnretainedValue().body(partition)
         }
-        let shared = Shared { share in
-            (share.count == 1 ? alone : together).value.add(1, ordering: .relaxed)
+        let shared = Shared { partition in
+            (partition.count == 1 ? alone : together).value.add(1, ordering: .relaxed)
         }
         func run() { pool.run(Unmanaged.passUnretained(shared).toOpaque()) }
         var calls = 0
@@ -117,7 +117,7 @@ extension LayerRun {
 }
 
 @Suite struct ThreadsTests {
-    /// Of batch rows, of panels and of both, with shares that get nothing.
+    /// Of batch rows, of panels and of both, with partitions that get nothing.
     static let sizes = [
         (1, 5), (1, 16), (1, 40), (1, 64), (1, 256), (2, 40), (2, 256), (3, 5), (3, 64), (3, 144),
         (8, 16), (8, 40), (8, 144),
@@ -175,13 +175,13 @@ extension LayerRun {
         let whole = LayerRun(shape, lengths: nil, kernels: .best)
         let pass = LayerRun(shape, lengths: nil, kernels: .best)
         whole.forward(.all)
-        onThreads(4) { share in
-            if share.index == 1 {
+        onThreads(4) { partition in
+            if partition.index == 1 {
                 let end = ContinuousClock.now + .seconds(20)
                 while finished.value.load(ordering: .relaxed) < 3, ContinuousClock.now < end {}
                 #expect(finished.value.load(ordering: .relaxed) == 3)
             }
-            pass.forward(share)
+            pass.forward(partition)
             finished.value.add(1, ordering: .relaxed)
         }
         #expect(pass.bits == whole.bits)
@@ -194,10 +194,10 @@ extension LayerRun {
         }
         let whole = shapes.map { LayerRun($0, lengths: nil, kernels: .best) }
         let passes = shapes.map { LayerRun($0, lengths: nil, kernels: .best) }
-        onThreads(5) { share in
+        onThreads(5) { partition in
             for pass in passes {
-                pass.work(share)
-                share.wait()
+                pass.work(partition)
+                partition.wait()
             }
         }
         for (pass, whole) in zip(passes, whole) {

@@ -1,7 +1,7 @@
 // Every kernel on every instruction set of this machine, for sizes 0 to 130, in buffers between
-// guard pages. Whatever the instruction set, the number of shares and the place in memory, the bits
-// must be the same. What else is looked for is up to the flags that this is compiled with, along
-// with the kernels: AddressSanitizer, MemorySanitizer, RealtimeSanitizer, ….
+// guard pages. Whatever the instruction set, the number of partitions and the place in memory, the
+// bits must be the same. What else is looked for is up to the flags that this is compiled with,
+// along with the kernels: AddressSanitizer, MemorySanitizer, RealtimeSanitizer, ….
 //
 //     guarded quick|exhaustive PART PARTS   one of so many equal parts of the work
 //     guarded FAULT                         runs a kernel with this fault (planted.h), to be found
@@ -57,7 +57,7 @@ static void hash_output(trial *trial, const char *name, const void *data, size_t
     }
 }
 
-/// The place of a call in memory, its shares and its threads.
+/// The place of a call in memory, its partitions and its threads.
 static void run_on(const recurrent_kernels *kernels, const scenario *scenario, scenario_shape size,
                    unsigned variant, guard_place place) {
     now.kernel = scenario->kernel;
@@ -69,9 +69,9 @@ static void run_on(const recurrent_kernels *kernels, const scenario *scenario, s
     now.hash = 0;
     now.output = "";
     trial trial = {.kernels = kernels,
-                   .share_count = place == guard_in_front ? 1
-                                  : size.units % 8 == 0   ? 4
-                                                          : 3,
+                   .partition_count = place == guard_in_front ? 1
+                                      : size.units % 8 == 0   ? 4
+                                                              : 3,
                    .at_once = size.units % 8 == 0,
                    .allocate = allocate,
                    .output = hash_output};
@@ -105,7 +105,7 @@ static void run(const scenario *scenario, scenario_shape size, unsigned variant,
 static bool in_quick_form(size_t size) { return size <= 50 || (size + 2) % 16 <= 4; }
 
 /// Each dimension takes all sizes in turn, while the others have some that call for tiles of all
-/// kinds, for shares and for steps. The quick form has fewer: for the first of these, the sizes
+/// kinds, for partitions and for steps. The quick form has fewer: for the first of these, the sizes
 /// above; for two more, those that are tens. There the many variants of a kernel share the sizes,
 /// each of which `quick_variants` of them have.
 static void run_all(bool exhaustive, size_t part, size_t parts) {

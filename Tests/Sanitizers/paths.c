@@ -100,7 +100,7 @@ static bool same_path(const recurrent_kernels *kernels, size_t index, scenario_s
         trace.hash = trace.instructions = trace.deepest = 0;
         arena_used = 0;
         trial trial = {.kernels = &table,
-                       .share_count = 2,
+                       .partition_count = 2,
                        .values = values,
                        .allocate = allocate,
                        .output = ignore};

@@ -33,7 +33,7 @@ enum {
 static recurrent_cell_shape cell_shape(const cell_scenario *of, scenario_shape size, unsigned kind,
                                        bool gap) {
     const recurrent_cell_shape lstms[lstm_kinds] = {
-        // The plain one; one whose panels shares may split; one with a projection.
+        // The plain one; one whose panels partitions may split; one with a projection.
         {.lstm = {0}},
         {.lstm = {.peepholes = 1, .clip = 0.375f}, .activation = recurrent_activation_sigmoid},
         {.lstm =
@@ -170,18 +170,18 @@ typedef struct {
     const recurrent_cell_gradients *gradients;
 } cell_call;
 
-static void cell_forward_share(const void *call, recurrent_share share) {
+static void cell_forward_partition(const void *call, recurrent_partition partition) {
     const cell_call *self = call;
     const cell_layer *layer = self->layer;
     recurrent_cell_forward(self->kernels, &layer->shape, layer->lengths, layer->mask, layer->x,
-                           layer->w, &layer->tape, share);
+                           layer->w, &layer->tape, partition);
 }
 
 /// A layer whose tape is filled, as a backward kernel reads it.
 static cell_layer cell_layer_after(trial *trial, const cell_scenario *of, scenario_shape size,
                                    cell_variant variant) {
     const cell_layer layer = cell_layer_of(trial, of, size, variant);
-    cell_forward_share(&(cell_call){trial->kernels, &layer, 0, 0}, whole);
+    cell_forward_partition(&(cell_call){trial->kernels, &layer, 0, 0}, whole);
     cell_of_ended(&layer, trial_forget);
     return layer;
 }
@@ -204,9 +204,9 @@ static void run_cell_step_with(trial *trial, recurrent_cell_shape shape, const f
         trial_forget(h, output);
     }
     float *scratch = cell_buffer(trial, shape, recurrent_cell_scratch_floats);
-    FOR_SHARES(trial) {
-        if (bfloat16) trial->kernels->lstm_step_bfloat16(&shape, x, w, h_prev, c, h, share);
-        else recurrent_cell_step(trial->kernels, &shape, x, w, h_prev, c, h, scratch, share);
+    FOR_PARTITIONS(trial) {
+        if (bfloat16) trial->kernels->lstm_step_bfloat16(&shape, x, w, h_prev, c, h, partition);
+        else recurrent_cell_step(trial->kernels, &shape, x, w, h_prev, c, h, scratch, partition);
     }
     trial_output(trial, "c", c, recurrent_cell_state_floats(shape));
     trial_output(trial, "h", h, output);
@@ -220,19 +220,19 @@ static void run_cell_step(trial *trial, const cell_scenario *of, scenario_shape 
     run_cell_step_with(trial, shape, w, variant % steps, false);
 }
 
-/// An LSTM alone has shares that wait for each other.
-static void cell_shares(trial *trial, void (*function)(const void *call, recurrent_share share),
-                        const cell_call *call) {
-    if (call->layer->shape.cell == recurrent_cell_lstm) trial_shares(trial, function, call);
-    else
-        FOR_SHARES(trial) function(call, share);
+/// An LSTM alone has partitions that wait for each other.
+static void cell_partitions(trial *trial,
+                            void (*function)(const void *call, recurrent_partition partition),
+                            const cell_call *call) {
+    if (call->layer->shape.cell == recurrent_cell_lstm) trial_partitions(trial, function, call);
+    else FOR_PARTITIONS(trial) function(call, partition);
 }
 
 static void run_cell_forward(trial *trial, const cell_scenario *of, scenario_shape size,
                              unsigned variant) {
     const cell_layer layer = cell_layer_of(trial, of, size, cell_forward_variant(variant));
     const recurrent_cell_shape shape = layer.shape;
-    cell_shares(trial, cell_forward_share, &(cell_call){trial->kernels, &layer, 0, 0});
+    cell_partitions(trial, cell_forward_partition, &(cell_call){trial->kernels, &layer, 0, 0});
     cell_of_ended(&layer, cell_clear);
     trial_output(trial, "gates", layer.tape.gates, recurrent_cell_gates_floats(shape));
     trial_output(trial, "past", layer.tape.past, recurrent_cell_past_floats(shape));
@@ -248,15 +248,16 @@ static void run_cell_transpose(trial *trial, const cell_scenario *of, scenario_s
     const recurrent_cell_shape shape = cell_shape(of, size, variant, false);
     const float *w = cell_matrix(trial, "w", shape);
     float *transposed = trial_result(trial, recurrent_cell_transposed_floats(shape));
-    FOR_SHARES(trial) recurrent_cell_transpose(trial->kernels, &shape, w, transposed, share);
+    FOR_PARTITIONS(trial)
+    recurrent_cell_transpose(trial->kernels, &shape, w, transposed, partition);
     trial_output(trial, "transposed", transposed, recurrent_cell_transposed_floats(shape));
 }
 
-static void cell_backward_share(const void *call, recurrent_share share) {
+static void cell_backward_partition(const void *call, recurrent_partition partition) {
     const cell_call *self = call;
     const cell_layer *layer = self->layer;
     recurrent_cell_backward_data(self->kernels, &layer->shape, layer->lengths, layer->mask,
-                                 self->transposed, &layer->tape, self->gradients, share);
+                                 self->transposed, &layer->tape, self->gradients, partition);
 }
 
 static void run_cell_backward_data(trial *trial, const cell_scenario *of, scenario_shape size,
@@ -281,8 +282,8 @@ static void run_cell_backward_data(trial *trial, const cell_scenario *of, scenar
                   : 0,
         .dx = way.dx ? trial_result(trial, recurrent_cell_dx_floats(shape)) : 0,
         .scratch = way.masked ? cell_buffer(trial, shape, recurrent_cell_scratch_floats) : 0};
-    cell_shares(trial, cell_backward_share,
-                &(cell_call){trial->kernels, &layer, transposed, &gradients});
+    cell_partitions(trial, cell_backward_partition,
+                    &(cell_call){trial->kernels, &layer, transposed, &gradients});
     trial_output(trial, "dgates", gradients.dgates, recurrent_cell_dgates_floats(shape));
     trial_output(trial, "dpast", gradients.dpast, recurrent_cell_past_floats(shape));
     trial_output(trial, "dh", gradients.dh, recurrent_cell_output_floats(shape));
@@ -315,9 +316,9 @@ static void run_cell_backward_weights(trial *trial, const cell_scenario *of, sce
         forget_ended(size, layer.lengths, gradients.dpast, units);
     }
     float *dw = cell_matrix(trial, "dw", shape);
-    FOR_SHARES(trial)
-        recurrent_cell_backward_weights(trial->kernels, &shape, layer.lengths, layer.x, &layer.tape,
-                                        &gradients, dw, share);
+    FOR_PARTITIONS(trial)
+    recurrent_cell_backward_weights(trial->kernels, &shape, layer.lengths, layer.x, &layer.tape,
+                                    &gradients, dw, partition);
     trial_output(trial, "dw", dw, recurrent_cell_weights_floats(shape));
 }
 

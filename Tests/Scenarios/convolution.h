@@ -82,7 +82,7 @@ static void run_convolution_forward(trial *trial, scenario_shape size, unsigned 
     const recurrent_convolution_shape shape = convolution_shape(size, variant);
     const float *x = convolution_x(trial, shape), *w = convolution_w(trial, "w", shape);
     float *y = trial_result(trial, recurrent_convolution_y_floats(shape));
-    FOR_SHARES(trial) trial->kernels->convolution_forward(&shape, x, w, y, share);
+    FOR_PARTITIONS(trial) trial->kernels->convolution_forward(&shape, x, w, y, partition);
     trial_output(trial, "y", y, recurrent_convolution_y_floats(shape));
 }
 
@@ -91,7 +91,7 @@ static void run_convolution_transpose(trial *trial, scenario_shape size, unsigne
     const recurrent_convolution_shape shape = convolution_shape(size, variant);
     const float *w = convolution_w(trial, "w", shape);
     float *transposed = trial_result(trial, recurrent_convolution_transposed_floats(shape));
-    FOR_SHARES(trial) trial->kernels->convolution_transpose(&shape, w, transposed, share);
+    FOR_PARTITIONS(trial) trial->kernels->convolution_transpose(&shape, w, transposed, partition);
     trial_output(trial, "transposed", transposed, recurrent_convolution_transposed_floats(shape));
 }
 
@@ -102,7 +102,8 @@ static void run_convolution_backward_input(trial *trial, scenario_shape size, un
     float *transposed = trial_result(trial, recurrent_convolution_transposed_floats(shape));
     trial->kernels->convolution_transpose(&shape, w, transposed, whole);
     float *dx = trial_result(trial, recurrent_convolution_dx_floats(shape));
-    FOR_SHARES(trial) trial->kernels->convolution_backward_input(&shape, dy, transposed, dx, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->convolution_backward_input(&shape, dy, transposed, dx, partition);
     trial_output(trial, "dx", dx, recurrent_convolution_dx_floats(shape));
 }
 
@@ -111,7 +112,8 @@ static void run_convolution_backward_weights(trial *trial, scenario_shape size, 
     const recurrent_convolution_shape shape = convolution_shape(size, variant);
     const float *x = convolution_x(trial, shape), *dy = convolution_dy(trial, shape);
     float *dw = convolution_w(trial, "dw", shape);
-    FOR_SHARES(trial) trial->kernels->convolution_backward_weights(&shape, x, dy, dw, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->convolution_backward_weights(&shape, x, dy, dw, partition);
     trial_output(trial, "dw", dw, recurrent_convolution_weights_floats(shape));
 }
 
@@ -141,7 +143,7 @@ static void run_pooling_forward(trial *trial, scenario_shape size, unsigned vari
     const recurrent_pooling_shape shape = pooling_shape(size, variant);
     const float *x = pooling_x(trial, shape);
     float *y = trial_result(trial, recurrent_pooling_y_floats(shape));
-    FOR_SHARES(trial) trial->kernels->pooling_forward(&shape, x, y, share);
+    FOR_PARTITIONS(trial) trial->kernels->pooling_forward(&shape, x, y, partition);
     trial_output(trial, "y", y, recurrent_pooling_y_floats(shape));
 }
 
@@ -154,6 +156,6 @@ static void run_pooling_backward(trial *trial, scenario_shape size, unsigned var
     const float *dy = trial_units(
         trial, "dy", shape.images * shape.rows.windows * shape.columns.windows, shape.channels);
     float *dx = trial_result(trial, recurrent_pooling_x_floats(shape));
-    FOR_SHARES(trial) trial->kernels->pooling_backward(&shape, x, y, dy, dx, share);
+    FOR_PARTITIONS(trial) trial->kernels->pooling_backward(&shape, x, y, dy, dx, partition);
     trial_output(trial, "dx", dx, recurrent_pooling_x_floats(shape));
 }

@@ -1,7 +1,7 @@
 // Scenarios of products.h and embedding.h; rows that end.
 
 /// All of the work.
-static const recurrent_share whole = {.count = 1};
+static const recurrent_partition whole = {.count = 1};
 
 // MARK: products.h
 
@@ -26,7 +26,7 @@ static void run_product_forward(trial *trial, scenario_shape size, unsigned vari
     const float *x = trial_rows(trial, "x", shape.rows, shape.inputs, shape.x_stride);
     const float *w = trial_matrix(trial, "w", shape.inputs, shape.outputs, shape.groups);
     float *y = trial_result(trial, product_y_floats(shape));
-    FOR_SHARES(trial) trial->kernels->product_forward(&shape, x, w, y, share);
+    FOR_PARTITIONS(trial) trial->kernels->product_forward(&shape, x, w, y, partition);
     trial_output(trial, "y", y, product_y_floats(shape));
 }
 
@@ -53,7 +53,7 @@ static void run_product_forward_bfloat16(trial *trial, scenario_shape size, unsi
     const float *x = trial_rows(trial, "x", shape.rows, shape.inputs, shape.x_stride),
                 *w = product_words(trial, shape);
     float *y = trial_result(trial, product_y_floats(shape));
-    FOR_SHARES(trial) trial->kernels->product_forward_bfloat16(&shape, x, w, y, share);
+    FOR_PARTITIONS(trial) trial->kernels->product_forward_bfloat16(&shape, x, w, y, partition);
     trial_output(trial, "y", y, product_y_floats(shape));
 }
 
@@ -62,7 +62,7 @@ static void run_product_transpose(trial *trial, scenario_shape size, unsigned va
     const recurrent_product_shape shape = product_shape(size, variant);
     const float *w = trial_matrix(trial, "w", shape.inputs, shape.outputs, shape.groups);
     float *transposed = trial_result(trial, recurrent_product_transposed_floats(shape));
-    FOR_SHARES(trial) trial->kernels->product_transpose(&shape, w, transposed, share);
+    FOR_PARTITIONS(trial) trial->kernels->product_transpose(&shape, w, transposed, partition);
     trial_output(trial, "transposed", transposed, recurrent_product_transposed_floats(shape));
 }
 
@@ -75,7 +75,8 @@ static void run_product_backward_input(trial *trial, scenario_shape size, unsign
     trial->kernels->product_transpose(&shape, w, transposed, whole);
     const size_t count = shape.rows * recurrent_padded(shape.inputs);
     float *dx = trial_result(trial, count);
-    FOR_SHARES(trial) trial->kernels->product_backward_input(&shape, dy, transposed, dx, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->product_backward_input(&shape, dy, transposed, dx, partition);
     trial_output(trial, "dx", dx, count);
 }
 
@@ -85,7 +86,7 @@ static void run_product_backward_weights(trial *trial, scenario_shape size, unsi
     const float *x = trial_rows(trial, "x", shape.rows, shape.inputs, shape.x_stride);
     const float *dy = trial_gates(trial, "dy", shape.rows, shape.outputs, shape.groups);
     float *dw = trial_matrix(trial, "dw", shape.inputs, shape.outputs, shape.groups);
-    FOR_SHARES(trial) trial->kernels->product_backward_weights(&shape, x, dy, dw, share);
+    FOR_PARTITIONS(trial) trial->kernels->product_backward_weights(&shape, x, dy, dw, partition);
     trial_output(trial, "dw", dw, recurrent_product_weights_floats(shape));
 }
 
@@ -168,7 +169,7 @@ static void run_embedding_forward(trial *trial, scenario_shape size, unsigned va
     const float *table = trial_units(trial, "table", shape.vocabulary, shape.dimension);
     const int32_t *indices = trial_indices(trial, "indices", shape.rows, shape.vocabulary);
     float *y = trial_result(trial, recurrent_embedding_rows_floats(shape));
-    FOR_SHARES(trial) trial->kernels->embedding_forward(&shape, table, indices, y, share);
+    FOR_PARTITIONS(trial) trial->kernels->embedding_forward(&shape, table, indices, y, partition);
     trial_output(trial, "y", y, recurrent_embedding_rows_floats(shape));
 }
 
@@ -183,6 +184,7 @@ static void run_embedding_backward(trial *trial, scenario_shape size, unsigned v
     for (size_t row = 0; row < shape.rows; ++row)
         if (indices[row] < 0 || (size_t)indices[row] >= shape.vocabulary)
             trial_forget(dy + row * units, units);
-    FOR_SHARES(trial) trial->kernels->embedding_backward(&shape, indices, dy, dtable, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->embedding_backward(&shape, indices, dy, dtable, partition);
     trial_output(trial, "dtable", dtable, recurrent_embedding_table_floats(shape));
 }

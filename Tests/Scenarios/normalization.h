@@ -51,11 +51,11 @@ static void run_batch_normalization_forward(trial *trial, scenario_shape size, u
     float *running_mean = trial_rows(trial, "running_mean", 1, size.units, padded),
           *running_variance = trial_squares(trial, "running_variance", padded);
     float *y = trial_result(trial, layer.floats);
-    FOR_SHARES(trial)
-        trial->kernels->batch_normalization_forward(&layer.shape, layer.live, normalization_epsilon,
-                                                    0.125f, estimate, layer.x, layer.gamma,
-                                                    layer.beta, running_mean, running_variance,
-                                                    layer.mean, layer.inverse_deviation, y, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->batch_normalization_forward(&layer.shape, layer.live, normalization_epsilon,
+                                                0.125f, estimate, layer.x, layer.gamma, layer.beta,
+                                                running_mean, running_variance, layer.mean,
+                                                layer.inverse_deviation, y, partition);
     trial_output(trial, "running_mean", running_mean, padded);
     trial_output(trial, "running_variance", running_variance, padded);
     trial_output(trial, "mean", layer.mean, padded);
@@ -68,10 +68,10 @@ static void run_batch_normalization_inference(trial *trial, scenario_shape size,
     const size_t padded = recurrent_padded(size.units);
     const normalization layer = normalization_of(trial, size, false, padded, true);
     float *y = variant == result_in_place ? layer.x : trial_result(trial, layer.floats);
-    FOR_SHARES(trial)
-        trial->kernels->batch_normalization_inference(&layer.shape, normalization_epsilon, layer.x,
-                                                      layer.gamma, layer.beta, layer.mean,
-                                                      layer.inverse_deviation, y, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->batch_normalization_inference(&layer.shape, normalization_epsilon, layer.x,
+                                                  layer.gamma, layer.beta, layer.mean,
+                                                  layer.inverse_deviation, y, partition);
     trial_output(trial, "y", y, layer.floats);
 }
 
@@ -83,10 +83,10 @@ static void run_batch_normalization_backward(trial *trial, scenario_shape size, 
           *dx = variant & 1 ? dy : trial_result(trial, layer.floats);
     float *dgamma = trial_rows(trial, "dgamma", 1, size.units, padded),
           *dbeta = trial_rows(trial, "dbeta", 1, size.units, padded);
-    FOR_SHARES(trial)
-        trial->kernels->batch_normalization_backward(&layer.shape, layer.live, layer.x, layer.gamma,
-                                                     layer.mean, layer.inverse_deviation, dy,
-                                                     dgamma, dbeta, dx, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->batch_normalization_backward(&layer.shape, layer.live, layer.x, layer.gamma,
+                                                 layer.mean, layer.inverse_deviation, dy, dgamma,
+                                                 dbeta, dx, partition);
     trial_output(trial, "dgamma", dgamma, padded);
     trial_output(trial, "dbeta", dbeta, padded);
     trial_output(trial, "dx", dx, layer.floats);
@@ -97,10 +97,10 @@ static void run_layer_normalization_forward(trial *trial, scenario_shape size, u
     (void)variant;
     const normalization layer = normalization_of(trial, size, false, size.rows, false);
     float *y = trial_result(trial, layer.floats);
-    FOR_SHARES(trial)
-        trial->kernels->layer_normalization_forward(&layer.shape, normalization_epsilon, layer.x,
-                                                    layer.gamma, layer.beta, layer.mean,
-                                                    layer.inverse_deviation, y, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->layer_normalization_forward(&layer.shape, normalization_epsilon, layer.x,
+                                                layer.gamma, layer.beta, layer.mean,
+                                                layer.inverse_deviation, y, partition);
     trial_output(trial, "mean", layer.mean, size.rows);
     trial_output(trial, "inverse_deviation", layer.inverse_deviation, size.rows);
     trial_output(trial, "y", y, layer.floats);
@@ -112,9 +112,9 @@ static void run_layer_normalization_backward_input(trial *trial, scenario_shape 
     const normalization layer = normalization_of(trial, size, false, size.rows, true);
     float *dy = normalization_dy(trial, layer),
           *dx = variant == result_in_place ? dy : trial_result(trial, layer.floats);
-    FOR_SHARES(trial)
-        trial->kernels->layer_normalization_backward_input(
-            &layer.shape, layer.x, layer.gamma, layer.mean, layer.inverse_deviation, dy, dx, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->layer_normalization_backward_input(
+        &layer.shape, layer.x, layer.gamma, layer.mean, layer.inverse_deviation, dy, dx, partition);
     trial_output(trial, "dx", dx, layer.floats);
 }
 
@@ -127,9 +127,9 @@ static void run_layer_normalization_backward_parameters(trial *trial, scenario_s
     const float *dy = normalization_dy(trial, layer);
     float *dgamma = trial_rows(trial, "dgamma", 1, size.units, padded),
           *dbeta = trial_rows(trial, "dbeta", 1, size.units, padded);
-    FOR_SHARES(trial)
-        trial->kernels->layer_normalization_backward_parameters(
-            &layer.shape, layer.x, layer.mean, layer.inverse_deviation, dy, dgamma, dbeta, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->layer_normalization_backward_parameters(
+        &layer.shape, layer.x, layer.mean, layer.inverse_deviation, dy, dgamma, dbeta, partition);
     trial_output(trial, "dgamma", dgamma, padded);
     trial_output(trial, "dbeta", dbeta, padded);
 }

@@ -47,9 +47,9 @@ static void run_sgd_update(trial *trial, scenario_shape size, unsigned variant) 
                                  .first_step = (variant & 16) != 0};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
     float *buffer = variant & 2 ? trial_data(trial, "buffer", buffers.count) : 0;
-    FOR_SHARES(trial)
-        trial->kernels->sgd_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
-                                   buffer, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->sgd_update(buffers.count, &hyper, buffers.parameters, buffers.gradient, buffer,
+                               partition);
     output_updated(trial, buffers);
     output_moment(trial, "buffer", buffers, buffer);
 }
@@ -64,9 +64,9 @@ static void run_adagrad_update(trial *trial, scenario_shape size, unsigned varia
                                                                   : recurrent_epsilon_outside};
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
     float *sum = trial_squares(trial, "sum", buffers.count);
-    FOR_SHARES(trial)
-        trial->kernels->adagrad_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
-                                       sum, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->adagrad_update(buffers.count, &hyper, buffers.parameters, buffers.gradient, sum,
+                                   partition);
     output_updated(trial, buffers);
     output_moment(trial, "sum", buffers, sum);
 }
@@ -86,9 +86,9 @@ static void run_rmsprop_update(trial *trial, scenario_shape size, unsigned varia
     float *square = trial_squares(trial, "square", buffers.count);
     float *mean = variant & 4 ? trial_data(trial, "mean", buffers.count) : 0,
           *buffer = variant & 8 ? trial_data(trial, "buffer", buffers.count) : 0;
-    FOR_SHARES(trial)
-        trial->kernels->rmsprop_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
-                                       square, mean, buffer, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->rmsprop_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
+                                   square, mean, buffer, partition);
     output_updated(trial, buffers);
     output_moment(trial, "square", buffers, square);
     output_moment(trial, "mean", buffers, mean);
@@ -111,9 +111,9 @@ static void run_adam_update(trial *trial, scenario_shape size, unsigned variant)
     float *first = trial_data(trial, "first", buffers.count),
           *second = trial_squares(trial, "second", buffers.count);
     float *largest = variant & 2 ? trial_squares(trial, "largest", buffers.count) : 0;
-    FOR_SHARES(trial)
-        trial->kernels->adam_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
-                                    first, second, largest, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->adam_update(buffers.count, &hyper, buffers.parameters, buffers.gradient, first,
+                                second, largest, partition);
     output_updated(trial, buffers);
     output_moment(trial, "first", buffers, first);
     output_moment(trial, "second", buffers, second);
@@ -136,9 +136,9 @@ static void run_nadam_update(trial *trial, scenario_shape size, unsigned variant
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
     float *first = trial_data(trial, "first", buffers.count),
           *second = trial_squares(trial, "second", buffers.count);
-    FOR_SHARES(trial)
-        trial->kernels->nadam_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
-                                     first, second, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->nadam_update(buffers.count, &hyper, buffers.parameters, buffers.gradient, first,
+                                 second, partition);
     output_updated(trial, buffers);
     output_moment(trial, "first", buffers, first);
     output_moment(trial, "second", buffers, second);
@@ -159,9 +159,9 @@ static void run_radam_update(trial *trial, scenario_shape size, unsigned variant
     const optimizer_buffers buffers = optimizer_buffers_of(trial, size);
     float *first = trial_data(trial, "first", buffers.count),
           *second = trial_squares(trial, "second", buffers.count);
-    FOR_SHARES(trial)
-        trial->kernels->radam_update(buffers.count, &hyper, buffers.parameters, buffers.gradient,
-                                     first, second, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->radam_update(buffers.count, &hyper, buffers.parameters, buffers.gradient, first,
+                                 second, partition);
     output_updated(trial, buffers);
     output_moment(trial, "first", buffers, first);
     output_moment(trial, "second", buffers, second);
@@ -170,17 +170,18 @@ static void run_radam_update(trial *trial, scenario_shape size, unsigned variant
 // Rules without conventions: decay; scale and clip value.
 
 #define KERNEL(name, parameters)
-#define RULE(name, begin, moments, end, ...)                                                      \
-    enum { variants_of_##name##_update = 4 };                                                     \
-    static void run_##name##_update(trial *trial, scenario_shape size, unsigned variant) {        \
-        const recurrent_##name hyper = {.gradient = gradient_rule(variant),                       \
-                                        .weight_decay = weight_decay(variant),                    \
-                                        __VA_ARGS__};                                             \
-        const optimizer_buffers buffers = optimizer_buffers_of(trial, size);                      \
-        begin FOR_SHARES(trial) trial->kernels->name##_update(                                    \
-            buffers.count, &hyper, buffers.parameters, buffers.gradient, MOMENTS moments, share); \
-        output_updated(trial, buffers);                                                           \
-        end                                                                                       \
+#define RULE(name, begin, moments, end, ...)                                               \
+    enum { variants_of_##name##_update = 4 };                                              \
+    static void run_##name##_update(trial *trial, scenario_shape size, unsigned variant) { \
+        const recurrent_##name hyper = {.gradient = gradient_rule(variant),                \
+                                        .weight_decay = weight_decay(variant),             \
+                                        __VA_ARGS__};                                      \
+        const optimizer_buffers buffers = optimizer_buffers_of(trial, size);               \
+        begin FOR_PARTITIONS(trial)                                                        \
+            trial->kernels->name##_update(buffers.count, &hyper, buffers.parameters,       \
+                                          buffers.gradient, MOMENTS moments, partition);   \
+        output_updated(trial, buffers);                                                    \
+        end                                                                                \
     }
 #define MOMENTS(...) __VA_ARGS__
 #define BEGIN_MOMENT(kind, moment) float *moment = trial_##kind(trial, #moment, buffers.count);

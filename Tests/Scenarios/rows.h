@@ -52,9 +52,9 @@ static void run_activation_forward(trial *trial, scenario_shape size, unsigned v
     const recurrent_rows_shape shape = rows_shape(size);
     float *x = rows_open(trial, "x", shape),
           *y = variant & 1 ? x : trial_result(trial, recurrent_rows_floats(shape));
-    FOR_SHARES(trial)
-        trial->kernels->activation_forward(&shape, (recurrent_activation)(variant / 2), 0.25f, x, y,
-                                           share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->activation_forward(&shape, (recurrent_activation)(variant / 2), 0.25f, x, y,
+                                       partition);
     trial_output(trial, "y", y, recurrent_rows_floats(shape));
 }
 
@@ -69,9 +69,9 @@ static void run_activation_backward(trial *trial, scenario_shape size, unsigned 
     float *dx = variant % 3 == 0   ? trial_result(trial, recurrent_rows_floats(shape))
                 : variant % 3 == 1 ? dy
                                    : read;
-    FOR_SHARES(trial)
-        trial->kernels->activation_backward(&shape, activation, 0.25f, reads_x ? read : 0,
-                                            reads_x ? 0 : read, dy, dx, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->activation_backward(&shape, activation, 0.25f, reads_x ? read : 0,
+                                        reads_x ? 0 : read, dy, dx, partition);
     trial_output(trial, "dx", dx, recurrent_rows_floats(shape));
 }
 
@@ -83,7 +83,7 @@ static void run_softmax(trial *trial, scenario_shape size, unsigned variant) {
     float *logits = rows_open(trial, "logits", shape);
     float *probabilities =
         variant == result_in_place ? logits : trial_result(trial, recurrent_rows_floats(shape));
-    FOR_SHARES(trial) trial->kernels->softmax(&shape, logits, probabilities, share);
+    FOR_PARTITIONS(trial) trial->kernels->softmax(&shape, logits, probabilities, partition);
     trial_output(trial, "probabilities", probabilities, recurrent_rows_floats(shape));
 }
 
@@ -96,7 +96,7 @@ static void run_softmax_backward(trial *trial, scenario_shape size, unsigned var
     float *dlogits = variant == 0   ? trial_result(trial, recurrent_rows_floats(shape))
                      : variant == 1 ? dp
                                     : p;
-    FOR_SHARES(trial) trial->kernels->softmax_backward(&shape, p, dp, dlogits, share);
+    FOR_PARTITIONS(trial) trial->kernels->softmax_backward(&shape, p, dp, dlogits, partition);
     trial_output(trial, "dlogits", dlogits, recurrent_rows_floats(shape));
 }
 
@@ -110,9 +110,9 @@ static void run_softmax_cross_entropy(trial *trial, scenario_shape size, unsigne
     float *dlogits = variant == result_none       ? 0
                      : variant == result_in_place ? logits
                                                   : trial_result(trial, floats);
-    FOR_SHARES(trial)
-        trial->kernels->softmax_cross_entropy(&shape, logits, targets, 0.125f, losses, dlogits,
-                                              share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->softmax_cross_entropy(&shape, logits, targets, 0.125f, losses, dlogits,
+                                          partition);
     trial_output(trial, "losses", losses, shape.rows);
     if (dlogits) trial_output(trial, "dlogits", dlogits, floats);
 }
@@ -122,11 +122,11 @@ static void run_softmax_cross_entropy(trial *trial, scenario_shape size, unsigne
 /// A loss of rows of numbers; Huber's has a δ beside the scale.
 typedef void (*row_loss)(const recurrent_rows_shape *shape, const float *y, const float *targets,
                          const int32_t *live, float scale, float *losses, float *dy,
-                         recurrent_share share) RECURRENT_NONBLOCKING;
+                         recurrent_partition partition) RECURRENT_NONBLOCKING;
 typedef void (*row_loss_with_delta)(const recurrent_rows_shape *shape, const float *y,
                                     const float *targets, const int32_t *live, float delta,
                                     float scale, float *losses, float *dy,
-                                    recurrent_share share) RECURRENT_NONBLOCKING;
+                                    recurrent_partition partition) RECURRENT_NONBLOCKING;
 
 enum { variants_of_row_loss = 2 * result_places };  // whether rows are skipped
 static void run_row_loss(trial *trial, scenario_shape size, unsigned variant, row_loss loss,
@@ -140,9 +140,9 @@ static void run_row_loss(trial *trial, scenario_shape size, unsigned variant, ro
     float *dy = place == result_none       ? 0
                 : place == result_in_place ? y
                                            : trial_result(trial, floats);
-    FOR_SHARES(trial) {
-        if (loss) loss(&shape, y, targets, live, 0.125f, losses, dy, share);
-        else with_delta(&shape, y, targets, live, 0.75f, 0.125f, losses, dy, share);
+    FOR_PARTITIONS(trial) {
+        if (loss) loss(&shape, y, targets, live, 0.125f, losses, dy, partition);
+        else with_delta(&shape, y, targets, live, 0.75f, 0.125f, losses, dy, partition);
     }
     trial_output(trial, "losses", losses, shape.rows);
     if (dy) trial_output(trial, "dy", dy, floats);
@@ -188,7 +188,7 @@ static void run_dropout(trial *trial, scenario_shape size, unsigned variant) {
                                     .probability = variant & 2 ? 0 : 0.25f};
     float *x = trial_units(trial, "x", shape.rows, shape.units),
           *y = variant & 1 ? x : trial_result(trial, recurrent_rows_floats(shape));
-    FOR_SHARES(trial) trial->kernels->dropout(&shape, &mask, x, y, share);
+    FOR_PARTITIONS(trial) trial->kernels->dropout(&shape, &mask, x, y, partition);
     trial_output(trial, "y", y, recurrent_rows_floats(shape));
 }
 
@@ -200,7 +200,7 @@ static void run_sum_of_squares(trial *trial, scenario_shape size, unsigned varia
     const size_t count = size.rows * size.units, blocks = recurrent_squares_blocks(count);
     const float *x = trial_data(trial, "x", count);
     double *partial = trial_doubles(trial, blocks);
-    FOR_SHARES(trial) trial->kernels->sum_of_squares(count, x, partial, share);
+    FOR_PARTITIONS(trial) trial->kernels->sum_of_squares(count, x, partial, partition);
     trial_output_doubles(trial, "partial", partial, blocks);
 }
 
@@ -225,7 +225,7 @@ static void run_fill(trial *trial, scenario_shape size, unsigned variant) {
     trial_draw(trial, "value");
     const float value = trial_float(trial);
     float *x = trial_result(trial, count);
-    FOR_SHARES(trial) trial->kernels->fill(count, value, x, share);
+    FOR_PARTITIONS(trial) trial->kernels->fill(count, value, x, partition);
     trial_output(trial, "x", x, count);
 }
 
@@ -237,9 +237,9 @@ static void run_add_norm_penalty(trial *trial, scenario_shape size, unsigned var
     const float *parameters = trial_data(trial, "parameters", count);
     float *gradient = trial_data(trial, "gradient", count);
     double *partial = trial_doubles(trial, blocks);
-    FOR_SHARES(trial)
-        trial->kernels->add_norm_penalty(count, variant & 1 ? 0 : 0.01, variant & 2 ? 0 : 0.3,
-                                         parameters, gradient, partial, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->add_norm_penalty(count, variant & 1 ? 0 : 0.01, variant & 2 ? 0 : 0.3,
+                                     parameters, gradient, partial, partition);
     trial_output(trial, "gradient", gradient, count);
     trial_output_doubles(trial, "partial", partial, blocks);
 }
@@ -252,7 +252,7 @@ static void run_dot_product(trial *trial, scenario_shape size, unsigned variant)
     const float *x = trial_data(trial, "x", count),
                 *y = variant & 1 ? x : trial_data(trial, "y", count);
     double *partial = trial_doubles(trial, blocks);
-    FOR_SHARES(trial) trial->kernels->dot_product(count, x, y, partial, share);
+    FOR_PARTITIONS(trial) trial->kernels->dot_product(count, x, y, partial, partition);
     trial_output_doubles(trial, "partial", partial, blocks);
 }
 
@@ -261,6 +261,6 @@ static void run_linear_combination(trial *trial, scenario_shape size, unsigned v
     const size_t count = size.rows * size.units;
     float *x = trial_data(trial, "x", count), *y = trial_data(trial, "y", count);
     float *z = variant == 1 ? x : variant == 2 ? y : trial_result(trial, count);
-    FOR_SHARES(trial) trial->kernels->linear_combination(count, -0.3, x, 1.7, y, z, share);
+    FOR_PARTITIONS(trial) trial->kernels->linear_combination(count, -0.3, x, 1.7, y, z, partition);
     trial_output(trial, "z", z, count);
 }

@@ -22,9 +22,9 @@ static void run_sequence(trial *trial, scenario_shape size, unsigned variant, bo
     float *x = trial_rows(trial, "x", size.steps * size.rows, size.units, shape.x_stride);
     forget_ended(size, lengths, x, shape.x_stride);
     float *y = trial_data(trial, "y", size.steps * size.rows * shape.y_stride);
-    FOR_SHARES(trial)
-        (adds ? trial->kernels->add_sequence : trial->kernels->sequence_copy)(&shape, lengths, x, y,
-                                                                              share);
+    FOR_PARTITIONS(trial)
+    (adds ? trial->kernels->add_sequence : trial->kernels->sequence_copy)(&shape, lengths, x, y,
+                                                                          partition);
     trial_output(trial, "y", y, size.steps * size.rows * shape.y_stride);
 }
 static void run_sequence_copy(trial *trial, scenario_shape size, unsigned variant) {
@@ -44,9 +44,9 @@ static void run_sequence_pool(trial *trial, scenario_shape size, unsigned varian
     float *x = trial_rows(trial, "x", size.steps * size.rows, size.units, shape.x_stride);
     forget_ended(size, lengths, x, shape.x_stride);
     float *y = trial_data(trial, "y", size.rows * shape.y_stride);
-    FOR_SHARES(trial)
-        trial->kernels->sequence_pool(&shape, (recurrent_sequence_pooling)(variant & 1), lengths, x,
-                                      y, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->sequence_pool(&shape, (recurrent_sequence_pooling)(variant & 1), lengths, x, y,
+                                  partition);
     trial_output(trial, "y", y, size.rows * shape.y_stride);
 }
 static void run_sequence_pool_backward(trial *trial, scenario_shape size, unsigned variant) {
@@ -54,8 +54,8 @@ static void run_sequence_pool_backward(trial *trial, scenario_shape size, unsign
     const size_t *lengths = variant & 2 ? trial_lengths(trial, "lengths", size) : 0;
     const float *dy = trial_rows(trial, "dy", size.rows, size.units, shape.x_stride);
     float *dx = trial_data(trial, "dx", size.steps * size.rows * shape.y_stride);
-    FOR_SHARES(trial)
-        trial->kernels->sequence_pool_backward(&shape, (recurrent_sequence_pooling)(variant & 1),
-                                               lengths, dy, dx, share);
+    FOR_PARTITIONS(trial)
+    trial->kernels->sequence_pool_backward(&shape, (recurrent_sequence_pooling)(variant & 1),
+                                           lengths, dy, dx, partition);
     trial_output(trial, "dx", dx, size.steps * size.rows * shape.y_stride);
 }

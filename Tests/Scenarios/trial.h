@@ -44,7 +44,7 @@ enum { scenario_values_count = values_infinite + 1 };
 typedef struct trial trial;
 struct trial {
     const recurrent_kernels *kernels;
-    uint32_t share_count;  ///< the kernel is called for each share of so many
+    uint32_t partition_count;  ///< the kernel is called for each partition of so many
     bool
         /// On a thread for each, with a barrier, where the kernel knows one; otherwise one after
         /// the other
@@ -219,23 +219,23 @@ static inline void trial_output_doubles(trial *trial, const char *name, const do
     trial->output(trial, name, doubles, count, sizeof(double));
 }
 
-/// Before a call of a kernel, which takes `share`.
-#define FOR_SHARES(trial)                                                                    \
-    for (recurrent_share share = {.count = (trial)->share_count}; share.index < share.count; \
-         ++share.index)
+/// Before a call of a kernel, which takes `partition`.
+#define FOR_PARTITIONS(trial)                                                 \
+    for (recurrent_partition partition = {.count = (trial)->partition_count}; \
+         partition.index < partition.count; ++partition.index)
 
-enum { trial_most_shares = 8 };
+enum { trial_most_partitions = 8 };
 
-/// A share of a call, for a thread of its own.
+/// A partition of a call, for a thread of its own.
 typedef struct {
-    void (*function)(const void *call, recurrent_share share);
+    void (*function)(const void *call, recurrent_partition partition);
     const void *call;
-    recurrent_share share;
+    recurrent_partition partition;
 } trial_thread;
 
 static inline void *trial_thread_main(void *thread) {
     const trial_thread *self = thread;
-    self->function(self->call, self->share);
+    self->function(self->call, self->partition);
     return 0;
 }
 
@@ -247,26 +247,27 @@ static inline void trial_rest(void) RECURRENT_NONBLOCKING {
     __rtsan_enable();
 }
 
-/// Calls `function` for each share of a kernel that knows the barrier.
-static inline void trial_shares(trial *trial,
-                                void (*function)(const void *call, recurrent_share share),
-                                const void *call) {
+/// Calls `function` for each partition of a kernel that knows the barrier.
+static inline void trial_partitions(trial *trial,
+                                    void (*function)(const void *call,
+                                                     recurrent_partition partition),
+                                    const void *call) {
     trial->has_barrier = true;
     if (!trial->at_once) {
-        FOR_SHARES(trial) function(call, share);
+        FOR_PARTITIONS(trial) function(call, partition);
         return;
     }
-    recurrent_barrier places[trial_most_shares] __attribute__((aligned(128)));
-    trial_thread threads[trial_most_shares];
-    pthread_t ids[trial_most_shares];
-    for (uint32_t index = 0; index < trial->share_count; ++index) {
+    recurrent_barrier places[trial_most_partitions] __attribute__((aligned(128)));
+    trial_thread threads[trial_most_partitions];
+    pthread_t ids[trial_most_partitions];
+    for (uint32_t index = 0; index < trial->partition_count; ++index) {
         places[index] = (recurrent_barrier){.rest = trial_rest, .spins = recurrent_barrier_spins};
         threads[index] = (trial_thread){
-            function, call, {.index = index, .count = trial->share_count, .barrier = places}};
+            function, call, {.index = index, .count = trial->partition_count, .barrier = places}};
     }
-    for (uint32_t index = 0; index < trial->share_count; ++index)
+    for (uint32_t index = 0; index < trial->partition_count; ++index)
         if (pthread_create(&ids[index], 0, trial_thread_main, &threads[index])) __builtin_trap();
-    for (uint32_t index = 0; index < trial->share_count; ++index) pthread_join(ids[index], 0);
+    for (uint32_t index = 0; index < trial->partition_count; ++index) pthread_join(ids[index], 0);
 }
 
 #endif

@@ -45,19 +45,19 @@ public final class GuardedBuffer {
     }
 }
 
-/// The numbers of shares that must not change a bit.
-public let shareCounts = [1, 2, 3, 4, 7]
+/// The numbers of partitions that must not change a bit.
+public let partitionCounts = [1, 2, 3, 4, 7]
 
-extension recurrent_share {
+extension recurrent_partition {
     /// A part that does not wait for others.
     public init(index: Int, count: Int) {
         self.init(index: UInt32(index), count: UInt32(count), barrier: nil)
     }
 }
 
-/// Calls `body` for each of `count` shares.
-public func forShares(_ count: Int = 1, _ body: (recurrent_share) -> Void) {
-    for index in 0..<count { body(recurrent_share(index: index, count: count)) }
+/// Calls `body` for each of `count` partitions.
+public func forPartitions(_ count: Int = 1, _ body: (recurrent_partition) -> Void) {
+    for index in 0..<count { body(recurrent_partition(index: index, count: count)) }
 }
 
 extension recurrent_rows_shape {

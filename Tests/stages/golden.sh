@@ -1,6 +1,6 @@
 # The bits of every kernel are those of Tests/Golden/hashes.txt: on every instruction set, optimized
-# and not, with 1 to 4 shares one after the other and on threads, under valgrind. Sums in another
-# order, and products that are rounded before they are added, are noticed.
+# and not, with 1 to 4 partitions one after the other and on threads, under valgrind. Sums in
+# another order, and products that are rounded before they are added, are noticed.
 
 # planted_bits NAME ISA FILE SCRIPT: checks that other bits are found in the kernels of this
 # instruction set, with this script of sed applied to this file.

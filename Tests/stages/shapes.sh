@@ -1,2 +1,3 @@
-# Fuzzes every kernel by the scenarios of all: shape, variant, data and shares come from the input.
+# Fuzzes every kernel by the scenarios of all: shape, variant, data and partitions come from the
+# input.
 fuzz Shapes -max_len=10

@@ -1,5 +1,5 @@
 // Fuzzes every kernel: bytes → a scenario of Tests/Scenarios, its variant, shape and data, and in
-// how many shares it is called. Every instruction set must leave the bits that the generic one
+// how many partitions it is called. Every instruction set must leave the bits that the generic one
 // leaves. What else is looked for is up to the flags that this is compiled with.
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,22 +43,22 @@ static void hash_output(trial *trial, const char *name, const void *data, size_t
 
 /// What the bytes of an input choose, in this order; those that are missing are zero.
 typedef struct {
-    uint8_t kernel[2], variant, inputs, units, rows, steps, values, shares, seed;
+    uint8_t kernel[2], variant, inputs, units, rows, steps, values, partitions, seed;
 } input;
 
 static const scenario *scenario_of(const input *input) {
     return &scenarios[(input->kernel[0] | input->kernel[1] << 8) % scenario_count];
 }
 
-static uint64_t hash_of(const recurrent_kernels *kernels, const input *input, uint32_t shares) {
+static uint64_t hash_of(const recurrent_kernels *kernels, const input *input, uint32_t partitions) {
     const scenario *scenario = scenario_of(input);
     // The last of the numbers of rows are those of more than a block of a long sum.
     const size_t rows = input->rows < 240 ? input->rows % 12u : 250 + input->rows % 16u * 20u;
     const scenario_shape size = {input->inputs % 48u, input->units % 80u, rows, input->steps % 6u};
     memory memory = {.hash = 0xCBF29CE484222325};
     trial trial = {.kernels = kernels,
-                   .share_count = shares,
-                   .at_once = input->shares & 0x80,
+                   .partition_count = partitions,
+                   .at_once = input->partitions & 0x80,
                    .values = (scenario_values)(input->values % scenario_values_count),
                    .allocate = allocate,
                    .output = hash_output,
@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
     const uint64_t expected = hash_of(recurrent_kernels_of(recurrent_isa_generic), &input, 1);
     for (int isa = 0; isa < recurrent_isa_count; ++isa) {
         const recurrent_kernels *kernels = recurrent_kernels_of((recurrent_isa)isa);
-        if (!kernels || hash_of(kernels, &input, 1 + input.shares % 5u) == expected) continue;
+        if (!kernels || hash_of(kernels, &input, 1 + input.partitions % 5u) == expected) continue;
         fprintf(stderr, "%s: other bits on %s\n", scenario_of(&input)->kernel,
                 recurrent_isa_name((recurrent_isa)isa));
         abort();

@@ -6,7 +6,7 @@
 
 #include "cells.h"
 #include "shapes.h"
-#include "shares.h"
+#include "partitions.h"
 #include "optimizers.h"
 #include "compiler.h"
 
@@ -30,10 +30,10 @@ typedef struct recurrent_kernels {
 
 RECURRENT_NONNULL_BEGIN
 
-/// The share of all rows, for a step of a stream: it is loaded whole from where it was stored
+/// The partition of all rows, for a step of a stream: it is loaded whole from where it was stored
 /// whole. Swift stores its parts right before it loads it, which the processor can only do once the
 /// step before has ended (8 ns of an LSTM's step of 20 units).
-static const recurrent_share recurrent_all_rows = {0, 1, NULL};
+static const recurrent_partition recurrent_all_rows = {0, 1, NULL};
 
 /// The kernels of the shape's own cell, whichever it is; each as its contract in kernel_list.h.
 #define RECURRENT_CALL(name, gates, kernel, arguments) \
@@ -43,9 +43,10 @@ static inline void recurrent_cell_step(const recurrent_kernels *kernels,
                                        const recurrent_cell_shape *shape, const float *x,
                                        const float *w, const float *h_prev,
                                        float *RECURRENT_NULLABLE c, float *h,
-                                       float *RECURRENT_NULLABLE scratch, recurrent_share share) {
+                                       float *RECURRENT_NULLABLE scratch,
+                                       recurrent_partition partition) {
     switch (shape->cell) {
-        RECURRENT_CELLS(RECURRENT_CALL, step, (shape, x, w, h_prev, c, h, scratch, share))
+        RECURRENT_CELLS(RECURRENT_CALL, step, (shape, x, w, h_prev, c, h, scratch, partition))
     }
 }
 static inline void recurrent_cell_forward(const recurrent_kernels *kernels,
@@ -53,26 +54,26 @@ static inline void recurrent_cell_forward(const recurrent_kernels *kernels,
                                           const size_t *RECURRENT_NULLABLE lengths,
                                           const float *RECURRENT_NULLABLE mask, const float *x,
                                           const float *w, const recurrent_cell_tape *tape,
-                                          recurrent_share share) {
+                                          recurrent_partition partition) {
     switch (shape->cell) {
-        RECURRENT_CELLS(RECURRENT_CALL, forward, (shape, lengths, mask, x, w, tape, share))
+        RECURRENT_CELLS(RECURRENT_CALL, forward, (shape, lengths, mask, x, w, tape, partition))
     }
 }
 static inline void recurrent_cell_transpose(const recurrent_kernels *kernels,
                                             const recurrent_cell_shape *shape, const float *w,
-                                            float *transposed, recurrent_share share) {
+                                            float *transposed, recurrent_partition partition) {
     switch (shape->cell) {
-        RECURRENT_CELLS(RECURRENT_CALL, transpose, (shape, w, transposed, share))
+        RECURRENT_CELLS(RECURRENT_CALL, transpose, (shape, w, transposed, partition))
     }
 }
 static inline void recurrent_cell_backward_data(
     const recurrent_kernels *kernels, const recurrent_cell_shape *shape,
     const size_t *RECURRENT_NULLABLE lengths, const float *RECURRENT_NULLABLE mask,
     const float *transposed, const recurrent_cell_tape *tape,
-    const recurrent_cell_gradients *gradients, recurrent_share share) {
+    const recurrent_cell_gradients *gradients, recurrent_partition partition) {
     switch (shape->cell) {
         RECURRENT_CELLS(RECURRENT_CALL, backward_data,
-                        (shape, lengths, mask, transposed, tape, gradients, share))
+                        (shape, lengths, mask, transposed, tape, gradients, partition))
     }
 }
 static inline void recurrent_cell_backward_weights(const recurrent_kernels *kernels,
@@ -80,10 +81,10 @@ static inline void recurrent_cell_backward_weights(const recurrent_kernels *kern
                                                    const size_t *RECURRENT_NULLABLE lengths,
                                                    const float *x, const recurrent_cell_tape *tape,
                                                    const recurrent_cell_gradients *gradients,
-                                                   float *dw, recurrent_share share) {
+                                                   float *dw, recurrent_partition partition) {
     switch (shape->cell) {
         RECURRENT_CELLS(RECURRENT_CALL, backward_weights,
-                        (shape, lengths, x, tape, gradients, dw, share))
+                        (shape, lengths, x, tape, gradients, dw, partition))
     }
 }
 #undef RECURRENT_CALL

@@ -5,7 +5,7 @@
 //
 // Throughout: buffers are float32 and aligned to 4 bytes at least (64 is faster); buffers that are
 // written overlap no other buffer; U = 16 ⌈H/16⌉ is the padded number of units, P = U/16 the number
-// of panels; `share` says which part of the work the call does (shares.h). `add_` and "+="
+// of panels; `partition` says which part of the work the call does (partitions.h). `add_` and "+="
 // accumulate, everything else assigns.
 
 RECURRENT_NONNULL_BEGIN
@@ -42,14 +42,14 @@ KERNEL(vector_sigmoid, (size_t count, const float *x, float *y))
 ///   y [M][⌈N/16⌉][G][16] out
 ///   Partitions split the rows.
 KERNEL(product_forward, (const recurrent_product_shape *shape, const float *x, const float *w,
-                         float *y, recurrent_share share))
+                         float *y, recurrent_partition partition))
 
 /// The same with weights in bfloat16, one group: every bit is that of product_forward with the
 /// weights so rounded. For inference, with few rows: each row reads all weights.
 ///   w [⌈N/32⌉] pairs of panels, each 2 × 16 biases in float32 and [K][16] words: the first panel
 ///       in the upper halves, the second in the lower ones, zero where there is none.
 KERNEL(product_forward_bfloat16, (const recurrent_product_shape *shape, const float *x,
-                                  const float *w, float *y, recurrent_share share))
+                                  const float *w, float *y, recurrent_partition partition))
 
 /// The copy of a matrix that product_backward_input reads; to be made again whenever w has changed.
 ///   transposed[q][j][l] = W[j][16 q + l], zero where 16 q + l ≥ K
@@ -57,7 +57,7 @@ KERNEL(product_forward_bfloat16, (const recurrent_product_shape *shape, const fl
 ///   transposed [⌈K/16⌉][⌈N/16⌉ G 16][16] out
 ///   Partitions split q.
 KERNEL(product_transpose, (const recurrent_product_shape *shape, const float *w, float *transposed,
-                           recurrent_share share))
+                           recurrent_partition partition))
 
 /// The gradient with respect to the input of a dense layer.
 ///   dx[m][k] = Σ_n dy[m][n] W[n][k]
@@ -66,7 +66,7 @@ KERNEL(product_transpose, (const recurrent_product_shape *shape, const float *w,
 ///   dx [M][16 ⌈K/16⌉] out
 ///   Partitions split the rows.
 KERNEL(product_backward_input, (const recurrent_product_shape *shape, const float *dy,
-                                const float *transposed, float *dx, recurrent_share share))
+                                const float *transposed, float *dx, recurrent_partition partition))
 
 /// The gradient with respect to the weights of a dense layer, rows in ascending order. The first
 /// 256 rows go on from what dw holds; each 256 after them have a sum of their own, from zero, which
@@ -78,7 +78,7 @@ KERNEL(product_backward_input, (const recurrent_product_shape *shape, const floa
 ///   dw [⌈N/16⌉][1+K][G][16] in, out
 ///   Partitions split dw.
 KERNEL(product_backward_weights, (const recurrent_product_shape *shape, const float *x,
-                                  const float *dy, float *dw, recurrent_share share))
+                                  const float *dy, float *dw, recurrent_partition partition))
 
 // MARK: Recurrent cells
 //
@@ -140,22 +140,22 @@ KERNEL(product_backward_weights, (const recurrent_product_shape *shape, const fl
 #define CELL_KERNELS(name, gates, ...)                                                      \
     KERNEL(name##_step, (const recurrent_cell_shape *shape, const float *x, const float *w, \
                          const float *h_prev, float *RECURRENT_NULLABLE c, float *h,        \
-                         float *RECURRENT_NULLABLE scratch, recurrent_share share))         \
+                         float *RECURRENT_NULLABLE scratch, recurrent_partition partition)) \
     KERNEL(name##_forward,                                                                  \
            (const recurrent_cell_shape *shape, const size_t *RECURRENT_NULLABLE lengths,    \
             const float *RECURRENT_NULLABLE mask, const float *x, const float *w,           \
-            const recurrent_cell_tape *tape, recurrent_share share))                        \
+            const recurrent_cell_tape *tape, recurrent_partition partition))                \
     KERNEL(name##_transpose, (const recurrent_cell_shape *shape, const float *w,            \
-                              float *transposed, recurrent_share share))                    \
+                              float *transposed, recurrent_partition partition))            \
     KERNEL(name##_backward_data,                                                            \
            (const recurrent_cell_shape *shape, const size_t *RECURRENT_NULLABLE lengths,    \
             const float *RECURRENT_NULLABLE mask, const float *transposed,                  \
             const recurrent_cell_tape *tape, const recurrent_cell_gradients *gradients,     \
-            recurrent_share share))                                                         \
+            recurrent_partition partition))                                                 \
     KERNEL(name##_backward_weights,                                                         \
            (const recurrent_cell_shape *shape, const size_t *RECURRENT_NULLABLE lengths,    \
             const float *x, const recurrent_cell_tape *tape,                                \
-            const recurrent_cell_gradients *gradients, float *dw, recurrent_share share))
+            const recurrent_cell_gradients *gradients, float *dw, recurrent_partition partition))
 RECURRENT_CELLS(CELL_KERNELS, 0)
 #undef CELL_KERNELS
 
@@ -164,7 +164,7 @@ RECURRENT_CELLS(CELL_KERNELS, 0)
 ///   w [P] panels of 64 biases in float32, then [I+H][2][16] words: the gates i | f and g | o, in
 ///       upper | lower halves.
 KERNEL(lstm_step_bfloat16, (const recurrent_cell_shape *shape, const float *x, const float *w,
-                            const float *h_prev, float *c, float *h, recurrent_share share))
+                            const float *h_prev, float *c, float *h, recurrent_partition partition))
 
 // lstm.h: Hochreiter and Schmidhuber 1997 with the forget gate of Gers, Schmidhuber and Cummins
 // 2000; Goodfellow, Bengio and Courville 2016, equations 10.40 to 10.44. G = 4, i f g o. `lstm`

@@ -20,7 +20,7 @@ RECURRENT_NONNULL_BEGIN
 ///   y out
 ///   Partitions split images, rows or columns, whichever are most.
 KERNEL(convolution_forward, (const recurrent_convolution_shape *shape, const float *x,
-                             const float *w, float *y, recurrent_share share))
+                             const float *w, float *y, recurrent_partition partition))
 
 /// The copy of the weights that convolution_backward_input reads; to be made again whenever w has
 /// changed.
@@ -29,7 +29,7 @@ KERNEL(convolution_forward, (const recurrent_convolution_shape *shape, const flo
 ///   transposed [KH][KW][⌈C/16⌉][16 ⌈C′/16⌉][16] out
 ///   Partitions split q.
 KERNEL(convolution_transpose, (const recurrent_convolution_shape *shape, const float *w,
-                               float *transposed, recurrent_share share))
+                               float *transposed, recurrent_partition partition))
 
 /// The gradient with respect to the input: equation 9.13. Kernel rows in ascending order, in them
 /// kernel columns, in them channels of y.
@@ -38,8 +38,9 @@ KERNEL(convolution_transpose, (const recurrent_convolution_shape *shape, const f
 ///   dy, transposed in
 ///   dx [N][H][W][16 ⌈C/16⌉] out
 ///   Partitions split images, rows or columns, whichever are most.
-KERNEL(convolution_backward_input, (const recurrent_convolution_shape *shape, const float *dy,
-                                    const float *transposed, float *dx, recurrent_share share))
+KERNEL(convolution_backward_input,
+       (const recurrent_convolution_shape *shape, const float *dy, const float *transposed,
+        float *dx, recurrent_partition partition))
 
 /// The gradient with respect to the weights: equation 9.11. Images in ascending order, in them
 /// rows, in them columns.
@@ -50,7 +51,7 @@ KERNEL(convolution_backward_input, (const recurrent_convolution_shape *shape, co
 ///   dw, as w, in, out
 ///   Partitions split dw.
 KERNEL(convolution_backward_weights, (const recurrent_convolution_shape *shape, const float *x,
-                                      const float *dy, float *dw, recurrent_share share))
+                                      const float *dy, float *dw, recurrent_partition partition))
 
 // MARK: pooling.h
 //
@@ -65,8 +66,8 @@ KERNEL(convolution_backward_weights, (const recurrent_convolution_shape *shape, 
 ///   x in
 ///   y out
 ///   Partitions split images, rows or columns, whichever are most.
-KERNEL(pooling_forward,
-       (const recurrent_pooling_shape *shape, const float *x, float *y, recurrent_share share))
+KERNEL(pooling_forward, (const recurrent_pooling_shape *shape, const float *x, float *y,
+                         recurrent_partition partition))
 
 /// The gradient with respect to the input, windows in ascending order.
 ///   dx of a tap += dy, or dy / (KH KW) for the mean; for the largest only the first tap of a
@@ -76,7 +77,7 @@ KERNEL(pooling_forward,
 ///   dx as x out
 ///   Partitions split images and panels of channels.
 KERNEL(pooling_backward, (const recurrent_pooling_shape *shape, const float *x, const float *y,
-                          const float *dy, float *dx, recurrent_share share))
+                          const float *dy, float *dx, recurrent_partition partition))
 
 // MARK: activation.h
 //
@@ -88,8 +89,9 @@ KERNEL(pooling_backward, (const recurrent_pooling_shape *shape, const float *x, 
 ///   x [M][16 ⌈N/16⌉] in, any value past the last unit
 ///   y [M][16 ⌈N/16⌉] out, zero there; may be the same buffer
 ///   Errors as README.md states them. At ±∞ f is its limit. Partitions split the rows.
-KERNEL(activation_forward, (const recurrent_rows_shape *shape, recurrent_activation activation,
-                            float parameter, const float *x, float *y, recurrent_share share))
+KERNEL(activation_forward,
+       (const recurrent_rows_shape *shape, recurrent_activation activation, float parameter,
+        const float *x, float *y, recurrent_partition partition))
 
 /// Its gradient.
 ///   dx[m][n] = dy[m][n] f'(x[m][n]), where f has a bend the derivative of the flatter side
@@ -101,7 +103,7 @@ KERNEL(activation_forward, (const recurrent_rows_shape *shape, recurrent_activat
 KERNEL(activation_backward,
        (const recurrent_rows_shape *shape, recurrent_activation activation, float parameter,
         const float *RECURRENT_NULLABLE x, const float *RECURRENT_NULLABLE y, const float *dy,
-        float *dx, recurrent_share share))
+        float *dx, recurrent_partition partition))
 
 // MARK: batch_normalization.h, layer_normalization.h
 //
@@ -131,7 +133,7 @@ KERNEL(batch_normalization_forward,
        (const recurrent_rows_shape *shape, const int32_t *RECURRENT_NULLABLE live, float epsilon,
         float momentum, recurrent_variance estimate, const float *x, const float *gamma,
         const float *beta, float *running_mean, float *running_variance, float *mean,
-        float *inverse_deviation, float *y, recurrent_share share))
+        float *inverse_deviation, float *y, recurrent_partition partition))
 
 /// Batch normalization with what was found in training: Ioffe and Szegedy 2015, algorithm 2.
 ///   μ = running_mean      v = running_variance
@@ -141,7 +143,7 @@ KERNEL(batch_normalization_forward,
 KERNEL(batch_normalization_inference,
        (const recurrent_rows_shape *shape, float epsilon, const float *x, const float *gamma,
         const float *beta, const float *running_mean, const float *running_variance, float *y,
-        recurrent_share share))
+        recurrent_partition partition))
 
 /// The gradient of batch_normalization_forward: Ioffe and Szegedy 2015, section 3.
 ///   dγ[n] += Σ_m dy[m][n] x̂[m][n]      dβ[n] += Σ_m dy[m][n]
@@ -155,7 +157,7 @@ KERNEL(batch_normalization_inference,
 KERNEL(batch_normalization_backward,
        (const recurrent_rows_shape *shape, const int32_t *RECURRENT_NULLABLE live, const float *x,
         const float *gamma, const float *mean, const float *inverse_deviation, const float *dy,
-        float *dgamma, float *dbeta, float *dx, recurrent_share share))
+        float *dgamma, float *dbeta, float *dx, recurrent_partition partition))
 
 /// Layer normalization: Ba, Kiros and Hinton 2016, equations 3 and 4.
 ///   μ[m] = 1/N Σ_n x[m][n]      v[m] = 1/N Σ_n (x[m][n] - μ[m])²
@@ -166,7 +168,8 @@ KERNEL(batch_normalization_backward,
 ///   Partitions split the rows.
 KERNEL(layer_normalization_forward,
        (const recurrent_rows_shape *shape, float epsilon, const float *x, const float *gamma,
-        const float *beta, float *mean, float *inverse_deviation, float *y, recurrent_share share))
+        const float *beta, float *mean, float *inverse_deviation, float *y,
+        recurrent_partition partition))
 
 /// The gradient of layer_normalization_forward by its input.
 ///   dx[m][n] = 1/√(v[m] + ε) (g[m][n] - 1/N Σ_n g[m][n] - x̂[m][n] 1/N Σ_n g[m][n] x̂[m][n]), g =
@@ -178,7 +181,7 @@ KERNEL(layer_normalization_forward,
 ///   Partitions split the rows.
 KERNEL(layer_normalization_backward_input,
        (const recurrent_rows_shape *shape, const float *x, const float *gamma, const float *mean,
-        const float *inverse_deviation, const float *dy, float *dx, recurrent_share share))
+        const float *inverse_deviation, const float *dy, float *dx, recurrent_partition partition))
 
 /// The gradient of layer_normalization_forward by γ and β, rows in ascending order.
 ///   dγ[n] += Σ_m dy[m][n] x̂[m][n]      dβ[n] += Σ_m dy[m][n]
@@ -188,7 +191,7 @@ KERNEL(layer_normalization_backward_input,
 KERNEL(layer_normalization_backward_parameters,
        (const recurrent_rows_shape *shape, const float *x, const float *mean,
         const float *inverse_deviation, const float *dy, float *dgamma, float *dbeta,
-        recurrent_share share))
+        recurrent_partition partition))
 // MARK: sequence.h
 //
 // Around recurrent layers. lengths [B] in, or null: n_b = min(lengths[b], T) are the steps of
@@ -202,12 +205,12 @@ KERNEL(layer_normalization_backward_parameters,
 ///   Partitions split the rows of y.
 KERNEL(sequence_copy,
        (const recurrent_sequence_shape *shape, const size_t *RECURRENT_NULLABLE lengths,
-        const float *x, float *y, recurrent_share share))
+        const float *x, float *y, recurrent_partition partition))
 
 /// The same, added: y[t][b] += x[t][b], or x[n_b - 1 - t][b]; y in, out.
 KERNEL(add_sequence,
        (const recurrent_sequence_shape *shape, const size_t *RECURRENT_NULLABLE lengths,
-        const float *x, float *y, recurrent_share share))
+        const float *x, float *y, recurrent_partition partition))
 
 /// One row of each sequence, for an answer to the whole of it.
 ///   last   y[b] = x[n_b - 1][b], or, `reversed`, x[0][b]
@@ -216,9 +219,9 @@ KERNEL(add_sequence,
 ///   x [T][B][x_stride] in, N floats of each row
 ///   y [B][y_stride] out, `width` floats of each row.
 ///   Partitions split b.
-KERNEL(sequence_pool,
-       (const recurrent_sequence_shape *shape, recurrent_sequence_pooling pooling,
-        const size_t *RECURRENT_NULLABLE lengths, const float *x, float *y, recurrent_share share))
+KERNEL(sequence_pool, (const recurrent_sequence_shape *shape, recurrent_sequence_pooling pooling,
+                       const size_t *RECURRENT_NULLABLE lengths, const float *x, float *y,
+                       recurrent_partition partition))
 
 /// The gradient with respect to the steps.
 ///   last   dx[n_b - 1][b], or dx[0][b], = dy[b], zero elsewhere
@@ -229,7 +232,7 @@ KERNEL(sequence_pool,
 KERNEL(sequence_pool_backward,
        (const recurrent_sequence_shape *shape, recurrent_sequence_pooling pooling,
         const size_t *RECURRENT_NULLABLE lengths, const float *dy, float *dx,
-        recurrent_share share))
+        recurrent_partition partition))
 
 // MARK: embedding.h
 //
@@ -243,7 +246,7 @@ KERNEL(sequence_pool_backward,
 ///   y [M][16 ⌈E/16⌉] out
 ///   Partitions split the rows.
 KERNEL(embedding_forward, (const recurrent_embedding_shape *shape, const float *table,
-                           const int32_t *indices, float *y, recurrent_share share))
+                           const int32_t *indices, float *y, recurrent_partition partition))
 
 /// The gradient with respect to the table, rows in ascending order; where there are more than 8192
 /// rows, those of an index in each 256 of them have a sum of their own, which is added to dtable.
@@ -253,7 +256,7 @@ KERNEL(embedding_forward, (const recurrent_embedding_shape *shape, const float *
 ///   dtable [V][16 ⌈E/16⌉] in, out
 ///   Partitions split the columns, by 16.
 KERNEL(embedding_backward, (const recurrent_embedding_shape *shape, const int32_t *indices,
-                            const float *dy, float *dtable, recurrent_share share))
+                            const float *dy, float *dtable, recurrent_partition partition))
 
 // MARK: softmax.h
 
@@ -266,15 +269,16 @@ KERNEL(embedding_backward, (const recurrent_embedding_shape *shape, const int32_
 ///       +∞ or nothing but -∞ becomes NaN.
 ///   Partitions split the rows.
 KERNEL(softmax, (const recurrent_rows_shape *shape, const float *logits, float *probabilities,
-                 recurrent_share share))
+                 recurrent_partition partition))
 
 /// The gradient of softmax: its Jacobian diag(p) - p pᵀ, which is symmetric, times dp.
 ///   dz[m][n] = p[m][n] (dp[m][n] - Σ_k p[m][k] dp[m][k])
 ///   probabilities p, dprobabilities dp [M][16 ⌈N/16⌉] in, any value past the last class
 ///   dlogits dz [M][16 ⌈N/16⌉] out, zero there; may be the buffer of p or of dp.
 ///   Partitions split the rows.
-KERNEL(softmax_backward, (const recurrent_rows_shape *shape, const float *probabilities,
-                          const float *dprobabilities, float *dlogits, recurrent_share share))
+KERNEL(softmax_backward,
+       (const recurrent_rows_shape *shape, const float *probabilities, const float *dprobabilities,
+        float *dlogits, recurrent_partition partition))
 
 /// Softmax and cross-entropy, and its gradient: Goodfellow, Bengio and Courville 2016, equation
 /// 6.30.
@@ -289,7 +293,7 @@ KERNEL(softmax_backward, (const recurrent_rows_shape *shape, const float *probab
 ///   Partitions split the rows.
 KERNEL(softmax_cross_entropy,
        (const recurrent_rows_shape *shape, const float *logits, const int32_t *targets, float scale,
-        float *losses, float *RECURRENT_NULLABLE dlogits, recurrent_share share))
+        float *losses, float *RECURRENT_NULLABLE dlogits, recurrent_partition partition))
 
 // MARK: losses.h
 //
@@ -304,7 +308,7 @@ KERNEL(softmax_cross_entropy,
 ///   loss[m] = 1/N Σ_n (y[m][n] - target[m][n])²      dy[m][n] = scale 2/N (y[m][n] - target[m][n])
 KERNEL(mean_squared_error, (const recurrent_rows_shape *shape, const float *y, const float *targets,
                             const int32_t *RECURRENT_NULLABLE live, float scale, float *losses,
-                            float *RECURRENT_NULLABLE dy, recurrent_share share))
+                            float *RECURRENT_NULLABLE dy, recurrent_partition partition))
 
 /// The mean of the absolute errors of a row, and its gradient, the subgradient 0 where y is the
 /// target.
@@ -313,7 +317,7 @@ KERNEL(mean_squared_error, (const recurrent_rows_shape *shape, const float *y, c
 KERNEL(mean_absolute_error,
        (const recurrent_rows_shape *shape, const float *y, const float *targets,
         const int32_t *RECURRENT_NULLABLE live, float scale, float *losses,
-        float *RECURRENT_NULLABLE dy, recurrent_share share))
+        float *RECURRENT_NULLABLE dy, recurrent_partition partition))
 
 /// Squared near the target, absolute far from it: Huber 1964, "Robust estimation of a location
 /// parameter".
@@ -323,7 +327,7 @@ KERNEL(mean_absolute_error,
 ///   delta: δ, finite and above 0.
 KERNEL(huber_loss, (const recurrent_rows_shape *shape, const float *y, const float *targets,
                     const int32_t *RECURRENT_NULLABLE live, float delta, float scale, float *losses,
-                    float *RECURRENT_NULLABLE dy, recurrent_share share))
+                    float *RECURRENT_NULLABLE dy, recurrent_partition partition))
 
 /// Binary cross-entropy of sigmoids, from their logits z: Goodfellow, Bengio and Courville 2016,
 /// equations 6.24 to 6.26.
@@ -337,7 +341,7 @@ KERNEL(huber_loss, (const recurrent_rows_shape *shape, const float *y, const flo
 KERNEL(binary_cross_entropy,
        (const recurrent_rows_shape *shape, const float *logits, const float *targets,
         const int32_t *RECURRENT_NULLABLE live, float scale, float *losses,
-        float *RECURRENT_NULLABLE dlogits, recurrent_share share))
+        float *RECURRENT_NULLABLE dlogits, recurrent_partition partition))
 
 /// The sum of losses, to report: in double, in one order.
 ///   sum = Σ_m loss[m]
@@ -359,6 +363,6 @@ KERNEL(sum_losses, (size_t count, const float *losses, double *sum))
 ///   y [M][16 ⌈N/16⌉] out, may be the same buffer
 ///   p = 0 copies. M, N < 2³². Partitions split the rows.
 KERNEL(dropout, (const recurrent_rows_shape *shape, const recurrent_dropout *mask, const float *x,
-                 float *y, recurrent_share share))
+                 float *y, recurrent_partition partition))
 
 RECURRENT_NONNULL_END

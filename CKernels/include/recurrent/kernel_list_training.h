@@ -13,7 +13,8 @@ RECURRENT_NONNULL_BEGIN
 ///   partial [recurrent_squares_blocks(count)] out
 ///   No finite x overflows.
 ///   Partitions split the blocks.
-KERNEL(sum_of_squares, (size_t count, const float *x, double *partial, recurrent_share share))
+KERNEL(sum_of_squares,
+       (size_t count, const float *x, double *partial, recurrent_partition partition))
 
 /// The norm whose squares are in `partial`: of one buffer, or of several whose partial sums lie one
 /// after the other.
@@ -25,7 +26,7 @@ KERNEL(global_norm, (size_t blocks, const double *partial, double *norm))
 /// x = value: a gradient that is dropped, a moment at the start.
 ///   x [count] out
 ///   Partitions split x into runs of 16.
-KERNEL(fill, (size_t count, float value, float *x, recurrent_share share))
+KERNEL(fill, (size_t count, float value, float *x, recurrent_partition partition))
 
 // MARK: regularization.h
 
@@ -40,7 +41,7 @@ KERNEL(fill, (size_t count, float value, float *x, recurrent_share share))
 ///   What is not finite stays so.
 ///   Partitions split the blocks, as those of sum_of_squares.
 KERNEL(add_norm_penalty, (size_t count, double l1, double l2, const float *parameters,
-                          float *gradient, double *partial, recurrent_share share))
+                          float *gradient, double *partial, recurrent_partition partition))
 
 // MARK: lbfgs.h
 
@@ -50,8 +51,8 @@ KERNEL(add_norm_penalty, (size_t count, double l1, double l2, const float *param
 ///   x, y [count] in, may overlap
 ///   partial [recurrent_squares_blocks(count)] out
 ///   Partitions split the blocks.
-KERNEL(dot_product,
-       (size_t count, const float *x, const float *y, double *partial, recurrent_share share))
+KERNEL(dot_product, (size_t count, const float *x, const float *y, double *partial,
+                     recurrent_partition partition))
 
 /// Its sums of vectors.
 ///   z = a x + (b y)   the sum rounded once, a and b as floats
@@ -59,7 +60,7 @@ KERNEL(dot_product,
 ///   z [count] out, may be x or y.
 ///   Partitions split the buffers into runs of 16 floats.
 KERNEL(linear_combination, (size_t count, double a, const float *x, double b, const float *y,
-                            float *z, recurrent_share share))
+                            float *z, recurrent_partition partition))
 
 RECURRENT_NONNULL_END
 

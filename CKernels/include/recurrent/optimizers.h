@@ -200,7 +200,7 @@ RECURRENT_NONNULL_BEGIN
 ///       are one sequence, of which this one's p are θ, the other's θ + μ v.
 ///   buffer, or null for none (then μ is not read).
 KERNEL(sgd_update, (size_t count, const recurrent_sgd *hyper, float *parameters, float *gradient,
-                    float *RECURRENT_NULLABLE buffer, recurrent_share share))
+                    float *RECURRENT_NULLABLE buffer, recurrent_partition partition))
 
 // MARK: adagrad.h
 
@@ -208,7 +208,7 @@ KERNEL(sgd_update, (size_t count, const recurrent_sgd *hyper, float *parameters,
 ///   s += g²      p -= η g / (√s + ε)      or, ε inside, η g / √(s + ε)
 ///   sum: s, filled by the caller with its initial value before the first step.
 KERNEL(adagrad_update, (size_t count, const recurrent_adagrad *hyper, float *parameters,
-                        float *gradient, float *sum, recurrent_share share))
+                        float *gradient, float *sum, recurrent_partition partition))
 
 // MARK: rmsprop.h
 
@@ -221,15 +221,16 @@ KERNEL(adagrad_update, (size_t count, const recurrent_adagrad *hyper, float *par
 ///   square: v; mean: m, or null where not centered; buffer: b, or null for no momentum.
 KERNEL(rmsprop_update, (size_t count, const recurrent_rmsprop *hyper, float *parameters,
                         float *gradient, float *square, float *RECURRENT_NULLABLE mean,
-                        float *RECURRENT_NULLABLE buffer, recurrent_share share))
+                        float *RECURRENT_NULLABLE buffer, recurrent_partition partition))
 
 // MARK: adadelta.h
 
 /// Zeiler 2012, algorithm 1, with a learning rate.
 ///   v = ρ v + (1 - ρ) g²      d = √((u + ε) / (v + ε)) g      u = ρ u + (1 - ρ) d²      p -= η d
 ///   square: v; step_square: u. |g| up to 2^50 for ε = 1e-6: beyond it the quotient is subnormal.
-KERNEL(adadelta_update, (size_t count, const recurrent_adadelta *hyper, float *parameters,
-                         float *gradient, float *square, float *step_square, recurrent_share share))
+KERNEL(adadelta_update,
+       (size_t count, const recurrent_adadelta *hyper, float *parameters, float *gradient,
+        float *square, float *step_square, recurrent_partition partition))
 RULE2(adadelta, squares, square, squares, step_square, .learning_rate = 1, .decay = 0.9,
       .epsilon = 1e-6)
 
@@ -246,7 +247,7 @@ RULE2(adadelta, squares, square, squares, step_square, .learning_rate = 1, .deca
 ///   first: m; second: v; largest: w, or null for no AMSGrad.
 KERNEL(adam_update,
        (size_t count, const recurrent_adam *hyper, float *parameters, float *gradient, float *first,
-        float *second, float *RECURRENT_NULLABLE largest, recurrent_share share))
+        float *second, float *RECURRENT_NULLABLE largest, recurrent_partition partition))
 
 // MARK: nadam.h
 
@@ -258,7 +259,7 @@ KERNEL(adam_update,
 ///   p -= η d / (√(v / (1 - β2^t)) + ε)
 ///   first: m; second: v. |d| below 2^-100 counts as zero.
 KERNEL(nadam_update, (size_t count, const recurrent_nadam *hyper, float *parameters,
-                      float *gradient, float *first, float *second, recurrent_share share))
+                      float *gradient, float *first, float *second, recurrent_partition partition))
 
 // MARK: radam.h
 
@@ -269,7 +270,7 @@ KERNEL(nadam_update, (size_t count, const recurrent_nadam *hyper, float *paramet
 ///   p -= η r m̂ √(1 - β2^t) / (√v + ε), or, while r is zero, η m̂
 ///   first: m; second: v.
 KERNEL(radam_update, (size_t count, const recurrent_radam *hyper, float *parameters,
-                      float *gradient, float *first, float *second, recurrent_share share))
+                      float *gradient, float *first, float *second, recurrent_partition partition))
 
 // MARK: adamax.h
 
@@ -278,8 +279,9 @@ KERNEL(radam_update, (size_t count, const recurrent_radam *hyper, float *paramet
 ///   u = max(β2 u, |g| + ε), at least 2^-120
 ///   p -= η / (1 - β1^t) m / u
 ///   first: m; largest: u. clip_value may be any: no gradient is squared.
-KERNEL(adamax_update, (size_t count, const recurrent_adamax *hyper, float *parameters,
-                       float *gradient, float *first, float *largest, recurrent_share share))
+KERNEL(adamax_update,
+       (size_t count, const recurrent_adamax *hyper, float *parameters, float *gradient,
+        float *first, float *largest, recurrent_partition partition))
 RULE2(adamax, data, first, squares, largest, .learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.999,
       .bias_correction1 = 0.1, .epsilon = 1e-6)
 
@@ -292,7 +294,7 @@ RULE2(adamax, data, first, squares, largest, .learning_rate = 0.01, .beta1 = 0.9
 ///   m = β2 m + (1 - β2) g
 ///   moment: m. An argument of sign below 2^-100 counts as zero.
 KERNEL(lion_update, (size_t count, const recurrent_lion *hyper, float *parameters, float *gradient,
-                     float *moment, recurrent_share share))
+                     float *moment, recurrent_partition partition))
 RULE1(lion, data, moment, .learning_rate = 1e-4, .beta1 = 0.9, .beta2 = 0.99)
 
 RECURRENT_NONNULL_END

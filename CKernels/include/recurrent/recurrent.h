@@ -6,7 +6,7 @@
 
 #include "cells.h"
 #include "shapes.h"
-#include "shares.h"
+#include "partitions.h"
 #include "float_mode.h"
 #include "isa.h"
 #include "checks.h"

@@ -116,11 +116,12 @@ extension Kernels {
     ///   - y: likewise, written.
     public func activationForward(
         _ shape: RowsShape, _ activation: Activation, parameter: Float? = nil,
-        x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>, share: Share = .all
+        x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.activation_forward(
-            &shape, activation.cValue, parameter ?? activation.defaultParameter, x, y, share.cValue)
+            &shape, activation.cValue, parameter ?? activation.defaultParameter, x, y,
+            partition.cValue)
     }
 
     /// The gradient with respect to x. Kernel: `activation_backward`.
@@ -133,7 +134,7 @@ extension Kernels {
         _ shape: RowsShape, _ activation: Activation, parameter: Float? = nil,
         x: UnsafePointer<Float>? = nil, y: UnsafePointer<Float>? = nil,
         outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         let readsX = activation.derivativeReadsX
         let isThere = unsafe (readsX ? x : y) != nil
@@ -146,7 +147,7 @@ extension Kernels {
         var shape = shape.cValue
         unsafe table.pointee.activation_backward(
             &shape, activation.cValue, parameter ?? activation.defaultParameter, x, y,
-            outputGradient, inputGradient, share.cValue)
+            outputGradient, inputGradient, partition.cValue)
     }
 
     /// The gradient with respect to the logits of `softmax`, from its probabilities. Kernel:
@@ -156,10 +157,10 @@ extension Kernels {
     public func softmaxBackward(
         _ shape: RowsShape, probabilities: UnsafePointer<Float>,
         probabilityGradient: UnsafePointer<Float>,
-        logitsGradient: UnsafeMutablePointer<Float>, share: Share = .all
+        logitsGradient: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.softmax_backward(
-            &shape, probabilities, probabilityGradient, logitsGradient, share.cValue)
+            &shape, probabilities, probabilityGradient, logitsGradient, partition.cValue)
     }
 }

@@ -104,21 +104,22 @@ extension Kernels {
     ///   - x: [T][B][inputStride].
     public func cellForward(
         _ shape: some CellShape, lengths: UnsafePointer<Int>?, mask: UnsafePointer<Float>? = nil,
-        x: UnsafePointer<Float>, weights: UnsafePointer<Float>, tape: CellTape, share: Share = .all
+        x: UnsafePointer<Float>, weights: UnsafePointer<Float>, tape: CellTape,
+        partition: Partition = .all
     ) {
         var shape = shape.any.cValue
         var tape = unsafe tape.cValue
         unsafe recurrent_cell_forward(
-            table, &shape, lengths, mask, x, weights, &tape, share.cValue)
+            table, &shape, lengths, mask, x, weights, &tape, partition.cValue)
     }
 
     /// The transposed copy of the weights that `cellBackwardData` reads. Kernels: `*_transpose`.
     public func cellTranspose(
         _ shape: some CellShape, weights: UnsafePointer<Float>,
-        transposed: UnsafeMutablePointer<Float>, share: Share = .all
+        transposed: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.any.cValue
-        unsafe recurrent_cell_transpose(table, &shape, weights, transposed, share.cValue)
+        unsafe recurrent_cell_transpose(table, &shape, weights, transposed, partition.cValue)
     }
 
     /// Backpropagation through time, to the pre-activations, the inputs and the initial state.
@@ -126,25 +127,25 @@ extension Kernels {
     public func cellBackwardData(
         _ shape: some CellShape, lengths: UnsafePointer<Int>?, mask: UnsafePointer<Float>? = nil,
         transposed: UnsafePointer<Float>, tape: CellTape, gradients: CellGradients,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.any.cValue
         var tape = unsafe tape.cValue
         var gradients = unsafe gradients.cValue
         unsafe recurrent_cell_backward_data(
-            table, &shape, lengths, mask, transposed, &tape, &gradients, share.cValue)
+            table, &shape, lengths, mask, transposed, &tape, &gradients, partition.cValue)
     }
 
     /// Adds the gradient with respect to the weights. Kernels: `*_backward_weights`.
     public func cellBackwardWeights(
         _ shape: some CellShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
         tape: CellTape, gradients: CellGradients, weightGradient: UnsafeMutablePointer<Float>,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.any.cValue
         var tape = unsafe tape.cValue
         var gradients = unsafe gradients.cValue
         unsafe recurrent_cell_backward_weights(
-            table, &shape, lengths, x, &tape, &gradients, weightGradient, share.cValue)
+            table, &shape, lengths, x, &tape, &gradients, weightGradient, partition.cValue)
     }
 }

@@ -203,10 +203,10 @@ extension Kernels {
     ///   - y: [N][H′][W′][paddedOutputChannels], written.
     public func convolutionForward(
         _ shape: ConvolutionShape, x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
-        y: UnsafeMutablePointer<Float>, share: Share = .all
+        y: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.convolution_forward(&shape, x, weights, y, share.cValue)
+        unsafe table.pointee.convolution_forward(&shape, x, weights, y, partition.cValue)
     }
 
     /// The transposed copy of the weights that `convolutionBackwardInput` reads. Kernel:
@@ -214,10 +214,10 @@ extension Kernels {
     public func convolutionTranspose(
         _ shape: ConvolutionShape, weights: UnsafePointer<Float>,
         transposed: UnsafeMutablePointer<Float>,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.convolution_transpose(&shape, weights, transposed, share.cValue)
+        unsafe table.pointee.convolution_transpose(&shape, weights, transposed, partition.cValue)
     }
 
     /// The gradient with respect to the input, [N][H][W][16 ⌈inputChannels / 16⌉]. Kernel:
@@ -225,31 +225,31 @@ extension Kernels {
     public func convolutionBackwardInput(
         _ shape: ConvolutionShape, outputGradient: UnsafePointer<Float>,
         transposed: UnsafePointer<Float>,
-        inputGradient: UnsafeMutablePointer<Float>, share: Share = .all
+        inputGradient: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.convolution_backward_input(
-            &shape, outputGradient, transposed, inputGradient, share.cValue)
+            &shape, outputGradient, transposed, inputGradient, partition.cValue)
     }
 
     /// Adds the gradient with respect to the weights. Kernel: `convolution_backward_weights`.
     public func convolutionBackwardWeights(
         _ shape: ConvolutionShape, x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
-        weightGradient: UnsafeMutablePointer<Float>, share: Share = .all
+        weightGradient: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.convolution_backward_weights(
-            &shape, x, outputGradient, weightGradient, share.cValue)
+            &shape, x, outputGradient, weightGradient, partition.cValue)
     }
 
     /// Pooling: `x` and `y` are `shape.inputCount` and `shape.outputCount` floats. Kernel:
     /// `pooling_forward`.
     public func poolingForward(
         _ shape: PoolingShape, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.pooling_forward(&shape, x, y, share.cValue)
+        unsafe table.pointee.pooling_forward(&shape, x, y, partition.cValue)
     }
 
     /// The gradient with respect to the input, written. Kernel: `pooling_backward`.
@@ -258,10 +258,10 @@ extension Kernels {
     public func poolingBackward(
         _ shape: PoolingShape, x: UnsafePointer<Float>, y: UnsafePointer<Float>,
         outputGradient: UnsafePointer<Float>,
-        inputGradient: UnsafeMutablePointer<Float>, share: Share = .all
+        inputGradient: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.pooling_backward(
-            &shape, x, y, outputGradient, inputGradient, share.cValue)
+            &shape, x, y, outputGradient, inputGradient, partition.cValue)
     }
 }

@@ -56,13 +56,13 @@ extension Kernels {
     public func denseForward(
         _ shape: DenseShape, _ format: WeightFormat = .float32, x: UnsafePointer<Float>,
         weights: UnsafePointer<Float>,
-        y: UnsafeMutablePointer<Float>, share: Share = .all
+        y: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
         switch format {
-        case .float32: unsafe table.pointee.product_forward(&shape, x, weights, y, share.cValue)
+        case .float32: unsafe table.pointee.product_forward(&shape, x, weights, y, partition.cValue)
         case .bfloat16:
-            unsafe table.pointee.product_forward_bfloat16(&shape, x, weights, y, share.cValue)
+            unsafe table.pointee.product_forward_bfloat16(&shape, x, weights, y, partition.cValue)
         }
     }
 
@@ -70,30 +70,30 @@ extension Kernels {
     /// `product_transpose`.
     public func denseTranspose(
         _ shape: DenseShape, weights: UnsafePointer<Float>, transposed: UnsafeMutablePointer<Float>,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.product_transpose(&shape, weights, transposed, share.cValue)
+        unsafe table.pointee.product_transpose(&shape, weights, transposed, partition.cValue)
     }
 
     /// The gradient with respect to the input, [M][16 ⌈inputSize / 16⌉]. Kernel:
     /// `product_backward_input`.
     public func denseBackwardInput(
         _ shape: DenseShape, outputGradient: UnsafePointer<Float>, transposed: UnsafePointer<Float>,
-        inputGradient: UnsafeMutablePointer<Float>, share: Share = .all
+        inputGradient: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.product_backward_input(
-            &shape, outputGradient, transposed, inputGradient, share.cValue)
+            &shape, outputGradient, transposed, inputGradient, partition.cValue)
     }
 
     /// Adds the gradient with respect to the weights. Kernel: `product_backward_weights`.
     public func denseBackwardWeights(
         _ shape: DenseShape, x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
-        weightGradient: UnsafeMutablePointer<Float>, share: Share = .all
+        weightGradient: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.product_backward_weights(
-            &shape, x, outputGradient, weightGradient, share.cValue)
+            &shape, x, outputGradient, weightGradient, partition.cValue)
     }
 }

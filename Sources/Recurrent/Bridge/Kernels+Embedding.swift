@@ -32,20 +32,20 @@ extension Kernels {
     /// y[m] = table[indices[m]]; zero for an index outside the table. Kernel: `embedding_forward`.
     public func embeddingForward(
         _ shape: EmbeddingShape, table rows: UnsafePointer<Float>, indices: UnsafePointer<Int32>,
-        y: UnsafeMutablePointer<Float>, share: Share = .all
+        y: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.embedding_forward(&shape, rows, indices, y, share.cValue)
+        unsafe table.pointee.embedding_forward(&shape, rows, indices, y, partition.cValue)
     }
 
     /// Adds the rows' gradients to the table's. Kernel: `embedding_backward`.
     public func embeddingBackward(
         _ shape: EmbeddingShape, indices: UnsafePointer<Int32>,
         outputGradient: UnsafePointer<Float>,
-        tableGradient: UnsafeMutablePointer<Float>, share: Share = .all
+        tableGradient: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.embedding_backward(
-            &shape, indices, outputGradient, tableGradient, share.cValue)
+            &shape, indices, outputGradient, tableGradient, partition.cValue)
     }
 }

@@ -36,12 +36,12 @@ extension Kernels {
         runningMean: UnsafeMutablePointer<Float>,
         runningVariance: UnsafeMutablePointer<Float>, mean: UnsafeMutablePointer<Float>,
         inverseDeviation: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.batch_normalization_forward(
             &shape, live, epsilon, momentum, estimate.cValue, x, gamma, beta, runningMean,
-            runningVariance, mean, inverseDeviation, y, share.cValue)
+            runningVariance, mean, inverseDeviation, y, partition.cValue)
     }
 
     /// Batch normalization with the running mean and variance that training has found; in place
@@ -50,11 +50,11 @@ extension Kernels {
         _ shape: RowsShape, epsilon: Float, x: UnsafePointer<Float>, gamma: UnsafePointer<Float>,
         beta: UnsafePointer<Float>,
         runningMean: UnsafePointer<Float>, runningVariance: UnsafePointer<Float>,
-        y: UnsafeMutablePointer<Float>, share: Share = .all
+        y: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.batch_normalization_inference(
-            &shape, epsilon, x, gamma, beta, runningMean, runningVariance, y, share.cValue)
+            &shape, epsilon, x, gamma, beta, runningMean, runningVariance, y, partition.cValue)
     }
 
     /// The gradient of `batchNormalizationForward`: adds those by γ and β, and writes that by x.
@@ -67,12 +67,12 @@ extension Kernels {
         inverseDeviation: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
         gammaGradient: UnsafeMutablePointer<Float>,
         betaGradient: UnsafeMutablePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.batch_normalization_backward(
             &shape, live, x, gamma, mean, inverseDeviation, outputGradient, gammaGradient,
-            betaGradient, inputGradient, share.cValue)
+            betaGradient, inputGradient, partition.cValue)
     }
 
     /// Layer normalization, y = γ (x - μ) / √(v + ε) + β, with the mean and the variance of each
@@ -88,11 +88,11 @@ extension Kernels {
         _ shape: RowsShape, epsilon: Float, x: UnsafePointer<Float>, gamma: UnsafePointer<Float>,
         beta: UnsafePointer<Float>,
         mean: UnsafeMutablePointer<Float>, inverseDeviation: UnsafeMutablePointer<Float>,
-        y: UnsafeMutablePointer<Float>, share: Share = .all
+        y: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.layer_normalization_forward(
-            &shape, epsilon, x, gamma, beta, mean, inverseDeviation, y, share.cValue)
+            &shape, epsilon, x, gamma, beta, mean, inverseDeviation, y, partition.cValue)
     }
 
     /// The gradient of `layerNormalizationForward` by x. Kernel:
@@ -104,12 +104,12 @@ extension Kernels {
         mean: UnsafePointer<Float>,
         inverseDeviation: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
         inputGradient: UnsafeMutablePointer<Float>,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.layer_normalization_backward_input(
             &shape, x, gamma, mean, inverseDeviation, outputGradient, inputGradient,
-            share.cValue)
+            partition.cValue)
     }
 
     /// Adds the gradients of `layerNormalizationForward` by γ and β. Kernel:
@@ -119,11 +119,11 @@ extension Kernels {
         inverseDeviation: UnsafePointer<Float>,
         outputGradient: UnsafePointer<Float>, gammaGradient: UnsafeMutablePointer<Float>,
         betaGradient: UnsafeMutablePointer<Float>,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.layer_normalization_backward_parameters(
             &shape, x, mean, inverseDeviation, outputGradient, gammaGradient,
-            betaGradient, share.cValue)
+            betaGradient, partition.cValue)
     }
 }

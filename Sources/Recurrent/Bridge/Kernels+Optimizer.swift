@@ -59,9 +59,9 @@ extension Kernels {
     /// `sum_of_squares`.
     public func sumOfSquares(
         _ count: Int, x: UnsafePointer<Float>, partial: UnsafeMutablePointer<Double>,
-        share: Share = .all
+        partition: Partition = .all
     ) {
-        unsafe table.pointee.sum_of_squares(count, x, partial, share.cValue)
+        unsafe table.pointee.sum_of_squares(count, x, partial, partition.cValue)
     }
 
     /// The norm whose squares `sumOfSquares` has summed. Kernel: `global_norm`.
@@ -77,10 +77,11 @@ extension Kernels {
     public func addNormPenalty(
         _ regularization: Regularization, _ count: Int, parameters: UnsafePointer<Float>,
         gradient: UnsafeMutablePointer<Float>, partial: UnsafeMutablePointer<Double>,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         unsafe table.pointee.add_norm_penalty(
-            count, regularization.l1, regularization.l2, parameters, gradient, partial, share.cValue
+            count, regularization.l1, regularization.l2, parameters, gradient, partial,
+            partition.cValue
         )
     }
 
@@ -89,25 +90,25 @@ extension Kernels {
     public func dotProduct(
         _ count: Int, _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>,
         partial: UnsafeMutablePointer<Double>,
-        share: Share = .all
+        partition: Partition = .all
     ) {
-        unsafe table.pointee.dot_product(count, x, y, partial, share.cValue)
+        unsafe table.pointee.dot_product(count, x, y, partial, partition.cValue)
     }
 
     /// z = a x + b y, a and b as floats; z may be x or y. Kernel: `linear_combination`.
     public func linearCombination(
         _ count: Int, _ a: Double, _ x: UnsafePointer<Float>, _ b: Double,
         _ y: UnsafePointer<Float>,
-        z: UnsafeMutablePointer<Float>, share: Share = .all
+        z: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
-        unsafe table.pointee.linear_combination(count, a, x, b, y, z, share.cValue)
+        unsafe table.pointee.linear_combination(count, a, x, b, y, z, partition.cValue)
     }
 
     /// x = value. Kernel: `fill`.
     public func fill(
-        _ count: Int, _ value: Float, x: UnsafeMutablePointer<Float>, share: Share = .all
+        _ count: Int, _ value: Float, x: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
-        unsafe table.pointee.fill(count, value, x, share.cValue)
+        unsafe table.pointee.fill(count, value, x, partition.cValue)
     }
 
     /// One update of `count` parameters, in one pass: the gradient is scaled, clipped, used and set
@@ -123,12 +124,12 @@ extension Kernels {
     public func update(
         _ optimizer: Optimizer, _ count: Int, scale: Double, clip: GradientClip = .none, step: Int,
         parameters: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>,
-        moments: UnsafeMutablePointer<Float>, momentStride: Int, share: Share = .all
+        moments: UnsafeMutablePointer<Float>, momentStride: Int, partition: Partition = .all
     ) {
         var update = unsafe UpdateBuffers(
             table: table, count: count, rule: clip.rule(scale: scale), step: step,
             parameters: parameters, gradient: gradient, moments: moments,
-            momentStride: momentStride, share: share.cValue)
+            momentStride: momentStride, partition: partition.cValue)
         var rule = optimizer
         unsafe rule.apply(&update)
     }
@@ -140,7 +141,7 @@ extension Kernels {
     let count: Int, rule: recurrent_gradient_rule, step: Int
     let parameters: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>
     let moments: UnsafeMutablePointer<Float>, momentStride: Int
-    let share: recurrent_share
+    let partition: recurrent_partition
 
     mutating func apply(to rule: inout some OptimizerRule) { unsafe rule.update(self) }
 

@@ -51,10 +51,10 @@ extension Kernels {
     /// Softmax of each row: probabilities, in place where both are the same. Kernel: `softmax`.
     public func softmax(
         _ shape: RowsShape, logits: UnsafePointer<Float>,
-        probabilities: UnsafeMutablePointer<Float>, share: Share = .all
+        probabilities: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.softmax(&shape, logits, probabilities, share.cValue)
+        unsafe table.pointee.softmax(&shape, logits, probabilities, partition.cValue)
     }
 
     /// Cross-entropy of the softmax of each row with its target, in nats, and the gradient with
@@ -64,11 +64,11 @@ extension Kernels {
         _ shape: RowsShape, logits: UnsafePointer<Float>, targets: UnsafePointer<Int32>,
         scale: Float,
         losses: UnsafeMutablePointer<Float>, logitsGradient: UnsafeMutablePointer<Float>?,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.softmax_cross_entropy(
-            &shape, logits, targets, scale, losses, logitsGradient, share.cValue)
+            &shape, logits, targets, scale, losses, logitsGradient, partition.cValue)
     }
 
     /// Mean squared error of each row, and the gradient with respect to `y` times `scale`; rows
@@ -78,11 +78,11 @@ extension Kernels {
         live: UnsafePointer<Int32>?,
         scale: Float, losses: UnsafeMutablePointer<Float>,
         outputGradient: UnsafeMutablePointer<Float>?,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.mean_squared_error(
-            &shape, y, targets, live, scale, losses, outputGradient, share.cValue)
+            &shape, y, targets, live, scale, losses, outputGradient, partition.cValue)
     }
 
     /// Mean absolute error of each row, and the gradient with respect to `y` times `scale`, as
@@ -92,11 +92,11 @@ extension Kernels {
         live: UnsafePointer<Int32>?,
         scale: Float, losses: UnsafeMutablePointer<Float>,
         outputGradient: UnsafeMutablePointer<Float>?,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.mean_absolute_error(
-            &shape, y, targets, live, scale, losses, outputGradient, share.cValue)
+            &shape, y, targets, live, scale, losses, outputGradient, partition.cValue)
     }
 
     /// Huber's loss of each row, with `delta` above zero, and the gradient with respect to `y`
@@ -105,11 +105,11 @@ extension Kernels {
         _ shape: RowsShape, y: UnsafePointer<Float>, targets: UnsafePointer<Float>,
         live: UnsafePointer<Int32>?, delta: Float,
         scale: Float, losses: UnsafeMutablePointer<Float>,
-        outputGradient: UnsafeMutablePointer<Float>?, share: Share = .all
+        outputGradient: UnsafeMutablePointer<Float>?, partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.huber_loss(
-            &shape, y, targets, live, delta, scale, losses, outputGradient, share.cValue)
+            &shape, y, targets, live, delta, scale, losses, outputGradient, partition.cValue)
     }
 
     /// Binary cross-entropy, in nats, of the sigmoids of each row's logits with targets of 0...1,
@@ -120,11 +120,11 @@ extension Kernels {
         live: UnsafePointer<Int32>?,
         scale: Float, losses: UnsafeMutablePointer<Float>,
         logitsGradient: UnsafeMutablePointer<Float>?,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.binary_cross_entropy(
-            &shape, logits, targets, live, scale, losses, logitsGradient, share.cValue)
+            &shape, logits, targets, live, scale, losses, logitsGradient, partition.cValue)
     }
 
     /// The sum of `count` losses, in Double. Kernel: `sum_losses`.
@@ -137,10 +137,10 @@ extension Kernels {
     /// Inverted dropout; the gradient is the same call on the gradient. Kernel: `dropout`.
     public func dropout(
         _ shape: RowsShape, mask: DropoutMask, x: UnsafePointer<Float>,
-        y: UnsafeMutablePointer<Float>, share: Share = .all
+        y: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
         var mask = mask.cValue
-        unsafe table.pointee.dropout(&shape, &mask, x, y, share.cValue)
+        unsafe table.pointee.dropout(&shape, &mask, x, y, partition.cValue)
     }
 }

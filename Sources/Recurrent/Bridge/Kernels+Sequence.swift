@@ -70,20 +70,20 @@ extension Kernels {
     public func sequenceCopy(
         _ shape: SequenceShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
         y: UnsafeMutablePointer<Float>,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.sequence_copy(&shape, lengths, x, y, share.cValue)
+        unsafe table.pointee.sequence_copy(&shape, lengths, x, y, partition.cValue)
     }
 
     /// The same, added to `y`. Kernel: `add_sequence`.
     public func addSequence(
         _ shape: SequenceShape, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
         y: UnsafeMutablePointer<Float>,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.add_sequence(&shape, lengths, x, y, share.cValue)
+        unsafe table.pointee.add_sequence(&shape, lengths, x, y, partition.cValue)
     }
 
     /// One row of each sequence. Kernel: `sequence_pool`.
@@ -94,10 +94,10 @@ extension Kernels {
     public func sequencePool(
         _ shape: SequenceShape, _ pooling: SequencePooling, lengths: UnsafePointer<Int>?,
         x: UnsafePointer<Float>,
-        y: UnsafeMutablePointer<Float>, share: Share = .all
+        y: UnsafeMutablePointer<Float>, partition: Partition = .all
     ) {
         var shape = shape.cValue
-        unsafe table.pointee.sequence_pool(&shape, pooling.cValue, lengths, x, y, share.cValue)
+        unsafe table.pointee.sequence_pool(&shape, pooling.cValue, lengths, x, y, partition.cValue)
     }
 
     /// The gradient with respect to the steps of what `sequencePool` has made rows of. Kernel:
@@ -109,10 +109,10 @@ extension Kernels {
     public func sequencePoolBackward(
         _ shape: SequenceShape, _ pooling: SequencePooling, lengths: UnsafePointer<Int>?,
         outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
-        share: Share = .all
+        partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.sequence_pool_backward(
-            &shape, pooling.cValue, lengths, outputGradient, inputGradient, share.cValue)
+            &shape, pooling.cValue, lengths, outputGradient, inputGradient, partition.cValue)
     }
 }

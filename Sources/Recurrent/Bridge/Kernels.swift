@@ -22,42 +22,42 @@ public struct UnsupportedISA: Error, CustomStringConvertible, Sendable {
 /// so they may run on different threads. No sum is split between parts, so their number changes no
 /// bit of the result.
 ///
-/// The shares that a `Pool` gives to its threads can wait for each other; others may be done one
-/// after the other, in any order.
+/// The partitions that a `Pool` gives to its threads can wait for each other; others may be done
+/// one after the other, in any order.
 ///
-/// C counterpart: `recurrent_share`.
-@safe public struct Share: @unchecked Sendable {
+/// C counterpart: `recurrent_partition`.
+@safe public struct Partition: @unchecked Sendable {
     public let index: Int
     public let count: Int
     let barrier: UnsafeMutablePointer<recurrent_barrier>?
 
     /// All of the work.
-    public static let all = Share(index: 0, count: 1)
+    public static let all = Partition(index: 0, count: 1)
 
     /// - Precondition: 0 ≤ index < count < 2³².
     public init(index: Int, count: Int) {
         unsafe self.init(index: index, count: count, barrier: nil)
     }
 
-    /// A share whose thread waits at `barrier` for those of the others: nil, or `count` places.
+    /// A partition whose thread waits at `barrier` for those of the others: nil, or `count` places.
     init(index: Int, count: Int, barrier: UnsafeMutablePointer<recurrent_barrier>?) {
         require(
             index >= 0 && index < count && Int64(count) < 1 << 32,
-            "share: expected 0 ≤ index < count < 2³², found \(index) of \(count)")
+            "partition: expected 0 ≤ index < count < 2³², found \(index) of \(count)")
         self.index = index
         self.count = count
         unsafe self.barrier = barrier
     }
 
-    /// Waits until the threads of all shares have come here. C counterpart:
+    /// Waits until the threads of all partitions have come here. C counterpart:
     /// `recurrent_barrier_wait`.
     package func wait() { unsafe recurrent_barrier_wait(cValue, 0, count) }
 
     /// Lets others know that this thread has come here.
     func arrive() { unsafe recurrent_barrier_wait(cValue, 0, 0) }
 
-    var cValue: recurrent_share {
-        unsafe recurrent_share(
+    var cValue: recurrent_partition {
+        unsafe recurrent_partition(
             index: UInt32(truncatingIfNeeded: index), count: UInt32(truncatingIfNeeded: count),
             barrier: barrier)
     }

@@ -64,7 +64,7 @@ extension SGD {
             nesterov: nesterov, look_ahead: looksAhead, first_step: buffers.step == 1)
         unsafe buffers.table.pointee.sgd_update(
             buffers.count, &hyper, buffers.parameters, buffers.gradient,
-            momentum != 0 ? buffers.moment(0) : nil, buffers.share)
+            momentum != 0 ? buffers.moment(0) : nil, buffers.partition)
     }
 }
 
@@ -76,7 +76,7 @@ extension AdaGrad {
             weight_decay: weightDecay, epsilon_place: epsilonPlace.cValue)
         unsafe buffers.table.pointee.adagrad_update(
             buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
-            buffers.share)
+            buffers.partition)
     }
 }
 
@@ -89,7 +89,7 @@ extension RMSProp {
         unsafe buffers.table.pointee.rmsprop_update(
             buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
             centered ? buffers.moment(1) : nil,
-            momentum != 0 ? buffers.moment(centered ? 2 : 1) : nil, buffers.share)
+            momentum != 0 ? buffers.moment(centered ? 2 : 1) : nil, buffers.partition)
     }
 }
 
@@ -100,7 +100,7 @@ extension AdaDelta {
             weight_decay: weightDecay)
         unsafe buffers.table.pointee.adadelta_update(
             buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
-            buffers.moment(1), buffers.share)
+            buffers.moment(1), buffers.partition)
     }
 }
 
@@ -113,7 +113,7 @@ extension Adam {
             weight_decay: weightDecay, decoupled: decoupled, epsilon_place: epsilonPlace.cValue)
         unsafe buffers.table.pointee.adam_update(
             buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
-            buffers.moment(1), amsgrad ? buffers.moment(2) : nil, buffers.share)
+            buffers.moment(1), amsgrad ? buffers.moment(2) : nil, buffers.partition)
     }
 }
 
@@ -128,7 +128,7 @@ extension NAdam {
             weight_decay: weightDecay, decoupled: decoupled)
         unsafe buffers.table.pointee.nadam_update(
             buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
-            buffers.moment(1), buffers.share)
+            buffers.moment(1), buffers.partition)
     }
 }
 
@@ -142,7 +142,7 @@ extension RAdam {
             weight_decay: weightDecay, decoupled: decoupled)
         unsafe buffers.table.pointee.radam_update(
             buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
-            buffers.moment(1), buffers.share)
+            buffers.moment(1), buffers.partition)
     }
 }
 
@@ -154,7 +154,7 @@ extension Adamax {
             weight_decay: weightDecay)
         unsafe buffers.table.pointee.adamax_update(
             buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
-            buffers.moment(1), buffers.share)
+            buffers.moment(1), buffers.partition)
     }
 }
 
@@ -165,6 +165,6 @@ extension Lion {
             weight_decay: weightDecay)
         unsafe buffers.table.pointee.lion_update(
             buffers.count, &hyper, buffers.parameters, buffers.gradient, buffers.moment(0),
-            buffers.share)
+            buffers.partition)
     }
 }

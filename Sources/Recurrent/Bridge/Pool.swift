@@ -15,9 +15,9 @@ internal import Synchronization
     internal import Glibc
 #endif
 
-/// A few threads that do the shares of one call at a time, side by side. They are made at set-up
-/// and belong to their owner; the calling thread does share 0 itself. A thread without work spins
-/// for some microseconds, so that the next call finds it awake, and then sleeps.
+/// A few threads that do the partitions of one call at a time, side by side. They are made at
+/// set-up and belong to their owner; the calling thread does partition 0 itself. A thread without
+/// work spins for some microseconds, so that the next call finds it awake, and then sleeps.
 ///
 /// To wake up takes a thread about a tenth of a millisecond. In an adaptive pool, a call that is
 /// over sooner than that is done by the calling thread alone while the others wake up, for the
@@ -25,9 +25,9 @@ internal import Synchronization
 ///
 /// A call allocates nothing; it locks only to wake threads that sleep.
 @safe package final class Pool: @unchecked Sendable {
-    /// Does one share. `context` and `phase` are what `run` was given.
+    /// Does one partition. `context` and `phase` are what `run` was given.
     package typealias Work =
-        @Sendable (_ context: UnsafeRawPointer, _ phase: Int, _ share: Share) -> Void
+        @Sendable (_ context: UnsafeRawPointer, _ phase: Int, _ partition: Partition) -> Void
 
     /// Looks before a thread without work sleeps: about 50 microseconds of pause instructions.
     private static let spins = 1 << 11
@@ -64,8 +64,8 @@ internal import Synchronization
     private let wakeUp: UnsafeMutablePointer<pthread_cond_t>
     private var threads: [pthread_t] = []
 
-    /// - Parameter isAdaptive: whether `work` may be given all of the work as one share, although
-    ///   there are more threads.
+    /// - Parameter isAdaptive: whether `work` may be given all of the work as one partition,
+    ///   although there are more threads.
     /// - Precondition: threadCount is in 1...`largestThreadCount`.
     package init(threadCount: Int, isAdaptive: Bool = false, work: @escaping Work) {
         require(
@@ -131,7 +131,7 @@ internal import Synchronization
         unsafe barrier.deallocate()
     }
 
-    /// Does all shares of `phase` and returns when they are done.
+    /// Does all partitions of `phase` and returns when they are done.
     package func run(_ context: UnsafeRawPointer, phase: Int = 0) {
         guard threadCount > 1 else {
             unsafe work(context, phase, .all)
@@ -151,9 +151,9 @@ internal import Synchronization
             unsafe self.context = context
             self.phase = phase
             beginCall()
-            let share = share(0)
-            unsafe work(context, phase, share)
-            share.wait()
+            let partition = partition(0)
+            unsafe work(context, phase, partition)
+            partition.wait()
             timeAlone = min(timeAlone, (nanoseconds() - start) * UInt64(threadCount))
         }
     }
@@ -176,8 +176,8 @@ internal import Synchronization
         unsafe pthread_mutex_unlock(mutex)
     }
 
-    private func share(_ index: Int) -> Share {
-        unsafe Share(index: index, count: threadCount, barrier: barrier)
+    private func partition(_ index: Int) -> Partition {
+        unsafe Partition(index: index, count: threadCount, barrier: barrier)
     }
 
     /// Whether the system grants another thread.
@@ -237,9 +237,9 @@ internal import Synchronization
             }
             done += 1
             if closing.load(ordering: .acquiring) { return }
-            let share = share(index)
-            unsafe work(context!, phase, share)
-            share.arrive()
+            let partition = partition(index)
+            unsafe work(context!, phase, partition)
+            partition.arrive()
         }
     }
 

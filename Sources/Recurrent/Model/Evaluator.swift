@@ -60,8 +60,8 @@
                 parameters: base, clip: .none,
                 regularization: .none, optimizer: .sgd(SGD()),
                 mask: DropoutMask(seed: 0, probability: 0), recurrentDropout: 0))
-        pool = unsafe Pool(threadCount: threads, isAdaptive: true) { context, _, share in
-            unsafe context.assumingMemoryBound(to: TrainingPass.self).pointee.work(share)
+        pool = unsafe Pool(threadCount: threads, isAdaptive: true) { context, _, partition in
+            unsafe context.assumingMemoryBound(to: TrainingPass.self).pointee.work(partition)
         }
         self.shape = shape
         self.layout = layout

@@ -15,39 +15,41 @@
     /// - Parameter drops: whether the mask of recurrent dropout is used, where there is one.
     func forward(
         _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, drops: Bool,
-        _ share: Share
+        _ partition: Partition
     ) {
         var tape = tape
         if !drops { unsafe tape.masked = nil }
         unsafe kernels.cellForward(
             shape, lengths: lengths, mask: drops ? mask.map { unsafe UnsafePointer($0) } : nil,
-            x: x, weights: weights, tape: tape, share: share)
+            x: x, weights: weights, tape: tape, partition: partition)
     }
 
     /// What the backward pass needs beside the gradient with respect to the output.
-    func prepareBackward(_ kernels: Kernels, _ share: Share) {
-        unsafe kernels.cellTranspose(shape, weights: weights, transposed: transposed, share: share)
-        unsafe kernels.fill(shape.outputCount, 0, x: gradients.h, share: share)
-        unsafe kernels.fill(shape.stateCount, 0, x: gradients.c!, share: share)
+    func prepareBackward(_ kernels: Kernels, _ partition: Partition) {
+        unsafe kernels.cellTranspose(
+            shape, weights: weights, transposed: transposed, partition: partition)
+        unsafe kernels.fill(shape.outputCount, 0, x: gradients.h, partition: partition)
+        unsafe kernels.fill(shape.stateCount, 0, x: gradients.c!, partition: partition)
     }
 
     func backwardData(
         _ kernels: Kernels, lengths: UnsafePointer<Int>?, outputGradient: UnsafePointer<Float>,
-        inputGradient: UnsafeMutablePointer<Float>?, _ share: Share
+        inputGradient: UnsafeMutablePointer<Float>?, _ partition: Partition
     ) {
         var gradients = gradients
         unsafe gradients.output = outputGradient
         unsafe gradients.input = inputGradient
         unsafe kernels.cellBackwardData(
             shape, lengths: lengths, mask: mask.map { unsafe UnsafePointer($0) },
-            transposed: transposed, tape: tape, gradients: gradients, share: share)
+            transposed: transposed, tape: tape, gradients: gradients, partition: partition)
     }
 
     func backwardWeights(
-        _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, _ share: Share
+        _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
+        _ partition: Partition
     ) {
         unsafe kernels.cellBackwardWeights(
             shape, lengths: lengths, x: x, tape: tape, gradients: gradients,
-            weightGradient: weightGradient, share: share)
+            weightGradient: weightGradient, partition: partition)
     }
 }

@@ -113,26 +113,28 @@
     /// The masks of recurrent dropout, from ones: of a direction by `counter`, of the other by the
     /// next one.
     func makeMasks(
-        _ kernels: Kernels, seed: UInt64, counter: UInt64, probability: Float, _ share: Share
+        _ kernels: Kernels, seed: UInt64, counter: UInt64, probability: Float,
+        _ partition: Partition
     ) {
         makeMask(
             cell, kernels, DropoutMask(seed: seed, counter: counter, probability: probability),
-            share)
+            partition)
         if let reverse {
             makeMask(
                 reverse.cell, kernels,
-                DropoutMask(seed: seed, counter: counter + 1, probability: probability), share)
+                DropoutMask(seed: seed, counter: counter + 1, probability: probability), partition)
         }
-        share.wait()
+        partition.wait()
     }
 
-    private func makeMask(_ cell: CellPass, _ kernels: Kernels, _ mask: DropoutMask, _ share: Share)
-    {
+    private func makeMask(
+        _ cell: CellPass, _ kernels: Kernels, _ mask: DropoutMask, _ partition: Partition
+    ) {
         let floats = unsafe cell.mask!
-        unsafe kernels.fill(cell.shape.outputCount, 1, x: floats, share: share)
-        share.wait()
+        unsafe kernels.fill(cell.shape.outputCount, 1, x: floats, partition: partition)
+        partition.wait()
         unsafe kernels.dropout(
-            cell.shape.outputRows, mask: mask, x: floats, y: floats, share: share)
+            cell.shape.outputRows, mask: mask, x: floats, y: floats, partition: partition)
     }
 
     /// - Parameters:
@@ -140,80 +142,82 @@
     ///   - dropsStates: whether the masks of recurrent dropout are used.
     func forward(
         _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
-        mask: DropoutMask?, dropsStates: Bool, _ share: Share
+        mask: DropoutMask?, dropsStates: Bool, _ partition: Partition
     ) {
         if let reverse {
             unsafe kernels.sequenceCopy(
-                reverse.input, lengths: lengths, x: x, y: reverse.reversedInput, share: share)
-            share.wait()
+                reverse.input, lengths: lengths, x: x, y: reverse.reversedInput,
+                partition: partition)
+            partition.wait()
             unsafe reverse.cell.forward(
-                kernels, lengths: lengths, x: reverse.reversedInput, drops: dropsStates, share)
+                kernels, lengths: lengths, x: reverse.reversedInput, drops: dropsStates, partition)
         }
-        unsafe cell.forward(kernels, lengths: lengths, x: x, drops: dropsStates, share)
-        share.wait()
+        unsafe cell.forward(kernels, lengths: lengths, x: x, drops: dropsStates, partition)
+        partition.wait()
         if let reverse {
             unsafe kernels.sequenceCopy(
-                reverse.join.0, lengths: lengths, x: cell.hidden, y: reverse.joined, share: share)
+                reverse.join.0, lengths: lengths, x: cell.hidden, y: reverse.joined,
+                partition: partition)
             unsafe kernels.sequenceCopy(
                 reverse.join.1, lengths: lengths, x: reverse.cell.hidden,
-                y: reverse.joined + cell.shape.outputSize, share: share)
-            share.wait()
+                y: reverse.joined + cell.shape.outputSize, partition: partition)
+            partition.wait()
         }
         guard let mask else { return }
-        unsafe kernels.dropout(rows, mask: mask, x: undropped, y: dropped!, share: share)
-        share.wait()
+        unsafe kernels.dropout(rows, mask: mask, x: undropped, y: dropped!, partition: partition)
+        partition.wait()
     }
 
-    /// The gradient with respect to the output, whose rows this share has made, becomes those by
-    /// the input and by the weights.
+    /// The gradient with respect to the output, whose rows this partition has made, becomes those
+    /// by the input and by the weights.
     func backward(
         _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
-        mask: DropoutMask?, _ share: Share
+        mask: DropoutMask?, _ partition: Partition
     ) {
         if let mask {
             unsafe kernels.dropout(
-                rows, mask: mask, x: outputGradient, y: outputGradient, share: share)
+                rows, mask: mask, x: outputGradient, y: outputGradient, partition: partition)
         }
         guard let reverse else {
             unsafe backward(
                 cell, kernels, lengths: lengths, x: x, outputGradient: outputGradient,
-                inputGradient: inputGradient, share)
+                inputGradient: inputGradient, partition)
             return
         }
-        share.wait()
+        partition.wait()
         unsafe kernels.sequenceCopy(
             reverse.split.0, lengths: lengths, x: outputGradient, y: reverse.outputGradient,
-            share: share)
+            partition: partition)
         unsafe backward(
             cell, kernels, lengths: lengths, x: x, outputGradient: reverse.outputGradient,
-            inputGradient: inputGradient, share)
-        share.wait()
+            inputGradient: inputGradient, partition)
+        partition.wait()
         unsafe kernels.sequenceCopy(
             reverse.split.1, lengths: lengths, x: outputGradient + cell.shape.outputSize,
-            y: reverse.outputGradient, share: share)
+            y: reverse.outputGradient, partition: partition)
         unsafe backward(
             reverse.cell, kernels, lengths: lengths, x: reverse.reversedInput,
             outputGradient: reverse.outputGradient,
-            inputGradient: reverse.inputGradient, share)
+            inputGradient: reverse.inputGradient, partition)
         guard let inputGradient = unsafe inputGradient else { return }
         unsafe kernels.addSequence(
             reverse.inputBack, lengths: lengths, x: reverse.inputGradient!, y: inputGradient,
-            share: share)
-        share.wait()
+            partition: partition)
+        partition.wait()
     }
 
     private func backward(
         _ cell: CellPass, _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
         outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?,
-        _ share: Share
+        _ partition: Partition
     ) {
-        cell.prepareBackward(kernels, share)
-        share.wait()
+        cell.prepareBackward(kernels, partition)
+        partition.wait()
         unsafe cell.backwardData(
             kernels, lengths: lengths, outputGradient: outputGradient, inputGradient: inputGradient,
-            share)
-        share.wait()
-        unsafe cell.backwardWeights(kernels, lengths: lengths, x: x, share)
+            partition)
+        partition.wait()
+        unsafe cell.backwardWeights(kernels, lengths: lengths, x: x, partition)
     }
 
     /// Puts the state that this segment starts from in its place: zero, or the one that the last

@@ -175,8 +175,8 @@ public enum InitialState: String, CaseIterable, Sendable {
         unsafe kernels.fill(
             layout.parameters.count * optimizer.momentCount, optimizer.initialMoment,
             x: base + layout.moments)
-        pool = unsafe Pool(threadCount: threads, isAdaptive: true) { context, _, share in
-            unsafe context.assumingMemoryBound(to: TrainingPass.self).pointee.work(share)
+        pool = unsafe Pool(threadCount: threads, isAdaptive: true) { context, _, partition in
+            unsafe context.assumingMemoryBound(to: TrainingPass.self).pointee.work(partition)
         }
         self.model = model
         self.batch = batch

@@ -67,11 +67,11 @@ enum TrainingWork {
 
     /// The masks of recurrent dropout of one layer in one step have counters of their own, above
     /// all of those.
-    private func makeMasks(of layer: Int, _ share: Share) {
+    private func makeMasks(of layer: Int, _ partition: Partition) {
         guard dropsStates else { return }
         unsafe layers[layer].makeMasks(
             kernels, seed: mask.seed, counter: 1 << 63 | UInt64(2 * (step * layers.count + layer)),
-            probability: recurrentDropout, share)
+            probability: recurrentDropout, partition)
     }
 
     /// What layer `index` reads, or, for one more than the last, what the last layer gives.
@@ -98,39 +98,39 @@ enum TrainingWork {
         }
     }
 
-    /// A share of the work. The threads wait for each other wherever one reads what another has
+    /// A partition of the work. The threads wait for each other wherever one reads what another has
     /// written.
-    func work(_ share: Share) {
+    func work(_ partition: Partition) {
         switch work {
         case .segment, .accumulation:
-            if isTraining { lookAhead(share) }
-            forward(share)
+            if isTraining { lookAhead(partition) }
+            forward(partition)
             guard isTraining else { return }
-            share.wait()
-            backward(share)
+            partition.wait()
+            backward(partition)
             guard work == .segment else {
-                lookBack(share)
+                lookBack(partition)
                 return
             }
         case .gradient, .update:
-            lookAhead(share)
+            lookAhead(partition)
             unsafe kernels.linearCombination(
                 layout.parameters.count, Double(lossScale), gradients, 0, gradients, z: gradients,
-                share: share)
+                partition: partition)
         }
-        share.wait()
-        if regularization != .none {  // A share's blocks are those that it then sums.
+        partition.wait()
+        if regularization != .none {  // A partition's blocks are those that it then sums.
             unsafe kernels.addNormPenalty(
                 regularization, layout.parameters.count, parameters: parameters,
                 gradient: gradients,
-                partial: penalties, share: share)
+                partial: penalties, partition: partition)
         }
         unsafe kernels.sumOfSquares(
-            layout.parameters.count, x: gradients, partial: squares, share: share)
-        lookBack(share)
+            layout.parameters.count, x: gradients, partial: squares, partition: partition)
+        lookBack(partition)
         guard work != .gradient else { return }
-        share.wait()
-        update(share)
+        partition.wait()
+        update(partition)
     }
 
     /// The parameters θ of Nesterov's look-ahead form while they are elsewhere.
@@ -139,111 +139,114 @@ enum TrainingWork {
     }
 
     /// Moves the parameters to where the optimizer takes their gradient.
-    private func lookAhead(_ share: Share) {
+    private func lookAhead(_ partition: Partition) {
         guard let factor = optimizer.aheadFactor else { return }
-        unsafe copy(parameters, to: kept, share)
-        share.wait()
+        unsafe copy(parameters, to: kept, partition)
+        partition.wait()
         unsafe kernels.linearCombination(
             layout.parameters.count, 1, parameters, factor, base + layout.moments, z: parameters,
-            share: share)
-        share.wait()
+            partition: partition)
+        partition.wait()
     }
 
     /// Moves them back, bit for bit, once all threads are done with them.
-    private func lookBack(_ share: Share) {
+    private func lookBack(_ partition: Partition) {
         guard optimizer.aheadFactor != nil else { return }
-        share.wait()
-        unsafe copy(kept, to: parameters, share)
+        partition.wait()
+        unsafe copy(kept, to: parameters, partition)
     }
 
     private func copy(
-        _ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, _ share: Share
+        _ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>,
+        _ partition: Partition
     ) {
         let count = layout.parameters.count
-        let first = count * share.index / share.count
-        let end = count * (share.index + 1) / share.count
+        let first = count * partition.index / partition.count
+        let end = count * (partition.index + 1) / partition.count
         unsafe (target + first).update(from: source + first, count: end - first)
     }
 
-    private func forward(_ share: Share) {
+    private func forward(_ partition: Partition) {
         if let embedding {
             unsafe kernels.embeddingForward(
                 embedding, table: parameters + layout.parameters.embedding!, indices: tokens!,
-                y: base + layout.features!, share: share)
-            share.wait()
+                y: base + layout.features!, partition: partition)
+            partition.wait()
         }
         for index in unsafe 0..<layers.count {
-            makeMasks(of: index, share)
+            makeMasks(of: index, partition)
             unsafe layers[index].forward(
                 kernels, lengths: lengths, x: input(of: index), mask: mask(of: index),
-                dropsStates: dropsStates, share)
+                dropsStates: dropsStates, partition)
         }
         if let pooling {
-            unsafe pooling.forward(kernels, lengths: lengths, x: input(of: layers.count), share)
-            share.wait()
+            unsafe pooling.forward(kernels, lengths: lengths, x: input(of: layers.count), partition)
+            partition.wait()
         }
         let weights = unsafe parameters + layout.parameters.dense
         unsafe kernels.denseForward(
-            dense, x: denseInput, weights: weights, y: outputs, share: share)
-        forwardLoss(share)
+            dense, x: denseInput, weights: weights, y: outputs, partition: partition)
+        forwardLoss(partition)
         guard isTraining else { return }
         unsafe kernels.denseTranspose(
-            dense, weights: weights, transposed: base + layout.denseTransposed, share: share)
+            dense, weights: weights, transposed: base + layout.denseTransposed, partition: partition
+        )
     }
 
-    /// The loss of the rows of outputs that this share has made; in training, their gradient takes
-    /// their place.
-    private func forwardLoss(_ share: Share) {
+    /// The loss of the rows of outputs that this partition has made; in training, their gradient
+    /// takes their place.
+    private func forwardLoss(_ partition: Partition) {
         let gradient = unsafe isTraining ? outputs : nil
         switch loss {
         case .crossEntropy:
             unsafe kernels.softmaxCrossEntropy(
                 outputRows, logits: outputs, targets: targets, scale: lossScale, losses: losses,
-                logitsGradient: gradient, share: share)
+                logitsGradient: gradient, partition: partition)
         case .meanSquaredError:
             unsafe kernels.meanSquaredError(
                 outputRows, y: outputs, targets: base + layout.targetValues!, live: targets,
                 scale: lossScale,
-                losses: losses, outputGradient: gradient, share: share)
+                losses: losses, outputGradient: gradient, partition: partition)
         case .meanAbsoluteError:
             unsafe kernels.meanAbsoluteError(
                 outputRows, y: outputs, targets: base + layout.targetValues!, live: targets,
                 scale: lossScale,
-                losses: losses, outputGradient: gradient, share: share)
+                losses: losses, outputGradient: gradient, partition: partition)
         case .huber(let delta):
             unsafe kernels.huberLoss(
                 outputRows, y: outputs, targets: base + layout.targetValues!, live: targets,
                 delta: delta, scale: lossScale,
-                losses: losses, outputGradient: gradient, share: share)
+                losses: losses, outputGradient: gradient, partition: partition)
         case .binaryCrossEntropy:
             unsafe kernels.binaryCrossEntropy(
                 outputRows, logits: outputs, targets: base + layout.targetValues!, live: targets,
                 scale: lossScale,
-                losses: losses, logitsGradient: gradient, share: share)
+                losses: losses, logitsGradient: gradient, partition: partition)
         }
     }
 
-    private func backward(_ share: Share) {
+    private func backward(_ partition: Partition) {
         let outputGradient = unsafe layers[layers.count - 1].outputGradient
         unsafe kernels.denseBackwardInput(
             dense, outputGradient: outputs, transposed: base + layout.denseTransposed,
-            inputGradient: pooling?.gradient ?? outputGradient, share: share)
+            inputGradient: pooling?.gradient ?? outputGradient, partition: partition)
         unsafe kernels.denseBackwardWeights(
             dense, x: denseInput, outputGradient: outputs,
-            weightGradient: gradients + layout.parameters.dense, share: share)
+            weightGradient: gradients + layout.parameters.dense, partition: partition)
         if let pooling {
-            share.wait()
-            unsafe pooling.backward(kernels, lengths: lengths, inputGradient: outputGradient, share)
-            share.wait()
+            partition.wait()
+            unsafe pooling.backward(
+                kernels, lengths: lengths, inputGradient: outputGradient, partition)
+            partition.wait()
         }
         for index in unsafe (0..<layers.count).reversed() {
             unsafe layers[index].backward(
-                kernels, lengths: lengths, x: input(of: index), mask: mask(of: index), share)
+                kernels, lengths: lengths, x: input(of: index), mask: mask(of: index), partition)
         }
         guard let embedding else { return }
         unsafe kernels.embeddingBackward(
             embedding, indices: tokens!, outputGradient: layers[0].inputGradient!,
-            tableGradient: gradients + layout.parameters.embedding!, share: share)
+            tableGradient: gradients + layout.parameters.embedding!, partition: partition)
     }
 
     /// Whether a segment whose gradient has this norm updates the parameters: not one without a
@@ -252,16 +255,16 @@ enum TrainingWork {
     func allowsUpdate(norm: Double) -> Bool { lossScale > 0 && norm.isFinite }
 
     /// Updates the parameters, or not; the gradient becomes zero.
-    private func update(_ share: Share) {
+    private func update(_ partition: Partition) {
         let norm = gradientNorm
         if allowsUpdate(norm: norm) {
             unsafe kernels.update(
                 optimizer, layout.parameters.count, scale: clip.coefficient(of: norm), clip: clip,
                 step: updates + 1,
                 parameters: parameters, gradient: gradients, moments: base + layout.moments,
-                momentStride: layout.momentStride, share: share)
+                momentStride: layout.momentStride, partition: partition)
         } else {
-            unsafe kernels.fill(layout.parameters.count, 0, x: gradients, share: share)
+            unsafe kernels.fill(layout.parameters.count, 0, x: gradients, partition: partition)
         }
     }
 
@@ -308,25 +311,27 @@ enum TrainingWork {
     }
 
     func forward(
-        _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>, _ share: Share
+        _ kernels: Kernels, lengths: UnsafePointer<Int>?, x: UnsafePointer<Float>,
+        _ partition: Partition
     ) {
-        unsafe kernels.sequencePool(first, pooling, lengths: lengths, x: x, y: rows, share: share)
+        unsafe kernels.sequencePool(
+            first, pooling, lengths: lengths, x: x, y: rows, partition: partition)
         guard let second else { return }
         unsafe kernels.sequencePool(
             second, pooling, lengths: lengths, x: x + second.units, y: rows + second.units,
-            share: share)
+            partition: partition)
     }
 
     func backward(
         _ kernels: Kernels, lengths: UnsafePointer<Int>?,
-        inputGradient: UnsafeMutablePointer<Float>, _ share: Share
+        inputGradient: UnsafeMutablePointer<Float>, _ partition: Partition
     ) {
         unsafe kernels.sequencePoolBackward(
             first, pooling, lengths: lengths, outputGradient: gradient,
-            inputGradient: inputGradient, share: share)
+            inputGradient: inputGradient, partition: partition)
         guard let second else { return }
         unsafe kernels.sequencePoolBackward(
             second, pooling, lengths: lengths, outputGradient: gradient + second.units,
-            inputGradient: inputGradient + second.units, share: share)
+            inputGradient: inputGradient + second.units, partition: partition)
     }
 }

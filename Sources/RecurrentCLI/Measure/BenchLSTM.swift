@@ -57,7 +57,7 @@ func unpadded(_ floats: UnsafePointer<Float>, rows: Int, units: Int) -> [Float] 
     return shape.unpack(UnsafeBufferPointer(start: floats, count: shape.count).span)
 }
 
-/// The pointers of an LSTM layer's calls, and a share of each of them.
+/// The pointers of an LSTM layer's calls, and a partition of each of them.
 struct LSTMCalls {
     enum Phase: Int { case forward, training }
 
@@ -67,24 +67,25 @@ struct LSTMCalls {
     let tape: CellTape
     let gradients: CellGradients
 
-    func work(_ phase: Phase, _ share: Share) {
-        kernels.cellForward(shape, lengths: nil, x: x, weights: weights, tape: tape, share: share)
+    func work(_ phase: Phase, _ partition: Partition) {
+        kernels.cellForward(
+            shape, lengths: nil, x: x, weights: weights, tape: tape, partition: partition)
         guard phase == .training else { return }
-        kernels.cellTranspose(shape, weights: weights, transposed: transposed, share: share)
-        kernels.fill(shape.outputCount, 0, x: gradients.h, share: share)
-        kernels.fill(shape.stateCount, 0, x: gradients.c!, share: share)
-        share.wait()
+        kernels.cellTranspose(shape, weights: weights, transposed: transposed, partition: partition)
+        kernels.fill(shape.outputCount, 0, x: gradients.h, partition: partition)
+        kernels.fill(shape.stateCount, 0, x: gradients.c!, partition: partition)
+        partition.wait()
         kernels.cellBackwardData(
             shape, lengths: nil, transposed: transposed, tape: tape, gradients: gradients,
-            share: share)
-        share.wait()
+            partition: partition)
+        partition.wait()
         kernels.cellBackwardWeights(
             shape, lengths: nil, x: x, tape: tape, gradients: gradients,
-            weightGradient: weightGradient, share: share)
+            weightGradient: weightGradient, partition: partition)
     }
 }
 
-/// Our LSTM over whole sequences: the unsafe-pointer calls of `Kernels`, their shares on the
+/// Our LSTM over whole sequences: the unsafe-pointer calls of `Kernels`, their partitions on the
 /// threads of a pool.
 final class LSTMEngine {
     let data: LSTMData
@@ -96,9 +97,9 @@ final class LSTMEngine {
     init(_ data: LSTMData, kernels: Kernels, threads: Int, training: Bool) {
         let shape = data.shape
         self.data = data
-        pool = Pool(threadCount: threads, isAdaptive: true) { context, phase, share in
+        pool = Pool(threadCount: threads, isAdaptive: true) { context, phase, partition in
             context.assumingMemoryBound(to: LSTMCalls.self).pointee.work(
-                LSTMCalls.Phase(rawValue: phase)!, share)
+                LSTMCalls.Phase(rawValue: phase)!, partition)
         }
         calls = .allocate(capacity: 1)
         calls.initialize(

@@ -43,7 +43,7 @@ struct OptimizerBuffers {
     }
 }
 
-/// Our update: one call for each share.
+/// Our update: one call for each partition.
 final class OptimizerEngine {
     struct Call {
         let kernels: Kernels
@@ -56,7 +56,7 @@ final class OptimizerEngine {
     var buffers: OptimizerBuffers { call.pointee.buffers }
 
     init(_ rule: Optimizer, _ count: Int, kernels: Kernels, threads: Int) {
-        pool = Pool(threadCount: threads, isAdaptive: true) { context, _, share in
+        pool = Pool(threadCount: threads, isAdaptive: true) { context, _, partition in
             let call = context.assumingMemoryBound(to: Call.self).pointee
             let buffers = call.buffers
             call.kernels.update(
@@ -64,7 +64,7 @@ final class OptimizerEngine {
                 step: OptimizerBuffers.step,
                 parameters: buffers.parameters, gradient: buffers.gradient,
                 moments: buffers.moments,
-                momentStride: buffers.momentStride, share: share)
+                momentStride: buffers.momentStride, partition: partition)
         }
         call = .allocate(capacity: 1)
         call.initialize(

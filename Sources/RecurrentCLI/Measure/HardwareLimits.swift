@@ -142,19 +142,19 @@ private final class LimitsPool {
         var at: [UnsafeMutablePointer<Float>?] = []
         var count = 0, arrays = 0, repeats = 1
 
-        func work(_ share: Int) {
-            for _ in 0..<repeats { workOnce(share) }
+        func work(_ partition: Int) {
+            for _ in 0..<repeats { workOnce(partition) }
         }
 
-        private func workOnce(_ share: Int) {
-            let result = results + 16 * share
+        private func workOnce(_ partition: Int) {
+            let result = results + 16 * partition
             switch loop {
             case .multiplyAdd(let rounds): loops.multiply_add(rounds, result)
             case .chain(let rounds): loops.chain(rounds, result)
-            case .load: loops.load(count, at[share]!, result)
+            case .load: loops.load(count, at[partition]!, result)
             case .stream:
                 at.withUnsafeBufferPointer { at in
-                    let own = UnsafeRawPointer(at.baseAddress! + share * arrays)
+                    let own = UnsafeRawPointer(at.baseAddress! + partition * arrays)
                     loops.stream(
                         count, arrays, own.assumingMemoryBound(to: UnsafeMutablePointer<Float>.self)
                     )
@@ -177,8 +177,8 @@ private final class LimitsPool {
         calls.initialize(
             to: Calls(loops: loops, results: results([Float](repeating: 0.01, count: 16 * threads)))
         )
-        pool = Pool(threadCount: threads) { context, _, share in
-            context.assumingMemoryBound(to: Calls.self).pointee.work(share.index)
+        pool = Pool(threadCount: threads) { context, _, partition in
+            context.assumingMemoryBound(to: Calls.self).pointee.work(partition.index)
         }
     }
 
