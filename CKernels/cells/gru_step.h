@@ -292,7 +292,7 @@ INLINE void gru_row(const recurrent_cell_shape *shape, const float *x, const flo
     }
 }
 
-/// One time step of some rows, which are live; rzn holds the input part. What U and r multiply is
+/// One time step of some rows, which are valid; rzn holds the input part. What U and r multiply is
 /// `seen`: h_prev, or what a mask leaves of it.
 INLINE void gru_recur(const recurrent_cell_shape *shape, size_t rows, const float *w, float *rzn,
                       float *past, const float *seen, const float *h_prev, float *h) {

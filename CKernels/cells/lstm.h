@@ -170,18 +170,18 @@ static void lstm_backward_data(const recurrent_cell_shape *shape, const size_t *
             const size_t t = shape->steps - n;
             const lstm_output_panels dh_panels = lstm_output_panels_of(shape, piece);
             if (n > 0)
-                for (size_t row = part.row, live;
-                     (live = recurrence_live_rows(lengths, t, &row, part.row_end)) > 0;
-                     row += live) {
+                for (size_t row = part.row, valid;
+                     (valid = recurrence_valid_rows(lengths, t, &row, part.row_end)) > 0;
+                     row += valid) {
                     recurrence_backward(&layer, dh_panels.panel, dh_panels.panel_end, transposed,
-                                        live, difgo + 4 * (t * state + row * units),
+                                        valid, difgo + 4 * (t * state + row * units),
                                         dh + row * outputs);
-                    if (mask) lstm_mask(shape, piece, row, row + live, mask, dh, dh);
+                    if (mask) lstm_mask(shape, piece, row, row + valid, mask, dh, dh);
                 }
             if (t == 0) continue;
-            for (size_t row = part.row, live; row < part.row_end; row += live) {
+            for (size_t row = part.row, valid; row < part.row_end; row += valid) {
                 // A row that has ended passes its dh and dc by, bit for bit.
-                for (; row < part.row_end && !recurrence_live(lengths, row, t - 1); ++row) {
+                for (; row < part.row_end && !recurrence_valid(lengths, row, t - 1); ++row) {
                     for (size_t j = 4 * LANES * piece.panel; j < 4 * LANES * piece.panel_end;
                          j += LANES)
                         lanes_store(difgo + 4 * ((t - 1) * state + row * units) + j,
@@ -189,22 +189,22 @@ static void lstm_backward_data(const recurrent_cell_shape *shape, const size_t *
                     for (size_t j = 0; variant.projection && j < outputs; j += LANES)
                         lanes_store(dh_tape + (t - 1) * output + row * outputs + j, lanes_splat(0));
                 }
-                live = recurrence_live_rows(lengths, t - 1, &row, part.row_end);
+                valid = recurrence_valid_rows(lengths, t - 1, &row, part.row_end);
                 const size_t at = row * units, tape = (t - 1) * state + at,
                              at_h = (t - 1) * output + row * outputs;
                 const float *dy_rows = dy ? dy + at_h : 0;
                 if (lstm_is_plain(shape)) {
-                    lstm_cells_backward_plain(&piece, live, units, ifgo + 4 * tape, c + tape,
+                    lstm_cells_backward_plain(&piece, valid, units, ifgo + 4 * tape, c + tape,
                                               c + state + tape, dy_rows, difgo + 4 * tape, dh + at,
                                               dc + at);
                     continue;
                 }
                 if (variant.projection) {
-                    lstm_project_backward(shape, live, transposed, dy_rows, dh + row * outputs,
+                    lstm_project_backward(shape, valid, transposed, dy_rows, dh + row * outputs,
                                           dh_tape + at_h, difgo + 4 * tape);
                     dy_rows = 0;
                 }
-                lstm_cells_backward_variant(&variant, &piece, live, units,
+                lstm_cells_backward_variant(&variant, &piece, valid, units,
                                             transposed + lstm_transposed_peepholes(shape),
                                             ifgo + 4 * tape, c + tape, c + state + tape, dy_rows,
                                             difgo + 4 * tape, dh + row * outputs, dc + at);

@@ -44,10 +44,10 @@ INLINE void lstm_project_rows(const recurrent_cell_shape *shape, const size_t *l
                               const float *h_prev, float *h) {
     const size_t units = recurrent_padded(shape->hidden),
                  outputs = recurrent_padded(shape->lstm.projection);
-    for (size_t live; row < end; row += live) {
+    for (size_t valid; row < end; row += valid) {
         if (lengths) row = recurrence_hold(lengths, step, row, end, outputs, h_prev, h);
-        live = recurrence_live_rows(lengths, step, &row, end);
-        lstm_project(shape, live, w, m + row * units, h + row * outputs);
+        valid = recurrence_valid_rows(lengths, step, &row, end);
+        lstm_project(shape, valid, w, m + row * units, h + row * outputs);
     }
 }
 

@@ -222,7 +222,7 @@ OUTLINED void lstm_row_recorded(const lstm_rows *any, size_t row) NONBLOCKING {
 INLINE void lstm_time_step(const lstm_rows *rows, size_t first, size_t end) {
     if (!lstm_is_plain(rows->shape)) lstm_panels_variant(rows, first, end);
     else if (LSTM_PANELS > 0 && end - first == 1 && rows->panels > 0
-             && recurrence_live(rows->lengths, first, rows->step))
+             && recurrence_valid(rows->lengths, first, rows->step))
         lstm_row_recorded(rows, first);
     else lstm_panels_recorded(rows, first, end);
 }

@@ -106,7 +106,7 @@ INLINE void lstm_tile_cell(const lstm_rows *rows, size_t panel, size_t row, lane
               &c, &h);
     c = lstm_keep_units(rows, panel, c);
     h = lstm_keep_units(rows, panel, h);
-    if (!recurrence_live(rows->lengths, row, rows->step)) {
+    if (!recurrence_valid(rows->lengths, row, rows->step)) {
         c = lanes_load(rows->c_prev + state);
         if (!rows->variant.projection) h = lanes_load(rows->h_held + state);
     }
@@ -148,12 +148,12 @@ INLINE void lstm_gate_of_rows(const int R, const int v, const lstm_rows *rows, s
     }
     if (v == 3) ROLLED for (int r = 0; r < R; ++r) {
             const size_t state = first + (size_t)r * units;
-            const int live = recurrence_live(rows->lengths, row + (size_t)r, rows->step);
+            const int valid = recurrence_valid(rows->lengths, row + (size_t)r, rows->step);
             lanes c = lanes_load(rows->c + state), h;
             lstm_cell_output(variant, sums[r * stride], &c, &h);
             lanes_store(rows->h + state,
-                        live || variant.projection ? h : lanes_load(rows->h_held + state));
-            lanes_store(rows->c + state, live ? c : lanes_load(rows->c_prev + state));
+                        valid || variant.projection ? h : lanes_load(rows->h_held + state));
+            lanes_store(rows->c + state, valid ? c : lanes_load(rows->c_prev + state));
         }
 }
 

@@ -2,23 +2,23 @@
 // it, and rows that end.
 
 /// Whether a row of the batch has a step: all of them do where there are no lengths.
-INLINE int recurrence_live(const size_t *lengths, size_t row, size_t step) {
+INLINE int recurrence_valid(const size_t *lengths, size_t row, size_t step) {
     return !lengths || step < lengths[row];
 }
 
-/// The next run of rows that are live at a step, from `*row` on and before `end`: its length, zero
+/// The next run of rows that are valid at a step, from `*row` on and before `end`: its length, zero
 /// where there is none.
-INLINE size_t recurrence_live_rows(const size_t *lengths, size_t step, size_t *row, size_t end) {
-    while (*row < end && !recurrence_live(lengths, *row, step)) ++*row;
+INLINE size_t recurrence_valid_rows(const size_t *lengths, size_t step, size_t *row, size_t end) {
+    while (*row < end && !recurrence_valid(lengths, *row, step)) ++*row;
     size_t count = 0;
-    while (*row + count < end && recurrence_live(lengths, *row + count, step)) ++count;
+    while (*row + count < end && recurrence_valid(lengths, *row + count, step)) ++count;
     return count;
 }
 
 /// Rows from `row` on that have ended hold their state; returns the first that has not.
 OUTLINED size_t recurrence_hold(const size_t *lengths, size_t step, size_t row, size_t end,
                                 size_t units, const float *h_prev, float *h) NONBLOCKING {
-    for (; row < end && !recurrence_live(lengths, row, step); ++row)
+    for (; row < end && !recurrence_valid(lengths, row, step); ++row)
         for (size_t at = row * units; at < (row + 1) * units; at += LANES)
             lanes_store(h + at, lanes_load(h_prev + at));
     return row;
@@ -196,7 +196,7 @@ OUTLINED void recurrence_mask_rows(size_t units, size_t row, size_t end, const f
     recurrence_mask(end - row, panels, 0, panels, mask + at, h + at, 0, masked + at);
 }
 
-/// One time step of `rows` live rows, whose first lies at `at` in each tape of h: U multiplies
+/// One time step of `rows` valid rows, whose first lies at `at` in each tape of h: U multiplies
 /// `seen`, h_prev or what a mask leaves of it.
 typedef void recurrence_step(const recurrent_cell_shape *shape, size_t rows, size_t at,
                              const float *w, const float *seen,
@@ -223,12 +223,12 @@ INLINE void recurrence_forward(const recurrence_layer *layer, const recurrent_ce
         }
         const float *h_prev = h + t * state, *seen = mask ? masked + t * state : h_prev;
         if (mask) recurrence_mask_rows(units, first, end, mask, h_prev, masked + t * state);
-        for (size_t row = first, live; row < end; row += live) {
+        for (size_t row = first, valid; row < end; row += valid) {
             if (lengths)
                 row = recurrence_hold(lengths, t, row, end, units, h_prev, h + (t + 1) * state);
-            live = recurrence_live_rows(lengths, t, &row, end);
+            valid = recurrence_valid_rows(lengths, t, &row, end);
             const size_t at = row * units;
-            step(shape, live, t * state + at, w, seen + at, tape);
+            step(shape, valid, t * state + at, w, seen + at, tape);
         }
     }
 }
@@ -272,17 +272,17 @@ INLINE void recurrence_backward_data(const recurrence_layer *layer,
     size_t first, end;
     partition_of(partition, shape->batch, &first, &end);
     for (size_t t = shape->steps; t-- > 0;)
-        for (size_t row = first, live; row < end; row += live) {
+        for (size_t row = first, valid; row < end; row += valid) {
             // A row that has ended passes its dh by, bit for bit.
-            for (; row < end && !recurrence_live(lengths, row, t); ++row) {
+            for (; row < end && !recurrence_valid(lengths, row, t); ++row) {
                 const size_t ended = t * shape->batch + row;
                 for (size_t at = 0; at < gates; at += LANES)
                     lanes_store(dgates + ended * gates + at, lanes_splat(0));
                 for (size_t at = 0; dpast && at < units; at += LANES)
                     lanes_store(dpast + ended * units + at, lanes_splat(0));
             }
-            live = recurrence_live_rows(lengths, t, &row, end);
-            step(shape, live, t * state + row * units, row * units, mask, transposed, tape,
+            valid = recurrence_valid_rows(lengths, t, &row, end);
+            step(shape, valid, t * state + row * units, row * units, mask, transposed, tape,
                  gradients);
         }
     const recurrence_products products =
@@ -307,7 +307,7 @@ INLINE tile_terms recurrence_block(const recurrence_layer *layer, const size_t *
     terms.runs = 0;
     size_t step = first / layer->batch, row = first % layer->batch;
     for (size_t m = 0, count = 0; m <= (size_t)all.last + 1; ++m) {
-        if (m <= all.last && recurrence_live(lengths, row, step)) ++count;
+        if (m <= all.last && recurrence_valid(lengths, row, step)) ++count;
         else if (count > 0) {
             runs->run[terms.runs++] =
                 (tile_run){.first = (uint8_t)(m - count), .last = (uint8_t)(m - 1)};

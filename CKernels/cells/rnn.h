@@ -95,7 +95,7 @@ OUTLINED void rnn_cells(const recurrent_cell_shape *shape, size_t rows, float *h
         }
 }
 
-/// h = f(h + U h_prev) for some rows, which are live; h holds the input part.
+/// h = f(h + U h_prev) for some rows, which are valid; h holds the input part.
 INLINE void rnn_recur(const recurrent_cell_shape *shape, size_t rows, const float *w,
                       const float *h_prev, float *h) {
     if (TILE_ROWS > 1 && rows == 1) {

@@ -1,4 +1,4 @@
-// Batch normalization: over the rows that are live.
+// Batch normalization: over the rows that are valid.
 
 /// Panels that are worked on side by side, because what lies in a row is read faster the longer it
 /// is, and sums hide each other's latency: as many as the stack has room for where they are sums in
@@ -9,17 +9,17 @@
 /// The rows of a batch, and the first panel of those that are worked on.
 typedef struct {
     size_t rows, stride, at, units;
-    const int32_t *live;
+    const int32_t *valid;
 } batch_panels;
 
-INLINE batch_panels batch_panels_of(const recurrent_rows_shape *shape, const int32_t *live,
+INLINE batch_panels batch_panels_of(const recurrent_rows_shape *shape, const int32_t *valid,
                                     size_t panel) {
     const size_t at = panel * LANES;
     return (batch_panels){.rows = shape->rows,
                           .stride = recurrent_padded(shape->units),
                           .at = at,
                           .units = shape->units - at,
-                          .live = live};
+                          .valid = valid};
 }
 
 /// BODY(P, …) for the panels [first, end), P at a time and then one; `panel` is the first one.
@@ -46,11 +46,11 @@ INLINE void batch_moments(const int P, const batch_panels panels, size_t count, 
     lanes_double center[BATCH_SUMS], squares[BATCH_SUMS];
     FOR_EACH(p, P) center[p] = squares[p] = 0;
     for (size_t m = 0, row = panels.at; m < panels.rows; ++m, row += panels.stride)
-        if (normalization_live(panels.live, m))
+        if (normalization_valid(panels.valid, m))
             FOR_EACH(p, P) center[p] += lanes_widen(lanes_load(x + row + p * LANES));
     FOR_EACH(p, P) center[p] /= divisor;
     for (size_t m = 0, row = panels.at; m < panels.rows; ++m, row += panels.stride)
-        if (normalization_live(panels.live, m))
+        if (normalization_valid(panels.valid, m))
             FOR_EACH(p, P) {
                 const lanes_double deviation =
                     lanes_widen(lanes_load(x + row + p * LANES)) - center[p];
@@ -70,13 +70,13 @@ INLINE void batch_moments(const int P, const batch_panels panels, size_t count, 
     }
 }
 
-OUTLINED void batch_moments_of(const recurrent_rows_shape *shape, const int32_t *live, size_t first,
-                               size_t end, float epsilon, float momentum,
+OUTLINED void batch_moments_of(const recurrent_rows_shape *shape, const int32_t *valid,
+                               size_t first, size_t end, float epsilon, float momentum,
                                recurrent_variance estimate, const float *x, float *running_mean,
                                float *running_variance, float *mean,
                                float *inverse_deviation) NONBLOCKING {
-    const size_t count = normalization_live_rows(live, shape->rows);
-    FOR_BATCH_PANELS(BATCH_SUMS, first, end, batch_moments, batch_panels_of(shape, live, panel),
+    const size_t count = normalization_valid_rows(valid, shape->rows);
+    FOR_BATCH_PANELS(BATCH_SUMS, first, end, batch_moments, batch_panels_of(shape, valid, panel),
                      count, epsilon, momentum, estimate, x, running_mean, running_variance, mean,
                      inverse_deviation);
 }
@@ -91,10 +91,10 @@ INLINE void batch_normalize(const int P, const batch_panels panels, size_t first
                             const batch_terms *terms, const float *x, float *y) {
     for (size_t m = first, row = first * panels.stride + panels.at; m < end;
          ++m, row += panels.stride) {
-        const int live = normalization_live(panels.live, m);
+        const int valid = normalization_valid(panels.valid, m);
         FOR_EACH(p, P) {
             lanes result = lanes_splat(0);
-            if (live) {
+            if (valid) {
                 result = lanes_fma(lanes_load(x + row + p * LANES) - terms[p].mean, terms[p].scale,
                                    terms[p].beta);
                 result = lanes_keep_first(panels.units - p * LANES, result);
@@ -118,16 +118,16 @@ INLINE void batch_normalize_tape(const int P, const batch_panels panels, const f
     batch_normalize(P, panels, 0, panels.rows, terms, x, y);
 }
 
-OUTLINED void batch_normalize_tapes(const recurrent_rows_shape *shape, const int32_t *live,
+OUTLINED void batch_normalize_tapes(const recurrent_rows_shape *shape, const int32_t *valid,
                                     size_t first, size_t end, const float *x, const float *gamma,
                                     const float *beta, const float *mean,
                                     const float *inverse_deviation, float *y) NONBLOCKING {
     FOR_BATCH_PANELS(BATCH_PANELS, first, end, batch_normalize_tape,
-                     batch_panels_of(shape, live, panel), x, gamma, beta, mean, inverse_deviation,
+                     batch_panels_of(shape, valid, panel), x, gamma, beta, mean, inverse_deviation,
                      y);
 }
 
-static void batch_normalization_forward(const recurrent_rows_shape *shape, const int32_t *live,
+static void batch_normalization_forward(const recurrent_rows_shape *shape, const int32_t *valid,
                                         float epsilon, float momentum, recurrent_variance estimate,
                                         const float *x, const float *gamma, const float *beta,
                                         float *running_mean, float *running_variance, float *mean,
@@ -135,9 +135,9 @@ static void batch_normalization_forward(const recurrent_rows_shape *shape, const
                                         recurrent_partition partition) NONBLOCKING {
     size_t first, end;
     partition_of(partition, recurrent_panels(shape->units), &first, &end);
-    batch_moments_of(shape, live, first, end, epsilon, momentum, estimate, x, running_mean,
+    batch_moments_of(shape, valid, first, end, epsilon, momentum, estimate, x, running_mean,
                      running_variance, mean, inverse_deviation);
-    batch_normalize_tapes(shape, live, first, end, x, gamma, beta, mean, inverse_deviation, y);
+    batch_normalize_tapes(shape, valid, first, end, x, gamma, beta, mean, inverse_deviation, y);
 }
 
 /// The forward pass with running averages, for rows [first, end).
@@ -170,13 +170,13 @@ static void batch_normalization_inference(const recurrent_rows_shape *shape, flo
 /// times -1, of dy x̂.
 typedef struct {
     lanes mean_dy, minus_mean_dy_x_hat;
-} batch_slopes;
+} batch_derivatives;
 
 /// The gradients with respect to γ and β.
 INLINE void batch_backward_parameters(const int P, const batch_panels panels, size_t count,
                                       const float *x, const float *mean,
                                       const float *inverse_deviation, const float *dy,
-                                      float *dgamma, float *dbeta, batch_slopes *slopes) {
+                                      float *dgamma, float *dbeta, batch_derivatives *derivatives) {
     const double divisor = count > 0 ? (double)count : 1;
     normalization_sums sums[BATCH_SUMS];
     lanes center[BATCH_SUMS], inverse[BATCH_SUMS];
@@ -186,7 +186,7 @@ INLINE void batch_backward_parameters(const int P, const batch_panels panels, si
         sums[p] = (normalization_sums){0};
     }
     for (size_t m = 0, row = panels.at; m < panels.rows; ++m, row += panels.stride)
-        if (normalization_live(panels.live, m))
+        if (normalization_valid(panels.valid, m))
             FOR_EACH(p, P) {
                 const lanes x_hat =
                     normalized(lanes_load(x + row + p * LANES), center[p], inverse[p]);
@@ -195,28 +195,28 @@ INLINE void batch_backward_parameters(const int P, const batch_panels panels, si
     FOR_EACH(p, P) {
         const size_t at = panels.at + p * LANES;
         normalization_add_gradient(&sums[p], panels.units - p * LANES, dgamma + at, dbeta + at);
-        slopes[p] = (batch_slopes){lanes_narrow(sums[p].dbeta / divisor),
-                                   lanes_narrow(sums[p].dgamma / -divisor)};
+        derivatives[p] = (batch_derivatives){lanes_narrow(sums[p].dbeta / divisor),
+                                             lanes_narrow(sums[p].dgamma / -divisor)};
     }
 }
 
 OUTLINED void batch_backward_parameters_of(int P, batch_panels panels, size_t count, const float *x,
                                            const float *mean, const float *inverse_deviation,
                                            const float *dy, float *dgamma, float *dbeta,
-                                           batch_slopes *slopes) NONBLOCKING {
+                                           batch_derivatives *derivatives) NONBLOCKING {
     if (P == BATCH_SUMS)
         batch_backward_parameters(BATCH_SUMS, panels, count, x, mean, inverse_deviation, dy, dgamma,
-                                  dbeta, slopes);
+                                  dbeta, derivatives);
     else
         batch_backward_parameters(1, panels, count, x, mean, inverse_deviation, dy, dgamma, dbeta,
-                                  slopes);
+                                  derivatives);
 }
 
 /// The gradient with respect to x.
 INLINE void batch_backward_input(const int P, const batch_panels panels, const float *x,
                                  const float *gamma, const float *mean,
                                  const float *inverse_deviation, const float *dy,
-                                 const batch_slopes *slopes, float *dx) {
+                                 const batch_derivatives *derivatives, float *dx) {
     lanes center[BATCH_SUMS], inverse[BATCH_SUMS], factor[BATCH_SUMS];
     FOR_EACH(p, P) {
         center[p] = lanes_load(mean + panels.at + p * LANES);
@@ -224,17 +224,18 @@ INLINE void batch_backward_input(const int P, const batch_panels panels, const f
         factor[p] = lanes_load(gamma + panels.at + p * LANES) * inverse[p];
     }
     for (size_t m = 0, row = panels.at; m < panels.rows; ++m, row += panels.stride) {
-        const int live = normalization_live(panels.live, m);
+        const int valid = normalization_valid(panels.valid, m);
         FOR_EACH(p, P) {
             const size_t at = row + p * LANES;
-            lanes slope = lanes_splat(0);
-            if (live) {
+            lanes derivative = lanes_splat(0);
+            if (valid) {
                 const lanes x_hat = normalized(lanes_load(x + at), center[p], inverse[p]);
-                slope = normalization_slope(factor[p], lanes_load(dy + at), x_hat,
-                                            slopes[p].mean_dy, slopes[p].minus_mean_dy_x_hat);
-                slope = lanes_keep_first(panels.units - p * LANES, slope);
+                derivative = normalization_derivative(factor[p], lanes_load(dy + at), x_hat,
+                                                      derivatives[p].mean_dy,
+                                                      derivatives[p].minus_mean_dy_x_hat);
+                derivative = lanes_keep_first(panels.units - p * LANES, derivative);
             }
-            lanes_store(dx + at, slope);
+            lanes_store(dx + at, derivative);
         }
     }
 }
@@ -242,27 +243,28 @@ INLINE void batch_backward_input(const int P, const batch_panels panels, const f
 OUTLINED void batch_backward_input_of(int P, batch_panels panels, const float *x,
                                       const float *gamma, const float *mean,
                                       const float *inverse_deviation, const float *dy,
-                                      const batch_slopes *slopes, float *dx) NONBLOCKING {
+                                      const batch_derivatives *derivatives, float *dx) NONBLOCKING {
     if (P == BATCH_SUMS)
-        batch_backward_input(BATCH_SUMS, panels, x, gamma, mean, inverse_deviation, dy, slopes, dx);
-    else batch_backward_input(1, panels, x, gamma, mean, inverse_deviation, dy, slopes, dx);
+        batch_backward_input(BATCH_SUMS, panels, x, gamma, mean, inverse_deviation, dy, derivatives,
+                             dx);
+    else batch_backward_input(1, panels, x, gamma, mean, inverse_deviation, dy, derivatives, dx);
 }
 
 // forward: y = γ x̂ + β, x̂ = (x - μ) / √(v + ε), where μ and v are means over the rows too
-static void batch_normalization_backward(const recurrent_rows_shape *shape, const int32_t *live,
+static void batch_normalization_backward(const recurrent_rows_shape *shape, const int32_t *valid,
                                          const float *x, const float *gamma, const float *mean,
                                          const float *inverse_deviation, const float *dy,
                                          float *dgamma, float *dbeta, float *dx,
                                          recurrent_partition partition) NONBLOCKING {
-    const size_t count = normalization_live_rows(live, shape->rows);
+    const size_t count = normalization_valid_rows(valid, shape->rows);
     size_t panel, end;
     partition_of(partition, recurrent_panels(shape->units), &panel, &end);
     for (int P; panel < end; panel += (size_t)P) {
         P = end - panel < BATCH_SUMS ? 1 : BATCH_SUMS;
-        const batch_panels panels = batch_panels_of(shape, live, panel);
-        batch_slopes slopes[BATCH_SUMS];
+        const batch_panels panels = batch_panels_of(shape, valid, panel);
+        batch_derivatives derivatives[BATCH_SUMS];
         batch_backward_parameters_of(P, panels, count, x, mean, inverse_deviation, dy, dgamma,
-                                     dbeta, slopes);
-        batch_backward_input_of(P, panels, x, gamma, mean, inverse_deviation, dy, slopes, dx);
+                                     dbeta, derivatives);
+        batch_backward_input_of(P, panels, x, gamma, mean, inverse_deviation, dy, derivatives, dx);
     }
 }

@@ -54,19 +54,19 @@ static void layer_normalization_forward(const recurrent_rows_shape *shape, float
 }
 
 /// The sums of g = γ dy.
-INLINE void layer_add_slopes(size_t count, size_t n, const float *x, lanes mean, lanes inverse,
-                             const float *gamma, const float *dy, normalization_sums *sums) {
+INLINE void layer_add_derivatives(size_t count, size_t n, const float *x, lanes mean, lanes inverse,
+                                  const float *gamma, const float *dy, normalization_sums *sums) {
     normalization_add(sums, lanes_keep_first(count, lanes_load(gamma + n) * lanes_load(dy + n)),
                       lanes_keep_first(count, normalized(lanes_load(x + n), mean, inverse)));
 }
 
-INLINE void layer_slope(size_t count, size_t n, const float *x, lanes mean, lanes inverse,
-                        const float *gamma, const float *dy, lanes mean_g, lanes minus_mean_g_x_hat,
-                        float *dx) {
+INLINE void layer_derivative(size_t count, size_t n, const float *x, lanes mean, lanes inverse,
+                             const float *gamma, const float *dy, lanes mean_g,
+                             lanes minus_mean_g_x_hat, float *dx) {
     const lanes g = lanes_load(gamma + n) * lanes_load(dy + n),
                 x_hat = normalized(lanes_load(x + n), mean, inverse);
-    lanes_store(dx + n, lanes_keep_first(count, normalization_slope(inverse, g, x_hat, mean_g,
-                                                                    minus_mean_g_x_hat)));
+    lanes_store(dx + n, lanes_keep_first(count, normalization_derivative(inverse, g, x_hat, mean_g,
+                                                                         minus_mean_g_x_hat)));
 }
 
 // forward: y = γ x̂ + β, x̂ = (x - μ) / √(v + ε), where μ and v are means over the units too
@@ -82,10 +82,10 @@ static void layer_normalization_backward_input(const recurrent_rows_shape *shape
         const float *x_row = x + m * stride, *dy_row = dy + m * stride;
         const lanes center = lanes_splat(mean[m]), inverse = lanes_splat(inverse_deviation[m]);
         normalization_sums sums = {0};
-        FOR_ROW_VECTORS(units, layer_add_slopes, x_row, center, inverse, gamma, dy_row, &sums);
+        FOR_ROW_VECTORS(units, layer_add_derivatives, x_row, center, inverse, gamma, dy_row, &sums);
         const lanes mean_g = lanes_splat((float)layer_mean(sums.dbeta, units));
         const lanes minus_mean_g_x_hat = lanes_splat((float)-layer_mean(sums.dgamma, units));
-        FOR_ROW_VECTORS(units, layer_slope, x_row, center, inverse, gamma, dy_row, mean_g,
+        FOR_ROW_VECTORS(units, layer_derivative, x_row, center, inverse, gamma, dy_row, mean_g,
                         minus_mean_g_x_hat, dx + m * stride);
     }
 }

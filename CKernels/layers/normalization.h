@@ -13,17 +13,17 @@ INLINE lanes normalization_inverse(lanes variance, float epsilon) {
 }
 
 /// dx = factor (g - mean of g - x̂ mean of g x̂), where factor is γ's and the deviation's
-INLINE lanes normalization_slope(lanes factor, lanes g, lanes x_hat, lanes mean_g,
-                                 lanes minus_mean_g_x_hat) {
+INLINE lanes normalization_derivative(lanes factor, lanes g, lanes x_hat, lanes mean_g,
+                                      lanes minus_mean_g_x_hat) {
     return factor * lanes_fma(x_hat, minus_mean_g_x_hat, g - mean_g);
 }
 
 /// Whether a row counts.
-INLINE int normalization_live(const int32_t *live, size_t row) { return !live || live[row]; }
+INLINE int normalization_valid(const int32_t *valid, size_t row) { return !valid || valid[row]; }
 
-INLINE size_t normalization_live_rows(const int32_t *live, size_t rows) {
+INLINE size_t normalization_valid_rows(const int32_t *valid, size_t rows) {
     size_t count = 0;
-    for (size_t m = 0; m < rows; ++m) count += normalization_live(live, m) ? 1 : 0;
+    for (size_t m = 0; m < rows; ++m) count += normalization_valid(valid, m) ? 1 : 0;
     return count;
 }
 

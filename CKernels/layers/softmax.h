@@ -124,9 +124,9 @@ static void softmax_backward(const recurrent_rows_shape *shape, const float *pro
         const lanes mean =
             lanes_splat(softmax_product(classes, probabilities + at, dprobabilities + at));
         for (size_t n = 0; n < stride; n += LANES) {
-            const lanes slope =
+            const lanes derivative =
                 lanes_load(probabilities + at + n) * (lanes_load(dprobabilities + at + n) - mean);
-            lanes_store(dlogits + at + n, lanes_keep_first(classes - n, slope));
+            lanes_store(dlogits + at + n, lanes_keep_first(classes - n, derivative));
         }
     }
 }

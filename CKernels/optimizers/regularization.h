@@ -1,7 +1,7 @@
 // Norms of the parameters as a part of the loss.
 
 /// λ1 sign(p) + λ2 p
-INLINE lanes penalty_slope(lanes l1, lanes l2, lanes p) {
+INLINE lanes penalty_derivative(lanes l1, lanes l2, lanes p) {
     return lanes_fma(l2, lanes_flush(p), l1 * lanes_sign(p));
 }
 
@@ -20,9 +20,11 @@ static void add_norm_penalty(size_t count, double l1, double l2, const float *pa
                          + l2 / 2 * block_sum(sum_of_products, floats, p, p);
         size_t n = 0;
         for (; n + LANES <= floats; n += LANES)
-            lanes_store(dp + n, lanes_load(dp + n) + penalty_slope(sign, decay, lanes_load(p + n)));
+            lanes_store(dp + n,
+                        lanes_load(dp + n) + penalty_derivative(sign, decay, lanes_load(p + n)));
         if (n == floats) continue;
-        const lanes slope = penalty_slope(sign, decay, lanes_load_first(floats - n, p + n));
-        lanes_store_first(floats - n, dp + n, lanes_load_first(floats - n, dp + n) + slope);
+        const lanes derivative =
+            penalty_derivative(sign, decay, lanes_load_first(floats - n, p + n));
+        lanes_store_first(floats - n, dp + n, lanes_load_first(floats - n, dp + n) + derivative);
     }
 }

@@ -73,7 +73,7 @@ public enum Activation: Hashable, CaseIterable, Sendable {
         case .sigmoid: y * (1 - y)
         case .relu: S.heaviside(y)
         case .leakyReLU(let slope): S.heaviside(y) + S(slope) * (1 - S.heaviside(y))
-        case .hardTanh: S.clampSlope(y, 1)
+        case .hardTanh: S.clampDerivative(y, 1)
         case .hardSigmoidFifth: S.heaviside(y) * S.heaviside(1 - y) / 5
         case .hardSigmoidSixth: S.heaviside(y) * S.heaviside(1 - y) / 6
         case .elu, .silu, .gelu, .geluTanh, .softplus:

@@ -65,7 +65,7 @@ public struct Dual: Scalar {
     public static func clamp(_ x: Dual, _ most: Double) -> Dual {
         x.value.magnitude < most ? x : Dual(Double.clamp(x.value, most))
     }
-    public static func clampSlope(_ x: Dual, _ most: Double) -> Dual {
+    public static func clampDerivative(_ x: Dual, _ most: Double) -> Dual {
         x.value.magnitude < most ? 1 : 0
     }
 }

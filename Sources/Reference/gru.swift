@@ -133,7 +133,7 @@ public struct GRUCell<S: Scalar>: Sendable {
             var gates = h0.map { _ in ended }
             var past = h0.map { _ in zeros }
             var h = tape.h[t]
-            for row in h0.indices where isLive(lengths, row, t) {
+            for row in h0.indices where isValid(lengths, row, t) {
                 (gates[row], past[row], h[row]) = step(
                     x: x[t][row], h_prev: h[row], mask: mask?[row])
             }
@@ -161,7 +161,7 @@ public struct GRUCell<S: Scalar>: Sendable {
             dpast: steps.map { _ in rows.map { _ in zeros } },
             dx: steps.map { _ in rows.map { _ in [S](repeating: 0, count: inputSize) } }, dh0: dh)
         for t in steps.reversed() {
-            for row in rows where isLive(lengths, row, t) {
+            for row in rows where isValid(lengths, row, t) {
                 var dh = result.dh0[row]
                 if let dy { dh = zip(dh, dy[t][row]).map(+) }
                 let (dgates, dpast, dh_prev) = cellBackward(
@@ -224,14 +224,14 @@ public struct GRUCell<S: Scalar>: Sendable {
         x: [[[S]]], tape: GRUTape<S>, backward: GRUBackward<S>, lengths: [Int]? = nil,
         mask: [[S]]? = nil
     ) {
-        let live = x.indices.flatMap { t in
-            x[t].indices.filter { isLive(lengths, $0, t) }.map { (t, $0) }
+        let valid = x.indices.flatMap { t in
+            x[t].indices.filter { isValid(lengths, $0, t) }.map { (t, $0) }
         }
-        func rows<Row>(_ rows: [[Row]]) -> [Row] { live.map { t, row in rows[t][row] } }
+        func rows<Row>(_ rows: [[Row]]) -> [Row] { valid.map { t, row in rows[t][row] } }
         let (inputs, past, dpast, dgates) = (
             rows(x), rows(tape.past), rows(backward.dpast), rows(backward.dgates)
         )
-        let h_prev = live.map { t, row in masked(tape.h[t][row], mask?[row]) }
+        let h_prev = valid.map { t, row in masked(tape.h[t][row], mask?[row]) }
         gates.r.addGradient(x: inputs, h_prev: h_prev, dgate: dgates.map(\.r))
         gates.z.addGradient(x: inputs, h_prev: h_prev, dgate: dgates.map(\.z))
         if variant.resetsBefore {

@@ -31,6 +31,6 @@ func masked<S: Scalar>(_ h: [S], _ mask: [S]?) -> [S] {
 }
 
 /// Whether a row of the batch has a step: all of them do where there are no lengths.
-func isLive(_ lengths: [Int]?, _ row: Int, _ step: Int) -> Bool {
+func isValid(_ lengths: [Int]?, _ row: Int, _ step: Int) -> Bool {
     lengths.map { step < $0[row] } ?? true
 }

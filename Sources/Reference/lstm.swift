@@ -145,7 +145,7 @@ public struct LSTMCell<S: Scalar>: Sendable {
             var gates = [LSTMGates<[S]>](
                 repeating: LSTMGates(i: zeros, f: zeros, g: zeros, o: zeros), count: h0.count)
             var (c, m, h) = (tape.c[t], h0.map { _ in zeros }, tape.h[t])
-            for row in h0.indices where isLive(lengths, row, t) {
+            for row in h0.indices where isValid(lengths, row, t) {
                 (gates[row], c[row], m[row], h[row]) = step(
                     x: x[t][row], h_prev: masked(h[row], mask?[row]), c_prev: c[row])
             }
@@ -176,7 +176,7 @@ public struct LSTMCell<S: Scalar>: Sendable {
             dx: steps.map { _ in rows.map { _ in [S](repeating: 0, count: inputSize) } },
             dh0: dh, dc0: dc)
         for t in steps.reversed() {
-            for row in rows where isLive(lengths, row, t) {
+            for row in rows where isValid(lengths, row, t) {
                 var dh = result.dh0[row]
                 if let dy { dh = zip(dh, dy[t][row]).map(+) }
                 // h = P m
@@ -217,7 +217,7 @@ public struct LSTMCell<S: Scalar>: Sendable {
         // o = σ(· + p c)
         if variant.peepholes { dc = units.map { n in dc[n] + d_o[n] * peepholes.o[n] } }
         // c = min(max(·, -clip), clip)
-        if let clip = variant.clip { dc = units.map { n in dc[n] * S.clampSlope(c[n], clip) } }
+        if let clip = variant.clip { dc = units.map { n in dc[n] * S.clampDerivative(c[n], clip) } }
         // c = f c_prev + i g
         var di = units.map { n in dc[n] * g[n] }
         var df = units.map { n in dc[n] * c_prev[n] }
@@ -247,20 +247,20 @@ public struct LSTMCell<S: Scalar>: Sendable {
         x: [[[S]]], tape: LSTMTape<S>, backward: LSTMBackward<S>, lengths: [Int]? = nil,
         mask: [[S]]? = nil
     ) {
-        let live = x.indices.flatMap { t in
-            x[t].indices.filter { isLive(lengths, $0, t) }.map { (t: t, row: $0) }
+        let valid = x.indices.flatMap { t in
+            x[t].indices.filter { isValid(lengths, $0, t) }.map { (t: t, row: $0) }
         }
         let (x, h_prev) = (
-            live.map { x[$0.t][$0.row] }, live.map { masked(tape.h[$0.t][$0.row], mask?[$0.row]) }
+            valid.map { x[$0.t][$0.row] }, valid.map { masked(tape.h[$0.t][$0.row], mask?[$0.row]) }
         )
-        let dgates = live.map { backward.dgates[$0.t][$0.row] }
+        let dgates = valid.map { backward.dgates[$0.t][$0.row] }
         gates.i.addGradient(x: x, h_prev: h_prev, dgate: dgates.map(\.i))
         gates.f.addGradient(x: x, h_prev: h_prev, dgate: dgates.map(\.f))
         gates.g.addGradient(x: x, h_prev: h_prev, dgate: dgates.map(\.g))
         gates.o.addGradient(x: x, h_prev: h_prev, dgate: dgates.map(\.o))
         if variant.peepholes {
             let (c_prev, c) = (
-                live.map { tape.c[$0.t][$0.row] }, live.map { tape.c[$0.t + 1][$0.row] }
+                valid.map { tape.c[$0.t][$0.row] }, valid.map { tape.c[$0.t + 1][$0.row] }
             )
             addProducts(dgates.map(\.i), c_prev, to: &peepholes.i)
             addProducts(dgates.map(\.f), c_prev, to: &peepholes.f)
@@ -268,7 +268,7 @@ public struct LSTMCell<S: Scalar>: Sendable {
         }
         if variant.projection != nil {
             addOuterProducts(
-                live.map { backward.dh[$0.t][$0.row] }, live.map { tape.m[$0.t][$0.row] },
+                valid.map { backward.dh[$0.t][$0.row] }, valid.map { tape.m[$0.t][$0.row] },
                 to: &projection)
         }
     }

@@ -33,7 +33,7 @@ public struct MinGRUCell<S: Scalar>: Sendable {
         var tape = MinGRUTape(z: [], n: [], h: [h0])
         for t in x.indices {
             var (z, n, h) = (zeros, zeros, tape.h[t])
-            for row in h0.indices where isLive(lengths, row, t) {
+            for row in h0.indices where isValid(lengths, row, t) {
                 z[row] = self.z.preActivation(x: x[t][row], h_prev: []).map { S.sigmoid($0) }
                 n[row] = self.n.preActivation(x: x[t][row], h_prev: [])
                 h[row] = h[row].indices.map { k in
@@ -59,7 +59,7 @@ public struct MinGRUCell<S: Scalar>: Sendable {
             dz: zeros, dn: zeros,
             dx: tape.z.map { $0.map { _ in columns.z.map { _ in S(0) } } }, dh0: dh)
         for t in tape.z.indices.reversed() {
-            for row in dh.indices where isLive(lengths, row, t) {
+            for row in dh.indices where isValid(lengths, row, t) {
                 let (z, n, h_prev) = (tape.z[t][row], tape.n[t][row], tape.h[t][row])
                 var dh = result.dh0[row]
                 if let dy { dh = zip(dh, dy[t][row]).map(+) }
@@ -82,11 +82,11 @@ public struct MinGRUCell<S: Scalar>: Sendable {
     public mutating func addGradient(
         x: [[[S]]], dz: [[[S]]], dn: [[[S]]], lengths: [Int]? = nil
     ) {
-        let live = x.indices.flatMap { t in
-            x[t].indices.filter { isLive(lengths, $0, t) }.map { (t, $0) }
+        let valid = x.indices.flatMap { t in
+            x[t].indices.filter { isValid(lengths, $0, t) }.map { (t, $0) }
         }
-        func rows(_ rows: [[[S]]]) -> [[S]] { live.map { t, row in rows[t][row] } }
-        let none = live.map { _ in [S]() }
+        func rows(_ rows: [[[S]]]) -> [[S]] { valid.map { t, row in rows[t][row] } }
+        let none = valid.map { _ in [S]() }
         z.addGradient(x: rows(x), h_prev: none, dgate: rows(dz))
         n.addGradient(x: rows(x), h_prev: none, dgate: rows(dn))
     }

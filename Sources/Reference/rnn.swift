@@ -40,7 +40,7 @@ public struct RNNCell<S: Scalar>: Sendable {
         for t in x.indices {
             h.append(
                 h0.indices.map { row in
-                    isLive(lengths, row, t)
+                    isValid(lengths, row, t)
                         ? step(x: x[t][row], h_prev: masked(h[t][row], mask?[row])) : h[t][row]
                 })
         }
@@ -61,7 +61,7 @@ public struct RNNCell<S: Scalar>: Sendable {
         }
         var result = RNNBackward(dz: zeros(hiddenSize), dx: zeros(inputSize), dh0: dh)
         for t in steps.reversed() {
-            for row in rows where isLive(lengths, row, t) {
+            for row in rows where isValid(lengths, row, t) {
                 var dh = result.dh0[row]
                 if let dy { dh = zip(dh, dy[t][row]).map(+) }
                 // h = f(z)
@@ -80,12 +80,13 @@ public struct RNNCell<S: Scalar>: Sendable {
     public mutating func addGradient(
         x: [[[S]]], h: [[[S]]], dz: [[[S]]], lengths: [Int]? = nil, mask: [[S]]? = nil
     ) {
-        var live: [(x: [S], h_prev: [S], dz: [S])] = []
+        var valid: [(x: [S], h_prev: [S], dz: [S])] = []
         for t in x.indices {
-            for row in x[t].indices where isLive(lengths, row, t) {
-                live.append((x[t][row], masked(h[t][row], mask?[row]), dz[t][row]))
+            for row in x[t].indices where isValid(lengths, row, t) {
+                valid.append((x[t][row], masked(h[t][row], mask?[row]), dz[t][row]))
             }
         }
-        parameters.addGradient(x: live.map(\.x), h_prev: live.map(\.h_prev), dgate: live.map(\.dz))
+        parameters.addGradient(
+            x: valid.map(\.x), h_prev: valid.map(\.h_prev), dgate: valid.map(\.dz))
     }
 }

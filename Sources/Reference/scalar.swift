@@ -28,7 +28,7 @@ public protocol Scalar: SignedNumeric, Sendable {
 
     /// 1 where |x| < most, else 0: the derivative of `clamp`, from its argument or its value; where
     /// they are `most` it is taken to be zero.
-    static func clampSlope(_ x: Self, _ most: Double) -> Self
+    static func clampDerivative(_ x: Self, _ most: Double) -> Self
 
     /// max(a, b)
     static func larger(_ a: Self, _ b: Self) -> Self

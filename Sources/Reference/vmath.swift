@@ -34,7 +34,7 @@ extension Double: Scalar {
     public static func relu(_ x: Double) -> Double { max(x, 0) }
     public static func heaviside(_ x: Double) -> Double { x > 0 ? 1 : 0 }
     public static func clamp(_ x: Double, _ most: Double) -> Double { min(max(x, -most), most) }
-    public static func clampSlope(_ x: Double, _ most: Double) -> Double {
+    public static func clampDerivative(_ x: Double, _ most: Double) -> Double {
         x.magnitude < most ? 1 : 0
     }
 }

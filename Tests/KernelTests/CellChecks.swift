@@ -62,7 +62,7 @@ struct CellChecks {
     let tape = problem.forward().map { Double(Float($0)) }
     var unread = tape
     for t in 0..<sizes.steps {
-        for row in 0..<sizes.batch where !sizes.isLive(row: row, step: t) {
+        for row in 0..<sizes.batch where !sizes.isValid(row: row, step: t) {
             func nan(_ values: [Double]) -> [Double] { values.map { _ in .nan } }
             if !tape.gates.isEmpty { unread.gates[t][row] = tape.gates[t][row].map(nan) }
             if !tape.m.isEmpty { unread.m[t][row] = nan(tape.m[t][row]) }
@@ -92,7 +92,7 @@ struct CellChecks {
     func random(_ sequence: [[[Double]]]) -> [[[Double]]] {
         sequence.enumerated().map { t, rows in
             rows.enumerated().map { row, values in
-                t == sizes.steps || sizes.isLive(row: row, step: t)
+                t == sizes.steps || sizes.isValid(row: row, step: t)
                     ? generator.floats(values.count).map { Double($0) } : values.map { _ in .nan }
             }
         }

@@ -38,7 +38,7 @@ struct FaultyNormalization {
     private func padded(_ value: (Int, Int) -> Double) -> [Float] {
         var floats = [Float](repeating: 0, count: recurrent_rows_floats(test.shape))
         let stride = recurrent_padded(test.shape.units)
-        for (m, row) in test.liveRows.enumerated() {
+        for (m, row) in test.validRows.enumerated() {
             for n in units { floats[row * stride + n] = Float(value(m, n)) }
         }
         return floats
@@ -92,7 +92,7 @@ struct FaultyNormalization {
                 + (makes(.betaMissing) ? 0 : Double(test.beta[n]))
         }
         if makes(.rowsThatDoNotCountAreNormalized) {
-            y[(test.live?.firstIndex(of: 0) ?? 0) * recurrent_padded(units.count)] = 0.5
+            y[(test.valid?.firstIndex(of: 0) ?? 0) * recurrent_padded(units.count)] = 0.5
         }
         let momentum =
             makes(.momentumOfTheOther) ? 1 - Double(test.momentum) : Double(test.momentum)

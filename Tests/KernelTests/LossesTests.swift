@@ -25,7 +25,7 @@ struct RowLossCase: CustomStringConvertible {
     let loss: Loss
     let shape: recurrent_rows_shape
     let values: [Float], targets: [Float]
-    let live: [Int32]
+    let valid: [Int32]
     let scale: Float = 0.37, delta: Float = 0.6
 
     static func all(_ loss: Loss) -> [RowLossCase] {
@@ -36,11 +36,11 @@ struct RowLossCase: CustomStringConvertible {
         var generator = Generator(seed: UInt64(units))
         self.loss = loss
         shape = recurrent_rows_shape(rows: rows, units: units)
-        live = (0..<rows).map { $0 % 5 == 3 ? 0 : Int32($0 % 3) - 3 }
+        valid = (0..<rows).map { $0 % 5 == 3 ? 0 : Int32($0 % 3) - 3 }
         var targets = generator.awkwardFloats(rows * units)
-        let live = live
+        let valid = valid
         var values = generator.awkwardFloats(rows * units).enumerated().map {
-            live[$0 / units] != 0 ? $1 : .nan
+            valid[$0 / units] != 0 ? $1 : .nan
         }
         // Answers for certain, and in between; logits whose exponential vanishes
         if loss == .binaryCrossEntropy {
@@ -77,17 +77,18 @@ struct RowLossCase: CustomStringConvertible {
             switch loss {
             case .meanSquaredError:
                 kernels.mean_squared_error(
-                    &shape, y.pointer, target.pointer, live, scale, losses.pointer, gradient, $0)
+                    &shape, y.pointer, target.pointer, valid, scale, losses.pointer, gradient, $0)
             case .meanAbsoluteError:
                 kernels.mean_absolute_error(
-                    &shape, y.pointer, target.pointer, live, scale, losses.pointer, gradient, $0)
+                    &shape, y.pointer, target.pointer, valid, scale, losses.pointer, gradient, $0)
             case .huberLoss:
                 kernels.huber_loss(
-                    &shape, y.pointer, target.pointer, live, delta, scale, losses.pointer, gradient,
+                    &shape, y.pointer, target.pointer, valid, delta, scale, losses.pointer,
+                    gradient,
                     $0)
             case .binaryCrossEntropy:
                 kernels.binary_cross_entropy(
-                    &shape, y.pointer, target.pointer, live, scale, losses.pointer, gradient, $0)
+                    &shape, y.pointer, target.pointer, valid, scale, losses.pointer, gradient, $0)
             }
         }
         try losses.checkGuards("losses")
@@ -140,7 +141,7 @@ struct RowLossCase: CustomStringConvertible {
         let (losses, dy) = try run(isa)
         try shape.checkPadding("dy", dy)
         for (row, dyRow) in shape.rows(of: dy).enumerated() {
-            guard live[row] != 0 else {
+            guard valid[row] != 0 else {
                 #expect(losses[row] == 0 && dyRow.allSatisfy { $0 == 0 }, "row without a target")
                 continue
             }

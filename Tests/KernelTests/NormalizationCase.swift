@@ -7,7 +7,7 @@ import TestSupport
 struct NormalizationCase: CustomStringConvertible, Sendable {
     let kind: Normalization<Double>.Kind
     let shape: recurrent_rows_shape
-    let live: [Int32]?
+    let valid: [Int32]?
     let x, dy, gamma, beta, runningMean, runningVariance, dgamma, dbeta: [Float]
     let epsilon: Float = 1e-5, momentum: Float = 0.1
 
@@ -20,19 +20,20 @@ struct NormalizationCase: CustomStringConvertible, Sendable {
             ]
         return sizes.flatMap { size in
             (kind == .batch ? [false, true] : [false]).map {
-                NormalizationCase(kind, rows: size.rows, units: size.units, someLive: $0)
+                NormalizationCase(kind, rows: size.rows, units: size.units, someValid: $0)
             }
         }
     }
 
-    init(_ kind: Normalization<Double>.Kind, rows: Int, units: Int, someLive: Bool) {
+    init(_ kind: Normalization<Double>.Kind, rows: Int, units: Int, someValid: Bool) {
         var generator = Generator(seed: UInt64(rows * 1000 + units))
-        let live: [Int32]? = someLive ? (0..<rows).map { $0 % 5 == 3 ? 0 : Int32($0 % 3) - 3 } : nil
+        let valid: [Int32]? =
+            someValid ? (0..<rows).map { $0 % 5 == 3 ? 0 : Int32($0 % 3) - 3 } : nil
         func rowsOfData(_ data: [Float]) -> [Float] {
-            data.enumerated().map { live?[$0 / units] == 0 ? .nan : $1 }
+            data.enumerated().map { valid?[$0 / units] == 0 ? .nan : $1 }
         }
         self.kind = kind
-        self.live = live
+        self.valid = valid
         shape = recurrent_rows_shape(rows: rows, units: units)
         x = rowsOfData(
             generator.awkwardFloats(rows * units, scale: 2).enumerated().map { index, value in
@@ -53,9 +54,9 @@ struct NormalizationCase: CustomStringConvertible, Sendable {
     }
 
     var description: String {
-        "\(kind), M \(shape.rows), N \(shape.units), \(live == nil ? "all" : "some") live"
+        "\(kind), M \(shape.rows), N \(shape.units), \(valid == nil ? "all" : "some") valid"
     }
-    var liveRows: [Int] { (0..<shape.rows).filter { live?[$0] != 0 } }
+    var validRows: [Int] { (0..<shape.rows).filter { valid?[$0] != 0 } }
     /// How many means there are.
     private var groups: Int { kind == .batch ? recurrent_padded(shape.units) : shape.rows }
     private var unitsShape: recurrent_rows_shape {
@@ -84,7 +85,7 @@ struct NormalizationCase: CustomStringConvertible, Sendable {
             switch kind {
             case .batch:
                 isa.kernels.batch_normalization_forward(
-                    &shape, live, epsilon, momentum, estimate, x.pointer, gamma.pointer,
+                    &shape, valid, epsilon, momentum, estimate, x.pointer, gamma.pointer,
                     beta.pointer,
                     runningMean.pointer, runningVariance.pointer, mean.pointer, inverse.pointer,
                     y.pointer, $0)
@@ -139,7 +140,7 @@ struct NormalizationCase: CustomStringConvertible, Sendable {
         case .batch:
             forPartitions(partitions) {
                 kernels.batch_normalization_backward(
-                    &shape, live, x.pointer, gamma, mean, inverse, dy.pointer, dgamma.pointer,
+                    &shape, valid, x.pointer, gamma, mean, inverse, dy.pointer, dgamma.pointer,
                     dbeta.pointer,
                     dx.pointer, $0)
             }
@@ -161,7 +162,8 @@ struct NormalizationCase: CustomStringConvertible, Sendable {
     // MARK: By the reference
 
     func rows(_ floats: [Float]) -> [[Double]] {
-        liveRows.map { row in floats[row * shape.units..<(row + 1) * shape.units].map(Double.init) }
+        validRows.map { row in floats[row * shape.units..<(row + 1) * shape.units].map(Double.init)
+        }
     }
 
     var reference: Normalization<Double> {

@@ -48,7 +48,7 @@ extension NormalizationCase {
             x: x, y: y, mean: { tape.mean[batch ? $1 : $0] },
             inverse: { tape.inverseDeviation[batch ? $1 : $0] })
         try Comparer.check(
-            "y \(self)", liveRows.flatMap { foundRows[$0] }, y.flatMap { $0 }, bounds: bounds)
+            "y \(self)", validRows.flatMap { foundRows[$0] }, y.flatMap { $0 }, bounds: bounds)
         try checkDeadRows("y", foundRows)
         guard batch else { return }
         let moments = reference.moments(x: x)
@@ -116,12 +116,12 @@ extension NormalizationCase {
         try shape.checkPadding("dx", found.dx)
         let foundRows = shape.rows(of: found.dx)
         try Comparer.check(
-            "dx \(self)", liveRows.flatMap { foundRows[$0] }, dx.flatMap { $0 }, bounds: bounds.dx)
+            "dx \(self)", validRows.flatMap { foundRows[$0] }, dx.flatMap { $0 }, bounds: bounds.dx)
         try checkDeadRows("dx", foundRows)
     }
 
     private func checkDeadRows(_ name: String, _ rows: [[Float]]) throws {
-        for row in Set(0..<shape.rows).subtracting(liveRows) {
+        for row in Set(0..<shape.rows).subtracting(validRows) {
             try Comparer.checkZeros(
                 "\(name) of a row that does not count", rows[row], at: Array(rows[row].indices))
         }
@@ -205,7 +205,7 @@ let checkBatchNormalizationForward = normalizationChecker(.batch) {
     }
 }
 let checkBatchNormalizationInference = normalizationChecker(.batch) {
-    if $0.live == nil { try $0.checkInference($0.inference($1)) }
+    if $0.valid == nil { try $0.checkInference($0.inference($1)) }
 }
 let checkBatchNormalizationBackward = normalizationChecker(.batch) {
     try $0.checkBackward($0.backward($1))
@@ -260,9 +260,9 @@ let checkLayerNormalizationBackward = normalizationChecker(.layer) {
         let gamma = generator.floats(32)
         let beta = generator.floats(32)
         let all = recurrent_partition(index: 0, count: 1)
-        let live = (0..<rows).map { Int32(dead.contains($0) ? 0 : 1) }
+        let valid = (0..<rows).map { Int32(dead.contains($0) ? 0 : 1) }
         let kept = (0..<rows).filter { !dead.contains($0) }
-        func run(_ shape: inout recurrent_rows_shape, _ live: [Int32]?, _ x: [Float]) -> (
+        func run(_ shape: inout recurrent_rows_shape, _ valid: [Int32]?, _ x: [Float]) -> (
             units: [[Float]], y: [[Float]]
         ) {
             var runningMean = [Float](repeating: 1, count: 32)
@@ -271,11 +271,11 @@ let checkLayerNormalizationBackward = normalizationChecker(.layer) {
             var inverse = runningMean
             var y = [Float](repeating: .nan, count: recurrent_rows_floats(shape))
             isa.kernels.batch_normalization_forward(
-                &shape, live, 1e-5, 0.1, recurrent_variance_unbiased, shape.padded(x), gamma, beta,
+                &shape, valid, 1e-5, 0.1, recurrent_variance_unbiased, shape.padded(x), gamma, beta,
                 &runningMean, &runningVariance, &mean, &inverse, &y, all)
             return ([runningMean, runningVariance, mean, inverse], shape.rows(of: y))
         }
-        let some = run(&shape, live, x)
+        let some = run(&shape, valid, x)
         let alone = run(&few, nil, kept.flatMap { x[$0 * units..<($0 + 1) * units] })
         #expect(some.units == alone.units && kept.map { some.y[$0] } == alone.y)
     }
@@ -349,7 +349,7 @@ let checkLayerNormalizationBackward = normalizationChecker(.layer) {
     @Test(arguments: Normalization<Double>.Kind.allCases) func plantedMistakesAreRejected(
         kind: Normalization<Double>.Kind
     ) throws {
-        let test = NormalizationCase(kind, rows: 9, units: 19, someLive: kind == .batch)
+        let test = NormalizationCase(kind, rows: 9, units: 19, someValid: kind == .batch)
         func check(_ mistake: NormalizationMistake?) throws {
             let faulty = FaultyNormalization(mistake: mistake, test: test)
             try test.checkForward(faulty.forward())

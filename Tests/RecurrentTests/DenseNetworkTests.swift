@@ -50,7 +50,7 @@ private struct DenseNetwork: ~Copyable {
         kernels.denseForward(output, x: n, weights: second, y: &logits)
         var losses = [Float](repeating: .nan, count: rows)
         kernels.binaryCrossEntropy(
-            outputRows, logits: logits, targets: targets, live: nil, scale: 1 / Float(rows),
+            outputRows, logits: logits, targets: targets, valid: nil, scale: 1 / Float(rows),
             losses: &losses,
             logitsGradient: &logits)
         var transposed = [Float](repeating: .nan, count: output.transposedCount)
@@ -244,7 +244,7 @@ private struct DenseNetwork: ~Copyable {
             "y", unpadded(y, 1), samples.map(neuron.output), absolute: 0,
             relative: 1e-6)
         kernels.meanSquaredError(
-            units, y: y, targets: padded(targets, 1), live: nil,
+            units, y: y, targets: padded(targets, 1), valid: nil,
             scale: 1 / Float(rows),
             losses: &losses, outputGradient: &dy)
         kernels.activationBackward(units, .sigmoid, y: y, outputGradient: dy, inputGradient: &dy)

@@ -72,10 +72,10 @@ import Testing
         var runningVariance = [Float](repeating: 1, count: units)
         for batch in 0..<3 {
             let name = "batch\(batch)."
-            let live = try shape(name + "x")
+            let valid = try shape(name + "x")
             let dead = withDeadRows ? 2 : 0
-            let shape = RowsShape(rows: live.rows + dead, units: live.units)
-            let mask = (0..<shape.rows).map { Int32($0 < live.rows ? 1 : 0) }
+            let shape = RowsShape(rows: valid.rows + dead, units: valid.units)
+            let mask = (0..<shape.rows).map { Int32($0 < valid.rows ? 1 : 0) }
             let rest = [Float](repeating: .nan, count: dead * units)
             let x = try padded(name + "x") + rest
             var mean = [Float](repeating: .nan, count: units)
@@ -85,19 +85,19 @@ import Testing
             var dgamma = [Float](repeating: 0, count: units)
             var dbeta = dgamma
             kernels.batchNormalizationForward(
-                shape, live: mask, epsilon: 1e-5, momentum: 0.1, x: x, gamma: gamma, beta: beta,
+                shape, valid: mask, epsilon: 1e-5, momentum: 0.1, x: x, gamma: gamma, beta: beta,
                 runningMean: &runningMean, runningVariance: &runningVariance, mean: &mean,
                 inverseDeviation: &inverse, y: &y)
             kernels.batchNormalizationBackward(
-                shape, live: mask, x: x, gamma: gamma, mean: mean, inverseDeviation: inverse,
+                shape, valid: mask, x: x, gamma: gamma, mean: mean, inverseDeviation: inverse,
                 outputGradient: dx,
                 gammaGradient: &dgamma, betaGradient: &dbeta, inputGradient: &dx)
             // Deviations down to a five-hundredth of the mean, of which the mean's rounding is a
             // part of 3e-5.
-            try check(name + "y", Array(y[..<live.count]), bound: 3e-5)
+            try check(name + "y", Array(y[..<valid.count]), bound: 3e-5)
             try check(name + "dweight", dgamma, bound: 3e-5)
             try check(name + "dbias", dbeta)
-            try check(name + "dx", Array(dx[..<live.count]), bound: 3e-5)
+            try check(name + "dx", Array(dx[..<valid.count]), bound: 3e-5)
         }
         try check("batch.running_mean", runningMean)
         try check("batch.running_var", runningVariance)

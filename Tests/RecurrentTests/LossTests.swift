@@ -31,19 +31,19 @@ import Testing
                 logitsGradient: &y)
         case .meanSquaredError:
             kernels.meanSquaredError(
-                shape, y: x, targets: padded(targets), live: nil, scale: scale, losses: &losses,
+                shape, y: x, targets: padded(targets), valid: nil, scale: scale, losses: &losses,
                 outputGradient: &y)
         case .meanAbsoluteError:
             kernels.meanAbsoluteError(
-                shape, y: x, targets: padded(targets), live: nil, scale: scale, losses: &losses,
+                shape, y: x, targets: padded(targets), valid: nil, scale: scale, losses: &losses,
                 outputGradient: &y)
         case .huber(let delta):
             kernels.huberLoss(
-                shape, y: x, targets: padded(targets), live: nil, delta: delta, scale: scale,
+                shape, y: x, targets: padded(targets), valid: nil, delta: delta, scale: scale,
                 losses: &losses, outputGradient: &y)
         case .binaryCrossEntropy:
             kernels.binaryCrossEntropy(
-                shape, logits: x, targets: padded(targets), live: nil, scale: scale,
+                shape, logits: x, targets: padded(targets), valid: nil, scale: scale,
                 losses: &losses, logitsGradient: &y)
         }
         x = shape.unpack(y.span)

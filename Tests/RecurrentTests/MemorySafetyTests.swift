@@ -129,15 +129,15 @@ private func trainer(layers: [RecurrentLayer] = [.lstm(3)], batch: Int = 1) -> T
             normalization.backward(x.span, outputGradient: dy.span, into: &span)
         }
         #expect(says(gradient, "expected an output gradient of 32 floats, found 16"))
-        let live = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+        let valid = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             var normalization = BatchNormalization(units: 2)
             let x = [Float](repeating: 0, count: 32)
-            let live: [Int32] = [1]
+            let valid: [Int32] = [1]
             var y = x
             var span = y.mutableSpan
-            normalization.backward(x.span, live: live.span, outputGradient: x.span, into: &span)
+            normalization.backward(x.span, valid: valid.span, outputGradient: x.span, into: &span)
         }
-        #expect(says(live, "expected 2 rows that are live or not, found 1"))
+        #expect(says(valid, "expected 2 rows that are valid or not, found 1"))
     }
 
     @Test func everyCountOfAMinimizationIsChecked() async {

@@ -79,14 +79,14 @@ struct StackCase: CustomStringConvertible, Sendable {
             outputSize: outputSize, loss: readsTokens ? .crossEntropy : .meanSquaredError)
     }
     var rows: Int { head == .everyStep ? steps * batch : batch }
-    func isLive(_ row: Int, _ step: Int) -> Bool { lengths.map { step < $0[row] } ?? true }
+    func isValid(_ row: Int, _ step: Int) -> Bool { lengths.map { step < $0[row] } ?? true }
 
     var tokens: [Int32] { (0..<steps * batch).map { Int32($0 * $0 % 7 % outputSize) } }
     var classes: [Int32] { (0..<rows).map { Int32(($0 * 3 + 1) % outputSize) } }
     /// NaN where a sequence has ended.
     var values: [Float] {
         (0..<steps * batch * inputSize).map {
-            isLive($0 / inputSize % batch, $0 / inputSize / batch)
+            isValid($0 / inputSize % batch, $0 / inputSize / batch)
                 ? Float($0 * 7 % 13) / 13 - 0.4 : .nan
         }
     }
@@ -245,9 +245,9 @@ extension StackCase {
 
     /// The mean loss of the rows that have a target.
     func loss(_ tensors: Tensors, recurrentDropout: Double = 0) -> Double {
-        let live = (0..<rows).filter { isLive($0 % batch, $0 / batch) }
+        let valid = (0..<rows).filter { isValid($0 % batch, $0 / batch) }
         let outputs = outputs(tensors, recurrentDropout: recurrentDropout)
-        let losses = live.map { row in
+        let losses = valid.map { row in
             readsTokens
                 ? softmaxCrossEntropy(outputs[row], target: Int(classes[row])).loss
                 : meanSquaredError(
@@ -255,6 +255,6 @@ extension StackCase {
                     target: targets[row * outputSize..<(row + 1) * outputSize].map(Double.init)
                 ).loss
         }
-        return losses.reduce(0, +) / Double(live.count)
+        return losses.reduce(0, +) / Double(valid.count)
     }
 }

@@ -16,7 +16,7 @@ import Testing
             Model(test.shape, seed: 7), recurrentDropout: Float(recurrentDropout))
         #expect(abs(test.evaluate(&trainer).loss - test.loss(before)) < 1e-6)
         for (row, expected) in test.outputs(before).enumerated()
-        where test.isLive(row % test.batch, row / test.batch) {
+        where test.isValid(row % test.batch, row / test.batch) {
             trainer.withOutput(step: row / test.batch, sequence: row % test.batch) { output in
                 for unit in expected.indices {
                     #expect(

@@ -15,19 +15,19 @@ extension Complex: Scalar where RealType == Double {
     public static func clamp(_ x: Complex, _ most: Double) -> Complex {
         x.real.magnitude < most ? x : Complex(Double.clamp(x.real, most))
     }
-    public static func clampSlope(_ x: Complex, _ most: Double) -> Complex {
+    public static func clampDerivative(_ x: Complex, _ most: Double) -> Complex {
         x.real.magnitude < most ? 1 : 0
     }
 }
 
 extension CellProblem {
     /// The loss whose gradient the backward pass takes: Σ_t dy[t] · h_t over the steps that are
-    /// live, + dh · h_T + dc · c_T.
+    /// valid, + dh · h_T + dc · c_T.
     func loss() -> S {
         let tape = forward()
         var loss: S = 0
         for row in h0.indices {
-            for t in x.indices where sizes.isLive(row: row, step: t) {
+            for t in x.indices where sizes.isValid(row: row, step: t) {
                 loss += S.sum(0, [(dy![t][row], tape.h[t + 1][row])])
             }
             loss += S.sum(0, [(dh[row], tape.h[x.count][row])])
@@ -37,7 +37,7 @@ extension CellProblem {
     }
 
     /// Calls `body` with each coordinate of every parameter, of h0, of c0, and of every x that is
-    /// live, in the order of `flat`.
+    /// valid, in the order of `flat`.
     func forEachCoordinate(_ body: (WritableKeyPath<CellProblem, S>) -> Void) {
         for (g, gate) in parameters.gates.enumerated() {
             for n in gate.b.indices {
@@ -57,7 +57,7 @@ extension CellProblem {
         for row in h0.indices { for n in h0[row].indices { body(\.h0[row][n]) } }
         if hasState { for row in c0.indices { for n in c0[row].indices { body(\.c0[row][n]) } } }
         for t in x.indices {
-            for row in live(t) { for k in x[t][row].indices { body(\.x[t][row][k]) } }
+            for row in valid(t) { for k in x[t][row].indices { body(\.x[t][row][k]) } }
         }
     }
 
@@ -75,7 +75,7 @@ extension CellProblem<Double> {
     /// The gradients of a solution, in the order of `forEachCoordinate`.
     func flat(_ solution: CellSolution<Double>) -> [Double] {
         solution.gradient.flat + solution.backward.dh0.joined() + solution.backward.dc0.joined()
-            + x.indices.flatMap { t in live(t).flatMap { solution.backward.dx[t][$0] } }
+            + x.indices.flatMap { t in valid(t).flatMap { solution.backward.dx[t][$0] } }
     }
 
     /// The derivative of the loss with respect to every coordinate: Squire and Trapp 1998, f'(x) =

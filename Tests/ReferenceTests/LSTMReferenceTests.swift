@@ -29,10 +29,10 @@ import Testing
         let problem = CellProblem(sizes, seed: 11)
         for row in problem.h0.indices {
             let row = problem.row(row)
-            let live = row.sizes.lengths?[0] ?? row.sizes.steps
+            let valid = row.sizes.lengths?[0] ?? row.sizes.steps
             let forward = TestedLSTM().cell(row.parameters).gradientForwardInTime(
-                x: row.x.prefix(live).map { $0[0] }, h0: row.h0[0], c0: row.c0[0],
-                dy: row.dy!.prefix(live).map { $0[0] }, dh: row.dh[0],
+                x: row.x.prefix(valid).map { $0[0] }, h0: row.h0[0], c0: row.c0[0],
+                dy: row.dy!.prefix(valid).map { $0[0] }, dh: row.dh[0],
                 dc: row.dc[0])
             expectClose(row.gradientByBackpropagation(), forward, relative: 1e-12)
         }

@@ -7,23 +7,23 @@ static const float normalization_epsilon = 0x1p-16f;
 typedef struct {
     recurrent_rows_shape shape;
     size_t padded, floats;
-    const int32_t *live;
+    const int32_t *valid;
     float *x, *gamma, *beta, *mean, *inverse_deviation;
 } normalization;
 
-/// Rows that are not live may hold anything.
+/// Rows that are not valid may hold anything.
 static void forget_dead(normalization layer, float *rows) {
-    for (size_t row = 0; layer.live && row < layer.shape.rows; ++row)
-        if (!layer.live[row]) trial_forget(rows + row * layer.padded, layer.padded);
+    for (size_t row = 0; layer.valid && row < layer.shape.rows; ++row)
+        if (!layer.valid[row]) trial_forget(rows + row * layer.padded, layer.padded);
 }
 
 /// `moments`: how many means and deviations there are, rows or units; they are data where the
 /// kernel reads them.
-static normalization normalization_of(trial *trial, scenario_shape size, bool some_live,
+static normalization normalization_of(trial *trial, scenario_shape size, bool some_valid,
                                       size_t moments, bool reads_moments) {
     normalization layer = {.shape = rows_shape(size), .padded = recurrent_padded(size.units)};
     layer.floats = recurrent_rows_floats(layer.shape);
-    layer.live = some_live ? trial_indices(trial, "live", size.rows, 0) : 0;
+    layer.valid = some_valid ? trial_indices(trial, "live", size.rows, 0) : 0;
     layer.x = rows_open(trial, "x", layer.shape);
     forget_dead(layer, layer.x);
     layer.gamma = trial_rows(trial, "gamma", 1, size.units, layer.padded);
@@ -52,7 +52,7 @@ static void run_batch_normalization_forward(trial *trial, scenario_shape size, u
           *running_variance = trial_squares(trial, "running_variance", padded);
     float *y = trial_result(trial, layer.floats);
     FOR_PARTITIONS(trial)
-    trial->kernels->batch_normalization_forward(&layer.shape, layer.live, normalization_epsilon,
+    trial->kernels->batch_normalization_forward(&layer.shape, layer.valid, normalization_epsilon,
                                                 0.125f, estimate, layer.x, layer.gamma, layer.beta,
                                                 running_mean, running_variance, layer.mean,
                                                 layer.inverse_deviation, y, partition);
@@ -84,7 +84,7 @@ static void run_batch_normalization_backward(trial *trial, scenario_shape size, 
     float *dgamma = trial_rows(trial, "dgamma", 1, size.units, padded),
           *dbeta = trial_rows(trial, "dbeta", 1, size.units, padded);
     FOR_PARTITIONS(trial)
-    trial->kernels->batch_normalization_backward(&layer.shape, layer.live, layer.x, layer.gamma,
+    trial->kernels->batch_normalization_backward(&layer.shape, layer.valid, layer.x, layer.gamma,
                                                  layer.mean, layer.inverse_deviation, dy, dgamma,
                                                  dbeta, dx, partition);
     trial_output(trial, "dgamma", dgamma, padded);

@@ -121,10 +121,10 @@ static void run_softmax_cross_entropy(trial *trial, scenario_shape size, unsigne
 
 /// A loss of rows of numbers; Huber's has a δ beside the scale.
 typedef void (*row_loss)(const recurrent_rows_shape *shape, const float *y, const float *targets,
-                         const int32_t *live, float scale, float *losses, float *dy,
+                         const int32_t *valid, float scale, float *losses, float *dy,
                          recurrent_partition partition) RECURRENT_NONBLOCKING;
 typedef void (*row_loss_with_delta)(const recurrent_rows_shape *shape, const float *y,
-                                    const float *targets, const int32_t *live, float delta,
+                                    const float *targets, const int32_t *valid, float delta,
                                     float scale, float *losses, float *dy,
                                     recurrent_partition partition) RECURRENT_NONBLOCKING;
 
@@ -135,14 +135,15 @@ static void run_row_loss(trial *trial, scenario_shape size, unsigned variant, ro
     const size_t floats = recurrent_rows_floats(shape);
     const unsigned place = variant % result_places;
     float *y = rows_open(trial, "y", shape), *targets = rows_open(trial, "targets", shape);
-    const int32_t *live = variant < result_places ? 0 : trial_indices(trial, "live", shape.rows, 0);
+    const int32_t *valid =
+        variant < result_places ? 0 : trial_indices(trial, "live", shape.rows, 0);
     float *losses = trial_result(trial, shape.rows);
     float *dy = place == result_none       ? 0
                 : place == result_in_place ? y
                                            : trial_result(trial, floats);
     FOR_PARTITIONS(trial) {
-        if (loss) loss(&shape, y, targets, live, 0.125f, losses, dy, partition);
-        else with_delta(&shape, y, targets, live, 0.75f, 0.125f, losses, dy, partition);
+        if (loss) loss(&shape, y, targets, valid, 0.125f, losses, dy, partition);
+        else with_delta(&shape, y, targets, valid, 0.75f, 0.125f, losses, dy, partition);
     }
     trial_output(trial, "losses", losses, shape.rows);
     if (dy) trial_output(trial, "dy", dy, floats);

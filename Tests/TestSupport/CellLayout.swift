@@ -128,7 +128,7 @@ extension CellCase {
         if !found.gates.isEmpty {
             for index in order.rowPadding(steps * batch) { promised.gates[index] = 0 }
         }
-        for row in 0..<steps * batch where !isLive(row: row % batch, step: row / batch) {
+        for row in 0..<steps * batch where !isValid(row: row % batch, step: row / batch) {
             func clear(_ path: WritableKeyPath<Solved<Float>, [Float]>) {
                 let width = found[keyPath: path].count / (steps * batch)
                 for index in 0..<width { promised[keyPath: path][row * width + index] = 0 }

@@ -56,7 +56,7 @@ public struct CellMistake: Sendable {
                 if t > 0 && !tape.c.isEmpty { step.c0 = tape.c[t] }
                 before(&step, tape, t)
                 var next = step.forward()
-                for row in step.live(0) { after(&next, step, row) }
+                for row in step.valid(0) { after(&next, step, row) }
                 if t == 0 { tape.c = Array(next.c.prefix(1)) }
                 tape.append(next)
             }
@@ -99,7 +99,7 @@ public struct CellMistake: Sendable {
     ) -> CellMistake {
         afterBackward(name) { backward, problem, tape in
             for t in backward.dgates.indices {
-                for row in problem.live(t) {
+                for row in problem.valid(t) {
                     // The gate of a cell that has none on its tape is h.
                     let gates = tape.gates.isEmpty ? [tape.h[t + 1][row]] : tape.gates[t][row]
                     backward.dgates[t][row][gate] = zip(
@@ -130,9 +130,9 @@ public struct CellMistake: Sendable {
                     step.dh = result.dh0
                     if !result.dc0.isEmpty { step.dc = result.dc0 }
                 }
-                for row in step.live(0) { before(&step, &seen, row) }
+                for row in step.valid(0) { before(&step, &seen, row) }
                 var earlier = step.backward(seen)
-                for row in step.live(0) { after(&earlier, step, seen, row) }
+                for row in step.valid(0) { after(&earlier, step, seen, row) }
                 if let later = result {
                     earlier.dgates += later.dgates
                     earlier.dhs += later.dhs

@@ -161,7 +161,7 @@ public struct CellProblem<S: Scalar>: Sendable {
     func total(_ row: Int) -> [S] { zip(dh[row], dy![0][row]).map(+) }
 
     /// The rows that have the step `t`.
-    public func live(_ t: Int) -> [Int] { h0.indices.filter { sizes.isLive(row: $0, step: t) } }
+    public func valid(_ t: Int) -> [Int] { h0.indices.filter { sizes.isValid(row: $0, step: t) } }
 }
 
 extension CellProblem<Double> {
@@ -198,7 +198,7 @@ extension CellProblem<Double> {
         func sequence(_ units: Int) -> [[[Double]]] {
             (0..<sizes.steps).map { t in
                 (0..<sizes.batch).map { row in
-                    sizes.isLive(row: row, step: t)
+                    sizes.isValid(row: row, step: t)
                         ? floats(units) : [Double](repeating: .nan, count: units)
                 }
             }

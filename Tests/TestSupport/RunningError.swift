@@ -119,8 +119,8 @@ public struct RunningError: Scalar {
     }
 
     /// Where the error leaves open whether it is clamped, it may be either.
-    public static func clampSlope(_ x: RunningError, _ most: Double) -> RunningError {
-        let (magnitude, slope) = (x.value.magnitude, Double.clampSlope(x.value, most))
+    public static func clampDerivative(_ x: RunningError, _ most: Double) -> RunningError {
+        let (magnitude, slope) = (x.value.magnitude, Double.clampDerivative(x.value, most))
         return RunningError(
             slope, error: magnitude - x.error < most && magnitude + x.error >= most ? 1 : 0)
     }

@@ -85,7 +85,7 @@ public struct CellCase: Sendable, CustomStringConvertible {
     public var outputs: Int { cell.projection ?? hidden }
     /// Columns of U.
     public var hiddenColumns: Int { cell.readsHidden ? outputs : 0 }
-    public func isLive(row: Int, step: Int) -> Bool { lengths.map { step < $0[row] } ?? true }
+    public func isValid(row: Int, step: Int) -> Bool { lengths.map { step < $0[row] } ?? true }
 
     public func of(_ cell: any TestedCell) -> CellCase {
         var result = self

@@ -180,7 +180,7 @@ extension TestedLSTM {
             .afterBackward(name) { backward, problem, tape in
                 let other = uncoupled.backward(problem, tape)
                 for t in backward.dgates.indices {
-                    for row in problem.live(t) {
+                    for row in problem.valid(t) {
                         backward.dgates[t][row][gate] = other.dgates[t][row][gate]
                     }
                 }
@@ -241,7 +241,7 @@ extension TestedLSTM {
             },
             .gradient("projection without dy") { problem, _, backward in
                 for t in backward.dhs.indices {
-                    for row in problem.live(t) {
+                    for row in problem.valid(t) {
                         backward.dhs[t][row] = zip(backward.dhs[t][row], problem.dy![t][row]).map(-)
                     }
                 }

@@ -116,11 +116,11 @@ KERNEL(activation_backward,
 
 /// Batch normalization in training: Ioffe and Szegedy 2015, algorithm 1.
 ///   μ[n] = 1/L Σ_m x[m][n]      v[n] = 1/L Σ_m (x[m][n] - μ[n])²      over the L rows that are
-///       live
+///       valid
 ///   running_mean += momentum (μ - running_mean)
 ///   running_variance += momentum (w - running_variance)
 ///   w[n] = v[n] L/(L - 1) of recurrent_variance_unbiased, v[n] of recurrent_variance_biased
-///   live [M] in, or null: a row where it is zero has no part in anything, whatever its x, and a y
+///   valid [M] in, or null: a row where it is zero has no part in anything, whatever its x, and a y
 ///       of zero.
 ///   x in
 ///   gamma, beta in
@@ -130,7 +130,7 @@ KERNEL(activation_backward,
 ///   y out
 ///   Partitions split the units, by 16.
 KERNEL(batch_normalization_forward,
-       (const recurrent_rows_shape *shape, const int32_t *RECURRENT_NULLABLE live, float epsilon,
+       (const recurrent_rows_shape *shape, const int32_t *RECURRENT_NULLABLE valid, float epsilon,
         float momentum, recurrent_variance estimate, const float *x, const float *gamma,
         const float *beta, float *running_mean, float *running_variance, float *mean,
         float *inverse_deviation, float *y, recurrent_partition partition))
@@ -148,14 +148,14 @@ KERNEL(batch_normalization_inference,
 /// The gradient of batch_normalization_forward: Ioffe and Szegedy 2015, section 3.
 ///   dγ[n] += Σ_m dy[m][n] x̂[m][n]      dβ[n] += Σ_m dy[m][n]
 ///   dx[m][n] = γ[n]/√(v[n] + ε) (dy[m][n] - 1/L Σ_m dy[m][n] - x̂[m][n] 1/L Σ_m dy[m][n] x̂[m][n])
-///   live, x, gamma as in the forward pass
+///   valid, x, gamma as in the forward pass
 ///   mean, inverse_deviation its tape
-///   dy in, not read for rows that are not live
+///   dy in, not read for rows that are not valid
 ///   dgamma, dbeta in, out
 ///   dx out, zero for such rows; may be the same buffer as dy.
 ///   Partitions split the units, by 16.
 KERNEL(batch_normalization_backward,
-       (const recurrent_rows_shape *shape, const int32_t *RECURRENT_NULLABLE live, const float *x,
+       (const recurrent_rows_shape *shape, const int32_t *RECURRENT_NULLABLE valid, const float *x,
         const float *gamma, const float *mean, const float *inverse_deviation, const float *dy,
         float *dgamma, float *dbeta, float *dx, recurrent_partition partition))
 
@@ -298,16 +298,16 @@ KERNEL(softmax_cross_entropy,
 // MARK: losses.h
 //
 // Each is the mean over the units of a row, in 16 sums; where there are more than 4096 units, each
-// 4096 have sums of their own. y, targets [M][16 ⌈N/16⌉] in, any value past the last unit; live [M]
-// in, or null: a row where it is zero has a loss and a gradient of zero, whatever its y; losses [M]
-// out; dy [M][16 ⌈N/16⌉] out, zero past the last unit, or null; may be the same buffer as y.
+// 4096 have sums of their own. y, targets [M][16 ⌈N/16⌉] in, any value past the last unit; valid
+// [M] in, or null: a row where it is zero has a loss and a gradient of zero, whatever its y; losses
+// [M] out; dy [M][16 ⌈N/16⌉] out, zero past the last unit, or null; may be the same buffer as y.
 // Partitions split the rows.
 
 /// The mean of the squared errors of a row, and its gradient: Goodfellow, Bengio and Courville
 /// 2016, equation 5.4.
 ///   loss[m] = 1/N Σ_n (y[m][n] - target[m][n])²      dy[m][n] = scale 2/N (y[m][n] - target[m][n])
 KERNEL(mean_squared_error, (const recurrent_rows_shape *shape, const float *y, const float *targets,
-                            const int32_t *RECURRENT_NULLABLE live, float scale, float *losses,
+                            const int32_t *RECURRENT_NULLABLE valid, float scale, float *losses,
                             float *RECURRENT_NULLABLE dy, recurrent_partition partition))
 
 /// The mean of the absolute errors of a row, and its gradient, the subgradient 0 where y is the
@@ -316,7 +316,7 @@ KERNEL(mean_squared_error, (const recurrent_rows_shape *shape, const float *y, c
 ///       target[m][n])
 KERNEL(mean_absolute_error,
        (const recurrent_rows_shape *shape, const float *y, const float *targets,
-        const int32_t *RECURRENT_NULLABLE live, float scale, float *losses,
+        const int32_t *RECURRENT_NULLABLE valid, float scale, float *losses,
         float *RECURRENT_NULLABLE dy, recurrent_partition partition))
 
 /// Squared near the target, absolute far from it: Huber 1964, "Robust estimation of a location
@@ -326,8 +326,8 @@ KERNEL(mean_absolute_error,
 ///   dy[m][n] = scale/N min(max(e, -δ), δ)
 ///   delta: δ, finite and above 0.
 KERNEL(huber_loss, (const recurrent_rows_shape *shape, const float *y, const float *targets,
-                    const int32_t *RECURRENT_NULLABLE live, float delta, float scale, float *losses,
-                    float *RECURRENT_NULLABLE dy, recurrent_partition partition))
+                    const int32_t *RECURRENT_NULLABLE valid, float delta, float scale,
+                    float *losses, float *RECURRENT_NULLABLE dy, recurrent_partition partition))
 
 /// Binary cross-entropy of sigmoids, from their logits z: Goodfellow, Bengio and Courville 2016,
 /// equations 6.24 to 6.26.
@@ -340,7 +340,7 @@ KERNEL(huber_loss, (const recurrent_rows_shape *shape, const float *y, const flo
 ///   The loss of one that is NaN or infinite is NaN or infinite.
 KERNEL(binary_cross_entropy,
        (const recurrent_rows_shape *shape, const float *logits, const float *targets,
-        const int32_t *RECURRENT_NULLABLE live, float scale, float *losses,
+        const int32_t *RECURRENT_NULLABLE valid, float scale, float *losses,
         float *RECURRENT_NULLABLE dlogits, recurrent_partition partition))
 
 /// The sum of losses, to report: in double, in one order.

@@ -22,7 +22,7 @@ extension Kernels {
     /// Kernel: `batch_normalization_forward`.
     ///
     /// - Parameters:
-    ///   - live: [M], or nil: rows where it is zero have no part in anything.
+    ///   - valid: [M], or nil: rows where it is zero have no part in anything.
     ///   - epsilon: ε, above zero.
     ///   - estimate: what the running variance is an average of.
     ///   - x: [M][16 ⌈N/16⌉].
@@ -30,7 +30,7 @@ extension Kernels {
     ///   - mean, inverseDeviation: [16 ⌈N/16⌉], written: the tape.
     ///   - y: as x, written.
     public func batchNormalizationForward(
-        _ shape: RowsShape, live: UnsafePointer<Int32>?, epsilon: Float, momentum: Float,
+        _ shape: RowsShape, valid: UnsafePointer<Int32>?, epsilon: Float, momentum: Float,
         estimate: VarianceEstimate = .unbiased,
         x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
         runningMean: UnsafeMutablePointer<Float>,
@@ -40,7 +40,7 @@ extension Kernels {
     ) {
         var shape = shape.cValue
         unsafe table.pointee.batch_normalization_forward(
-            &shape, live, epsilon, momentum, estimate.cValue, x, gamma, beta, runningMean,
+            &shape, valid, epsilon, momentum, estimate.cValue, x, gamma, beta, runningMean,
             runningVariance, mean, inverseDeviation, y, partition.cValue)
     }
 
@@ -62,7 +62,7 @@ extension Kernels {
     ///
     /// - Parameter inputGradient: written; may be `outputGradient`.
     public func batchNormalizationBackward(
-        _ shape: RowsShape, live: UnsafePointer<Int32>?, x: UnsafePointer<Float>,
+        _ shape: RowsShape, valid: UnsafePointer<Int32>?, x: UnsafePointer<Float>,
         gamma: UnsafePointer<Float>, mean: UnsafePointer<Float>,
         inverseDeviation: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
         gammaGradient: UnsafeMutablePointer<Float>,
@@ -71,7 +71,7 @@ extension Kernels {
     ) {
         var shape = shape.cValue
         unsafe table.pointee.batch_normalization_backward(
-            &shape, live, x, gamma, mean, inverseDeviation, outputGradient, gammaGradient,
+            &shape, valid, x, gamma, mean, inverseDeviation, outputGradient, gammaGradient,
             betaGradient, inputGradient, partition.cValue)
     }
 

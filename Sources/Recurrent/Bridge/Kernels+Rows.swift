@@ -72,44 +72,44 @@ extension Kernels {
     }
 
     /// Mean squared error of each row, and the gradient with respect to `y` times `scale`; rows
-    /// where `live` is zero give zero. Kernel: `mean_squared_error`.
+    /// where `valid` is zero give zero. Kernel: `mean_squared_error`.
     public func meanSquaredError(
         _ shape: RowsShape, y: UnsafePointer<Float>, targets: UnsafePointer<Float>,
-        live: UnsafePointer<Int32>?,
+        valid: UnsafePointer<Int32>?,
         scale: Float, losses: UnsafeMutablePointer<Float>,
         outputGradient: UnsafeMutablePointer<Float>?,
         partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.mean_squared_error(
-            &shape, y, targets, live, scale, losses, outputGradient, partition.cValue)
+            &shape, y, targets, valid, scale, losses, outputGradient, partition.cValue)
     }
 
     /// Mean absolute error of each row, and the gradient with respect to `y` times `scale`, as
     /// `meanSquaredError`. Kernel: `mean_absolute_error`.
     public func meanAbsoluteError(
         _ shape: RowsShape, y: UnsafePointer<Float>, targets: UnsafePointer<Float>,
-        live: UnsafePointer<Int32>?,
+        valid: UnsafePointer<Int32>?,
         scale: Float, losses: UnsafeMutablePointer<Float>,
         outputGradient: UnsafeMutablePointer<Float>?,
         partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.mean_absolute_error(
-            &shape, y, targets, live, scale, losses, outputGradient, partition.cValue)
+            &shape, y, targets, valid, scale, losses, outputGradient, partition.cValue)
     }
 
     /// Huber's loss of each row, with `delta` above zero, and the gradient with respect to `y`
     /// times `scale`, as `meanSquaredError`. Kernel: `huber_loss`.
     public func huberLoss(
         _ shape: RowsShape, y: UnsafePointer<Float>, targets: UnsafePointer<Float>,
-        live: UnsafePointer<Int32>?, delta: Float,
+        valid: UnsafePointer<Int32>?, delta: Float,
         scale: Float, losses: UnsafeMutablePointer<Float>,
         outputGradient: UnsafeMutablePointer<Float>?, partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.huber_loss(
-            &shape, y, targets, live, delta, scale, losses, outputGradient, partition.cValue)
+            &shape, y, targets, valid, delta, scale, losses, outputGradient, partition.cValue)
     }
 
     /// Binary cross-entropy, in nats, of the sigmoids of each row's logits with targets of 0...1,
@@ -117,14 +117,14 @@ extension Kernels {
     /// `meanSquaredError`. Kernel: `binary_cross_entropy`.
     public func binaryCrossEntropy(
         _ shape: RowsShape, logits: UnsafePointer<Float>, targets: UnsafePointer<Float>,
-        live: UnsafePointer<Int32>?,
+        valid: UnsafePointer<Int32>?,
         scale: Float, losses: UnsafeMutablePointer<Float>,
         logitsGradient: UnsafeMutablePointer<Float>?,
         partition: Partition = .all
     ) {
         var shape = shape.cValue
         unsafe table.pointee.binary_cross_entropy(
-            &shape, logits, targets, live, scale, losses, logitsGradient, partition.cValue)
+            &shape, logits, targets, valid, scale, losses, logitsGradient, partition.cValue)
     }
 
     /// The sum of `count` losses, in Double. Kernel: `sum_losses`.

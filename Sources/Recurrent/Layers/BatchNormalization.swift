@@ -115,17 +115,17 @@
     /// averages.
     ///
     /// - Parameters:
-    ///   - live: [rows], or nil: rows where it is zero have no part in anything, and a y of zero.
+    ///   - valid: [rows], or nil: rows where it is zero have no part in anything, and a y of zero.
     ///   - x: [rows][16 ⌈units / 16⌉].
     ///   - y: likewise, written.
     /// - Precondition: the counts are those, and there is at least one row.
     public mutating func forward(
-        live: UnsafeBufferPointer<Int32>? = nil, x: UnsafeBufferPointer<Float>,
+        valid: UnsafeBufferPointer<Int32>? = nil, x: UnsafeBufferPointer<Float>,
         y: UnsafeMutableBufferPointer<Float>
     ) {
-        let shape = unsafe shape(x.count, y.count, live: live?.count)
+        let shape = unsafe shape(x.count, y.count, valid: valid?.count)
         unsafe kernels.batchNormalizationForward(
-            shape, live: live?.baseAddress, epsilon: epsilon, momentum: momentum,
+            shape, valid: valid?.baseAddress, epsilon: epsilon, momentum: momentum,
             estimate: estimate,
             x: x.baseAddress!, gamma: parameters, beta: parameters + row,
             runningMean: runningMeanPointer,
@@ -138,11 +138,11 @@
     /// - Parameter inputGradient: written; may be `outputGradient`.
     /// - Precondition: as for `forward`.
     public mutating func backward(
-        live: UnsafeBufferPointer<Int32>? = nil, x: UnsafeBufferPointer<Float>,
+        valid: UnsafeBufferPointer<Int32>? = nil, x: UnsafeBufferPointer<Float>,
         outputGradient: UnsafeBufferPointer<Float>,
         inputGradient: UnsafeMutableBufferPointer<Float>
     ) {
-        let shape = unsafe shape(x.count, inputGradient.count, live: live?.count)
+        let shape = unsafe shape(x.count, inputGradient.count, valid: valid?.count)
         require(
             outputGradient.count == x.count,
             """
@@ -150,7 +150,7 @@
             found \(outputGradient.count)
             """)
         unsafe kernels.batchNormalizationBackward(
-            shape, live: live?.baseAddress, x: x.baseAddress!, gamma: parameters, mean: mean,
+            shape, valid: valid?.baseAddress, x: x.baseAddress!, gamma: parameters, mean: mean,
             inverseDeviation: inverseDeviation,
             outputGradient: outputGradient.baseAddress!, gammaGradient: gradient,
             betaGradient: gradient + row,
@@ -161,7 +161,7 @@
     ///
     /// - Precondition: as for `forward`.
     public func inference(x: UnsafeBufferPointer<Float>, y: UnsafeMutableBufferPointer<Float>) {
-        let shape = shape(x.count, y.count, live: nil)
+        let shape = shape(x.count, y.count, valid: nil)
         unsafe kernels.batchNormalizationInference(
             shape, epsilon: epsilon, x: x.baseAddress!, gamma: parameters, beta: parameters + row,
             runningMean: runningMeanPointer,
@@ -169,7 +169,7 @@
     }
 
     /// The rows of so many floats, where as many are written. Not variadic, which would allocate.
-    private func shape(_ inputs: Int, _ outputs: Int, live: Int?) -> RowsShape {
+    private func shape(_ inputs: Int, _ outputs: Int, valid: Int?) -> RowsShape {
         require(
             inputs > 0 && inputs % row == 0 && outputs == inputs,
             """
@@ -179,38 +179,38 @@
         )
         let rows = inputs / row
         require(
-            live ?? rows == rows,
-            "batch normalization: expected \(rows) rows that are live or not, found \(live ?? 0)")
+            valid ?? rows == rows,
+            "batch normalization: expected \(rows) rows that are valid or not, found \(valid ?? 0)")
         return RowsShape(rows: rows, units: units)
     }
 
     // MARK: The safe face
 
-    /// A batch in training, of padded rows: `forward(live:x:y:)`.
+    /// A batch in training, of padded rows: `forward(valid:x:y:)`.
     public mutating func forward(
-        _ x: Span<Float>, live: Span<Int32>? = nil, into y: inout MutableSpan<Float>
+        _ x: Span<Float>, valid: Span<Int32>? = nil, into y: inout MutableSpan<Float>
     ) {
         unsafe x.withUnsafeBufferPointer { x in
             unsafe y.withUnsafeMutableBufferPointer { y in
-                guard let live else { return unsafe forward(x: x, y: y) }
-                unsafe live.withUnsafeBufferPointer { unsafe forward(live: $0, x: x, y: y) }
+                guard let valid else { return unsafe forward(x: x, y: y) }
+                unsafe valid.withUnsafeBufferPointer { unsafe forward(valid: $0, x: x, y: y) }
             }
         }
     }
 
-    /// The gradient of the last `forward`: `backward(live:x:outputGradient:inputGradient:)`.
+    /// The gradient of the last `forward`: `backward(valid:x:outputGradient:inputGradient:)`.
     public mutating func backward(
-        _ x: Span<Float>, live: Span<Int32>? = nil, outputGradient: Span<Float>,
+        _ x: Span<Float>, valid: Span<Int32>? = nil, outputGradient: Span<Float>,
         into inputGradient: inout MutableSpan<Float>
     ) {
         unsafe x.withUnsafeBufferPointer { x in
             unsafe outputGradient.withUnsafeBufferPointer { dy in
                 unsafe inputGradient.withUnsafeMutableBufferPointer { dx in
-                    guard let live else {
+                    guard let valid else {
                         return unsafe backward(x: x, outputGradient: dy, inputGradient: dx)
                     }
-                    unsafe live.withUnsafeBufferPointer {
-                        unsafe backward(live: $0, x: x, outputGradient: dy, inputGradient: dx)
+                    unsafe valid.withUnsafeBufferPointer {
+                        unsafe backward(valid: $0, x: x, outputGradient: dy, inputGradient: dx)
                     }
                 }
             }

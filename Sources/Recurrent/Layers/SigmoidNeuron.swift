@@ -16,9 +16,9 @@
 /// than to be fast. Goodfellow, Bengio and Courville 2016, section 6.2.2.2.
 ///
 ///     var neuron = SigmoidNeuron(weights: [0, 0], bias: 0)
-///     let slope = neuron.meanSquaredError(inputs: [[0, 1], [1, 1]], targets: [0, 1])
+///     let gradient = neuron.meanSquaredError(inputs: [[0, 1], [1, 1]], targets: [0, 1])
 ///     for n in neuron.weights.indices {
-///         neuron.weights[n] -= learningRate * slope.weightGradient[n]
+///         neuron.weights[n] -= learningRate * gradient.weightGradient[n]
 ///     }
 ///
 /// Inside a network it is a dense layer of one output: `Kernels.denseForward` with
@@ -61,10 +61,10 @@ public struct SigmoidNeuron: Hashable, Sendable {
         let count = Double(inputs.count)
         for (x, target) in zip(inputs, targets) {
             let y = output(x)
-            let slope = 2 / count * (y - target) * y * (1 - y)
+            let derivative = 2 / count * (y - target) * y * (1 - y)
             error += (y - target) * (y - target) / count
-            for n in x.indices { weightGradient[n] += slope * x[n] }
-            biasGradient += slope
+            for n in x.indices { weightGradient[n] += derivative * x[n] }
+            biasGradient += derivative
         }
         return (error, weightGradient, biasGradient)
     }

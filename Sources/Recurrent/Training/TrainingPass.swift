@@ -204,22 +204,22 @@ enum TrainingWork {
                 logitsGradient: gradient, partition: partition)
         case .meanSquaredError:
             unsafe kernels.meanSquaredError(
-                outputRows, y: outputs, targets: base + layout.targetValues!, live: targets,
+                outputRows, y: outputs, targets: base + layout.targetValues!, valid: targets,
                 scale: lossScale,
                 losses: losses, outputGradient: gradient, partition: partition)
         case .meanAbsoluteError:
             unsafe kernels.meanAbsoluteError(
-                outputRows, y: outputs, targets: base + layout.targetValues!, live: targets,
+                outputRows, y: outputs, targets: base + layout.targetValues!, valid: targets,
                 scale: lossScale,
                 losses: losses, outputGradient: gradient, partition: partition)
         case .huber(let delta):
             unsafe kernels.huberLoss(
-                outputRows, y: outputs, targets: base + layout.targetValues!, live: targets,
+                outputRows, y: outputs, targets: base + layout.targetValues!, valid: targets,
                 delta: delta, scale: lossScale,
                 losses: losses, outputGradient: gradient, partition: partition)
         case .binaryCrossEntropy:
             unsafe kernels.binaryCrossEntropy(
-                outputRows, logits: outputs, targets: base + layout.targetValues!, live: targets,
+                outputRows, logits: outputs, targets: base + layout.targetValues!, valid: targets,
                 scale: lossScale,
                 losses: losses, logitsGradient: gradient, partition: partition)
         }
