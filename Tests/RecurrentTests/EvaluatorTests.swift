@@ -49,10 +49,10 @@ import Testing
         let shape = ModelShape(
             input: .tokens(vocabulary: 50, dimension: 16), layers: [.lstm(128)], outputSize: 50,
             loss: .crossEntropy)
-        func floats(_ purpose: TrainingPurpose) -> Int {
+        func floats(_ mode: TrainingMode) -> Int {
             TrainingLayout(
                 shape, batch: 1, steps: 16, momentCount: 0, dropout: false, recurrentDropout: false,
-                purpose: purpose
+                mode: mode
             ).memory.floats
         }
         let parameters = ParameterLayout(shape).count

@@ -43,12 +43,12 @@ struct LayerLayout: Sendable {
         reversedInput = layer.isBidirectional ? layout.reserve(rows * inputStride) : nil
         joined = layer.isBidirectional ? layout.reserve(rows * padded(layer.outputSize)) : nil
         dropped = dropout ? layout.reserve(rows * padded(layer.outputSize)) : nil
-        carried = TrainingPurpose.allCases.map { _ in layout.reserve(shape.carriedCount) }
+        carried = TrainingMode.allCases.map { _ in layout.reserve(shape.carriedCount) }
     }
 }
 
-/// What a pass is for; each purpose carries a state of its own from segment to segment.
-enum TrainingPurpose: Int, CaseIterable {
+/// What a pass is for; each mode carries a state of its own from segment to segment.
+enum TrainingMode: Int, CaseIterable {
     case training, evaluation
 }
 
@@ -73,15 +73,15 @@ struct TrainingLayout: Sendable {
         squares: Int, penalties: Int
     let memory: Layout
 
-    /// - Parameter purpose: an evaluation has neither gradients nor scratch.
+    /// - Parameter mode: an evaluation has neither gradients nor scratch.
     init(
         _ shape: ModelShape, batch: Int, steps: Int, momentCount: Int, dropout: Bool,
         recurrentDropout: Bool,
-        purpose: TrainingPurpose = .training
+        mode: TrainingMode = .training
     ) {
         var layout = Layout()
         func ofTraining(_ count: @autoclosure () -> Int) -> Int {
-            layout.reserve(purpose == .training ? count() : 0)
+            layout.reserve(mode == .training ? count() : 0)
         }
         let rows = batch * steps
         parameters = ParameterLayout(shape)

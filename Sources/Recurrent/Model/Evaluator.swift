@@ -37,7 +37,7 @@
         let layout = TrainingLayout(
             shape, batch: batch, steps: steps, momentCount: 0, dropout: false,
             recurrentDropout: false,
-            purpose: .evaluation)
+            mode: .evaluation)
         let arena = try Arena(taking: layout.memory)
         let base = unsafe arena.base
         // Until a model is at hand, its parameters are the arena's, which nobody reads.
@@ -116,7 +116,7 @@
             unsafe pass.pointee.targets[row] = targets[row]
             if targets[row] >= 0 && targets[row] < shape.outputSize { count += 1 }
         }
-        unsafe pass.pointee.purpose = .evaluation
+        unsafe pass.pointee.mode = .evaluation
         unsafe pass.pointee.lossScale = count == 0 ? 0 : 1 / Float(count)
         unsafe pass.pointee.prepareState()
         unsafe tokens.withUnsafeBufferPointer { buffer in

@@ -175,10 +175,10 @@ extension Trainer {
                 ))
         }
         for (index, layer) in layout.layers.enumerated() {
-            for (purpose, offset) in layer.carried.enumerated() {
+            for (mode, offset) in layer.carried.enumerated() {
                 unsafe buffers.append(
                     (
-                        name: "state.\(index).\(TrainingPurpose(rawValue: purpose)!)",
+                        name: "state.\(index).\(TrainingMode(rawValue: mode)!)",
                         memory: UnsafeMutableBufferPointer(
                             start: pass.pointee.base + offset, count: layer.cell.shape.carriedCount)
                     ))

@@ -221,9 +221,9 @@
     }
 
     /// Puts the state that this segment starts from in its place: zero, or the one that the last
-    /// segment of a purpose ended in.
-    func prepareState(_ purpose: TrainingPurpose, _ initialState: InitialState) {
-        let carried = unsafe carried(purpose)
+    /// segment of a mode ended in.
+    func prepareState(_ mode: TrainingMode, _ initialState: InitialState) {
+        let carried = unsafe carried(mode)
         let shape = cell.shape
         switch initialState {
         case .zero:
@@ -236,8 +236,8 @@
     }
 
     /// Keeps the state that this segment ended in.
-    func saveState(_ purpose: TrainingPurpose) {
-        let carried = unsafe carried(purpose)
+    func saveState(_ mode: TrainingMode) {
+        let carried = unsafe carried(mode)
         let shape = cell.shape
         unsafe carried.update(
             from: cell.tape.c! + (shape.stateTapeCount - shape.stateCount), count: shape.stateCount)
@@ -246,13 +246,13 @@
             count: shape.outputCount)
     }
 
-    func resetState(_ purpose: TrainingPurpose) {
-        unsafe carried(purpose).update(repeating: 0, count: cell.shape.carriedCount)
+    func resetState(_ mode: TrainingMode) {
+        unsafe carried(mode).update(repeating: 0, count: cell.shape.carriedCount)
     }
 
     /// Resets the state of one sequence.
-    func resetState(_ purpose: TrainingPurpose, sequence: Int) {
-        let carried = unsafe carried(purpose)
+    func resetState(_ mode: TrainingMode, sequence: Int) {
+        let carried = unsafe carried(mode)
         let shape = cell.shape
         if shape.stateCount > 0 {
             unsafe shape.stateRows.reset(carried, row: sequence)
@@ -261,14 +261,14 @@
     }
 
     /// Whether the state that a sequence ended in is finite.
-    func isStateFinite(_ purpose: TrainingPurpose, sequence: Int) -> Bool {
-        let carried = unsafe carried(purpose)
+    func isStateFinite(_ mode: TrainingMode, sequence: Int) -> Bool {
+        let carried = unsafe carried(mode)
         let shape = cell.shape
         return unsafe (shape.stateCount == 0 || shape.stateRows.isFinite(carried, row: sequence))
             && shape.hiddenRows.isFinite(carried + shape.stateCount, row: sequence)
     }
 
-    private func carried(_ purpose: TrainingPurpose) -> UnsafeMutablePointer<Float> {
-        unsafe purpose == .training ? carried.0 : carried.1
+    private func carried(_ mode: TrainingMode) -> UnsafeMutablePointer<Float> {
+        unsafe mode == .training ? carried.0 : carried.1
     }
 }

@@ -112,7 +112,7 @@ extension Trainer {
     private func finishGradient(_ work: TrainingWork) -> Evaluation {
         let pass = unsafe pass
         let accumulated = unsafe pass.pointee.accumulated
-        unsafe pass.pointee.purpose = .training
+        unsafe pass.pointee.mode = .training
         unsafe pass.pointee.work = work
         unsafe pass.pointee.lossScale = accumulated.count > 0 ? 1 / Float(accumulated.count) : 0
         unsafe pool.run(pass)

@@ -94,7 +94,7 @@ extension Trainer {
 
     /// Runs a segment: the only way from a caller's memory to the threads, which read it unchecked.
     func run(
-        _ purpose: TrainingPurpose, _ work: TrainingWork = .segment, tokens: Span<Int32>? = nil,
+        _ mode: TrainingMode, _ work: TrainingWork = .segment, tokens: Span<Int32>? = nil,
         values: Span<Float>? = nil,
         classes: Span<Int32>? = nil, targets: Span<Float>? = nil, lengths: Span<Int>?
     ) -> Evaluation {
@@ -105,7 +105,7 @@ extension Trainer {
         check("targets", classes?.count, targetCount)
         check("targets", targets?.count, targetCount * model.shape.outputSize)
         check("lengths", lengths?.count, batch)
-        unsafe pass.pointee.purpose = purpose
+        unsafe pass.pointee.mode = mode
         unsafe pass.pointee.work = work
         return unsafe withPointer(tokens) { tokens in
             unsafe withPointer(values) { values in

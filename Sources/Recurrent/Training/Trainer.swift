@@ -296,7 +296,7 @@ public enum InitialState: String, CaseIterable, Sendable {
         step: Int = 0, sequence: Int, _ body: (Span<Float>) throws -> Result
     ) rethrows -> Result {
         require(
-            unsafe pass.pointee.purpose == .evaluation,
+            unsafe pass.pointee.mode == .evaluation,
             "output: the last segment was trained on; expected an evaluation")
         let row = step * batch + sequence
         require(

@@ -30,7 +30,7 @@ enum TrainingWork {
     /// Steps before the one that runs, and those of them that updated the parameters.
     var step = 0
     var updates = 0
-    var purpose = TrainingPurpose.training
+    var mode = TrainingMode.training
     var work = TrainingWork.segment
     /// The losses whose gradients have been added up since the last update.
     var accumulated = Evaluation()
@@ -52,7 +52,7 @@ enum TrainingWork {
         unsafe UnsafeMutableRawPointer(base + layout.penalties).assumingMemoryBound(to: Double.self)
     }
     var outputs: UnsafeMutablePointer<Float> { unsafe base + layout.outputs }
-    private var isTraining: Bool { purpose == .training }
+    private var isTraining: Bool { mode == .training }
     private var drops: Bool { isTraining && mask.probability > 0 }
     private var dropsStates: Bool { isTraining && recurrentDropout > 0 }
     private var outputRows: RowsShape { RowsShape(rows: dense.rows, units: dense.outputSize) }
@@ -269,17 +269,17 @@ enum TrainingWork {
     }
 
     func prepareState() {
-        unsafe layers.forEach { $0.prepareState(purpose, initialState) }
+        unsafe layers.forEach { $0.prepareState(mode, initialState) }
     }
-    func saveState() { unsafe layers.forEach { $0.saveState(purpose) } }
-    func resetState(_ purpose: TrainingPurpose) {
-        unsafe layers.forEach { $0.resetState(purpose) }
+    func saveState() { unsafe layers.forEach { $0.saveState(mode) } }
+    func resetState(_ mode: TrainingMode) {
+        unsafe layers.forEach { $0.resetState(mode) }
     }
-    func resetState(_ purpose: TrainingPurpose, sequence: Int) {
-        unsafe layers.forEach { $0.resetState(purpose, sequence: sequence) }
+    func resetState(_ mode: TrainingMode, sequence: Int) {
+        unsafe layers.forEach { $0.resetState(mode, sequence: sequence) }
     }
-    func isStateFinite(_ purpose: TrainingPurpose, sequence: Int) -> Bool {
-        unsafe layers.allSatisfy { $0.isStateFinite(purpose, sequence: sequence) }
+    func isStateFinite(_ mode: TrainingMode, sequence: Int) -> Bool {
+        unsafe layers.allSatisfy { $0.isStateFinite(mode, sequence: sequence) }
     }
 }
 
