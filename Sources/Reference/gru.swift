@@ -65,7 +65,7 @@ public struct GRUTape<S: Scalar>: Sendable {
 
 /// The gradients that flow back through a sequence, to everything but the parameters.
 public struct GRUBackward<S: Scalar>: Sendable {
-    public var dgates: [[GRUGates<[S]>]]  // [steps][batch], by the pre-activations
+    public var dgates: [[GRUGates<[S]>]]  // [steps][batch], with respect to the pre-activations
     public var dpast: [[[S]]]  // [steps][batch][hidden]
     public var dx: [[[S]]]  // [steps][batch][input]
     public var dh0: [[S]]  // [batch][hidden]

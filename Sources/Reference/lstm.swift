@@ -69,7 +69,7 @@ public struct LSTMTape<S: Scalar>: Sendable {
 
 /// The gradients that flow back through a sequence, to everything but the parameters.
 public struct LSTMBackward<S: Scalar>: Sendable {
-    public var dgates: [[LSTMGates<[S]>]]  // [steps][batch], by the pre-activations
+    public var dgates: [[LSTMGates<[S]>]]  // [steps][batch], with respect to the pre-activations
     // [steps][batch][outputs], by h after each step; zeros where the row has ended
     public var dh: [[[S]]]
     public var dx: [[[S]]]  // [steps][batch][input]

@@ -3,7 +3,7 @@
 
 /// The gradients that flow back through a sequence, to everything but the parameters.
 public struct RNNBackward<S: Scalar>: Sendable {
-    public var dz: [[[S]]]  // [steps][batch][hidden], by the pre-activations
+    public var dz: [[[S]]]  // [steps][batch][hidden], with respect to the pre-activations
     public var dx: [[[S]]]  // [steps][batch][input]
     public var dh0: [[S]]  // [batch][hidden]
 
