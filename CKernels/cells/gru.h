@@ -117,7 +117,7 @@ static void gru_step_backward(const recurrent_cell_shape *shape, size_t rows, si
           *dh = gradients->dh + row_at;
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES;
     const size_t gates = GRU_GATES * LANES, gates_row = GRU_GATES * units;
-    // What passes the mask, before it does, apart from what z keeps.
+    // What passes the mask, before it does, apart from what is kept of it.
     float *dseen = mask ? gradients->scratch + row_at : dh;
     for (size_t unit = 0; mask && unit < rows * units; unit += LANES)
         lanes_store(dseen + unit, lanes_splat(0));

@@ -109,6 +109,40 @@ static void lstm_transpose(const recurrent_cell_shape *shape, const float *w, fl
                                   transposed + lstm_transposed_projection(shape), first, end);
 }
 
+/// f', from y = f(x).
+INLINE lanes lstm_derivative(const lstm_variant variant, lanes y) {
+    return cell_derivative(variant.activation, variant.slope, y);
+}
+
+/// One row of one panel at one time step; each line is the derivative of the line of `lstm_cell`
+/// that it quotes.
+INLINE void lstm_cell_backward(const lstm_variant variant, const float *peepholes,
+                               const lanes *gates, lanes c_prev, lanes c, lanes activated_c,
+                               lanes dh, lanes *dc, lanes *dgates) {
+    const lanes i = gates[0], f = gates[1], g = gates[2], o = gates[3];
+    const lanes d_o = dh * activated_c;                     // h = o f(c)
+    dgates[3] = d_o * cell_derivative(variant.gate, 0, o);  // o = σ(·)
+    lanes d_c = lanes_fma(dh * o, lstm_derivative(variant, activated_c), *dc);
+    if (variant.peepholes)  // o = σ(· + p c)
+        d_c = lanes_fma(dgates[3], lanes_load(peepholes + 3 * LANES), d_c);
+    if (variant.clip > 0)  // c = min(max(·, -clip), clip)
+        d_c = lanes_select(lanes_abs(c) >= lanes_splat(variant.clip), lanes_splat(0), d_c);
+    lanes d_i = d_c * g, d_f = d_c * c_prev;  // c = f c_prev + i g
+    const lanes d_g = d_c * i;
+    *dc = d_c * f;
+    if (variant.coupled) {  // f = 1 - i
+        d_i -= d_f;
+        d_f = lanes_splat(0);
+    }
+    dgates[0] = d_i * cell_derivative(variant.gate, 0, i);  // i = σ(·)
+    dgates[1] = d_f * cell_derivative(variant.gate, 0, f);  // f = σ(·)
+    dgates[2] = d_g * lstm_derivative(variant, g);          // g = f(·)
+    if (variant.peepholes) {  // i = σ(· + p c_prev), f = σ(· + p c_prev)
+        *dc = lanes_fma(dgates[0], lanes_load(peepholes), *dc);
+        if (!variant.coupled) *dc = lanes_fma(dgates[1], lanes_load(peepholes + LANES), *dc);
+    }
+}
+
 /// The pointwise part of some rows at one time step, in some panels; it leaves dc_prev, and takes
 /// dh, which becomes zero for the sums to come, or, where h is projected, takes dm from where do
 /// will be.

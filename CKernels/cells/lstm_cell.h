@@ -6,11 +6,6 @@ INLINE lanes lstm_activated(const lstm_variant variant, lanes x) {
     return cell_activated(variant.activation, variant.slope, x);
 }
 
-/// f', from y = f(x).
-INLINE lanes lstm_derivative(const lstm_variant variant, lanes y) {
-    return cell_derivative(variant.activation, variant.slope, y);
-}
-
 /// Gate v of i f g o; i, f and o see c through the panel's peepholes, i and f that of the step
 /// before.
 INLINE lanes lstm_gate(const lstm_variant variant, const int v, const float *peepholes, lanes sum,
@@ -51,33 +46,4 @@ INLINE void lstm_cell_part(const lstm_variant variant, const int part, const flo
 INLINE void lstm_cell(const lstm_variant variant, const float *peepholes, lanes *gates,
                       lanes c_prev, lanes *c, lanes *h) {
     FOR_EACH(part, LSTM_CELL_PARTS) lstm_cell_part(variant, part, peepholes, gates, c_prev, c, h);
-}
-
-/// One row of one panel at one time step; each line is the derivative of the line of `lstm_cell`
-/// that it quotes.
-INLINE void lstm_cell_backward(const lstm_variant variant, const float *peepholes,
-                               const lanes *gates, lanes c_prev, lanes c, lanes activated_c,
-                               lanes dh, lanes *dc, lanes *dgates) {
-    const lanes i = gates[0], f = gates[1], g = gates[2], o = gates[3];
-    const lanes d_o = dh * activated_c;                     // h = o f(c)
-    dgates[3] = d_o * cell_derivative(variant.gate, 0, o);  // o = σ(·)
-    lanes d_c = lanes_fma(dh * o, lstm_derivative(variant, activated_c), *dc);
-    if (variant.peepholes)  // o = σ(· + p c)
-        d_c = lanes_fma(dgates[3], lanes_load(peepholes + 3 * LANES), d_c);
-    if (variant.clip > 0)  // c = min(max(·, -clip), clip)
-        d_c = lanes_select(lanes_abs(c) >= lanes_splat(variant.clip), lanes_splat(0), d_c);
-    lanes d_i = d_c * g, d_f = d_c * c_prev;  // c = f c_prev + i g
-    const lanes d_g = d_c * i;
-    *dc = d_c * f;
-    if (variant.coupled) {  // f = 1 - i
-        d_i -= d_f;
-        d_f = lanes_splat(0);
-    }
-    dgates[0] = d_i * cell_derivative(variant.gate, 0, i);  // i = σ(·)
-    dgates[1] = d_f * cell_derivative(variant.gate, 0, f);  // f = σ(·)
-    dgates[2] = d_g * lstm_derivative(variant, g);          // g = f(·)
-    if (variant.peepholes) {  // i = σ(· + p c_prev), f = σ(· + p c_prev)
-        *dc = lanes_fma(dgates[0], lanes_load(peepholes), *dc);
-        if (!variant.coupled) *dc = lanes_fma(dgates[1], lanes_load(peepholes + LANES), *dc);
-    }
 }

@@ -12,15 +12,10 @@
 #define exp_parts exp_half_parts
 #include "../vector/vmath.h"
 #include "../matrix/tile.h"
-/// Of cells whose last panel is half full the plain one alone: its activations.
+/// Of cells whose last panel is half full the plain one alone, forward: its activations.
 INLINE lanes cell_activated(const recurrent_activation f, float slope, lanes x) {
     (void)slope;
     return f == recurrent_activation_sigmoid ? lanes_sigmoid(x) : lanes_tanh(x);
-}
-INLINE lanes cell_derivative(const recurrent_activation f, float slope, lanes y) {
-    (void)slope;
-    const lanes one = lanes_splat(1);
-    return f == recurrent_activation_sigmoid ? y * (one - y) : lanes_less_square(one, y);
 }
 #include "../cells/lstm_cell.h"
 #undef lanes

@@ -1,4 +1,4 @@
-// Activations: nonlinear functions of each element, of layers and of the plain recurrent cell. The
+// Activations: nonlinear functions of each element, of layers and of cells. The
 // list of them is recurrent/activations.h, here is what its rows need.
 //
 // README.md states the largest errors of f in units in the last place, which

@@ -69,13 +69,16 @@ static const char *cell_options_check(recurrent_cell_shape shape) {
         && (shape.gru.reset_before > 1 || shape.gru.z_replaces > 1))
         return "GRU shape: expected 0 or 1 for reset_before and z_replaces";
     if (shape.cell != recurrent_cell_min_gru) {
-        if (recurrent_activation_reads_x(shape.activation) != 0)
+        if ((unsigned)shape.activation >= recurrent_activation_count
+            || recurrent_activation_reads_x(shape.activation))
             return "cell shape: expected an activation whose derivative is computed from y";
-        if (!(shape.slope >= 0 && shape.slope <= 1))
+        if (shape.activation == recurrent_activation_leaky_relu
+            && !(shape.slope >= 0 && shape.slope <= 1))
             return "cell shape: expected a slope of 0 to 1";
-        if ((unsigned)shape.gate_activation > recurrent_gate_hard_sigmoid_sixth)
-            return "cell shape: expected a gate_activation of recurrent_gate_activation";
     }
+    if ((shape.cell == recurrent_cell_lstm || shape.cell == recurrent_cell_gru)
+        && (unsigned)shape.gate_activation >= recurrent_gate_activation_count)
+        return "cell shape: expected a gate_activation of recurrent_gate_activation";
     return 0;
 }
 

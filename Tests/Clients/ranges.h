@@ -73,14 +73,21 @@ static inline void check_ranges(void) {
 
     CHECK(cell, NULL, recurrent_cell_rnn, 1, 1, 1, 1, 1,
           .activation = recurrent_activation_leaky_relu, .slope = 1);
-    CHECK(cell, "activation", recurrent_cell_rnn, 1, 1, 1, 1, 1,
-          .activation = (recurrent_activation)4, .slope = 0);
-    CHECK(cell, "slope", recurrent_cell_rnn, 1, 1, 1, 1, 1, .activation = recurrent_activation_relu,
-          .slope = 1.5F);
-    CHECK(cell, "slope", recurrent_cell_rnn, 1, 1, 1, 1, 1, .activation = recurrent_activation_relu,
-          .slope = -0.5F);
-    CHECK(cell, "slope", recurrent_cell_rnn, 1, 1, 1, 1, 1, .activation = recurrent_activation_relu,
-          .slope = NAN);
+    CHECK(cell, NULL, recurrent_cell_rnn, 1, 1, 1, 1, 1, .slope = NAN,
+          .gate_activation = (recurrent_gate_activation)99);
+    CHECK(cell, NULL, recurrent_cell_min_gru, 1, 1, 1, 1, 1,
+          .activation = (recurrent_activation)99);
+    for (int cell = recurrent_cell_lstm; cell <= recurrent_cell_gru; ++cell) {
+        const int bad[] = {recurrent_activation_elu, recurrent_activation_softplus,
+                           recurrent_activation_count, 99, -1};
+        for (int n = 0; n < 5; ++n)
+            CHECK(cell, "activation", (recurrent_cell)cell, 1, 1, 1, 1, 1,
+                  .activation = (recurrent_activation)bad[n]);
+        const float slopes[] = {1.5F, -0.5F, NAN};
+        for (int n = 0; n < 3; ++n)
+            CHECK(cell, "slope", (recurrent_cell)cell, 1, 1, 1, 1, 1,
+                  .activation = recurrent_activation_leaky_relu, .slope = slopes[n]);
+    }
 
     CHECK(cell, NULL, recurrent_cell_gru, 1, 1, 1, 1, 1, .gru = {1, 1},
           .activation = recurrent_activation_hard_sigmoid_sixth,
@@ -88,7 +95,9 @@ static inline void check_ranges(void) {
     CHECK(cell, "0 or 1", recurrent_cell_gru, 1, 1, 1, 1, 1, .gru = {2, 0});
     CHECK(cell, "0 or 1", recurrent_cell_gru, 1, 1, 1, 1, 1, .gru = {0, 2});
     CHECK(cell, "gate_activation", recurrent_cell_gru, 1, 1, 1, 1, 1,
-          .gate_activation = (recurrent_gate_activation)5);
+          .gate_activation = (recurrent_gate_activation)recurrent_gate_activation_count);
+    CHECK(cell, "gate_activation", recurrent_cell_lstm, 1, 1, 1, 1, 1,
+          .gate_activation = (recurrent_gate_activation)-1);
 
     CHECK(convolution, NULL, 1, {1, 1, 1, 1, 1, 0}, {1, 1, 1, 1, 1, 0}, 1, 1, 1);
     CHECK(convolution, NULL, 2, {PLACES}, {PLACES}, D, D, D);

@@ -165,17 +165,17 @@ private let plain: [any TestedCell] = testedCells.flatMap { $0.plain }
         }
     }
 
-    /// The kernels' definitions differ too, from the first of two steps on.
-    @Test(arguments: testedCells.indices, KernelTable.all) func theDefinitionsAreToldApart(
+    /// The kernels of a cell's variants differ too, from the first of two steps on.
+    @Test(arguments: testedCells.indices, KernelTable.all) func theVariantsAreToldApart(
         cell: Int, isa: KernelTable
     ) throws {
         let all = testedCells[cell].toldApart
         let problem = CellProblem(CellCase(2, 3, steps: 2, cell: all.last!), seed: 5)
-        let states = try all.map { definition in
+        let states = try all.map { variant in
             var problem = problem
-            problem.sizes.cell = definition
-            problem.parameters.inner = definition.gates.indices.map {
-                definition.innerGates.contains($0) ? [0, 0, 0] : []
+            problem.sizes.cell = variant
+            problem.parameters.inner = variant.gates.indices.map {
+                variant.innerGates.contains($0) ? [0, 0, 0] : []
             }
             return try CellRun(isa, problem).steps().h
         }

@@ -20,9 +20,9 @@ import Testing
     }
 
     /// With i = o = 1 and f = 0 the cell state is its candidate, c = f(W x + U h_prev + b): a step
-    /// of the plain recurrent layer from the h before it, after which the LSTM squashes once more,
-    /// h = f(c). With as many panels as a sum of both is one chain for, bit for bit; and so through
-    /// a whole sequence.
+    /// of the plain recurrent layer from the h before it, after which the LSTM takes f once
+    /// more, h = f(c). With as many panels as a sum of both is one chain for, bit for bit; and so
+    /// through a whole sequence.
     @Test(arguments: [false, true], KernelTable.all) func withGatesAtOneItIsThePlainLayer(
         sigmoid: Bool, isa: KernelTable
     ) throws {
@@ -39,7 +39,7 @@ import Testing
             let candidate = problem[keyPath: parameters].gates[2]
             plain[keyPath: parameters] = CellParameters(gates: [candidate], inner: [[]])
         }
-        let squash = sigmoid ? isa.kernels.vector_sigmoid : isa.kernels.vector_tanh
+        let activate = sigmoid ? isa.kernels.vector_sigmoid : isa.kernels.vector_tanh
         let state = KernelOrder.padded(sizes.hidden) * sizes.batch
         var h = KernelOrder.padded(problem.h0)
         for t in 0..<sizes.steps {
@@ -47,7 +47,7 @@ import Testing
             step.h0 = KernelOrder.unpadded(h, rows: sizes.batch, units: sizes.hidden)
             let c = Array(try CellRun(isa, step).steps().h.suffix(state))
             h = [Float](repeating: 0, count: state)
-            squash(state, c, &h)
+            activate(state, c, &h)
             // σ(0), past the last unit, is not zero.
             for index in KernelOrder(units: sizes.hidden, groups: 1, columns: 1).rowPadding(
                 sizes.batch)

@@ -184,7 +184,7 @@ import Testing
         #expect(
             Self.error(path)
                 == "\(path): metadata recurrent.cells; "
-                + "expected definitions of lstm(coupled), found lstm(sigmoid)"
+                + "expected cells lstm(coupled), found lstm(sigmoid)"
         )
         // No cell, another order than its own name has, and a variant that is PyTorch's.
         for name in [

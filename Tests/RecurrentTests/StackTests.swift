@@ -131,11 +131,19 @@ import Testing
                 activation: .sigmoid, hasPeepholes: true, hasCoupledGates: true, cellClip: 2.5,
                 projectionSize: 8))
         #expect(mixed.name == "lstm(sigmoid+peepholes+coupled+clip:2.5+projection:8)")
-        for cell in RecurrentCell.all + [mixed] { #expect(RecurrentCell(named: cell.name) == cell) }
+        let gru = RecurrentCell.gru(
+            Recurrent.GRUVariant(zReplaces: true, activation: .hardTanh, gateActivation: .tanh))
+        #expect(gru.name == "gru(zReplaces+hardTanh+gates:tanh)")
+        for cell in RecurrentCell.all + [mixed, gru] {
+            #expect(RecurrentCell(named: cell.name) == cell)
+        }
         for name in [
             "", "lstm()", "lstm(tanh)", "lstm(sigmoid+sigmoid)", "lstm(clip)", "lstm(clip:0)",
             "lstm(clip:inf)", "lstm(peepholes:2)", "lstm(projection:0)",
             "lstm(projection:99999999999999999999)", "lstm(sigmoid+)", "gru(peepholes)", "LSTM",
+            "lstm(gates)", "lstm(gates:)", "lstm(gates:sigmoid)", "lstm(gates:leakyReLU)",
+            "lstm(relu+sigmoid)", "gru(lecture+relu)", "gru(resetBefore+zReplaces+sigmoid)",
+            "gru(resetAfter)", "rnn(tanh)", "rnn(gates:relu)", "minGRU(tanh)",
         ] {
             #expect(RecurrentCell(named: name) == nil, "\(name)")
         }
@@ -157,7 +165,7 @@ import Testing
         #expect(
             error?.description
                 == """
-                \(path): metadata recurrent.cells; expected definitions of lstm rnn, found \
+                \(path): metadata recurrent.cells; expected cells lstm rnn, found \
                 \(cells)
                 """
         )

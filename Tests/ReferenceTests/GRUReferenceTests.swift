@@ -3,10 +3,10 @@ import TestSupport
 import Testing
 
 @Suite struct GRUReferenceTests {
-    /// One unit, one input and two steps from a state that is not zero, each definition written
+    /// One unit, one input and two steps from a state that is not zero, each variant written
     /// out; with one step from zero and without biases, reset-before and reset-after would be the
     /// same.
-    @Test func theDefinitionsAreToldApart() {
+    @Test func theVariantsAreToldApart() {
         let (Wr, Ur, br, Wz, Uz, bz, Wn, Un, bn, hiddenBias) = (
             0.5, -0.75, 0.25, -0.5, 1.5, 0.125, 1.25, -2.0, 0.375, 0.625
         )

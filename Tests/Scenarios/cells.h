@@ -15,7 +15,7 @@ enum {
     /// Kinds of a cell: rows of cell_shape's tables.
     lstm_kinds = 5,
     rnn_kinds = 7,
-    gru_kinds = 5,
+    gru_kinds = 6,
     min_gru_kinds = 1,
     /// Those whose weights have different rows: they come first.
     lstm_matrices = 3,
@@ -54,6 +54,9 @@ static recurrent_cell_shape cell_shape(const cell_scenario *of, scenario_shape s
         {.gru = {.z_replaces = 1},
          .activation = recurrent_activation_leaky_relu,
          .gate_activation = recurrent_gate_hard_sigmoid_fifth},
+        {.gru = {.reset_before = 1},
+         .activation = recurrent_activation_relu,
+         .gate_activation = recurrent_gate_relu},
     };
     static const recurrent_activation rnns[rnn_kinds] = {
         recurrent_activation_tanh,

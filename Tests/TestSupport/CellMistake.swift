@@ -353,7 +353,7 @@ extension CellMistake {
         ]
     }
 
-    /// Another definition, activation or variant, forward or backward.
+    /// Another activation or variant, forward or backward.
     private static func others(_ problem: Problem) -> [CellMistake] {
         problem.sizes.cell.others.flatMap { other in
             [

@@ -56,7 +56,7 @@ extension TestedLSTM {
     }
 
     /// The backward pass of a step sees another dc, from what h says of c: dm, o, and the
-    /// derivative of the squashed c.
+    /// derivative of f(c).
     private func state(
         _ name: String, as other: TestedLSTM? = nil,
         _ edit:
@@ -109,7 +109,7 @@ extension TestedLSTM {
                     back.dc0[row] = zip(back.dc0[row], tape.gates[0][row][1]).map(/)
                 }),
             state("dh missing in dc") { dc, _, dm, o, _, slope in dc -= dm * o * slope },
-            state("derivative of squashed c missing") { dc, _, dm, o, _, slope in
+            state("derivative of f(c) missing") { dc, _, dm, o, _, slope in
                 dc += dm * o * (1 - slope)
             },
         ]

@@ -49,6 +49,13 @@ typedef enum RECURRENT_CLOSED recurrent_gate_activation {
     RECURRENT_GATE_ACTIVATIONS(RECURRENT_GATE_CASE, 0)
 } recurrent_gate_activation;
 #undef RECURRENT_GATE_CASE
+/// Those there are.
+enum {
+    recurrent_gate_activation_count = 0
+#define RECURRENT_GATE_ONE(...) +1
+    RECURRENT_GATE_ACTIVATIONS(RECURRENT_GATE_ONE, 0)
+#undef RECURRENT_GATE_ONE
+};
 
 /// A recurrent layer over a batch of sequences.
 typedef struct recurrent_cell_shape {

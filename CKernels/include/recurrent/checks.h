@@ -20,7 +20,7 @@
 RECURRENT_EXTERN_C_BEGIN
 RECURRENT_NONNULL_BEGIN
 
-/// Groups are 1, 3 or 4.
+/// Groups are 1 to 4.
 const char *RECURRENT_NULLABLE recurrent_product_check(recurrent_product_shape shape);
 const char *RECURRENT_NULLABLE recurrent_cell_check(recurrent_cell_shape shape);
 /// Every window is one that padding of any length past the last place has room for.

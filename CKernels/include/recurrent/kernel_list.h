@@ -172,8 +172,9 @@ KERNEL(lstm_step_bfloat16, (const recurrent_cell_shape *shape, const float *x, c
 //
 //   plain       i, f, o = σ(W x + U h_prev + b), g = s(W x + U h_prev + b),
 //               c = f c_prev + i g, h = o s(c). A c below the smallest normal number is zero
-//               from the next step on: one that decays in silence would stay at the smallest
-//               subnormal number for ever, f c rounding to c, and every operation on it be slow
+//               from the next step on, and to backward: one that decays in silence would stay at
+//               the smallest subnormal number for ever, f c rounding to c, and every operation on
+//               it be slow
 //   peepholes   i, f = σ(… + p c_prev), o = σ(… + p c), a weight p for each gate and unit:
 //               Gers, Schraudolph and Schmidhuber 2002. D = 1, else 0; that of g is not used
 //   coupled     f = 1 - i: Greff et al. 2017, CIFG. The weights of f stay where they are, so that

@@ -37,7 +37,7 @@ void recurrent_product_unpack(recurrent_product_shape shape, const float *w, flo
 ///   weight_ih [G H][I] in
 ///   weight_hh [G H][N] in, N = R where h is projected, else H; null is zero
 ///   bias_ih, bias_hh [G H] in, or null: zero. The kernels have one bias, their sum; but of n of a
-///       GRU in reset_after b is bias_ih's and b′ is bias_hh's
+///       GRU without reset_before b is bias_ih's and b′ is bias_hh's
 ///   weight_hh, bias_hh are read where the gates read h
 ///   peepholes [3H] in, of i, f and o: read where an LSTM has them; null is zero
 ///   weight_hr [R][H] in: read where h is projected

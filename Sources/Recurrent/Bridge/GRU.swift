@@ -20,7 +20,8 @@ public struct GRUVariant: Hashable, Sendable {
     public let resetsBefore: Bool
     /// Whether h = (1 - z)∘h + z∘n rather than (1 - z)∘n + z∘h.
     public let zReplaces: Bool
-    /// Of the candidate, one of `Activation.ofCells`: Keras' `activation`.
+    /// Of the candidate, one of `Activation.ofCells`, `leakyReLU`
+    /// with its usual slope: Keras' `activation`.
     public let activation: Activation
     /// Of r and z.
     public let gateActivation: GateActivation

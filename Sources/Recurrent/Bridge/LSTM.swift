@@ -23,7 +23,8 @@ public typealias LSTM<let inputSize: Int, let hiddenSize: Int> =
 ///
 /// C counterpart: `recurrent_lstm_variant`.
 public struct LSTMVariant: Hashable, Sendable {
-    /// Of the candidate and the cell state, one of `Activation.ofCells`: Keras' `activation`. The
+    /// Of the candidate and the cell state, one of `Activation.ofCells`, `leakyReLU`
+    /// with its usual slope: Keras' `activation`. The
     /// lecture form has σ; its s̃ is g and its s is c.
     public let activation: Activation
     /// Of i, f and o.

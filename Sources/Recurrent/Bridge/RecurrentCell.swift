@@ -46,7 +46,7 @@ protocol CellOptions: Hashable, Sendable {
     static var cellName: String { get }
     /// In kernel order; a plain layer has one sum and no gate.
     static var gateNames: [String] { get }
-    /// Those without numbers.
+    /// The usual one, and some that have each of the others' parts.
     static var all: [Self] { get }
 
     /// The usual ones of a cell with such tensors: PyTorch's, where it has one.
@@ -78,7 +78,7 @@ protocol CellOptions: Hashable, Sendable {
 
     /// The gate whose bias is an LSTM's forget bias.
     var forgetGate: MemoryGate? { get }
-    /// The gates on which it depends how long the old state stays.
+    /// The gates whose bias says how long the old state stays: those with σ.
     var memoryGates: [MemoryGate] { get }
     /// A gate that has weights which are not used.
     var unusedGate: Int? { get }

@@ -70,10 +70,10 @@ public struct Initialization: Hashable, Sendable {
     /// from the start (Gers, Schmidhuber and Cummins 2000; Jozefowicz, Zaremba and Sutskever 2015).
     public let forgetBias: Float?
     /// How many steps a layer is to remember from the start, or nil for nothing special: the bias
-    /// of a gate that keeps the old state is ln u instead, u of U(1, longestMemory - 1) for each
-    /// unit, and that of one that replaces it -ln u, so that the units forget after times of 1 to
-    /// longestMemory steps (chrono initialization: Tallec and Ollivier 2018, "Can recurrent neural
-    /// networks warp time?", equation 16).
+    /// of a gate with σ that keeps the old state is ln u instead, u of U(1, longestMemory - 1) for
+    /// each unit, and that of one that replaces it -ln u, so that the units forget after times of 1
+    /// to longestMemory steps (chrono initialization: Tallec and Ollivier 2018, "Can recurrent
+    /// neural networks warp time?", equation 16).
     public let longestMemory: Int?
 
     /// - Precondition: no weights are zero, and all numbers finite as floats; the longest memory is

@@ -8,7 +8,7 @@ extension RecurrentCell {
     /// without saying.
     public var name: String { kindName + (options.name.isEmpty ? "" : "(\(options.name))") }
 
-    /// The cells without options; of the LSTM's, of which each part is one, one of each.
+    /// Every kind of cell: the usual one, and some that have each of the others' parts.
     public static let all = kinds.flatMap { $0.cells }
 
     /// The cell of a `name`, or nil.

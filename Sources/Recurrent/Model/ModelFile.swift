@@ -315,7 +315,7 @@ struct ModelFile {
             let expected = zip(layers, zip(stated, usual)).map { $0.variant.isEmpty ? $1.1 : $1.0! }
             throw ModelFileError(
                 path, what: "metadata \(ModelMetadata.cells)",
-                expected: "definitions of \(expected.map(\.name).joined(separator: " "))",
+                expected: "cells \(expected.map(\.name).joined(separator: " "))",
                 found: names)
         }
         return named

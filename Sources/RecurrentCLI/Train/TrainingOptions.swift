@@ -284,7 +284,7 @@ extension RecurrentCell {
 
     static func named(_ name: String, option: String) throws(Failure) -> RecurrentCell {
         guard let cell = RecurrentCell(named: name) else {
-            throw Failure(.usage, "\(option): unknown; expected one of \(names), found \(name)")
+            throw Failure(.usage, "\(option): unknown; expected such as \(names), found \(name)")
         }
         return cell
     }
