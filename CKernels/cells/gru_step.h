@@ -30,13 +30,12 @@ INLINE gru_variant gru_variant_of(const recurrent_cell_shape *shape) {
 typedef enum { gru_is_after, gru_is_before, gru_is_lecture, gru_is_other } gru_form;
 
 INLINE gru_form gru_form_of(const recurrent_cell_shape *shape) {
-    if (shape->gate_activation != recurrent_gate_sigmoid) return gru_is_other;
-    if (shape->activation == recurrent_activation_tanh && !shape->gru.z_replaces)
-        return shape->gru.reset_before ? gru_is_before : gru_is_after;
-    if (shape->activation == recurrent_activation_sigmoid && shape->gru.z_replaces
-        && shape->gru.reset_before)
-        return gru_is_lecture;
-    return gru_is_other;
+    const recurrent_gru_variant gru = shape->gru;
+    const uint32_t usual = shape->gate_activation == recurrent_gate_sigmoid,
+                   tanh = shape->activation == recurrent_activation_tanh,
+                   sigmoid = shape->activation == recurrent_activation_sigmoid;
+    if (usual & tanh & !gru.z_replaces) return gru.reset_before ? gru_is_before : gru_is_after;
+    return usual & sigmoid & gru.z_replaces & gru.reset_before ? gru_is_lecture : gru_is_other;
 }
 
 /// FUNCTION(variant, …), a constant where the variant has code of its own.

@@ -23,6 +23,6 @@ INLINE lstm_variant lstm_variant_of(const recurrent_cell_shape *shape) {
 
 INLINE int lstm_is_plain(const recurrent_cell_shape *shape) {
     return !(shape->lstm.peepholes | shape->lstm.coupled | shape->lstm.projection)
-           && !(shape->lstm.clip > 0) && shape->activation == recurrent_activation_tanh
-           && shape->gate_activation == recurrent_gate_sigmoid;
+           & !(shape->lstm.clip > 0) & (shape->activation == recurrent_activation_tanh)
+           & (shape->gate_activation == recurrent_gate_sigmoid);
 }

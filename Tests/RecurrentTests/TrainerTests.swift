@@ -212,7 +212,7 @@ import Testing
                 .adam(Adam(beta1: 0, beta2: 0, epsilon: 0)),
                 .nAdam(NAdam(beta1: 0, beta2: 0, epsilon: 0, momentumDecay: 0)),
                 .rAdam(RAdam(beta1: 0, beta2: 0, epsilon: 0)),
-                .adamax(Adamax(beta1: 0, beta2: 0, epsilon: 0)),
+                .adamax(Adamax(beta1: 0, beta2: 0, epsilon: 0)), .lion(Lion(beta1: 0, beta2: 0)),
             ] + Optimizer.names.map { Optimizer.named($0)! }
         #expect(within.allSatisfy { $0.rangeError == nil })
         let beyond: [(Optimizer, String)] = [
@@ -253,6 +253,8 @@ import Testing
             (.adamax(Adamax(beta1: 1)), "beta1"), (.adamax(Adamax(beta2: -1)), "beta2"),
             (.adamax(Adamax(epsilon: -1)), "epsilon"),
             (.adamax(Adamax(weightDecay: .infinity)), "weight decay"),
+            (.lion(Lion(beta1: 1)), "beta1"), (.lion(Lion(beta2: -1)), "beta2"),
+            (.lion(Lion(weightDecay: .nan)), "weight decay"),
         ]
         let negative = Optimizer.names.map { name in
             var optimizer = Optimizer.named(name)!

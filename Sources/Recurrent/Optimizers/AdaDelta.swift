@@ -1,4 +1,4 @@
-/// AdaDelta: Zeiler 2012. Kernel: `adadelta`.
+/// AdaDelta: Zeiler 2012. Kernel: `adadelta_update`.
 public struct AdaDelta: Hashable, Sendable, OptimizerRule {
     public var learningRate: Double, decay: Double, epsilon: Double, weightDecay: Double
 

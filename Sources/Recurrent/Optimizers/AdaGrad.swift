@@ -1,4 +1,4 @@
-/// AdaGrad: Duchi, Hazan and Singer 2011. Kernel: `adagrad`.
+/// AdaGrad: Duchi, Hazan and Singer 2011. Kernel: `adagrad_update`.
 public struct AdaGrad: Hashable, Sendable, OptimizerRule {
     public var learningRate: Double, learningRateDecay: Double, epsilon: Double,
         initialAccumulator: Double, weightDecay: Double

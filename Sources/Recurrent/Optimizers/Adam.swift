@@ -1,5 +1,5 @@
 /// Adam: Kingma and Ba 2015; with `decoupled` weight decay AdamW: Loshchilov and Hutter 2019; with
-/// `amsgrad`: Reddi, Kale and Kumar 2018. Kernel: `adam`.
+/// `amsgrad`: Reddi, Kale and Kumar 2018. Kernel: `adam_update`.
 public struct Adam: Hashable, Sendable, OptimizerRule {
     public var learningRate: Double, beta1: Double, beta2: Double, epsilon: Double,
         weightDecay: Double

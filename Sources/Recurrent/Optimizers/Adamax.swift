@@ -1,4 +1,4 @@
-/// Adamax: Adam by the largest gradient, Kingma and Ba 2015. Kernel: `adamax`.
+/// Adamax: Adam by the largest gradient, Kingma and Ba 2015. Kernel: `adamax_update`.
 public struct Adamax: Hashable, Sendable, OptimizerRule {
     public var learningRate: Double, beta1: Double, beta2: Double, epsilon: Double,
         weightDecay: Double

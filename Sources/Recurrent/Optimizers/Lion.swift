@@ -1,5 +1,5 @@
 /// Lion, whose steps are signs: Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms".
-/// Kernel: `lion`.
+/// Kernel: `lion_update`.
 public struct Lion: Hashable, Sendable, OptimizerRule {
     /// Every parameter moves by it in every step: a third to a tenth of Adam's is usual.
     public var learningRate: Double

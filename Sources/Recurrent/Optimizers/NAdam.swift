@@ -1,4 +1,4 @@
-/// NAdam: Adam with Nesterov's momentum, Dozat 2016. Kernel: `nadam`.
+/// NAdam: Adam with Nesterov's momentum, Dozat 2016. Kernel: `nadam_update`.
 public struct NAdam: Hashable, Sendable, OptimizerRule {
     public var learningRate: Double, beta1: Double, beta2: Double, epsilon: Double
     /// ψ: the momentum of step t is β1 (1 - 0.96^(t ψ) / 2).

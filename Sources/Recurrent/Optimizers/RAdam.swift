@@ -1,4 +1,5 @@
-/// RAdam: Adam with rectified steps, Liu, Jiang, He, Chen, Liu, Gao and Han 2020. Kernel: `radam`.
+/// RAdam: Adam with rectified steps, Liu, Jiang, He, Chen, Liu, Gao and Han 2020. Kernel:
+/// `radam_update`.
 public struct RAdam: Hashable, Sendable, OptimizerRule {
     public var learningRate: Double, beta1: Double, beta2: Double, epsilon: Double,
         weightDecay: Double, decoupled: Bool

@@ -1,4 +1,4 @@
-/// RMSProp: Tieleman and Hinton 2012; centered: Graves 2013. Kernel: `rmsprop`.
+/// RMSProp: Tieleman and Hinton 2012; centered: Graves 2013. Kernel: `rmsprop_update`.
 public struct RMSProp: Hashable, Sendable, OptimizerRule {
     public var learningRate: Double, decay: Double, epsilon: Double, momentum: Double,
         centered: Bool, weightDecay: Double

@@ -1,5 +1,5 @@
 /// Stochastic gradient descent, plain, with momentum or Nesterov's. Sutskever, Martens, Dahl and
-/// Hinton 2013. Kernel: `sgd`.
+/// Hinton 2013. Kernel: `sgd_update`.
 ///
 /// Nesterov's momentum has two forms, which make the same steps. In the update form (PyTorch) the
 /// stored weights are θ + μ v, where the gradient is taken: evaluations and files see that point.
