@@ -10,6 +10,7 @@
 
 /// f(x)
 INLINE lanes cell_activated(const recurrent_activation f, float slope, lanes x) {
+    WAIT_IN_MEMORY(slope);  // or a loop around this keeps a vector of it on the stack
     const lanes parameter = lanes_splat(slope);
     switch (f) { RECURRENT_ACTIVATIONS(CELL_VALUE) }
 }

@@ -67,7 +67,6 @@ static void lstm_forward(const recurrent_cell_shape *shape, const size_t *length
         float *h_next = h + (t + 1) * output,
               *m = shape->lstm.projection ? ifgo + (4 * shape->steps + t) * state : h_next;
         lstm_rows rows = {.shape = shape,
-                          .variant = lstm_variant_of(shape),
                           .w = w,
                           .ifgo = ifgo + t * 4 * state,
                           .h_prev = mask ? masked + t * output : h_prev,
@@ -175,13 +174,13 @@ OUTLINED void lstm_cells_backward_plain(const recurrence_piece *piece, size_t ro
                                         float *dc) NONBLOCKING {
     lstm_cells_backward(lstm_plain, piece, rows, units, 0, ifgo, c_prev, c, dy, difgo, dh, dc);
 }
-OUTLINED void lstm_cells_backward_variant(const lstm_variant *variant,
+OUTLINED void lstm_cells_backward_variant(const recurrent_cell_shape *shape,
                                           const recurrence_piece *piece, size_t rows, size_t units,
                                           const float *peepholes, const float *ifgo,
                                           const float *c_prev, const float *c, const float *dy,
                                           float *difgo, float *dh, float *dc) NONBLOCKING {
-    lstm_cells_backward(*variant, piece, rows, units, peepholes, ifgo, c_prev, c, dy, difgo, dh,
-                        dc);
+    lstm_cells_backward(lstm_variant_of(shape), piece, rows, units, peepholes, ifgo, c_prev, c, dy,
+                        difgo, dh, dc);
 }
 
 static void lstm_backward_data(const recurrent_cell_shape *shape, const size_t *lengths,
@@ -192,7 +191,7 @@ static void lstm_backward_data(const recurrent_cell_shape *shape, const size_t *
     const float *ifgo = tape->gates, *c = tape->c, *dy = gradients->dy;
     float *difgo = gradients->dgates, *dh = gradients->dh, *dc = gradients->dc;
     const recurrence_layer layer = lstm_layer(shape);
-    const lstm_variant variant = lstm_variant_of(shape);
+    const size_t projection = shape->lstm.projection;
     const size_t panels = recurrent_panels(shape->hidden), units = panels * LANES,
                  state = shape->batch * units;
     const size_t outputs = recurrent_padded(layer.outputs), output = shape->batch * outputs;
@@ -220,7 +219,7 @@ static void lstm_backward_data(const recurrent_cell_shape *shape, const size_t *
                          j += LANES)
                         lanes_store(difgo + 4 * ((t - 1) * state + row * units) + j,
                                     lanes_splat(0));
-                    for (size_t j = 0; variant.projection && j < outputs; j += LANES)
+                    for (size_t j = 0; projection && j < outputs; j += LANES)
                         lanes_store(dh_tape + (t - 1) * output + row * outputs + j, lanes_splat(0));
                 }
                 valid = recurrence_valid_rows(lengths, t - 1, &row, part.row_end);
@@ -233,12 +232,12 @@ static void lstm_backward_data(const recurrent_cell_shape *shape, const size_t *
                                               dc + at);
                     continue;
                 }
-                if (variant.projection) {
+                if (projection) {
                     lstm_project_backward(shape, valid, transposed, dy_rows, dh + row * outputs,
                                           dh_tape + at_h, difgo + 4 * tape);
                     dy_rows = 0;
                 }
-                lstm_cells_backward_variant(&variant, &piece, valid, units,
+                lstm_cells_backward_variant(shape, &piece, valid, units,
                                             transposed + lstm_transposed_peepholes(shape),
                                             ifgo + 4 * tape, c + tape, c + state + tape, dy_rows,
                                             difgo + 4 * tape, dh + row * outputs, dc + at);

@@ -39,9 +39,9 @@ OUTLINED void lstm_project(const recurrent_cell_shape *shape, size_t rows, const
 
 /// The state of batch rows [row, end) after a step whose cells have left m: projected, or held
 /// where they have ended.
-INLINE void lstm_project_rows(const recurrent_cell_shape *shape, const size_t *lengths, size_t step,
-                              size_t row, size_t end, const float *w, const float *m,
-                              const float *h_prev, float *h) {
+OUTLINED void lstm_project_rows(const recurrent_cell_shape *shape, const size_t *lengths,
+                                size_t step, size_t row, size_t end, const float *w, const float *m,
+                                const float *h_prev, float *h) NONBLOCKING {
     const size_t units = recurrent_padded(shape->hidden),
                  outputs = recurrent_padded(shape->lstm.projection);
     for (size_t valid; row < end; row += valid) {

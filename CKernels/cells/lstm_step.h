@@ -59,7 +59,8 @@ INLINE void lstm_row_of_panels(const int P, const lstm_rows *rows, size_t row, s
                 const size_t first = shape->hidden * (size_t)part / LSTM_CELL_PARTS;
                 const size_t end = shape->hidden * (size_t)(part + 1) / LSTM_CELL_PARTS;
                 FOR_EACH(p, P)
-                    lstm_cell_part(rows->variant, part, 0, gates + 4 * p, c_prev[p], &c[p], &h[p]);
+                    lstm_cell_part(lstm_variant_in(rows), part, 0, gates + 4 * p, c_prev[p], &c[p],
+                                   &h[p]);
                 tile(1, 4 * P, 1, end - first,
                      (tile_scalars){.from = h_prev.from + first, .term = 1},
                      lstm_columns_from(w, shape->input + first), sum);
@@ -71,7 +72,7 @@ INLINE void lstm_row_of_panels(const int P, const lstm_rows *rows, size_t row, s
             c_prev[p] = lanes_load(rows->c_prev + row * units + (panel + (size_t)p) * LANES);
         FOR_EACH(v, 4 * P) gates[v] = sum[v];
     }
-    FOR_EACH(p, P) lstm_cell(rows->variant, 0, gates + 4 * p, c_prev[p], &c[p], &h[p]);
+    FOR_EACH(p, P) lstm_cell(lstm_variant_in(rows), 0, gates + 4 * p, c_prev[p], &c[p], &h[p]);
     lstm_finish_panels(P, rows, row, finished, gates, c, h);
 }
 
@@ -100,7 +101,7 @@ INLINE void lstm_half_cell(const lstm_rows *rows, size_t row, lanes_half *gates)
     const size_t units = recurrent_padded(rows->shape->hidden), state = (row + 1) * units - LANES;
     const size_t left = rows->shape->hidden - (units - LANES);
     lanes_half c, h;
-    lstm_cell(rows->variant, 0, gates, lanes_half_load(rows->c_prev + state), &c, &h);
+    lstm_cell(lstm_variant_in(rows), 0, gates, lanes_half_load(rows->c_prev + state), &c, &h);
     lanes_store(rows->c + state, lanes_keep_first(left, c));
     lanes_store(rows->h + state, lanes_keep_first(left, h));
     lanes_store(rows->c + state + LANES / 2, lanes_half_splat(0));
@@ -184,15 +185,13 @@ INLINE void lstm_tiles(const int S, const lstm_rows *rows, size_t panel, size_t 
 #define LSTM_TILES(kind, known)                                                                    \
     OUTLINED void lstm_tiles_alone_##kind(const lstm_rows *any, size_t first, size_t end)          \
         NONBLOCKING {                                                                              \
-        lstm_rows rows = *any;                                                                     \
         known;                                                                                     \
-        lstm_tiles(LSTM_CHAINS, &rows, 0, first, end);                                             \
+        lstm_tiles(LSTM_CHAINS, rows, 0, first, end);                                              \
     }                                                                                              \
     OUTLINED void lstm_tiles_##kind(const lstm_rows *any, size_t panel, size_t first, size_t end)  \
         NONBLOCKING {                                                                              \
-        lstm_rows rows = *any;                                                                     \
         known;                                                                                     \
-        lstm_tiles(1, &rows, panel, first, end);                                                   \
+        lstm_tiles(1, rows, panel, first, end);                                                    \
     }                                                                                              \
     INLINE void lstm_panels_##kind(const lstm_rows *rows, size_t first, size_t end) {              \
         if (recurrent_panels(rows->shape->hidden) > 1)                                             \
@@ -202,19 +201,22 @@ INLINE void lstm_tiles(const int S, const lstm_rows *rows, size_t panel, size_t 
         else if (rows->panels > 0) lstm_tiles_alone_##kind(rows, first, end);                      \
         if (LSTM_BY_GATES) lstm_clear_states(rows, first, end);                                    \
     }
-LSTM_TILES(recorded, (rows.x = 0, rows.bfloat16 = 0, rows.variant = lstm_plain))
-LSTM_TILES(float, (__builtin_assume(rows.x != 0), rows.ifgo = 0, rows.lengths = 0,
-                   rows.bfloat16 = 0, rows.variant = lstm_plain))
-LSTM_TILES(bfloat16, (__builtin_assume(rows.x != 0), rows.ifgo = 0, rows.lengths = 0,
-                      rows.bfloat16 = 1, rows.variant = lstm_plain))
-LSTM_TILES(variant, (rows.bfloat16 = 0))
+#define LSTM_KNOWN(fields)              \
+    lstm_rows own = *any, *rows = &own; \
+    fields
+LSTM_TILES(recorded, LSTM_KNOWN((own.x = 0, own.bfloat16 = 0, own.plain = 1)))
+LSTM_TILES(float, LSTM_KNOWN((own.ifgo = 0, own.lengths = 0, own.bfloat16 = 0, own.plain = 1));
+           __builtin_assume(own.x != 0))
+LSTM_TILES(bfloat16, LSTM_KNOWN((own.ifgo = 0, own.lengths = 0, own.bfloat16 = 1, own.plain = 1));
+           __builtin_assume(own.x != 0))
+LSTM_TILES(variant, const lstm_rows *rows = any; __builtin_assume(!(any->bfloat16 | any->plain)))
 
 /// One row of a sequence that has not ended.
 OUTLINED void lstm_row_recorded(const lstm_rows *any, size_t row) NONBLOCKING {
     lstm_rows rows = *any;
     rows.x = 0;
     rows.bfloat16 = 0;
-    rows.variant = lstm_plain;
+    rows.plain = 1;
     lstm_row(&rows, row);
 }
 

@@ -4,7 +4,7 @@
 INLINE lstm_rows lstm_stream_of(const recurrent_cell_shape *shape, const float *x, const float *w,
                                 const int bfloat16, const float *h_prev, float *c, float *h) {
     return (lstm_rows){.shape = shape,
-                       .variant = lstm_plain,
+                       .plain = 1,
                        .w = w,
                        .bfloat16 = bfloat16,
                        .x = x,
@@ -52,7 +52,7 @@ OUTLINED void lstm_stream_variant(const recurrent_cell_shape *shape, const float
                                   recurrent_partition partition) NONBLOCKING {
     const int is_projected = shape->lstm.projection > 0;
     lstm_rows rows = lstm_stream_of(shape, x, w, 0, h_prev, c, h);
-    rows.variant = lstm_variant_of(shape);
+    rows.plain = 0;
     if (is_projected) rows.h = m;
     size_t first, end;
     partition_of(partition, shape->batch, &first, &end);

@@ -4,7 +4,7 @@
 /// floats.
 typedef struct {
     const recurrent_cell_shape *shape;
-    lstm_variant variant;  ///< the shape's; a constant where it is the plain one
+    int plain;  ///< whether the variant is the plain one; a constant where it is
     const float *w;
     int bfloat16;  ///< whether `w` holds bfloat16
     const float *
@@ -20,9 +20,14 @@ typedef struct {
     int back;              ///< whether the panels are walked from the last to the first
 } lstm_rows;
 
+INLINE lstm_variant lstm_variant_in(const lstm_rows *rows) {
+    return rows->plain ? lstm_plain : lstm_variant_of(rows->shape);
+}
+
 /// The units of h.
 INLINE size_t lstm_outputs(const lstm_rows *rows) {
-    return rows->variant.projection ? rows->variant.projection : rows->shape->hidden;
+    return lstm_variant_in(rows).projection ? lstm_variant_in(rows).projection
+                                            : rows->shape->hidden;
 }
 
 /// Panels of weights from `panel` on: 4 vectors of biases, then a row for each column, inputs in
@@ -33,7 +38,8 @@ typedef struct {
 } lstm_panels;
 
 INLINE lstm_panels lstm_panels_from(const lstm_rows *rows, size_t panel) {
-    const size_t columns = rows->shape->input + rows->variant.peepholes + lstm_outputs(rows);
+    const size_t columns =
+        rows->shape->input + lstm_variant_in(rows).peepholes + lstm_outputs(rows);
     const size_t row = (rows->bfloat16 ? 2 : 4) * LANES, floats = 4 * LANES + columns * row;
     const float *bias = rows->w + panel * floats;
     return (lstm_panels){.bias = bias,
@@ -51,7 +57,7 @@ INLINE tile_lanes lstm_columns_from(lstm_panels panels, size_t column) {
 
 /// The columns of the hidden units.
 INLINE tile_lanes lstm_hidden_columns(const lstm_rows *rows, lstm_panels panels) {
-    return lstm_columns_from(panels, rows->shape->input + rows->variant.peepholes);
+    return lstm_columns_from(panels, rows->shape->input + lstm_variant_in(rows).peepholes);
 }
 
 /// [i f g o][16], where there are any.
@@ -102,13 +108,13 @@ INLINE void lstm_finish(const lstm_rows *rows, size_t state, const lanes *gates,
 INLINE void lstm_tile_cell(const lstm_rows *rows, size_t panel, size_t row, lanes *gates) {
     const size_t state = row * recurrent_padded(rows->shape->hidden) + panel * LANES;
     lanes c, h;
-    lstm_cell(rows->variant, lstm_peepholes(rows, panel), gates, lanes_load(rows->c_prev + state),
-              &c, &h);
+    lstm_cell(lstm_variant_in(rows), lstm_peepholes(rows, panel), gates,
+              lanes_load(rows->c_prev + state), &c, &h);
     c = lstm_keep_units(rows, panel, c);
     h = lstm_keep_units(rows, panel, h);
     if (!recurrence_valid(rows->lengths, row, rows->step)) {
         c = lanes_load(rows->c_prev + state);
-        if (!rows->variant.projection) h = lanes_load(rows->h_held + state);
+        if (!lstm_variant_in(rows).projection) h = lanes_load(rows->h_held + state);
     }
     lstm_finish(rows, state, gates, c, h);
 }
@@ -123,7 +129,7 @@ INLINE void lstm_tile_cell(const lstm_rows *rows, size_t panel, size_t row, lane
 INLINE void lstm_gate_of_rows(const int R, const int v, const lstm_rows *rows, size_t panel,
                               size_t row, lanes *sums, const int stride) {
     const size_t units = recurrent_padded(rows->shape->hidden), first = row * units + panel * LANES;
-    const lstm_variant variant = rows->variant;
+    const lstm_variant variant = lstm_variant_in(rows);
     ROLLED for (int r = 0; r < R; ++r) {
         const size_t state = first + (size_t)r * units;
         float *at_c = rows->c + state, *at_h = rows->h + state;
@@ -171,7 +177,7 @@ INLINE void lstm_tile_by_gates(const int R, const int S, const lstm_rows *rows, 
     const lstm_panels w = lstm_panels_from(rows, panel);
     UNROLL for (int pass = 0; pass < 4; pass += width) {
         const int first = width == 1 ? lstm_gate_in_turn(pass) : pass;
-        if (width == 1 && first == 1 && rows->variant.coupled) {
+        if (width == 1 && first == 1 && lstm_variant_in(rows).coupled) {
             lstm_gate_of_rows(R, first, rows, panel, row, waiting, stride);
             continue;
         }

@@ -1,12 +1,10 @@
 // The parts in which an LSTM may differ from the plain one.
 
 typedef struct {
-    uint32_t peepholes, coupled;
-    float clip;
     size_t projection;
-    recurrent_activation activation;
-    float slope;
-    recurrent_activation gate;
+    uint32_t peepholes, coupled;
+    float clip, slope;
+    recurrent_activation activation, gate;
 } lstm_variant;
 
 static const lstm_variant lstm_plain = {.gate = recurrent_activation_sigmoid};

@@ -29,18 +29,19 @@ import Testing
         async throws
     {
         let options =
-            smallModel + ["--dropout", "0.2", "--patience", "100", "--checkpoint-minutes", "1e-9"]
+            smallModel + ["--dropout", "0.2", "--patience", "9999", "--checkpoint-minutes", "1e-9"]
             + more
+        // So many epochs that no signal comes too late.
         let line = """
-            "$RECURRENT" train \(options.joined(separator: " ")) --out m $1 >/dev/null 2>&1 & \
-            tool=$!
+            "$RECURRENT" train \(options.joined(separator: " ")) --epochs 9999 --out m $1 \
+            >/dev/null 2>&1 & tool=$!
             \(waiting(for: "m.checkpoint")); sleep 0.$2; kill -\(signal) $tool; \
             wait $tool; echo $?
             """
         for (form, pause) in [("", "01"), ("--resume", "03"), ("--resume", "02")] {
             try folder.write("line", line)
             let cut = try await shell("sh ./line '\(form)' \(pause)", in: folder)
-            #expect(["\(code)\n", "0\n"].contains(cut.output), "\(cut.output)")
+            #expect(cut.output == "\(code)\n")
         }
         let done = try await recurrent(
             ["train"] + options + ["--out", "m", "--resume", "--epochs", "1", "--json"], in: folder)
