@@ -126,7 +126,8 @@ static shape shape_at(const scenario *scenario, size_t index) {
 
 enum {
     most_description = 100,
-    hashes_in_line = 8,
+    hashes_in_line = 5,
+    header_lines = 3,
     arena_bytes = 1 << 25,
     most_reported = 20,
 };
@@ -207,9 +208,8 @@ static void describe(char description[most_description], const scenario *scenari
 static void make(void) {
     puts("# kernel, inputs x units x rows x steps: a hash for each variant of Tests/Scenarios. "
          "Made by\n"
-         "#     clang -std=gnu17 -O2 CKernels/{isa,threads}/*.c Tests/Golden/hashes.c -o hashes && "
-         "./hashes "
-         ">Tests/Golden/hashes.txt");
+         "#     clang -std=gnu17 -O2 CKernels/{isa,threads}/*.c Tests/Golden/hashes.c -o hashes\n"
+         "#     ./hashes >Tests/Golden/hashes.txt");
     for (const scenario *scenario = scenarios; scenario < scenarios + scenario_count; ++scenario)
         for (size_t index = 0; index < shapes_of(scenario); ++index) {
             char description[most_description];
@@ -245,7 +245,7 @@ static uint32_t expected_hash(void) {
 /// How many hashes differ from the list's.
 static size_t check(const recurrent_kernels *kernels, size_t most_work) {
     size_t checked = 0, different = 0;
-    for (int lines = 0; lines < 2; ++lines)
+    for (int line = 0; line < header_lines; ++line)
         while (getchar() != '\n' && !feof(stdin)) {}
     for (const scenario *scenario = scenarios; scenario < scenarios + scenario_count; ++scenario)
         for (size_t index = 0; index < shapes_of(scenario); ++index) {
