@@ -201,6 +201,7 @@ INLINE void lstm_tiles(const int S, const lstm_rows *rows, size_t panel, size_t 
         else if (rows->panels > 0) lstm_tiles_alone_##kind(rows, first, end);                      \
         if (LSTM_BY_GATES) lstm_clear_states(rows, first, end);                                    \
     }
+/// A copy of them with these fields, which are then constants.
 #define LSTM_KNOWN(fields)              \
     lstm_rows own = *any, *rows = &own; \
     fields

@@ -23,6 +23,7 @@ static normalization normalization_of(trial *trial, scenario_shape size, bool so
                                       size_t moments, bool reads_moments) {
     normalization layer = {.shape = rows_shape(size), .padded = recurrent_padded(size.units)};
     layer.floats = recurrent_rows_floats(layer.shape);
+    // The hashes were seeded with this name.
     layer.valid = some_valid ? trial_indices(trial, "live", size.rows, 0) : 0;
     layer.x = rows_open(trial, "x", layer.shape);
     forget_dead(layer, layer.x);

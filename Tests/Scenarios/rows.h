@@ -135,6 +135,7 @@ static void run_row_loss(trial *trial, scenario_shape size, unsigned variant, ro
     const size_t floats = recurrent_rows_floats(shape);
     const unsigned place = variant % result_places;
     float *y = rows_open(trial, "y", shape), *targets = rows_open(trial, "targets", shape);
+    // The hashes were seeded with this name.
     const int32_t *valid =
         variant < result_places ? 0 : trial_indices(trial, "live", shape.rows, 0);
     float *losses = trial_result(trial, shape.rows);
