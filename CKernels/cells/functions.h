@@ -10,7 +10,8 @@
 
 /// f(x)
 INLINE lanes cell_activated(const recurrent_activation f, float slope, lanes x) {
-    WAIT_IN_MEMORY(slope);  // or a loop around this keeps a vector of it on the stack
+    // Or a loop around this keeps a vector of it on the stack.
+    if (!__builtin_constant_p(f)) WAIT_IN_MEMORY(slope);
     const lanes parameter = lanes_splat(slope);
     switch (f) { RECURRENT_ACTIVATIONS(CELL_VALUE) }
 }
